@@ -1,0 +1,36 @@
+# Every target makes .venv first; see scripts/bootstrap.
+
+PYTHON := .venv/bin/python
+# No C++ log lines and no Python deprecation notices in what people read.
+QUIET := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=ignore
+
+.PHONY: all demo test lint format bench bootstrap clean
+
+all: test
+
+bootstrap:
+	@scripts/bootstrap
+
+# Train, prune, retrain and strip a small network on real digits.
+demo: bootstrap
+	@$(QUIET) $(PYTHON) train_pruning_class.py --output_dir demo_output
+
+lint: bootstrap
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: bootstrap
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+test: lint
+	TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest -n 2
+
+bench: bootstrap
+	@$(QUIET) $(PYTHON) -m benchmarks
+
+clean:
+	rm -rf .venv .conda .bootstrap.lock demo_output bench_output build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
