@@ -127,7 +127,7 @@ def standard(classes: int = 1000) -> MobileNetV2Config:
 
 
 def small(classes: int) -> MobileNetV2Config:
-    """The network of the demo, for 32 x 32 images: 0.2 M parameters, 6.5 M MACs."""
+    """The network of the demo, for 32 x 32 images: 0.1 M parameters, 6.8 M MACs."""
     return MobileNetV2Config(
         classes=classes,
         stages=(

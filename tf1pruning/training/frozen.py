@@ -1,0 +1,109 @@
+"""Run frozen graphs: their answers on a data set and their latency."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Dict, List, Mapping
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from google.protobuf import message
+
+from tf1pruning.errors import GraphError
+
+
+class FrozenModel:
+    """A frozen graph, loaded and ready to run. Close it, or use it in a `with`.
+
+    Args:
+      pb_path: file with a binary GraphDef.
+      input_node: name of its placeholder.
+      output_node: name of the node to read.
+      single_thread: run all ops on one thread, for latencies that vary less.
+
+    Raises:
+      GraphError: if the file cannot be read or lacks one of the nodes.
+    """
+
+    def __init__(
+        self,
+        pb_path: str,
+        input_node: str = 'input',
+        output_node: str = 'output',
+        single_thread: bool = False,
+    ):
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(_read(pb_path), name='')
+        try:
+            self._input = graph.get_tensor_by_name(f'{input_node}:0')
+            self._output = graph.get_tensor_by_name(f'{output_node}:0')
+        except KeyError as error:
+            raise GraphError(f'Frozen graph {pb_path!r}: {error.args[0]}') from error
+        config = tf.ConfigProto()
+        if single_thread:
+            config.intra_op_parallelism_threads = 1
+            config.inter_op_parallelism_threads = 1
+        self._session = tf.Session(graph=graph, config=config)
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """Output for a batch `[n, ...]`."""
+        return self._session.run(self._output, {self._input: inputs})
+
+    def accuracy(
+        self, images: np.ndarray, labels: np.ndarray, batch_size: int = 256
+    ) -> float:
+        """Share of the images whose largest logit is their label's."""
+        right = 0
+        for start in range(0, len(labels), batch_size):
+            part = slice(start, start + batch_size)
+            right += int(np.sum(self(images[part]).argmax(axis=1) == labels[part]))
+        return right / len(labels)
+
+    def close(self) -> None:
+        """Frees the session."""
+        self._session.close()
+
+    def __enter__(self) -> FrozenModel:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def median_latencies(
+    models: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    inputs: np.ndarray,
+    runs: int = 50,
+    warm_up: int = 10,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Dict[str, float]:
+    """Median time of one call of each model, in milliseconds.
+
+    The models take turns, one call each, so that a slow moment of the machine hits all
+    of them alike.
+    """
+    seconds: Dict[str, List[float]] = {name: [] for name in models}
+    for turn in range(warm_up + runs):
+        for name, model in models.items():
+            started = clock()
+            model(inputs)
+            if turn >= warm_up:
+                seconds[name].append(clock() - started)
+    return {name: 1000 * float(np.median(times)) for name, times in seconds.items()}
+
+
+def _read(pb_path: str) -> tf.GraphDef:
+    graph_def = tf.GraphDef()
+    try:
+        with open(pb_path, 'rb') as file:
+            graph_def.ParseFromString(file.read())
+    except OSError as error:
+        raise GraphError(
+            f'Frozen graph {pb_path!r} cannot be read: {error.strerror}.'
+        ) from error
+    except message.DecodeError as error:
+        raise GraphError(
+            f'Frozen graph {pb_path!r} is no binary GraphDef, or is truncated.'
+        ) from error
+    return graph_def

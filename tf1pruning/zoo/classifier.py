@@ -1,0 +1,87 @@
+"""A model function for image classifiers of the zoo, for `tf.estimator.Estimator`.
+
+Its `params` are a dict, as the Estimator wants them:
+
+    config: the `MobileNetV2Config` of the network.
+    optimizer: a key of `OPTIMIZERS`.
+    learning_rate: at the first step; it falls to 0 along half a cosine.
+    weight_decay: factor of the L2 loss of all kernels.
+    train_steps: the step at which training ends.
+    pretrained_model_path: checkpoint to start from, or absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.training import warm_start
+from tf1pruning.zoo import mobilenet_v2
+
+
+class Recipe(NamedTuple):
+    """An optimizer, made from a learning rate, and the rate that suits the demo."""
+
+    make: Callable[[tf.Tensor], tf.train.Optimizer]
+    learning_rate: float
+
+
+OPTIMIZERS: Dict[str, Recipe] = {
+    'sgd': Recipe(tf.train.GradientDescentOptimizer, 0.2),
+    'momentum': Recipe(
+        lambda rate: tf.train.MomentumOptimizer(rate, 0.9, use_nesterov=True), 0.05
+    ),
+    'adam': Recipe(tf.train.AdamOptimizer, 0.003),
+    'rmsprop': Recipe(
+        lambda rate: tf.train.RMSPropOptimizer(rate, momentum=0.9), 0.001
+    ),
+    'adagrad': Recipe(tf.train.AdagradOptimizer, 0.05),
+    'adadelta': Recipe(tf.train.AdadeltaOptimizer, 1.0),
+    'ftrl': Recipe(tf.train.FtrlOptimizer, 0.05),
+}
+
+
+def model_fn(
+    features: tf.Tensor,
+    labels: Optional[tf.Tensor],
+    mode: str,
+    params: Dict[str, Any],
+) -> tf.estimator.EstimatorSpec:
+    """Builds the network and what `mode` needs around it.
+
+    The logits are the node `output`, the training loss is the node `loss`.
+    """
+    is_training = mode == tf.estimator.ModeKeys.TRAIN
+    logits = mobilenet_v2.build(features, params['config'], is_training)
+    classes = tf.argmax(logits, axis=1, output_type=tf.int32, name='classes')
+    if mode == tf.estimator.ModeKeys.PREDICT:
+        predictions = {'logits': logits, 'classes': classes}
+        return tf.estimator.EstimatorSpec(mode, predictions=predictions)
+    loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
+    if not is_training:
+        accuracy = tf.metrics.accuracy(labels, classes)
+        return tf.estimator.EstimatorSpec(
+            mode, loss=loss, eval_metric_ops={'accuracy': accuracy}
+        )
+    scaffold = None
+    if params.get('pretrained_model_path'):
+        # Before the optimizer is made: only the model's own variables exist so far.
+        scaffold = warm_start.warm_start_scaffold(params['pretrained_model_path'])
+    loss = tf.add(loss, _weight_loss(params['weight_decay']), name='loss')
+    return tf.estimator.EstimatorSpec(
+        mode, loss=loss, train_op=_train_op(loss, params), scaffold=scaffold
+    )
+
+
+def _weight_loss(weight_decay: float) -> tf.Tensor:
+    kernels = [v for v in tf.trainable_variables() if v.op.name.endswith('weights')]
+    return weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+
+
+def _train_op(loss: tf.Tensor, params: Dict[str, Any]) -> tf.Operation:
+    step = tf.train.get_or_create_global_step()
+    rate = tf.train.cosine_decay(params['learning_rate'], step, params['train_steps'])
+    optimizer = OPTIMIZERS[params['optimizer']].make(rate)
+    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        return optimizer.minimize(loss, global_step=step)
