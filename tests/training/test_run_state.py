@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tf1pruning.errors import OptionError
+from tf1pruning.training import run_state
+
+
+def test_a_new_run_has_finished_nothing(tmp_path):
+    state = run_state.load_or_new(str(tmp_path / 'state.json'), {'seed': 1})
+
+    assert (state.baseline, state.steps) == (None, ())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    path = str(tmp_path / 'state.json')
+    state = run_state.RunState({'seed': 1, 'thresholds': [0.8, 0.7]})
+    state = state.with_baseline({'accuracy': 0.98}).with_step({'threshold': 0.8})
+
+    state.save(path)
+
+    assert run_state.load_or_new(path, {'seed': 1, 'thresholds': [0.8, 0.7]}) == state
+
+
+def test_adding_a_step_leaves_the_older_state_alone():
+    state = run_state.RunState({})
+
+    state.with_step({'threshold': 0.8})
+
+    assert state.steps == ()
+
+
+def test_other_settings_are_refused_and_named(tmp_path):
+    path = str(tmp_path / 'state.json')
+    run_state.RunState({'seed': 1, 'steps': 600}).save(path)
+
+    with pytest.raises(OptionError, match=r'\(steps: 600 then, 300 now\)'):
+        run_state.load_or_new(path, {'seed': 1, 'steps': 300})
+
+
+@pytest.mark.parametrize(
+    'text', ['', '[]', '{"version": 1}', json.dumps({'version': 2, 'settings': {}})]
+)
+def test_a_damaged_file_is_refused_with_a_way_out(text, tmp_path):
+    path = tmp_path / 'state.json'
+    path.write_text(text)
+
+    with pytest.raises(OptionError, match='Delete it to start anew'):
+        run_state.load_or_new(str(path), {})
+    assert path.read_text() == text

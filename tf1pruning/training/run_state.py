@@ -1,0 +1,83 @@
+"""What a long run has finished, in a JSON file, so that it can go on after a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any, Dict, List, Optional, Tuple
+
+from tf1pruning import files
+from tf1pruning.errors import OptionError
+
+VERSION = 1
+
+Record = Dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunState:
+    """Finished parts of a run. `with_...` returns the state after one more part.
+
+    Attributes:
+      settings: what decides the outcome of the run; JSON values only.
+      baseline: record of the finished baseline, or None.
+      steps: records of the finished threshold steps, in order.
+    """
+
+    settings: Record
+    baseline: Optional[Record] = None
+    steps: Tuple[Record, ...] = ()
+
+    def with_baseline(self, record: Record) -> RunState:
+        """The state once the baseline is trained."""
+        return dataclasses.replace(self, baseline=dict(record))
+
+    def with_step(self, record: Record) -> RunState:
+        """The state after one more threshold step."""
+        return dataclasses.replace(self, steps=self.steps + (dict(record),))
+
+    def save(self, path: str) -> None:
+        """Writes the state; a kill leaves the old file or the new one, whole."""
+        files.write_json(path, {'version': VERSION, **dataclasses.asdict(self)})
+
+
+def load_or_new(path: str, settings: Record) -> RunState:
+    """The state in `path`, or a new one if there is no such file.
+
+    Raises:
+      OptionError: if the file was made with other settings, which are named, or is no
+        state of this version.
+    """
+    if not os.path.exists(path):
+        return RunState(settings)
+    state = _load(path)
+    changed = _changes(state.settings, settings)
+    if changed:
+        raise OptionError(
+            f'{path!r} belongs to a run with other settings ({", ".join(changed)}). '
+            'Give the same settings to go on with that run, or another output folder.'
+        )
+    return state
+
+
+def _load(path: str) -> RunState:
+    try:
+        with open(path, encoding='utf-8') as file:
+            data = json.load(file)
+        if data['version'] != VERSION:
+            raise ValueError(f'version {data["version"]}, expected {VERSION}')
+        return RunState(data['settings'], data['baseline'], tuple(data['steps']))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(
+            f'{path!r} is not the state of a run ({error}). Delete it to start anew, '
+            'or give another output folder.'
+        ) from error
+
+
+def _changes(old: Record, new: Record) -> List[str]:
+    return [
+        f'{key}: {old.get(key)!r} then, {new.get(key)!r} now'
+        for key in sorted(set(old) | set(new))
+        if old.get(key) != new.get(key)
+    ]

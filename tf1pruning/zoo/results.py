@@ -1,0 +1,131 @@
+"""The figures that the demo ends with: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+KINDS = ('original', 'soft_pruned', 'stripped')
+
+
+@dataclasses.dataclass(frozen=True)
+class StepFigures:
+    """One threshold step of the ladder.
+
+    Attributes:
+      threshold: sparsity above which a filter goes.
+      failure_rate: after the last retraining.
+      retrains: number of retrainings.
+      accuracy_pruned: test accuracy after the first pruning, before retraining.
+      accuracy: test accuracy after the last retraining.
+      folder: where its files are, relative to the output folder.
+    """
+
+    threshold: float
+    failure_rate: float
+    retrains: int
+    accuracy_pruned: float
+    accuracy: float
+    folder: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFigures:
+    """One of the three networks, measured on its frozen graph."""
+
+    parameters: int
+    macs: int
+    prunable_macs: int
+    pb_bytes: int
+    latency_ms: float
+    accuracy: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """All figures of a run.
+
+    Attributes:
+      models: one entry for each of `KINDS`.
+      steps: the ladder, in order.
+      max_difference_relative: largest difference between the outputs of the soft-pruned
+        and the stripped network, over the outputs' scale.
+    """
+
+    models: Mapping[str, ModelFigures]
+    steps: Tuple[StepFigures, ...]
+    max_difference_relative: float
+
+    def as_json(self) -> Dict[str, Any]:
+        """The content of results.json."""
+        data: Dict[str, Any] = {
+            kind: dataclasses.asdict(self.models[kind]) for kind in KINDS
+        }
+        data['steps'] = [dataclasses.asdict(step) for step in self.steps]
+        data['max_difference_relative'] = self.max_difference_relative
+        return data
+
+    def table(self) -> str:
+        """Both tables and the largest difference, as text."""
+        return '\n\n'.join(
+            [
+                _steps_table(self.steps),
+                _models_table(self.models),
+                'Largest difference between soft-pruned and stripped outputs: '
+                f'{self.max_difference_relative:.1e} of their scale',
+            ]
+        )
+
+
+def from_json(data: Mapping[str, Any]) -> Results:
+    """Reads the content of a results.json."""
+    return Results(
+        models={kind: ModelFigures(**data[kind]) for kind in KINDS},
+        steps=tuple(StepFigures(**step) for step in data['steps']),
+        max_difference_relative=data['max_difference_relative'],
+    )
+
+
+def _steps_table(steps: Sequence[StepFigures]) -> str:
+    rows = [['threshold', 'failure rate', 'retrains', 'pruned acc.', 'accuracy']]
+    for step in steps:
+        rows.append(
+            [
+                f'{step.threshold:g}',
+                f'{step.failure_rate:.3f}',
+                str(step.retrains),
+                f'{100 * step.accuracy_pruned:.2f} %',
+                f'{100 * step.accuracy:.2f} %',
+            ]
+        )
+    return _aligned(rows)
+
+
+def _models_table(models: Mapping[str, ModelFigures]) -> str:
+    rows = [['', 'original', 'soft-pruned', 'stripped', 'change']]
+    for label, field, form in (
+        ('parameters', 'parameters', ',d'),
+        ('MACs', 'macs', ',d'),
+        ('prunable MACs', 'prunable_macs', ',d'),
+        ('pb bytes', 'pb_bytes', ',d'),
+        ('latency, ms', 'latency_ms', '.3f'),
+    ):
+        values = [getattr(models[kind], field) for kind in KINDS]
+        change = f'{100 * (values[-1] / values[0] - 1):+.1f} %' if values[0] else '-'
+        rows.append([label, *(format(value, form) for value in values), change])
+    accuracies = [100 * models[kind].accuracy for kind in KINDS]
+    change = f'{accuracies[-1] - accuracies[0]:+.2f} points'
+    rows.append(['test accuracy', *(f'{value:.2f} %' for value in accuracies), change])
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines: List[str] = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        lines.append('  '.join(cells).rstrip())
+    lines.insert(1, '-' * max(map(len, lines)))
+    return '\n'.join(lines)
