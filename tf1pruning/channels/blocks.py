@@ -1,0 +1,180 @@
+"""Recognizes blocks by data flow, not by name or position.
+
+- *Inverted residual* (Sandler et al., 1801.04381): 1x1 expansion, depthwise
+  convolution, 1x1 projection without an activation (the linear bottleneck). A
+  squeeze-and-excite gate on the expanded channels may hang on it.
+- *Squeeze-and-excite* (Hu et al., 1709.01507): global pooling, a reducing layer, an
+  expanding layer, and a product with the tensor that was pooled.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence, Set
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.channels.trace import Kernel
+from tf1pruning.graph import view as view_lib
+
+INVERTED_RESIDUAL = 'inverted_residual'
+SQUEEZE_EXCITE = 'squeeze_excite'
+DENSE = 'dense'
+RESIDUAL = 'residual'
+PLAIN = 'plain'
+INNER_KINDS = frozenset((INVERTED_RESIDUAL, SQUEEZE_EXCITE))
+
+_HAND_ON = frozenset(('Identity', 'Reshape', 'Squeeze', 'ExpandDims', 'StopGradient'))
+_AFFINE = frozenset(
+    ('BiasAdd', 'FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3', 'Identity')
+)
+_GATE_PATH = (
+    _HAND_ON
+    | _AFFINE
+    | frozenset(
+        (
+            'Add',
+            'AddV2',
+            'HardSigmoid',
+            'Maximum',
+            'Minimum',
+            'RealDiv',
+            'Relu',
+            'Relu6',
+            'Sigmoid',
+            'Sub',
+            'Tanh',
+        )
+    )
+)
+_ACTIVATIONS = frozenset(
+    (
+        'Elu',
+        'LeakyRelu',
+        'Maximum',
+        'Minimum',
+        'Mul',
+        'Neg',
+        'Relu',
+        'Relu6',
+        'Selu',
+        'Sigmoid',
+        'Softplus',
+        'Softsign',
+        'Tanh',
+    )
+)
+
+
+def classify(
+    view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
+) -> str:
+    """The kind of a group, from the layers that make and read its channels.
+
+    Args:
+      view: the graph that the layers are in.
+      producers: layers that make the channels, depthwise ones included.
+      consumers: layers that read them, depthwise ones excluded.
+    """
+    own = [k for k in producers if not k.depthwise]
+    if _is_squeeze_excite(view, own, consumers):
+        return SQUEEZE_EXCITE
+    if _is_inverted_residual(view, producers, consumers):
+        return INVERTED_RESIDUAL
+    if len(own) > 1:
+        return RESIDUAL
+    if own and all(kernel.op == 'MatMul' for kernel in own):
+        return DENSE
+    return PLAIN
+
+
+def _is_squeeze_excite(
+    view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
+) -> bool:
+    if not producers or not consumers:
+        return False
+    pooled = {pooled_tensor(view, kernel) for kernel in producers}
+    gated = {gated_tensor(view, kernel) for kernel in consumers}
+    return None not in pooled and pooled == gated
+
+
+def _is_inverted_residual(
+    view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
+) -> bool:
+    expansions = [
+        k for k in producers if not k.depthwise and gated_tensor(view, k) is None
+    ]
+    projections = [k for k in consumers if pooled_tensor(view, k) is None]
+    if not any(kernel.depthwise for kernel in producers):
+        return False
+    if not expansions or not projections:
+        return False
+    pointwise = all(k.op == 'Conv2D' and k.taps == 1 for k in expansions + projections)
+    return pointwise and all(_is_linear(view, k.node) for k in projections)
+
+
+def pooled_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
+    """The node whose global average a layer reads, or None."""
+    node = _skip_back(view, view.inputs(view.node(kernel.node))[0])
+    if node.op == 'Mean' or (node.op == 'AvgPool' and _is_global(view, node)):
+        return _skip_back(view, view.inputs(node)[0]).name
+    return None
+
+
+def _skip_back(view: view_lib.GraphView, node: tf.NodeDef) -> tf.NodeDef:
+    while node.op in _HAND_ON:
+        node = view.inputs(node)[0]
+    return node
+
+
+def _is_global(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    shape = view.shape(names.TensorRef(node.name, 0)) or ()
+    return sum(size == 1 for size in shape[1:]) >= 2
+
+
+def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
+    """The node that a layer's output multiplies as a gate, or None."""
+    stack, seen = [kernel.node], {kernel.node}
+    while stack:
+        name = stack.pop()
+        for edge in view.consumers(name):
+            node = edge.node
+            if node.name in seen:
+                continue
+            seen.add(node.name)
+            if node.op == 'Mul':
+                other = view.inputs(node)[1 - edge.position]
+                if not _is_parameter(view, other):
+                    other = _skip_back(view, other)
+                    return None if other.name in seen else other.name
+            if node.op in _GATE_PATH or node.op == 'Mul':
+                stack.append(node.name)
+    return None
+
+
+def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    """Whether a node is a constant or a variable behind reads."""
+    while node.op in ('Identity', 'ReadVariableOp'):
+        node = view.inputs(node)[0]
+    return node.op in ('Const', 'VariableV2', 'Variable', 'VarHandleOp')
+
+
+def _is_linear(view: view_lib.GraphView, name: str) -> bool:
+    """Whether no activation follows a layer before the next op that mixes values."""
+    stack: List[str] = [name]
+    seen: Set[str] = set()
+    while stack:
+        for edge in view.consumers(stack.pop()):
+            if edge.node.op in _ACTIVATIONS:
+                return False
+            affine = edge.node.op in _AFFINE or _adds_parameter(view, edge.node)
+            if affine and edge.node.name not in seen:
+                seen.add(edge.node.name)
+                stack.append(edge.node.name)
+    return True
+
+
+def _adds_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    if node.op not in ('Add', 'AddV2', 'Sub'):
+        return False
+    return any(_is_parameter(view, parent) for parent in view.inputs(node))

@@ -1,0 +1,252 @@
+"""Groups: the channels that share their places.
+
+A *place* is an axis of a variable along which a channel has entries. Channels with the
+same places, with the same number of entries at each, form a group: the inner channels
+of one inverted-residual block, say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning import names
+from tf1pruning.channels import blocks
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels.trace import CONSUMER, PRODUCER, Kernel, Trace
+
+_NEVER_REMOVED = 0
+_ROLE_ORDER = (
+    PRODUCER,
+    CONSUMER,
+    trace_lib.SCALE,
+    trace_lib.BIAS,
+    trace_lib.STATISTIC,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """An axis of a weight and where on it the channels of a group lie.
+
+    Attributes:
+      variable: checkpoint key (or name of the Const node) of the weight.
+      axis: axis of the weight.
+      role: what the axis does, see `trace.Use`.
+      positions: `[width, entries]` positions on the axis of each channel.
+      is_constant: whether the weight is a Const node of the graph.
+    """
+
+    variable: str
+    axis: int
+    role: str
+    positions: np.ndarray
+    is_constant: bool = False
+
+    def indices(self, channels: Sequence[int]) -> np.ndarray:
+        """Sorted positions of some channels of the group."""
+        return np.sort(self.positions[np.asarray(channels, np.int64)].ravel())
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Channels that live in the same places.
+
+    Attributes:
+      name: unique in the model.
+      kind: see `blocks`.
+      classes: `[width]` class of each channel, in the order of the first producer's
+        axis.
+      places: in graph order; the first one is the first producer.
+      kernels: nodes of the layers that make or read the channels.
+      reasons: why the group may not be cut; empty if it may.
+    """
+
+    name: str
+    kind: str
+    classes: np.ndarray
+    places: Tuple[Place, ...]
+    kernels: Tuple[str, ...]
+    reasons: Tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Number of channels."""
+        return len(self.classes)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no channel may go."""
+        return bool(self.reasons)
+
+    @property
+    def producer(self) -> Place:
+        """The place where the channels are made first."""
+        return next(place for place in self.places if place.role == PRODUCER)
+
+    def in_scope(self, scope: str) -> bool:
+        """Whether the group belongs to a scope, by its name or its first producer."""
+        return names.in_scope(self.producer.variable, scope) or names.in_scope(
+            self.name, scope
+        )
+
+
+def find_groups(trace: Trace) -> Tuple[Group, ...]:
+    """All groups of a model that have a producer, in graph order."""
+    places = _used_places(trace)
+    signature = _signatures(trace, places)
+    builder = _Builder(trace, places, signature)
+    found = [builder.build(n, c) for n, c in _classes_by(signature)]
+    ordered = sorted((g for g in found if g is not None), key=builder.order)
+    return _with_unique_names(ordered)
+
+
+@dataclasses.dataclass(frozen=True)
+class _UsedPlace:
+    source: str
+    axis: int
+    role: str
+    classes: np.ndarray
+
+
+def _used_places(trace: Trace) -> List[_UsedPlace]:
+    """Every (weight, axis) that an op reads, in graph order, with its foremost role."""
+    roles: Dict[Tuple[str, int], str] = {}
+    for use in trace.uses:
+        key = (use.source, use.axis)
+        roles[key] = min(roles.get(key, use.role), use.role, key=_ROLE_ORDER.index)
+    return [
+        _UsedPlace(source, axis, role, trace.weights[source][axis])
+        for (source, axis), role in roles.items()
+    ]
+
+
+def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
+    """Per class a number that two classes share iff they have the same places.
+
+    Partition refinement: each place splits the classes that it holds from the rest, by
+    the number of entries. Classes without places keep number -1.
+    """
+    count = 1 + max((int(p.classes.max()) for p in places if p.classes.size), default=0)
+    signature = np.full(count, -1, np.int64)
+    numbers: Dict[Tuple[str, ...], int] = {}
+    for channel, reasons in trace.frozen.items():
+        if channel < count:
+            signature[channel] = -2 - numbers.setdefault(reasons, len(numbers))
+    following = 0
+    for place in places:
+        members, entries = np.unique(place.classes, return_counts=True)
+        pairs = np.stack([signature[members], entries])
+        _, inverse = np.unique(pairs, axis=1, return_inverse=True)
+        signature[members] = following + inverse.ravel()
+        following += len(members)
+    signature[_NEVER_REMOVED] = -1
+    signature[signature < 0] = -1
+    return signature
+
+
+def _classes_by(signature: np.ndarray) -> Iterable[Tuple[int, np.ndarray]]:
+    """Pairs of a signature and the classes that have it."""
+    order = np.argsort(signature, kind='stable')
+    order = order[signature[order] >= 0]
+    starts = np.flatnonzero(np.diff(signature[order])) + 1
+    for classes in np.split(order, starts):
+        if classes.size:
+            yield int(signature[classes[0]]), classes
+
+
+class _Builder:
+    """Builds groups; holds the indexes that all of them need."""
+
+    def __init__(
+        self, trace: Trace, places: Sequence[_UsedPlace], signature: np.ndarray
+    ):
+        self._trace = trace
+        self._view = trace.model.view()
+        self._keys = trace.model.keys()
+        self._places_of: Dict[int, List[_UsedPlace]] = {}
+        for place in places:
+            for number in np.unique(signature[place.classes]):
+                self._places_of.setdefault(int(number), []).append(place)
+        self._rank = np.full(len(signature), -1, np.int64)
+        self._kernels: Dict[str, List[Kernel]] = {}
+        self._order: Dict[str, int] = {}
+        for number, kernel in enumerate(trace.kernels):
+            self._kernels.setdefault(kernel.source, []).append(kernel)
+            key = self._keys.get(kernel.source, kernel.source)
+            self._order.setdefault(key, number)
+
+    def order(self, group: Group) -> Tuple[int, int]:
+        """Sort key: where the group is first made."""
+        first = group.producer
+        return self._order[first.variable], int(first.positions.min())
+
+    def build(self, number: int, classes: np.ndarray) -> Optional[Group]:
+        """The group of the classes with a signature; None without a producer."""
+        used = self._places_of[number]
+        first = next((p for p in used if p.role == PRODUCER), None)
+        if first is None:
+            return None
+        classes = _in_order_of(first.classes, classes)
+        self._rank[classes] = np.arange(len(classes))
+        places = tuple(self._place(p, len(classes)) for p in used)
+        self._rank[classes] = -1
+        producers, consumers = self._layers(used)
+        kind = blocks.classify(self._view, producers, consumers)
+        return Group(
+            name=self._name(kind, places, first),
+            kind=kind,
+            classes=classes,
+            places=places,
+            kernels=tuple(dict.fromkeys(k.node for k in producers + consumers)),
+            reasons=self._trace.frozen.get(int(classes[0]), ()),
+        )
+
+    def _place(self, used: _UsedPlace, width: int) -> Place:
+        rank = self._rank[used.classes]
+        positions = np.flatnonzero(rank >= 0)
+        order = np.argsort(rank[positions], kind='stable')
+        return Place(
+            variable=self._keys.get(used.source, used.source),
+            axis=used.axis,
+            role=used.role,
+            positions=positions[order].reshape(width, -1),
+            is_constant=used.source not in self._keys,
+        )
+
+    def _layers(self, used: Sequence[_UsedPlace]) -> Tuple[List[Kernel], List[Kernel]]:
+        producers, consumers = [], []
+        for place in used:
+            for kernel in self._kernels.get(place.source, ()):
+                if place.axis == kernel.out_axis:
+                    producers.append(kernel)
+                elif place.axis == kernel.in_axis:
+                    consumers.append(kernel)
+        return producers, consumers
+
+    def _name(self, kind: str, places: Sequence[Place], first: _UsedPlace) -> str:
+        variable = self._keys.get(first.source, first.source)
+        scope = names.parent_scope(variable) or variable
+        if kind in blocks.INNER_KINDS:
+            scope = names.common_scope(place.variable for place in places) or scope
+        return scope
+
+
+def _in_order_of(vector: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """`classes` in the order in which they first appear in `vector`."""
+    unique, first = np.unique(vector, return_index=True)
+    where = first[np.searchsorted(unique, classes)]
+    return classes[np.argsort(where, kind='stable')]
+
+
+def _with_unique_names(groups: Sequence[Group]) -> Tuple[Group, ...]:
+    """Groups of one name get a number: `block`, `block#2` ..."""
+    seen: Dict[str, int] = {}
+    result = []
+    for group in groups:
+        count = seen[group.name] = seen.get(group.name, 0) + 1
+        name = group.name if count == 1 else f'{group.name}#{count}'
+        result.append(dataclasses.replace(group, name=name))
+    return tuple(result)

@@ -1,0 +1,72 @@
+"""Tables of rules by op type.
+
+One rule serves one op type or a family. A rule names the attributes that it was written
+for; a node with another attribute is not handed to it. Registering a type twice raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Generic, NamedTuple, Optional, TypeVar
+
+import tensorflow.compat.v1 as tf
+
+RuleFunction = TypeVar('RuleFunction', bound=Callable[..., Any])
+
+
+class Entry(NamedTuple):
+    """A rule and the attributes it was written for."""
+
+    function: Callable[..., Any]
+    attributes: frozenset
+
+
+class Unsupported(Exception):
+    """A rule meets a case that it was not written for; the message says which."""
+
+
+class Registry(Generic[RuleFunction]):
+    """Rules of one interpretation of the graph (labels, or constants)."""
+
+    def __init__(self, what: str):
+        self._what = what
+        self._entries: Dict[str, Entry] = {}
+
+    def register(
+        self, *ops: str, attributes: str = ''
+    ) -> Callable[[RuleFunction], RuleFunction]:
+        """Decorator: the rule of the op types `ops`.
+
+        Args:
+          *ops: op types.
+          attributes: names, separated by blanks, that the rule was written for.
+
+        Raises:
+          ValueError: if an op type has a rule already.
+        """
+
+        def decorate(function: RuleFunction) -> RuleFunction:
+            for op in ops:
+                if op in self._entries:
+                    raise ValueError(f'op {op!r} has a {self._what} rule already')
+                self._entries[op] = Entry(function, frozenset(attributes.split()))
+            return function
+
+        return decorate
+
+    def find(self, node: tf.NodeDef) -> Optional[Callable[..., Any]]:
+        """The rule for a node, or None if its type has none.
+
+        Raises:
+          Unsupported: if the node has an attribute that the rule does not know.
+        """
+        entry = self._entries.get(node.op)
+        if entry is None:
+            return None
+        for name in node.attr:
+            if not name.startswith('_') and name not in entry.attributes:
+                raise Unsupported(f'attribute {name!r} of {node.op}')
+        return entry.function
+
+    def ops(self) -> frozenset:
+        """All op types that have a rule."""
+        return frozenset(self._entries)

@@ -1,0 +1,52 @@
+"""Batch norm in inference mode, and bias."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+import numpy as np
+
+from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.rules.kernels import channel_axis
+from tf1pruning.channels.trace import BIAS, RULES, SCALE, STATISTIC, Op, Tracer
+from tf1pruning.channels.values import Activation
+
+
+def _channels(op: Op, x: Activation, axis: int) -> np.ndarray:
+    """Labels along the channel axis, as long as the axis."""
+    if any(x.varies(a) for a in range(x.rank) if a != axis):
+        raise Unsupported('an input whose channels lie along several axes')
+    size = op.shape()[axis]
+    if size is None:
+        raise Unsupported('an unknown number of channels')
+    return np.broadcast_to(x.labels.ravel(), (size,))
+
+
+@RULES.register(
+    'FusedBatchNorm',
+    'FusedBatchNormV2',
+    'FusedBatchNormV3',
+    attributes='T U epsilon data_format is_training',
+)
+def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
+    """Ties gamma, beta, moving mean and moving variance to the input's channels."""
+    if op.attr('is_training').b:
+        raise Unsupported('training mode')
+    x = op.activation(0)
+    channels = _channels(op, x, channel_axis(op, x.rank))
+    for position, role in enumerate((SCALE, BIAS, STATISTIC, STATISTIC), start=1):
+        labels = tracer.use(op, op.weight(position), 0, role)
+        reason = f'normalizes fixed channels in {op.name!r}'
+        tracer.labels.unify(labels, channels, reason)
+    vector = Activation((len(channels),), channels)
+    return (x, vector, vector)
+
+
+@RULES.register('BiasAdd', 'BiasAddV1', attributes='T data_format')
+def bias_add(op: Op, tracer: Tracer) -> Activation:
+    """Ties a bias to the channels of its input."""
+    x = op.activation(0)
+    channels = _channels(op, x, channel_axis(op, x.rank))
+    labels = tracer.use(op, op.weight(1), 0, BIAS)
+    tracer.labels.unify(labels, channels, f'is added to fixed channels in {op.name!r}')
+    return x

@@ -1,0 +1,36 @@
+"""Reductions along some axes, and ops that mix all channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tf1pruning.channels import values
+from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.values import Activation
+
+
+@RULES.register('Max', 'Mean', 'Min', 'Prod', 'Sum', attributes='T Tidx keep_dims')
+def reduce(op: Op, tracer: Tracer) -> Activation:
+    """Drops axes without channels."""
+    del tracer
+    x = op.activation(0)
+    axes = sorted(int(a) % x.rank for a in np.ravel(op.constant(1)))
+    if any(x.varies(axis) for axis in axes):
+        raise Unsupported('a reduction over channels')
+    labels = x.labels
+    if not op.attr('keep_dims').b:
+        labels = np.squeeze(labels, tuple(axes))
+    return Activation(op.shape(), labels)
+
+
+@RULES.register(
+    'ArgMax',
+    'LogSoftmax',
+    'Softmax',
+    attributes='T Tidx output_type',
+)
+def mix_channels(op: Op, tracer: Tracer) -> Activation:
+    """Each output depends on every channel, so none of them can go."""
+    tracer.freeze_value(op.inputs[0], f'is mixed with all others in {op.name!r}')
+    return values.fixed(op.shape())

@@ -1,0 +1,59 @@
+"""Where values come from: placeholders, variables, constants; and plain hand-ons."""
+
+from __future__ import annotations
+
+from tf1pruning.channels import values
+from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.values import Activation, Constant, Value, Weight
+from tf1pruning.graph import view as view_lib
+
+
+@RULES.register('Placeholder', attributes='dtype shape')
+def placeholder(op: Op, tracer: Tracer) -> Activation:
+    """A model input: its channels are fixed."""
+    del tracer
+    return values.fixed(op.shape())
+
+
+@RULES.register('PlaceholderWithDefault', attributes='dtype shape')
+def placeholder_with_default(op: Op, tracer: Tracer) -> Activation:
+    """A model input; what its default was computed from is frozen."""
+    tracer.freeze_value(op.inputs[0], f'is the default of input {op.name!r}')
+    return values.fixed(op.shape())
+
+
+@RULES.register(
+    'VariableV2',
+    'Variable',
+    'VarHandleOp',
+    attributes='dtype shape container shared_name',
+)
+def variable(op: Op, tracer: Tracer) -> Weight:
+    """A variable, or the handle of one."""
+    shape = view_lib.shape_from_proto(op.attr('shape').shape)
+    if shape is None or None in shape:
+        raise Unsupported('a variable of unknown shape')
+    return tracer.make_weight(op.name, tuple(size or 0 for size in shape))
+
+
+@RULES.register('Const', attributes='dtype value')
+def const(op: Op, tracer: Tracer) -> Constant:
+    """A constant; the op that reads it tells what it is."""
+    del tracer
+    return Constant(op.node)
+
+
+@RULES.register(
+    'Identity',
+    'ReadVariableOp',
+    'StopGradient',
+    'PreventGradient',
+    'CheckNumerics',
+    'Snapshot',
+    attributes='T dtype message',
+)
+def identity(op: Op, tracer: Tracer) -> Value:
+    """Hands its input on, a weight as a weight."""
+    del tracer
+    return op.inputs[0]

@@ -1,0 +1,311 @@
+"""Interprets an inference graph once, with channel labels on every tensor.
+
+The driver walks the nodes in order and hands each to the rule of its op type. A node
+without a rule, or with an attribute no rule was written for, freezes the channels that
+reach it; everything else goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import attr_value_pb2
+
+from tf1pruning.channels import values as values_lib
+from tf1pruning.channels.labels import Classes, LabelSpace
+from tf1pruning.channels.registry import Registry, Unsupported
+from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value, Weight
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.model import Model
+from tf1pruning.names import TensorRef
+
+RULES: Registry = Registry('label')
+
+PRODUCER = 'producer'
+CONSUMER = 'consumer'
+BIAS = 'bias'
+SCALE = 'scale'
+STATISTIC = 'statistic'
+
+
+class Use(NamedTuple):
+    """An op reads a weight along an axis.
+
+    Attributes:
+      node: name of the op's node.
+      source: node name of the weight.
+      axis: axis of the weight that carries channels.
+      role: PRODUCER (the axis makes channels), CONSUMER (it reads them), BIAS (added),
+        SCALE (multiplied), STATISTIC (never zeroed: moving mean and variance).
+    """
+
+    node: str
+    source: str
+    axis: int
+    role: str
+
+
+class Kernel(NamedTuple):
+    """A convolution or dense layer.
+
+    Attributes:
+      node: name of the op's node.
+      op: its type.
+      source: node name of the kernel.
+      positions: multiply-accumulates per kernel element and example (output pixels);
+        None if the output size is not static.
+      in_axis: axis of the kernel that reads channels; equal to `out_axis` if depthwise.
+      out_axis: axis that makes channels.
+      taps: spatial size of the kernel (1 for a dense layer).
+      borders: whether the op pads with zeros that mix with the input.
+    """
+
+    node: str
+    op: str
+    source: str
+    positions: Optional[int]
+    in_axis: int
+    out_axis: int
+    taps: int
+    borders: bool
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every channel has a kernel of its own."""
+        return self.in_axis == self.out_axis
+
+
+class SizeUse(NamedTuple):
+    """A constant size that must shrink with its channels.
+
+    Attributes:
+      consumer: node that reads the constant.
+      position: number of the input by which it does.
+      node: name of the Const node.
+      element: which element of the constant.
+      labels: labels (later classes) along the axis that the size describes.
+    """
+
+    consumer: str
+    position: int
+    node: str
+    element: int
+    labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """Where every channel of a model lives.
+
+    Attributes:
+      model: the model that was traced.
+      weights: weight node -> per axis the `[size]` vector of channel classes.
+      uses: in graph order.
+      kernels: in graph order.
+      sizes: constants that must shrink with their channels.
+      frozen: class -> reasons.
+      unsupported: op types without a rule, in order of appearance.
+    """
+
+    model: Model
+    weights: Dict[str, Tuple[np.ndarray, ...]]
+    uses: Tuple[Use, ...]
+    kernels: Tuple[Kernel, ...]
+    sizes: Tuple[SizeUse, ...]
+    frozen: Dict[int, Tuple[str, ...]]
+    unsupported: Tuple[str, ...]
+
+
+def trace(model: Model) -> Trace:
+    """Follows the channels through a model."""
+    tracer = Tracer(model)
+    for node in model.graph_def.node:
+        tracer.visit(node)
+    for name in model.outputs:
+        tracer.freeze_value(tracer.values[name][0], 'is a model output')
+    return tracer.result()
+
+
+class Op:
+    """A node as a rule sees it: attributes, inputs' values, static output shapes."""
+
+    def __init__(self, node: tf.NodeDef, inputs: Sequence[Value], tracer: Tracer):
+        self.node = node
+        self.inputs = inputs
+        self._tracer = tracer
+
+    @property
+    def name(self) -> str:
+        """Name of the node."""
+        return self.node.name
+
+    @property
+    def type(self) -> str:
+        """Op type."""
+        return self.node.op
+
+    def attr(self, name: str) -> attr_value_pb2.AttrValue:
+        """An attribute of the node."""
+        return view_lib.attribute(self.node, name)
+
+    def text(self, name: str) -> str:
+        """An attribute that holds a string."""
+        return self.attr(name).s.decode('utf-8')
+
+    def ints(self, name: str) -> List[int]:
+        """An attribute that holds a list of integers."""
+        return list(self.attr(name).list.i)
+
+    def shape(self, index: int = 0) -> view_lib.Shape:
+        """Static shape of an output.
+
+        Raises:
+          Unsupported: if its rank is unknown.
+        """
+        shape = self._tracer.view.shape(TensorRef(self.name, index))
+        if shape is None:
+            raise Unsupported('an output of unknown rank')
+        return shape
+
+    def activation(self, position: int) -> Activation:
+        """Input number `position` as an activation of known rank."""
+        return self._tracer.as_activation(self, position)
+
+    def weight(self, position: int) -> Weight:
+        """Input number `position` as a weight."""
+        return self._tracer.as_weight(self, position)
+
+    def constant(self, position: int) -> np.ndarray:
+        """Value of a constant input."""
+        value = self.inputs[position]
+        if not isinstance(value, Constant):
+            raise Unsupported(f'input {position} that is not a constant')
+        return value.value
+
+
+class Tracer:
+    """State of one trace; rules record here what they find."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.view = model.view()
+        self.labels = LabelSpace()
+        self.values: Dict[str, Tuple[Value, ...]] = {}
+        self._trainable = {v.node for v in model.variables if v.trainable}
+        self._weights: Dict[str, Weight] = {}
+        self._uses: List[Use] = []
+        self._kernels: List[Kernel] = []
+        self._sizes: List[SizeUse] = []
+        self._unsupported: List[str] = []
+
+    def visit(self, node: tf.NodeDef) -> None:
+        """Finds the values of one node, whose inputs have theirs."""
+        refs = view_lib.data_inputs(node)
+        inputs = [self._value(ref) for ref in refs]
+        try:
+            rule = RULES.find(node)
+            if rule is None:
+                raise Unsupported(f'no rule for {node.op}')
+            result = rule(Op(node, inputs, self), self)
+        except Unsupported as error:
+            result = self._unknown(node, inputs, str(error))
+        self.values[node.name] = result if isinstance(result, tuple) else (result,)
+
+    def _value(self, ref: TensorRef) -> Value:
+        outputs = self.values[ref.node]
+        if ref.output < len(outputs):
+            return outputs[ref.output]
+        return values_lib.fixed(self.view.shape(ref))
+
+    def _unknown(
+        self, node: tf.NodeDef, inputs: Sequence[Value], reason: str
+    ) -> Activation:
+        if RULES.ops().isdisjoint((node.op,)) and node.op not in self._unsupported:
+            self._unsupported.append(node.op)
+        for value in inputs:
+            self.freeze_value(value, f'reaches {node.name!r}: {reason}')
+        return values_lib.fixed(self.view.shape(TensorRef(node.name, 0)))
+
+    def freeze_value(self, value: Value, reason: str) -> None:
+        """Freezes every label of a value."""
+        if isinstance(value, Activation):
+            self.labels.freeze(value.labels, reason)
+        elif isinstance(value, Weight):
+            for axis in value.axes:
+                self.labels.freeze(axis, reason)
+
+    def as_activation(self, op: Op, position: int) -> Activation:
+        """A value as a tensor with labels; a weight may have one long axis only."""
+        value = op.inputs[position]
+        if isinstance(value, Activation):
+            if value.shape is None:
+                raise Unsupported('an input of unknown rank')
+            return value
+        if isinstance(value, Sizes):
+            return values_lib.fixed(() if value.scalar else (len(value.items),))
+        if isinstance(value, Constant) and np.prod(value.shape) == 1:
+            return values_lib.fixed(value.shape)
+        weight = self.as_weight(op, position)
+        long = [axis for axis, size in enumerate(weight.shape) if size > 1]
+        if len(long) > 1:
+            raise Unsupported(f'weight {weight.source!r} with several axes as operand')
+        labels = np.zeros((1,) * len(weight.shape), np.int64)
+        if long:
+            shape = [1] * len(weight.shape)
+            shape[long[0]] = -1
+            labels = weight.axes[long[0]].reshape(shape)
+        return Activation(weight.shape, labels)
+
+    def as_weight(self, op: Op, position: int) -> Weight:
+        """A variable, or a constant that now becomes a weight."""
+        value = op.inputs[position]
+        if isinstance(value, Weight):
+            return value
+        if isinstance(value, Constant):
+            return self.make_weight(value.node.name, value.shape)
+        raise Unsupported(f'input {position} that is computed, not a weight')
+
+    def make_weight(self, source: str, shape: Tuple[int, ...]) -> Weight:
+        """The weight of a node, the same each time."""
+        if source not in self._weights:
+            axes = tuple(self.labels.fresh(size) for size in shape)
+            self._weights[source] = Weight(source, shape, axes)
+        return self._weights[source]
+
+    def is_trainable(self, source: str) -> bool:
+        """Whether a weight is trained; constants and unmarked variables are not."""
+        return source in self._trainable
+
+    def use(self, op: Op, weight: Weight, axis: int, role: str) -> np.ndarray:
+        """Records that `op` reads a weight along `axis`; returns that axis' labels."""
+        self._uses.append(Use(op.name, weight.source, axis, role))
+        return weight.axes[axis]
+
+    def kernel(self, kernel: Kernel) -> None:
+        """Records a convolution or dense layer."""
+        self._kernels.append(kernel)
+
+    def size(self, size: Size, labels: np.ndarray) -> None:
+        """Records that a constant size counts `labels`."""
+        use = SizeUse(size.consumer, size.position, size.node, size.element, labels)
+        self._sizes.append(use)
+
+    def result(self) -> Trace:
+        """Resolves the labels."""
+        classes: Classes = self.labels.resolve()
+        of_label = classes.of_label
+        return Trace(
+            model=self.model,
+            weights={
+                name: tuple(of_label[axis] for axis in weight.axes)
+                for name, weight in self._weights.items()
+            },
+            uses=tuple(self._uses),
+            kernels=tuple(self._kernels),
+            sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self._sizes),
+            frozen=classes.reasons,
+            unsupported=tuple(self._unsupported),
+        )

@@ -1,0 +1,113 @@
+"""What the trace knows about a tensor.
+
+Four kinds of value flow along the edges of a graph:
+
+- `Activation`: depends on the input. Its labels are an integer array of the tensor's
+  rank, with size 1 on the axes along which they do not change.
+- `Weight`: a variable, or a constant used as one. One label vector per axis.
+- `Constant`: a constant whose role is not known yet.
+- `Sizes`: a vector or scalar of sizes (a shape), each either fixed by some constant or
+  taken from a tensor at run time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional, Tuple, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels.labels import FIXED
+from tf1pruning.graph.view import Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Activation:
+    """A tensor that depends on the model's input.
+
+    Attributes:
+      shape: static shape, None where unknown; None as a whole if the rank is unknown.
+      labels: array of the same rank; each axis has size 1 or the tensor's size.
+    """
+
+    shape: Optional[Shape]
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.shape is None:
+            return
+        if self.labels.ndim != len(self.shape):
+            raise ValueError(f'labels {self.labels.shape} for a tensor {self.shape}')
+        for size, dim in zip(self.labels.shape, self.shape):
+            if size not in (1, dim):
+                raise ValueError(f'labels {self.labels.shape} for tensor {self.shape}')
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return self.labels.ndim
+
+    def varies(self, axis: int) -> bool:
+        """Whether the labels change along an axis."""
+        return self.labels.shape[axis] > 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """A variable or a constant that acts as one.
+
+    Attributes:
+      source: name of the variable or Const node.
+      shape: its static shape.
+      axes: one `[size]` label vector per axis.
+    """
+
+    source: str
+    shape: Tuple[int, ...]
+    axes: Tuple[np.ndarray, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A Const node; its value is decoded when asked for."""
+
+    node: tf.NodeDef
+
+    @property
+    def value(self) -> np.ndarray:
+        """The constant's array."""
+        return tf.make_ndarray(self.node.attr['value'].tensor)
+
+    @property
+    def shape(self) -> Tuple[int, ...]:
+        """Its shape, without decoding the value."""
+        dims = self.node.attr['value'].tensor.tensor_shape.dim
+        return tuple(dim.size for dim in dims)
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """One size: `value` if fixed by element `element` of the constant `node`."""
+
+    value: Optional[int] = None
+    node: str = ''
+    consumer: str = ''
+    position: int = 0
+    element: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """A shape in the graph: a vector of sizes, or one size if `scalar`."""
+
+    items: Tuple[Size, ...]
+    scalar: bool = False
+
+
+Value = Union[Activation, Weight, Constant, Sizes]
+
+
+def fixed(shape: Optional[Shape]) -> Activation:
+    """A tensor none of whose positions is a channel."""
+    return Activation(shape, np.full((1,) * len(shape or ()), FIXED))

@@ -1,0 +1,36 @@
+"""Variables by name, with shapes that are known before an array is read."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, Mapping, Tuple
+
+import numpy as np
+
+Shape = Tuple[int, ...]
+
+
+class Arrays(Mapping[str, np.ndarray]):
+    """Variable name -> array, and `shapes` without reading the arrays."""
+
+    shapes: Dict[str, Shape]
+
+
+class ArraysInMemory(Arrays):
+    """Arrays that are all in memory.
+
+    >>> ArraysInMemory({'w': np.zeros([2, 3])}).shapes
+    {'w': (2, 3)}
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]):
+        self._arrays = dict(arrays)
+        self.shapes = {name: array.shape for name, array in arrays.items()}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)

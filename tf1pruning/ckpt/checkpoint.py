@@ -1,0 +1,129 @@
+"""A checkpoint as a lazy, read-only mapping from variable name to array."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterator, List, Mapping, Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.errors import CheckpointError
+
+
+class Checkpoint(Arrays):
+    """Variables of a checkpoint on disk; an array is read when it is asked for.
+
+    Args:
+      prefix: path without `.index`, as `tf.train.Saver` returns it.
+
+    Raises:
+      CheckpointError: if no checkpoint is there or its files are damaged.
+    """
+
+    def __init__(self, prefix: str):
+        self.prefix = str(prefix)
+        self._reader = _open(self.prefix)
+        self.shapes = {
+            name: tuple(shape)
+            for name, shape in self._reader.get_variable_to_shape_map().items()
+        }
+        self.dtypes: Dict[str, tf.DType] = dict(
+            self._reader.get_variable_to_dtype_map()
+        )
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.shapes:
+            hint = names.did_you_mean(name, self.shapes)
+            raise CheckpointKeyError(
+                f'Checkpoint {self.prefix!r} has no variable {name!r}. {hint}'
+            )
+        try:
+            return np.asarray(self._reader.get_tensor(name))
+        except tf.errors.OpError as error:
+            raise CheckpointError(
+                f'Variable {name!r} cannot be read from {self.prefix!r}: its data file '
+                f'is truncated or damaged ({_first_line(error)}).'
+            ) from error
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.shapes))
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    @property
+    def meta_path(self) -> str:
+        """Path of the meta graph that a Saver writes beside the checkpoint."""
+        return self.prefix + '.meta'
+
+
+class CheckpointKeyError(CheckpointError, KeyError):
+    """A variable that the checkpoint does not hold."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def _open(prefix: str) -> Any:
+    if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
+        raise CheckpointError(
+            f'No checkpoint at {prefix!r}: expected {prefix + ".index"!r}. '
+            f'{_neighbours(prefix)}'
+        )
+    try:
+        return tf.train.NewCheckpointReader(prefix)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f'Checkpoint {prefix!r} cannot be opened: {_first_line(error)}. Its index '
+            'or data file is missing, truncated or damaged.'
+        ) from error
+
+
+def _neighbours(prefix: str) -> str:
+    folder = os.path.dirname(prefix) or '.'
+    if not os.path.isdir(folder):
+        return f'The folder {folder!r} does not exist.'
+    found = [f[: -len('.index')] for f in os.listdir(folder) if f.endswith('.index')]
+    if not found:
+        return f'There is no checkpoint in {folder!r}.'
+    return f'Checkpoints there: {names.quoted(sorted(found))}.'
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, 'message', None) or str(error)
+    return text.strip().split('\n')[0].rstrip('.')
+
+
+def latest(folder: str) -> str:
+    """Prefix of the newest checkpoint in `folder`.
+
+    Raises:
+      CheckpointError: if there is none.
+    """
+    prefix: Optional[str] = tf.train.latest_checkpoint(folder)
+    if prefix is None:
+        raise CheckpointError(
+            f'No checkpoint in {folder!r}: expected the `checkpoint` file that '
+            'training leaves there. Train into this folder first.'
+        )
+    return prefix
+
+
+def check_finite(checkpoint: Mapping[str, np.ndarray], keys: List[str]) -> None:
+    """Refuses NaN and infinite weights.
+
+    Raises:
+      CheckpointError: names every variable that has one.
+    """
+    bad = [key for key in keys if not np.all(np.isfinite(checkpoint[key]))]
+    if bad:
+        raise CheckpointError(
+            f'NaN or infinite values in {names.quoted(bad)}. Redundancy cannot be '
+            'measured on them; use a checkpoint from before training diverged.'
+        )

@@ -1,0 +1,46 @@
+"""Which checkpoint variables shadow others: optimizer slots and moving averages.
+
+TensorFlow names a slot `w/Adam` or, when the optimizer was made inside a variable
+scope, `scope/w/Adam`. The last component is the optimizer's name, which a user may
+choose, so any name of that form counts if it has the shape of `w` and is no weight of
+the model itself.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, Mapping, Tuple
+
+from tf1pruning import names
+
+Shape = Tuple[int, ...]
+
+
+def find_slots(shapes: Mapping[str, Shape], weights: Collection[str]) -> Dict[str, str]:
+    """Maps every slot in a checkpoint to the weight that it shadows.
+
+    Args:
+      shapes: variable name -> shape, of all variables in the checkpoint.
+      weights: names of the model's own variables.
+
+    Returns:
+      Slot name -> weight name.
+
+    >>> find_slots({'w': (3,), 'w/Adam': (3,), 'w/x': (2,)}, ['w'])
+    {'w/Adam': 'w'}
+    """
+    own = set(weights)
+    slots = {}
+    for name in shapes:
+        if name in own:
+            continue
+        owner = _owner(names.parent_scope(name), own)
+        if owner and shapes.get(owner) == shapes[name]:
+            slots[name] = owner
+    return slots
+
+
+def _owner(stem: str, weights: Collection[str]) -> str:
+    """The longest tail of `stem` (after some `/`) that is a weight, or ''."""
+    while stem and stem not in weights:
+        stem = stem.partition('/')[2]
+    return stem

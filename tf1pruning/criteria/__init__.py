@@ -1,0 +1,1 @@
+"""Criteria: arrays -> one score per filter. A high score means redundant."""

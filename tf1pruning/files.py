@@ -1,0 +1,87 @@
+"""Whole files or none: outputs are written to a temporary name and then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from typing import Any, Iterator, Mapping
+
+from tf1pruning.errors import OutputError
+
+TEMPORARY = '.tmp-'
+
+
+def make_folder(path: str) -> str:
+    """Makes a folder and its parents.
+
+    Returns:
+      `path`.
+
+    Raises:
+      OutputError: if it cannot be made or written.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f'Output folder {path!r} cannot be made: {error.strerror}.'
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError(f'Output folder {path!r} is not writable.')
+    return path
+
+
+@contextlib.contextmanager
+def staging(folder: str) -> Iterator[str]:
+    """A temporary folder inside `folder`, gone at the end whatever happens.
+
+    Raises:
+      OutputError: if the disk is full or the folder cannot be written.
+    """
+    make_folder(folder)
+    try:
+        temporary = tempfile.mkdtemp(prefix=TEMPORARY, dir=folder)
+    except OSError as error:
+        raise OutputError(
+            f'Output folder {folder!r} is not writable: {error.strerror}.'
+        ) from error
+    try:
+        yield temporary
+    except OSError as error:
+        raise OutputError(f'Cannot write into {folder!r}: {error.strerror}.') from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def publish(source: str, target: str) -> None:
+    """Syncs the file `source` and renames it to `target` on the same disk."""
+    with open(source, 'rb') as file:
+        os.fsync(file.fileno())
+    os.replace(source, target)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Writes a file as a whole.
+
+    Raises:
+      OutputError: if it cannot be written; an older file is then untouched.
+    """
+    folder, name = os.path.split(path)
+    with staging(folder or '.') as temporary:
+        source = os.path.join(temporary, name)
+        with open(source, 'wb') as file:
+            file.write(data)
+        publish(source, path)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a UTF-8 text file as a whole."""
+    write_bytes(path, text.encode('utf-8'))
+
+
+def write_json(path: str, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file as a whole, indented, with a final newline."""
+    write_text(path, json.dumps(value, indent=2) + '\n')

@@ -1,0 +1,106 @@
+"""Model + arrays -> one GraphDef without variables, for inference.
+
+Made from protos alone. A ref variable becomes a Const of its own name and its read
+Identity goes; a resource variable becomes a Const in the place of each read. Output
+names never change.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import files, names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
+
+MAX_PROTO_BYTES = (1 << 31) - 1
+
+
+def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.GraphDef:
+    """The model with its variables turned into constants.
+
+    Args:
+      model: the model; not changed.
+      arrays: variable node -> array.
+
+    Raises:
+      GraphError: if the result would not fit into a protobuf (2 GB).
+    """
+    _check_size(model, arrays)
+    frozen = tf.GraphDef(versions=model.graph_def.versions)
+    frozen.library.CopyFrom(model.graph_def.library)
+    renamed: Dict[str, str] = {}
+    handles = {v.node for v in model.variables if v.is_resource}
+    for node in model.graph_def.node:
+        if node.op in RESOURCE_OPS:
+            continue
+        if node.op in REF_OPS:
+            _add_constant(frozen, node.name, arrays[node.name])
+        elif node.op == 'ReadVariableOp' and _source(node) in handles:
+            _add_constant(frozen, node.name, arrays[_source(node)])
+        elif _is_read(node, model, arrays):
+            renamed[node.name] = _source(node)
+        else:
+            _add_copy(frozen, node, renamed)
+    return frozen
+
+
+def write_frozen(path: str, graph_def: tf.GraphDef) -> int:
+    """Writes a GraphDef as a whole.
+
+    Returns:
+      Bytes written.
+    """
+    data = graph_def.SerializeToString()
+    files.write_bytes(path, data)
+    return len(data)
+
+
+def _check_size(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> None:
+    total = sum(arrays[v.node].nbytes for v in model.variables)
+    if total + model.graph_def.ByteSize() > MAX_PROTO_BYTES:
+        raise GraphError(
+            f'The weights take {total / 1e9:.1f} GB and a frozen graph may have 2 GB '
+            'at most. Use the stripped checkpoint or a SavedModel instead.'
+        )
+
+
+def _source(node: tf.NodeDef) -> str:
+    return names.node_name(node.input[0])
+
+
+def _is_read(
+    node: tf.NodeDef, model: model_lib.Model, arrays: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether a node only reads a ref variable."""
+    return (
+        node.op == 'Identity'
+        and node.name not in model.outputs
+        and _source(node) in arrays
+    )
+
+
+def _add_constant(graph_def: tf.GraphDef, name: str, value: np.ndarray) -> None:
+    node = graph_def.node.add(name=name, op='Const')
+    node.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
+    tensor = node.attr['value'].tensor
+    tensor.dtype = node.attr['dtype'].type
+    tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+    tensor.tensor_content = np.ascontiguousarray(value).tobytes()
+
+
+def _add_copy(
+    graph_def: tf.GraphDef, node: tf.NodeDef, renamed: Mapping[str, str]
+) -> None:
+    copy = graph_def.node.add()
+    copy.CopyFrom(node)
+    copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
+    copy.attr.pop('_class', None)
+    for position, name in enumerate(copy.input):
+        if name in renamed:
+            copy.input[position] = renamed[name]

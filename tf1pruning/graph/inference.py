@@ -1,0 +1,319 @@
+"""Training graph -> inference graph.
+
+From the meta graph that a training run leaves, and the names of the output nodes:
+
+- the input pipeline becomes placeholders (`input`, `input_1` ...), or the graph is cut
+  at the tensors that the caller names;
+- batch norm in training mode uses its moving statistics, which are found by data flow:
+  from the batch statistics forward to the assignment that updates a variable;
+- dropout goes;
+- everything the outputs do not need goes.
+
+What cannot be turned into inference is an error that names the node.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import dropout
+from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
+
+PIPELINE_OPS = frozenset(
+    (
+        'IteratorGetNext',
+        'IteratorGetNextSync',
+        'OneShotIterator',
+        'QueueDequeueV2',
+        'QueueDequeueManyV2',
+        'QueueDequeueUpToV2',
+        'ParseExample',
+        'ParseSingleExample',
+        'PyFunc',
+        'PyFuncStateless',
+        'ReaderReadV2',
+    )
+)
+RANDOM_OPS = frozenset(
+    (
+        'RandomUniform',
+        'RandomStandardNormal',
+        'RandomUniformInt',
+        'TruncatedNormal',
+        'Multinomial',
+        'RandomGamma',
+        'RandomShuffle',
+    )
+)
+BATCH_NORM_OPS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
+ASSIGN_OPS = frozenset(
+    (
+        'Assign',
+        'AssignAdd',
+        'AssignSub',
+        'AssignVariableOp',
+        'AssignAddVariableOp',
+        'AssignSubVariableOp',
+    )
+)
+_UPDATE_PATH = frozenset(
+    ('Sub', 'Mul', 'Add', 'AddV2', 'Identity', 'Cast', 'Squeeze', 'Reshape')
+)
+DEFAULT_INPUT = 'input'
+
+InputMap = Mapping[str, Any]
+
+
+def inference_model(
+    meta_graph: tf.MetaGraphDef,
+    outputs: Sequence[str],
+    input_map: Optional[InputMap] = None,
+) -> model_lib.Model:
+    """The inference graph of `meta_graph` that ends in `outputs`.
+
+    Args:
+      meta_graph: of a training or an inference graph; not changed.
+      outputs: node names.
+      input_map: tensor name in the graph -> what replaces it: a placeholder tensor (its
+        name, type and shape are taken) or the name for a new placeholder. None: the
+        input pipeline is found and replaced.
+
+    Returns:
+      A `Model` whose nodes keep their names.
+
+    Raises:
+      GraphError: on unknown names, or a node that only works in training.
+    """
+    view = view_lib.GraphView(meta_graph.graph_def)
+    for name in outputs:
+        view.node(name)
+    rewriter = _Rewriter(view)
+    if input_map:
+        rewriter.cut_at(input_map)
+    rewriter.run(outputs)
+    return model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
+
+
+class _Rewriter:
+    """Collects replaced nodes and redirected tensors, then applies them in one pass."""
+
+    def __init__(self, view: view_lib.GraphView):
+        self._view = view
+        self._replaced: Dict[str, tf.NodeDef] = {}
+        self._redirected: Dict[TensorRef, str] = {}
+        self._added: List[tf.NodeDef] = []
+        self._names = {node.name for node in view}
+
+    def cut_at(self, input_map: InputMap) -> None:
+        """Puts a placeholder in the place of each named tensor."""
+        for key, value in input_map.items():
+            ref = names.parse_tensor(key)
+            self._view.node(ref.node)
+            name, dtype, shape = self._placeholder_spec(ref, value)
+            self._add_placeholder(ref, name, dtype, shape)
+
+    def _placeholder_spec(
+        self, ref: TensorRef, value: Union[str, Any]
+    ) -> Tuple[str, tf.DType, Optional[view_lib.Shape]]:
+        if isinstance(value, str):
+            return names.node_name(value), self._dtype(ref), self._view.shape(ref)
+        try:
+            shape = view_lib.shape_from_proto(value.shape.as_proto())
+            return names.node_name(value.name), tf.as_dtype(value.dtype), shape
+        except AttributeError:
+            raise GraphError(
+                f'Input {str(ref)!r} is mapped to {value!r}. Expected a placeholder '
+                'tensor or the name of a new placeholder.'
+            ) from None
+
+    def _dtype(self, ref: TensorRef) -> tf.DType:
+        node = self._view.node(ref.node)
+        for key in ('output_types', 'component_types', 'Tout'):
+            if key in node.attr:
+                return tf.as_dtype(node.attr[key].list.type[ref.output])
+        for key in ('dtype', 'DstT', 'out_type', 'T'):
+            if key in node.attr:
+                return tf.as_dtype(node.attr[key].type)
+        return tf.float32
+
+    def _add_placeholder(
+        self,
+        ref: TensorRef,
+        name: str,
+        dtype: tf.DType,
+        shape: Optional[view_lib.Shape],
+    ) -> None:
+        node = placeholder(name, dtype, shape)
+        if name == ref.node:
+            self._replaced[name] = node
+            return
+        if any(node.name == name for node in self._added):
+            pass
+        elif name in self._names:
+            self._check_unused(name)
+            self._replaced[name] = node
+        else:
+            self._added.append(node)
+            self._names.add(name)
+        self._redirected[ref] = name
+
+    def _check_unused(self, name: str) -> None:
+        if self._view.node(name).op not in model_lib.INPUT_OPS:
+            raise GraphError(
+                f'The new input {name!r} has the name of another node of the graph. '
+                'Choose a different name for the placeholder.'
+            )
+
+    def run(self, outputs: Sequence[str]) -> None:
+        """Walks back from the outputs and replaces what only works in training."""
+        seen = set()
+        stack = [names.node_name(name) for name in outputs]
+        while stack:
+            name = stack.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for ref in self._inputs_after_rewrite(self._view.node(name)):
+                if ref not in self._redirected and self._is_original(ref.node):
+                    stack.append(ref.node)
+        self._refuse_random(seen)
+
+    def _is_original(self, name: str) -> bool:
+        return name in self._view and name not in self._replaced
+
+    def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
+        if node.op in PIPELINE_OPS:
+            raise GraphError(
+                f'Output {node.name!r} is itself part of the input pipeline. '
+                'Name an output node of the network.'
+            )
+        if node.op in BATCH_NORM_OPS and view_lib.attribute(node, 'is_training').b:
+            node = self._inference_batch_norm(node)
+        kept = dropout.input_without_dropout(self._view, node)
+        if kept is not None:
+            node = _identity(node, kept)
+            self._replaced[node.name] = node
+        refs = view_lib.data_inputs(node)
+        for ref in refs:
+            self._replace_pipeline(ref)
+        return refs
+
+    def _replace_pipeline(self, ref: TensorRef) -> None:
+        if ref in self._redirected or not self._is_original(ref.node):
+            return
+        if self._view.node(ref.node).op in PIPELINE_OPS:
+            name = self._free_name(DEFAULT_INPUT)
+            self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
+
+    def _free_name(self, base: str) -> str:
+        name, count = base, 0
+        while name in self._names:
+            count += 1
+            name = f'{base}_{count}'
+        return name
+
+    def _inference_batch_norm(self, node: tf.NodeDef) -> tf.NodeDef:
+        new = tf.NodeDef()
+        new.CopyFrom(node)
+        new.attr['is_training'].b = False
+        for position, output in ((3, 1), (4, 2)):
+            new.input[position] = self._moving_statistic(node, output)
+        self._replaced[node.name] = new
+        return new
+
+    def _moving_statistic(self, node: tf.NodeDef, output: int) -> str:
+        """The tensor that reads the variable which averages a batch statistic."""
+        found = set()
+        stack = [e.node for e in self._view.consumers(node.name) if e.output == output]
+        seen = set()
+        while stack:
+            current = stack.pop()
+            if current.name in seen:
+                continue
+            seen.add(current.name)
+            if current.op in ASSIGN_OPS:
+                found.add(self._variable_behind(current.input[0]))
+            elif current.op in _UPDATE_PATH:
+                stack += [edge.node for edge in self._view.consumers(current.name)]
+        if len(found) != 1:
+            what = 'mean' if output == 1 else 'variance'
+            raise GraphError(
+                f'Batch norm {node.name!r} runs in training mode and {len(found)} '
+                f'variables average its batch {what}; expected one. Give the inference '
+                'meta graph instead of the training one.'
+            )
+        return self._read(found.pop())
+
+    def _variable_behind(self, name: str) -> str:
+        node = self._view.node(names.node_name(name))
+        while node.op == 'Identity':
+            node = self._view.inputs(node)[0]
+        return node.name
+
+    def _read(self, variable: str) -> str:
+        """A tensor with the value of the variable, made where the graph has none."""
+        for edge in self._view.consumers(variable):
+            if edge.node.op in ('Identity', 'ReadVariableOp'):
+                return edge.node.name
+        node = self._view.node(variable)
+        if node.op != 'VarHandleOp':
+            return variable
+        read = tf.NodeDef(name=f'{variable}/Read/ReadVariableOp', op='ReadVariableOp')
+        read.input.append(variable)
+        read.attr['dtype'].CopyFrom(node.attr['dtype'])
+        self._added.append(read)
+        return read.name
+
+    def _refuse_random(self, visited: set) -> None:
+        for node in self._view:
+            if node.name in visited and node.op in RANDOM_OPS:
+                raise GraphError(
+                    f'Random op {node.op} ({node.name!r}) lies between input and '
+                    'output and is not a dropout. Name an input behind it in the input '
+                    'map, or give the inference meta graph.'
+                )
+
+    def result(self) -> tf.GraphDef:
+        """The rewritten graph; still holds what the outputs do not need."""
+        source = self._view.graph_def
+        graph_def = tf.GraphDef(versions=source.versions, library=source.library)
+        graph_def.node.extend(self._replaced.get(n.name, n) for n in self._view)
+        graph_def.node.extend(self._added)
+        if self._redirected:
+            for node in graph_def.node:
+                self._redirect(node)
+        return graph_def
+
+    def _redirect(self, node: tf.NodeDef) -> None:
+        for position, name in enumerate(node.input):
+            if not names.is_control(name):
+                new = self._redirected.get(names.parse_tensor(name))
+                if new is not None and new != node.name:
+                    node.input[position] = new
+
+
+def placeholder(
+    name: str, dtype: tf.DType, shape: Optional[view_lib.Shape]
+) -> tf.NodeDef:
+    """A Placeholder node; `shape` None means unknown rank."""
+    node = tf.NodeDef(name=name, op='Placeholder')
+    node.attr['dtype'].type = dtype.as_datatype_enum
+    proto = tf.TensorShape(shape).as_proto()
+    node.attr['shape'].shape.CopyFrom(proto)
+    node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(proto)
+    return node
+
+
+def _identity(node: tf.NodeDef, source: TensorRef) -> tf.NodeDef:
+    new = tf.NodeDef(name=node.name, op='Identity')
+    new.input.append(str(source))
+    for key in ('T', view_lib.OUTPUT_SHAPES):
+        if key in node.attr:
+            new.attr[key].CopyFrom(node.attr[key])
+    return new

@@ -1,0 +1,58 @@
+"""Invariants that hold for a graph after every rewrite."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
+
+
+def check(
+    graph_def: tf.GraphDef, outputs: Mapping[str, Optional[view_lib.Shape]]
+) -> None:
+    """Checks that a rewritten graph is whole.
+
+    Args:
+      graph_def: the graph.
+      outputs: output node -> the shape that it must still have.
+
+    Raises:
+      GraphError: on a repeated name, an input that does not exist, or sizes that do not
+        fit together.
+    """
+    view = view_lib.GraphView(graph_def)
+    for node in graph_def.node:
+        for name in node.input:
+            if names.node_name(name) not in view:
+                raise GraphError(f'Node {node.name!r} reads {name!r}, which is gone.')
+    found = _inferred(graph_def, outputs)
+    for name, shape in outputs.items():
+        if not _agree(found[name], shape):
+            raise GraphError(
+                f'Output {name!r} had shape {shape} and now has {found[name]}.'
+            )
+
+
+def _inferred(
+    graph_def: tf.GraphDef, outputs: Mapping[str, Optional[view_lib.Shape]]
+) -> Dict[str, Optional[view_lib.Shape]]:
+    graph = view_lib.import_graph(graph_def)
+    return {
+        name: view_lib.shape_from_proto(
+            graph.get_tensor_by_name(str(TensorRef(name, 0))).shape.as_proto()
+        )
+        for name in outputs
+    }
+
+
+def _agree(a: Optional[view_lib.Shape], b: Optional[view_lib.Shape]) -> bool:
+    if a is None or b is None:
+        return True
+    return len(a) == len(b) and all(
+        x == y or x is None or y is None for x, y in zip(a, b)
+    )

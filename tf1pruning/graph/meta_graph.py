@@ -1,0 +1,238 @@
+"""Reads and writes MetaGraphDefs whose collections and saver work.
+
+A written meta graph holds the model's nodes, a zero initializer for every variable, a
+saver made anew, and the variable collections: `import_meta_graph` returns a Saver that
+restores, and `variables_initializer` runs. It is made from protos alone, without a
+graph or a session.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Iterable, List, Sequence
+
+import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import variable_pb2
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import Variable
+
+_SAVE = 'save'
+
+
+def read_meta_graph(path: str) -> tf.MetaGraphDef:
+    """Reads a `.meta` file.
+
+    Raises:
+      GraphError: if the file is missing or damaged.
+    """
+    if not os.path.isfile(path):
+        raise GraphError(
+            f'No meta graph at {path!r}. A tf.train.Saver writes it beside the '
+            'checkpoint; give the right path if it lies elsewhere.'
+        )
+    meta_graph = tf.MetaGraphDef()
+    with open(path, 'rb') as file:
+        data = file.read()
+    try:
+        meta_graph.ParseFromString(data)
+    except DecodeError as error:
+        raise GraphError(
+            f'{path!r} is not a meta graph, or is truncated or damaged: {error}.'
+        ) from error
+    if not meta_graph.graph_def.node:
+        raise GraphError(f'The meta graph {path!r} holds no nodes.')
+    return meta_graph
+
+
+def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
+    """A meta graph of a model that can be imported, restored, saved and trained."""
+    meta_graph = tf.MetaGraphDef()
+    meta_graph.meta_info_def.tags.append('serve')
+    meta_graph.meta_info_def.tensorflow_version = tf.VERSION
+    graph_def = meta_graph.graph_def
+    graph_def.CopyFrom(model.graph_def)
+    present = {node.name for node in graph_def.node}
+    for variable in model.variables:
+        graph_def.node.extend(_initializer(variable))
+        if variable.is_resource and _snapshot(variable) not in present:
+            graph_def.node.add().CopyFrom(_read(variable))
+    _add_saver(meta_graph, model.variables, present)
+    _add_collections(meta_graph, model)
+    return meta_graph
+
+
+def _node(
+    name: str, op: str, inputs: Sequence[str] = (), **types: tf.DType
+) -> tf.NodeDef:
+    node = tf.NodeDef(name=name, op=op)
+    node.input.extend(inputs)
+    for key, dtype in types.items():
+        node.attr[key].type = dtype.as_datatype_enum
+    return node
+
+
+def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
+    """A Const node."""
+    node = _node(name, 'Const', dtype=dtype)
+    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
+    return node
+
+
+def _zeros(variable: Variable) -> List[tf.NodeDef]:
+    base = f'{variable.node}/Initializer/zeros'
+    fill = _node(
+        base,
+        'Fill',
+        [f'{base}/dims', f'{base}/value'],
+        T=variable.dtype,
+        index_type=tf.int32,
+    )
+    return [
+        constant(f'{base}/dims', list(variable.shape), tf.int32),
+        constant(f'{base}/value', variable.dtype.as_numpy_dtype(), variable.dtype),
+        fill,
+    ]
+
+
+def _initializer(variable: Variable) -> List[tf.NodeDef]:
+    zeros = _zeros(variable)
+    return zeros + [_assign(f'{variable.node}/Assign', variable, zeros[-1].name)]
+
+
+def _assign(name: str, variable: Variable, value: str) -> tf.NodeDef:
+    if variable.is_resource:
+        return _node(
+            name, 'AssignVariableOp', [variable.node, value], dtype=variable.dtype
+        )
+    node = _node(name, 'Assign', [variable.node, value], T=variable.dtype)
+    node.attr['use_locking'].b = True
+    node.attr['validate_shape'].b = True
+    node.attr['_class'].list.s.append(f'loc:@{variable.node}'.encode())
+    return node
+
+
+def _snapshot(variable: Variable) -> str:
+    suffix = 'Read/ReadVariableOp' if variable.is_resource else 'read'
+    return f'{variable.node}/{suffix}'
+
+
+def _read(variable: Variable) -> tf.NodeDef:
+    return _node(
+        _snapshot(variable), 'ReadVariableOp', [variable.node], dtype=variable.dtype
+    )
+
+
+def _slice_spec(variable: Variable) -> str:
+    if variable.offset is None:
+        return ''
+    full = ' '.join(str(size) for size in variable.full_shape)
+    parts = zip(variable.offset, variable.shape)
+    return f'{full} ' + ':'.join(f'{start},{size}' for start, size in parts)
+
+
+def _free_scope(present: Iterable[str]) -> str:
+    taken = {name.partition('/')[0] for name in present}
+    scope, count = _SAVE, 0
+    while scope in taken:
+        count += 1
+        scope = f'{_SAVE}_{count}'
+    return scope
+
+
+def _add_saver(
+    meta_graph: tf.MetaGraphDef, variables: Sequence[Variable], present: set
+) -> None:
+    scope = _free_scope(present)
+    graph_def = meta_graph.graph_def
+    filename = f'{scope}/Const'
+    default = constant(f'{scope}/filename', 'model', tf.string)
+    path = _node(filename, 'PlaceholderWithDefault', [default.name], dtype=tf.string)
+    path.attr['shape'].shape.SetInParent()
+    graph_def.node.extend([default, path])
+    graph_def.node.extend(_save_nodes(scope, filename, variables))
+    graph_def.node.extend(_restore_nodes(scope, filename, variables))
+    saver = meta_graph.saver_def
+    saver.filename_tensor_name = f'{filename}:0'
+    saver.save_tensor_name = f'{scope}/control_dependency:0'
+    saver.restore_op_name = f'{scope}/restore_all'
+    saver.max_to_keep = 5
+    saver.keep_checkpoint_every_n_hours = 10000.0
+    saver.version = tf.train.SaverDef.V2
+
+
+def _name_tables(scope: str, op: str, variables: Sequence[Variable]) -> List:
+    keys = [variable.key for variable in variables]
+    specs = [_slice_spec(variable) for variable in variables]
+    return [
+        constant(f'{scope}/{op}/tensor_names', keys, tf.string),
+        constant(f'{scope}/{op}/shape_and_slices', specs, tf.string),
+    ]
+
+
+def _save_nodes(
+    scope: str, filename: str, variables: Sequence[Variable]
+) -> List[tf.NodeDef]:
+    tables = _name_tables(scope, 'SaveV2', variables)
+    values = [_snapshot(v) if v.is_resource else v.node for v in variables]
+    inputs = [filename] + [table.name for table in tables] + values
+    save = _node(f'{scope}/SaveV2', 'SaveV2', inputs)
+    save.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
+    done = _node(f'{scope}/control_dependency', 'Identity', [filename, f'^{save.name}'])
+    done.attr['T'].type = tf.string.as_datatype_enum
+    return tables + [save, done]
+
+
+def _restore_nodes(
+    scope: str, filename: str, variables: Sequence[Variable]
+) -> List[tf.NodeDef]:
+    tables = _name_tables(scope, 'RestoreV2', variables)
+    inputs = [filename] + [table.name for table in tables]
+    restore = _node(f'{scope}/RestoreV2', 'RestoreV2', inputs)
+    restore.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
+    assigns = [
+        _assign(f'{scope}/Assign_{i}', variable, f'{restore.name}:{i}')
+        for i, variable in enumerate(variables)
+    ]
+    done = _node(f'{scope}/restore_all', 'NoOp', [f'^{node.name}' for node in assigns])
+    return tables + [restore] + assigns + [done]
+
+
+def _add_collections(meta_graph: tf.MetaGraphDef, model: model_lib.Model) -> None:
+    view = view_lib.GraphView(meta_graph.graph_def)
+    everything = list(model.variables)
+    trainable = [variable for variable in everything if variable.trainable]
+    for name, members in (
+        (tf.GraphKeys.GLOBAL_VARIABLES, everything),
+        (tf.GraphKeys.MODEL_VARIABLES, everything),
+        (tf.GraphKeys.TRAINABLE_VARIABLES, trainable),
+    ):
+        protos = [_variable_def(view, v).SerializeToString() for v in members]
+        if protos:
+            meta_graph.collection_def[name].bytes_list.value.extend(protos)
+
+
+def _variable_def(
+    view: view_lib.GraphView, variable: Variable
+) -> variable_pb2.VariableDef:
+    snapshot = _snapshot(variable)
+    if snapshot not in view:
+        snapshot = variable.node
+    proto = variable_pb2.VariableDef(
+        variable_name=f'{variable.node}:0',
+        initial_value_name=f'{variable.node}/Initializer/zeros:0',
+        initializer_name=f'{variable.node}/Assign',
+        snapshot_name=f'{snapshot}:0',
+        is_resource=variable.is_resource,
+        trainable=variable.trainable,
+    )
+    if variable.offset is not None:
+        info = proto.save_slice_info_def
+        info.full_name = variable.key
+        info.full_shape.extend(variable.full_shape)
+        info.var_offset.extend(variable.offset)
+        info.var_shape.extend(variable.shape)
+    return proto

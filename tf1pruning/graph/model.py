@@ -1,0 +1,88 @@
+"""The value that the rest of the library works on: a graph that only infers.
+
+A `Model` holds exactly the nodes that its outputs need, inputs first: placeholders,
+variables, constants and operations. No optimizer, no saver, no input pipeline, no
+initializers (these are made anew when a meta graph is written).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import variables as variables_lib
+from tf1pruning.graph import view as view_lib
+
+INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """An inference graph.
+
+    Attributes:
+      graph_def: the nodes, each after its inputs; never changed in place.
+      inputs: names of the placeholder nodes.
+      outputs: names of the output nodes, in the user's order.
+      variables: the variables, in graph order.
+
+    Raises:
+      GraphError: if an output is missing or depends on no input.
+    """
+
+    graph_def: tf.GraphDef
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    variables: Tuple[variables_lib.Variable, ...]
+
+    def __post_init__(self) -> None:
+        present = {node.name for node in self.graph_def.node}
+        missing = [name for name in self.outputs + self.inputs if name not in present]
+        if missing:
+            raise GraphError(f'Not in the graph: {names.quoted(missing)}.')
+        if not self.outputs:
+            raise GraphError('A model needs at least one output node.')
+        if not self.inputs:
+            raise GraphError(
+                f'Output {names.quoted(self.outputs)} depends on no input: no '
+                'placeholder and no input pipeline lies before it. Check the output '
+                'name.'
+            )
+
+    def view(self) -> view_lib.GraphView:
+        """A fresh index of the graph."""
+        return view_lib.GraphView(self.graph_def)
+
+    def keys(self) -> Dict[str, str]:
+        """Variable node name -> checkpoint key."""
+        return {variable.node: variable.key for variable in self.variables}
+
+
+def build_model(
+    graph_def: tf.GraphDef, outputs: Tuple[str, ...], meta_graph: tf.MetaGraphDef
+) -> Model:
+    """Keeps what `outputs` need and finds inputs and variables in it.
+
+    Args:
+      graph_def: a graph that may hold more than is needed.
+      outputs: output node names.
+      meta_graph: source of the variable collections.
+    """
+    view = view_lib.GraphView(graph_def)
+    nodes = view.ancestors(outputs)
+    kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in nodes:
+        copy = kept.node.add()
+        copy.CopyFrom(node)
+        del copy.input[:]
+        copy.input.extend(i for i in node.input if not names.is_control(i))
+    return Model(
+        graph_def=kept,
+        inputs=tuple(n.name for n in nodes if n.op in INPUT_OPS),
+        outputs=tuple(outputs),
+        variables=variables_lib.find_variables(nodes, meta_graph),
+    )

@@ -1,0 +1,101 @@
+"""GraphDef -> GraphDef with other sizes: variables, constants, shape constants.
+
+Every function returns a new graph. Static shapes that a Saver left on the nodes are
+dropped, since they describe the old sizes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import VARIABLE_OPS
+
+
+class NewSize(NamedTuple):
+    """Element `element` of the constant that `consumer` reads becomes `value`."""
+
+    consumer: str
+    position: int
+    node: str
+    element: int
+    value: int
+
+
+def resize(
+    model: model_lib.Model,
+    shapes: Mapping[str, Tuple[int, ...]],
+    constants: Mapping[str, np.ndarray],
+    sizes: Sequence[NewSize],
+) -> model_lib.Model:
+    """A model with new sizes.
+
+    Args:
+      model: the model; not changed.
+      shapes: variable node -> new shape.
+      constants: Const node that acts as a weight -> new array.
+      sizes: constants that hold a size and must follow.
+
+    Returns:
+      A model with the same node names, plus one Const per rewritten size vector.
+    """
+    graph_def = tf.GraphDef()
+    graph_def.CopyFrom(model.graph_def)
+    for node in graph_def.node:
+        node.attr.pop(view_lib.OUTPUT_SHAPES, None)
+        if node.name in shapes and node.op in VARIABLE_OPS:
+            shape = tf.TensorShape(shapes[node.name]).as_proto()
+            node.attr['shape'].shape.CopyFrom(shape)
+        elif node.name in constants:
+            proto = tf.make_tensor_proto(constants[node.name])
+            node.attr['value'].tensor.CopyFrom(proto)
+    _rewrite_sizes(graph_def, sizes)
+    variables = tuple(
+        dataclasses.replace(v, shape=shapes[v.node], full_shape=shapes[v.node])
+        if v.node in shapes
+        else v
+        for v in model.variables
+    )
+    return model_lib.Model(graph_def, model.inputs, model.outputs, variables)
+
+
+def _rewrite_sizes(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> None:
+    """Gives every consumer a size constant of its own, placed before it."""
+    by_input: Dict[Tuple[str, int], List[NewSize]] = {}
+    for size in sizes:
+        by_input.setdefault((size.consumer, size.position), []).append(size)
+    nodes = {node.name: node for node in graph_def.node}
+    added: Dict[str, List[tf.NodeDef]] = {}
+    for (consumer, position), group in by_input.items():
+        new = tf.NodeDef()
+        new.CopyFrom(nodes[group[0].node])
+        new.name = _free_name(f'{consumer}/size_{position}', nodes)
+        value = np.array(tf.make_ndarray(new.attr['value'].tensor))
+        for size in group:
+            value.ravel()[size.element] = size.value
+        new.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
+        nodes[consumer].input[position] = new.name
+        added.setdefault(consumer, []).append(new)
+    if added:
+        ordered = [n for old in graph_def.node for n in (*added.get(old.name, ()), old)]
+        copies = [tf.NodeDef.FromString(node.SerializeToString()) for node in ordered]
+        del graph_def.node[:]
+        graph_def.node.extend(copies)
+
+
+def _free_name(base: str, taken: Mapping[str, tf.NodeDef]) -> str:
+    name, count = base, 0
+    while name in taken:
+        count += 1
+        name = f'{base}_{count}'
+    return name
+
+
+def constant_value(node: tf.NodeDef) -> np.ndarray:
+    """Value of a Const node."""
+    return tf.make_ndarray(node.attr['value'].tensor)

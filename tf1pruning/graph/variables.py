@@ -1,0 +1,119 @@
+"""The variables of a graph: which nodes they are and how the checkpoint calls them.
+
+Two kinds exist in TF 1.15. A *ref* variable is a `VariableV2` node that is read by
+plain edges. A *resource* variable is a `VarHandleOp` node that is read through
+`ReadVariableOp`. In both cases the checkpoint key is the node's name, except for a part
+of a partitioned variable (`pv/part_0`), whose key is the whole variable's (`pv`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Iterable, Optional, Tuple
+
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import variable_pb2
+
+from tf1pruning import names
+from tf1pruning.graph import view as view_lib
+
+REF_OPS = ('VariableV2', 'Variable')
+RESOURCE_OPS = ('VarHandleOp',)
+VARIABLE_OPS = REF_OPS + RESOURCE_OPS
+
+_COLLECTIONS = (
+    tf.GraphKeys.GLOBAL_VARIABLES,
+    tf.GraphKeys.TRAINABLE_VARIABLES,
+    tf.GraphKeys.MODEL_VARIABLES,
+    tf.GraphKeys.LOCAL_VARIABLES,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """One variable node.
+
+    Attributes:
+      node: name of the `VariableV2` or `VarHandleOp` node.
+      key: name in the checkpoint.
+      shape: static shape of the node (of the part, if partitioned).
+      dtype: element type.
+      is_resource: whether the node is a `VarHandleOp`.
+      trainable: whether it is in the trainable collection.
+      offset: where a part starts in the whole variable; None if not partitioned.
+      full_shape: shape of the whole variable; equal to `shape` if not partitioned.
+    """
+
+    node: str
+    key: str
+    shape: Tuple[int, ...]
+    dtype: tf.DType
+    is_resource: bool
+    trainable: bool
+    offset: Optional[Tuple[int, ...]] = None
+    full_shape: Tuple[int, ...] = ()
+
+
+def find_variables(
+    nodes: Iterable[tf.NodeDef], meta_graph: tf.MetaGraphDef
+) -> Tuple[Variable, ...]:
+    """The variables among `nodes`, in their order.
+
+    Args:
+      nodes: where to look.
+      meta_graph: its collections tell what is trainable or partitioned.
+    """
+    defs = variable_defs(meta_graph)
+    trainable = _nodes_in(meta_graph, tf.GraphKeys.TRAINABLE_VARIABLES)
+    return tuple(
+        _variable(node, defs.get(node.name), node.name in trainable)
+        for node in nodes
+        if node.op in VARIABLE_OPS
+    )
+
+
+def variable_defs(meta_graph: tf.MetaGraphDef) -> Dict[str, variable_pb2.VariableDef]:
+    """Every VariableDef in the collections of a meta graph, by node name."""
+    defs: Dict[str, variable_pb2.VariableDef] = {}
+    for collection in _COLLECTIONS:
+        for variable_def in _defs(meta_graph, collection):
+            defs.setdefault(names.node_name(variable_def.variable_name), variable_def)
+    return defs
+
+
+def _nodes_in(meta_graph: tf.MetaGraphDef, collection: str) -> frozenset:
+    return frozenset(
+        names.node_name(d.variable_name) for d in _defs(meta_graph, collection)
+    )
+
+
+def _defs(
+    meta_graph: tf.MetaGraphDef, collection: str
+) -> Iterable[variable_pb2.VariableDef]:
+    if collection not in meta_graph.collection_def:
+        return []
+    raw = meta_graph.collection_def[collection].bytes_list.value
+    return [variable_pb2.VariableDef.FromString(value) for value in raw]
+
+
+def _variable(
+    node: tf.NodeDef, variable_def: Optional[variable_pb2.VariableDef], trainable: bool
+) -> Variable:
+    shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
+    known = tuple(-1 if size is None else size for size in shape or ())
+    key, offset, full_shape = node.name, None, known
+    if variable_def is not None and variable_def.HasField('save_slice_info_def'):
+        info = variable_def.save_slice_info_def
+        key = info.full_name
+        offset = tuple(info.var_offset)
+        full_shape = tuple(info.full_shape)
+    return Variable(
+        node=node.name,
+        key=key,
+        shape=known,
+        dtype=tf.as_dtype(view_lib.attribute(node, 'dtype').type),
+        is_resource=node.op in RESOURCE_OPS,
+        trainable=trainable,
+        offset=offset,
+        full_shape=full_shape,
+    )

@@ -1,0 +1,180 @@
+"""Read-only index of a GraphDef: nodes, edges, order and static shapes.
+
+A view never changes its GraphDef. Shapes come from the `_output_shapes` attribute that
+a Saver leaves on the nodes; where one is missing the graph is imported once, without a
+session.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.names import TensorRef
+
+Shape = Tuple[Optional[int], ...]
+
+OUTPUT_SHAPES = '_output_shapes'
+
+
+class Edge(NamedTuple):
+    """Output `output` of some node enters `node` as data input number `position`."""
+
+    node: tf.NodeDef
+    position: int
+    output: int
+
+
+def attribute(node: tf.NodeDef, name: str) -> attr_value_pb2.AttrValue:
+    """An attribute of a node; an empty value if the node has none of that name.
+
+    Reading `node.attr[name]` would add the missing entry to the node.
+    """
+    return node.attr[name] if name in node.attr else attr_value_pb2.AttrValue()
+
+
+def data_inputs(node: tf.NodeDef) -> List[TensorRef]:
+    """The tensors that a node reads, in order, without control dependencies."""
+    return [names.parse_tensor(i) for i in node.input if not names.is_control(i)]
+
+
+def shape_from_proto(proto: tensor_shape_pb2.TensorShapeProto) -> Optional[Shape]:
+    """TensorShapeProto -> tuple with None for unknown sizes, or None if no rank."""
+    if proto.unknown_rank:
+        return None
+    return tuple(dim.size if dim.size >= 0 else None for dim in proto.dim)
+
+
+class GraphView:
+    """Index of a GraphDef.
+
+    Args:
+      graph_def: the graph; owned by the caller, not changed here.
+
+    Raises:
+      GraphError: if two nodes have the same name.
+    """
+
+    def __init__(self, graph_def: tf.GraphDef):
+        self.graph_def = graph_def
+        self._nodes: Dict[str, tf.NodeDef] = {n.name: n for n in graph_def.node}
+        if len(self._nodes) != len(graph_def.node):
+            raise GraphError(f'Graph has two nodes named {self._first_double()!r}.')
+        self._edges: Optional[Dict[str, List[Edge]]] = None
+        self._imported: Optional[tf.Graph] = None
+
+    def _first_double(self) -> str:
+        seen = set()
+        for node in self.graph_def.node:
+            if node.name in seen:
+                return node.name
+            seen.add(node.name)
+        raise AssertionError('no double')
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._nodes
+
+    def __iter__(self) -> Iterator[tf.NodeDef]:
+        return iter(self.graph_def.node)
+
+    def node(self, name: str) -> tf.NodeDef:
+        """The node called `name`.
+
+        Raises:
+          GraphError: if there is none; the message offers the nearest names.
+        """
+        try:
+            return self._nodes[name]
+        except KeyError:
+            hint = names.did_you_mean(name, self._nodes)
+            raise GraphError(f'No node {name!r} in the graph. {hint}') from None
+
+    def inputs(self, node: tf.NodeDef) -> List[tf.NodeDef]:
+        """The nodes whose outputs `node` reads, in order."""
+        return [self.node(ref.node) for ref in data_inputs(node)]
+
+    def consumers(self, name: str) -> List[Edge]:
+        """All data edges that leave the node `name`, in graph order."""
+        if self._edges is None:
+            self._edges = {}
+            for node in self.graph_def.node:
+                for position, ref in enumerate(data_inputs(node)):
+                    edge = Edge(node, position, ref.output)
+                    self._edges.setdefault(ref.node, []).append(edge)
+        return self._edges.get(name, [])
+
+    def ancestors(
+        self, targets: Iterable[str], control: bool = False
+    ) -> List[tf.NodeDef]:
+        """Nodes that `targets` depend on, themselves included, inputs first.
+
+        Args:
+          targets: node names.
+          control: follow control dependencies too.
+
+        Raises:
+          GraphError: on an unknown name, or a cycle (a while loop).
+        """
+        done: Dict[str, bool] = {}
+        order: List[tf.NodeDef] = []
+        stack = [(name, False) for name in reversed(list(targets))]
+        while stack:
+            name, leaving = stack.pop()
+            if leaving:
+                done[name] = True
+                order.append(self._nodes[name])
+                continue
+            if name in done:
+                continue
+            done[name] = False
+            stack.append((name, True))
+            for child in reversed(self._dependencies(name, control)):
+                if child not in done:
+                    stack.append((child, False))
+                elif not done[child]:
+                    raise GraphError(
+                        f'Nodes {child!r} and {name!r} lie on a cycle: the outputs '
+                        'depend on a loop (tf.while_loop), which cannot be pruned '
+                        'through. Name output nodes that come before the loop.'
+                    )
+        return order
+
+    def _dependencies(self, name: str, control: bool) -> List[str]:
+        node = self.node(name)
+        return [
+            names.node_name(i) for i in node.input if control or not names.is_control(i)
+        ]
+
+    def shape(self, ref: TensorRef) -> Optional[Shape]:
+        """Static shape of a tensor; None if not even the rank is known."""
+        attributes = self.node(ref.node).attr
+        if OUTPUT_SHAPES in attributes:
+            shapes = attributes[OUTPUT_SHAPES].list.shape
+            if ref.output < len(shapes):
+                return shape_from_proto(shapes[ref.output])
+        return self._imported_shape(ref)
+
+    def _imported_shape(self, ref: TensorRef) -> Optional[Shape]:
+        if self._imported is None:
+            self._imported = import_graph(self.graph_def)
+        tensor = self._imported.get_tensor_by_name(str(ref))
+        return shape_from_proto(tensor.shape.as_proto())
+
+
+def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
+    """Imports a GraphDef into a fresh graph, so that TensorFlow infers its shapes.
+
+    Raises:
+      GraphError: with TensorFlow's own message, if it refuses the graph.
+    """
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name='')
+    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        raise GraphError(f'TensorFlow refuses the graph: {error}') from error
+    return graph

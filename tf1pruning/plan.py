@@ -1,0 +1,334 @@
+"""Plans: which channels of which groups go, and the cuts that follow.
+
+A plan is a value. Soft pruning, the failure rate and stripping are functions of it. It
+is saved as JSON and carries a fingerprint of the model that it was made for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning import files, names
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels.groups import Group, Place
+from tf1pruning.channels.trace import PRODUCER, STATISTIC, Trace
+from tf1pruning.errors import OptionError, PlanError
+
+BLOCK = 'block'
+FILTER = 'filter'
+MODES = (BLOCK, FILTER)
+
+_ROLES = frozenset(
+    (
+        trace_lib.PRODUCER,
+        trace_lib.CONSUMER,
+        trace_lib.BIAS,
+        trace_lib.SCALE,
+        trace_lib.STATISTIC,
+    )
+)
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """Positions on one axis of one variable.
+
+    Attributes:
+      variable: checkpoint key.
+      axis: axis of the variable.
+      role: what the axis does, see `channels.trace.Use`.
+      entries: per removed channel its positions on the axis.
+    """
+
+    variable: str
+    axis: int
+    role: str
+    entries: Tuple[Tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        flat = [index for entry in self.entries for index in entry]
+        if self.axis < 0 or any(index < 0 for index in flat):
+            raise PlanError(
+                f'Cut of {self.variable!r} has a negative axis or position.'
+            )
+        if len(set(flat)) != len(flat):
+            raise PlanError(f'Cut of {self.variable!r} names a position twice.')
+        if self.role not in _ROLES:
+            raise PlanError(f'Cut of {self.variable!r} has unknown role {self.role!r}.')
+
+    @property
+    def indices(self) -> Tuple[int, ...]:
+        """Sorted distinct positions."""
+        return tuple(sorted(index for entry in self.entries for index in entry))
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupPlan:
+    """What goes of one group.
+
+    Attributes:
+      name: name of the group.
+      kind: kind of the group.
+      width: number of its channels.
+      removed: sorted channels to remove, counted along the first producer's axis.
+      wanted: how many channels the criterion named, before rounding and the cap.
+      capped: whether the smallest allowed width held some of them back.
+      cuts: one per place of the group; none if nothing is removed.
+    """
+
+    name: str
+    kind: str
+    width: int
+    removed: Tuple[int, ...]
+    wanted: int
+    capped: bool
+    cuts: Tuple[Cut, ...]
+
+    def __post_init__(self) -> None:
+        if list(self.removed) != sorted(set(self.removed)):
+            raise PlanError(
+                f'Channels of group {self.name!r} are not sorted, distinct.'
+            )
+        if self.removed and not 0 <= self.removed[0] <= self.removed[-1] < self.width:
+            raise PlanError(f'Group {self.name!r} has no channel {self.removed[-1]}.')
+        if self.width and len(self.removed) >= self.width:
+            raise PlanError(f'Group {self.name!r} would lose all its channels.')
+
+    @property
+    def kept(self) -> int:
+        """Number of channels that stay."""
+        return self.width - len(self.removed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Groups and their cuts.
+
+    Attributes:
+      fingerprint: of the model, see `fingerprint`.
+      mode: 'block' (zero every place but statistics) or 'filter' (producers only).
+      channel_multiple: kept widths are multiples of it.
+      threshold: score above which a channel was named; None if chosen otherwise.
+      groups: in graph order.
+    """
+
+    fingerprint: str
+    mode: str
+    channel_multiple: int
+    threshold: Optional[float]
+    groups: Tuple[GroupPlan, ...]
+
+    def __post_init__(self) -> None:
+        check_mode(self.mode)
+
+    @property
+    def cuts(self) -> Tuple[Cut, ...]:
+        """All cuts."""
+        return tuple(cut for group in self.groups for cut in group.cuts)
+
+    @property
+    def zeroed_cuts(self) -> Tuple[Cut, ...]:
+        """The cuts at which soft pruning writes zeros in the plan's mode."""
+        if self.mode == FILTER:
+            return tuple(cut for cut in self.cuts if cut.role == PRODUCER)
+        return tuple(cut for cut in self.cuts if cut.role != STATISTIC)
+
+    @property
+    def removed(self) -> int:
+        """Number of channels that go."""
+        return sum(len(group.removed) for group in self.groups)
+
+    @property
+    def kept(self) -> int:
+        """Number of channels that stay, in the groups of the plan."""
+        return sum(group.kept for group in self.groups)
+
+    def widths(self) -> Dict[str, int]:
+        """Group name -> number of channels that stay."""
+        return {group.name: group.kept for group in self.groups}
+
+
+def check_mode(mode: str) -> None:
+    """Raises OptionError for an unknown mode."""
+    if mode not in MODES:
+        raise OptionError(f'Mode is {mode!r}; expected one of {names.quoted(MODES)}.')
+
+
+def check_threshold(value: float) -> float:
+    """Returns a threshold that lies in (0, 1), else raises OptionError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise OptionError(f'Threshold is {value!r}; expected a number in (0, 1).')
+    if not 0 < value < 1:
+        raise OptionError(f'Threshold is {value}; expected a number in (0, 1).')
+    return float(value)
+
+
+def check_multiple(value: int) -> int:
+    """Returns a channel multiple of at least 1, else raises OptionError."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise OptionError(f'channel_multiple is {value!r}; expected an integer >= 1.')
+    return int(value)
+
+
+def fingerprint(trace: Trace) -> str:
+    """Names the model: a digest of the names and shapes of its variables."""
+    shapes = {v.key: v.full_shape for v in trace.model.variables}
+    text = json.dumps(sorted((key, list(shape)) for key, shape in shapes.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def removable(width: int, wanted: int, multiple: int) -> int:
+    """How many of `wanted` channels may go so that the width is a multiple.
+
+    The kept width is rounded up, so no channel goes that was not wanted, and it is
+    never less than `multiple`.
+
+    >>> [removable(24, wanted, 4) for wanted in (0, 3, 4, 9, 24)]
+    [0, 0, 4, 8, 20]
+    """
+    kept = max(multiple, -(-(width - wanted) // multiple) * multiple)
+    return max(0, width - kept)
+
+
+def choose(
+    group: Group,
+    scores: np.ndarray,
+    magnitudes: np.ndarray,
+    threshold: float,
+    multiple: int,
+) -> GroupPlan:
+    """Plans the removal of the channels of a group that score above a threshold.
+
+    Args:
+      group: a group that is not frozen.
+      scores: `[width]`; the larger, the more redundant.
+      magnitudes: `[width]`; among equal scores the smallest goes first.
+      threshold: channels with a larger score go.
+      multiple: the kept width is a multiple of it.
+    """
+    wanted = int((scores > threshold).sum())
+    count = removable(group.width, wanted, multiple)
+    order = np.lexsort((np.arange(group.width), magnitudes, -scores))
+    return plan_group(group, order[:count], wanted, group.width - wanted < multiple)
+
+
+def plan_group(
+    group: Group, channels: Iterable[int], wanted: int, capped: bool = False
+) -> GroupPlan:
+    """Plans the removal of given channels of a group."""
+    removed = tuple(sorted(int(channel) for channel in channels))
+    return GroupPlan(
+        name=group.name,
+        kind=group.kind,
+        width=group.width,
+        removed=removed,
+        wanted=wanted,
+        capped=capped,
+        cuts=tuple(_cut(place, removed) for place in group.places) if removed else (),
+    )
+
+
+def _cut(place: Place, channels: Sequence[int]) -> Cut:
+    rows = place.positions[list(channels)].tolist()
+    entries = tuple(tuple(row) for row in rows)
+    return Cut(place.variable, place.axis, place.role, entries)
+
+
+def save(plan: Plan, path: str) -> None:
+    """Writes a plan as JSON."""
+    files.write_text(path, to_json(plan))
+
+
+def load(path: str) -> Plan:
+    """Reads a plan.
+
+    Raises:
+      PlanError: if the file is missing or is no plan.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            return from_json(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f'Plan {path!r} cannot be read: {error}.') from error
+    except PlanError as error:
+        raise PlanError(f'{path!r}: {error}') from error
+
+
+def to_json(plan: Plan) -> str:
+    """A plan as JSON text, one line per group."""
+    head = {'format': _FORMAT, **dataclasses.asdict(plan)}
+    groups = ',\n  '.join(json.dumps(group) for group in head.pop('groups'))
+    fields = json.dumps(head)[:-1]
+    return f'{fields}, "groups": [\n  {groups}\n]}}\n'
+
+
+def from_json(text: str) -> Plan:
+    """The plan that `to_json` wrote.
+
+    Raises:
+      PlanError: if the text is no plan; the message names what is missing.
+    """
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise PlanError(f'not JSON ({error})') from error
+    if not isinstance(fields, dict) or fields.get('format') != _FORMAT:
+        raise PlanError(f'not a plan of format {_FORMAT}')
+    try:
+        return Plan(
+            fingerprint=str(fields['fingerprint']),
+            mode=fields['mode'],
+            channel_multiple=check_multiple(fields['channel_multiple']),
+            threshold=_optional(fields['threshold']),
+            groups=tuple(_group_from(group) for group in fields['groups']),
+        )
+    except KeyError as error:
+        raise PlanError(f'a plan without the field {error}') from error
+    except (TypeError, ValueError, OptionError) as error:
+        raise PlanError(f'a plan with a bad field: {error}') from error
+
+
+def _optional(value: Optional[float]) -> Optional[float]:
+    return None if value is None else float(value)
+
+
+def _group_from(fields: Mapping[str, Any]) -> GroupPlan:
+    return GroupPlan(
+        name=str(fields['name']),
+        kind=str(fields['kind']),
+        width=int(fields['width']),
+        removed=tuple(int(channel) for channel in fields['removed']),
+        wanted=int(fields['wanted']),
+        capped=bool(fields['capped']),
+        cuts=tuple(_cut_from(cut) for cut in fields['cuts']),
+    )
+
+
+def _cut_from(fields: Mapping[str, Any]) -> Cut:
+    rows: List[Tuple[int, ...]] = [
+        tuple(int(index) for index in entry) for entry in fields['entries']
+    ]
+    return Cut(
+        str(fields['variable']), int(fields['axis']), str(fields['role']), tuple(rows)
+    )
+
+
+def check_fits(plan: Plan, trace: Trace) -> None:
+    """Raises PlanError if a plan was made for another model."""
+    found = fingerprint(trace)
+    if plan.fingerprint == found:
+        return
+    shapes = {v.key: v.full_shape for v in trace.model.variables}
+    missing = [cut.variable for cut in plan.cuts if cut.variable not in shapes]
+    hint = 'The variables have other names or shapes (a stripped model?).'
+    if missing:
+        hint = f'Variables of the plan that the model lacks: {names.quoted(missing)}.'
+    raise PlanError(
+        f'The plan was made for model {plan.fingerprint} and this is {found}. {hint}'
+    )

@@ -1,0 +1,1 @@
+"""Soft pruning, stripping, failure rate and verification: functions of one plan."""

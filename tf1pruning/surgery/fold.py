@@ -1,0 +1,65 @@
+"""Where the constant share of a removed channel goes.
+
+A channel with the constant value v contributes `v * sum(kernel slice)` to each output
+of a 1x1 or VALID convolution or a dense layer. The same sum can be added to the bias
+behind the layer, or subtracted from the moving mean of the batch norm behind it.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, NamedTuple, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels.trace import Trace
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.inference import BATCH_NORM_OPS
+
+_MEAN_INPUT = 3
+
+
+class FoldTarget(NamedTuple):
+    """A vector that takes up a constant share: `array += sign * share`.
+
+    Attributes:
+      source: node of the variable or constant.
+      sign: +1 for a bias, -1 for a moving mean.
+    """
+
+    source: str
+    sign: int
+
+
+def find_fold_targets(trace: Trace) -> Dict[str, FoldTarget]:
+    """Layer node -> the vector behind it, where there is one of its own."""
+    view = trace.model.view()
+    uses: Dict[str, int] = {}
+    for use in trace.uses:
+        uses[use.source] = uses.get(use.source, 0) + 1
+    targets = {}
+    for kernel in trace.kernels:
+        target = _target(view, kernel.node, trace)
+        if target is not None and uses.get(target.source) == 1:
+            targets[kernel.node] = target
+    return targets
+
+
+def _target(view: view_lib.GraphView, name: str, trace: Trace) -> Optional[FoldTarget]:
+    edges = view.consumers(name)
+    if len(edges) != 1 or edges[0].position != 0 or name in trace.model.outputs:
+        return None
+    node = edges[0].node
+    if node.op == 'BiasAdd':
+        return _vector(view, node, 1, +1, trace)
+    if node.op in BATCH_NORM_OPS:
+        return _vector(view, node, _MEAN_INPUT, -1, trace)
+    return None
+
+
+def _vector(
+    view: view_lib.GraphView, node: tf.NodeDef, position: int, sign: int, trace: Trace
+) -> Optional[FoldTarget]:
+    source = view.inputs(node)[position]
+    while source.op in ('Identity', 'ReadVariableOp'):
+        source = view.inputs(source)[0]
+    return FoldTarget(source.name, sign) if source.name in trace.weights else None

@@ -1,0 +1,88 @@
+"""Soft pruning: zeros at the cuts of a plan; every shape stays.
+
+What is written depends on the plan's mode (see `plan.Plan.zeroed_cuts`). The optimizer
+slots and moving averages of a zeroed weight are zeroed with it: a stale momentum would
+wake the filter at the first step of retraining. All other variables pass unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, Iterator, List, Mapping, Tuple
+
+import numpy as np
+
+from tf1pruning import names
+from tf1pruning.ckpt import slots
+from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.errors import PlanError
+from tf1pruning.plan import Cut, Plan
+
+
+class SoftPruned(Arrays):
+    """A checkpoint with zeros at the cuts of a plan; arrays are read when asked for.
+
+    Args:
+      checkpoint: variable -> array; not changed.
+      plan: what to zero.
+      weights: keys of the model's own variables, which are never taken for slots.
+
+    Raises:
+      PlanError: if a cut does not fit the checkpoint.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Arrays,
+        plan: Plan,
+        weights: Collection[str],
+    ):
+        self._checkpoint = checkpoint
+        self.shapes = dict(checkpoint.shapes)
+        self._cuts: Dict[str, List[Cut]] = {}
+        for cut in plan.zeroed_cuts:
+            self._cuts.setdefault(cut.variable, []).append(cut)
+        check_cuts(plan.zeroed_cuts, self.shapes)
+        for slot, owner in slots.find_slots(self.shapes, weights).items():
+            if owner in self._cuts:
+                self._cuts[slot] = self._cuts[owner]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        array = self._checkpoint[name]
+        for cut in self._cuts.get(name, ()):
+            array = with_zeros(array, cut.axis, cut.indices)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._checkpoint)
+
+    def __len__(self) -> int:
+        return len(self._checkpoint)
+
+
+def with_zeros(array: np.ndarray, axis: int, indices: Tuple[int, ...]) -> np.ndarray:
+    """A copy of `array` with zeros at some positions of an axis.
+
+    >>> with_zeros(np.ones([2, 3]), 1, (0, 2)).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    result = np.array(array)
+    result[(slice(None),) * axis + (list(indices),)] = 0
+    return result
+
+
+def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> None:
+    """Raises PlanError unless every cut lies inside its variable."""
+    missing = sorted({cut.variable for cut in cuts} - set(shapes))
+    if missing:
+        raise PlanError(
+            f'The plan cuts variables that the checkpoint lacks: '
+            f'{names.quoted(missing)}.'
+        )
+    for cut in cuts:
+        shape = shapes[cut.variable]
+        if cut.axis >= len(shape) or cut.indices[-1] >= shape[cut.axis]:
+            raise PlanError(
+                f'The plan cuts position {cut.indices[-1]} on axis {cut.axis} of '
+                f'{cut.variable!r}, which has shape {shape}. The plan was made for '
+                'another model, or the checkpoint is stripped already.'
+            )

@@ -1,0 +1,240 @@
+"""Stripping: removes channels from graph and arrays; the outputs do not change.
+
+Only channels that are provably safe go (see `safety`). What was planned and is not safe
+stays, with the reason. At least one channel of every group stays, always: a convolution
+without channels kills the TensorFlow process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.trace import Trace
+from tf1pruning.errors import PlanError
+from tf1pruning.graph import rewrite
+from tf1pruning.graph.model import Model
+from tf1pruning.plan import GroupPlan, Plan
+from tf1pruning.surgery import safety as safety_lib
+from tf1pruning.surgery.safety import Safety
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """Channels of a group that were to go and stay.
+
+    Attributes:
+      group: name of the group.
+      channels: the channels.
+      reason: why they stay.
+    """
+
+    group: str
+    channels: Tuple[int, ...]
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Stripped:
+    """A network without its redundant channels.
+
+    Attributes:
+      model: graph with the new sizes; node names as before.
+      arrays: variable node -> array of the new size.
+      plan: what was really removed.
+      kept: what was to go and stays.
+    """
+
+    model: Model
+    arrays: Dict[str, np.ndarray]
+    plan: Plan
+    kept: Tuple[Kept, ...]
+
+
+def strip(
+    trace: Trace,
+    groups: Sequence[Group],
+    arrays: Mapping[str, np.ndarray],
+    plan: Optional[Plan] = None,
+    multiple: int = 1,
+) -> Stripped:
+    """Removes channels.
+
+    Args:
+      trace: of the model.
+      groups: of the trace.
+      arrays: variable node -> array; not changed.
+      plan: what to remove; None: every channel that is provably redundant.
+      multiple: without a plan, kept widths are multiples of it.
+
+    Raises:
+      PlanError: if the plan was made for another model.
+    """
+    safety = safety_lib.find_safety(trace, arrays)
+    if plan is None:
+        wanted = {g.name: _redundant(g, safety) for g in groups if not g.frozen}
+    else:
+        plan_lib.check_fits(plan, trace)
+        multiple = plan.channel_multiple
+        wanted = planned_channels(plan, groups)
+    chosen, kept = _choose(groups, wanted, safety, multiple)
+    removed: Set[int] = set()
+    for group, channels in chosen:
+        removed.update(group.classes[list(channels)].tolist())
+    model, new_arrays = _remove(trace, arrays, removed, safety)
+    done = Plan(
+        fingerprint=plan_lib.fingerprint(trace),
+        mode=plan.mode if plan else plan_lib.BLOCK,
+        channel_multiple=multiple,
+        threshold=plan.threshold if plan else None,
+        groups=_group_plans(chosen, wanted),
+    )
+    return Stripped(model, new_arrays, done, tuple(kept))
+
+
+def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:
+    return tuple(
+        channel
+        for channel, number in enumerate(group.classes.tolist())
+        if safety.is_safe(number)
+    )
+
+
+def planned_channels(plan: Plan, groups: Sequence[Group]) -> Dict[str, Tuple[int, ...]]:
+    """Group name -> planned channels, checked place by place against the groups.
+
+    Raises:
+      PlanError: if a group is gone or its places are not those of the plan.
+    """
+    known = {group.name: group for group in groups}
+    wanted = {}
+    for planned in plan.groups:
+        if not planned.removed:
+            continue
+        group = known.get(planned.name)
+        if group is None or group.width != planned.width:
+            raise PlanError(
+                f'The plan has a group {planned.name!r} of {planned.width} channels; '
+                'the model has none. Make the plan anew from this graph.'
+            )
+        _check_places(planned, group)
+        wanted[group.name] = planned.removed
+    return wanted
+
+
+def _check_places(planned: GroupPlan, group: Group) -> None:
+    def places(entries: GroupPlan) -> Set[Tuple[str, int, Tuple[int, ...]]]:
+        return {(cut.variable, cut.axis, cut.indices) for cut in entries.cuts}
+
+    expected = plan_lib.plan_group(group, planned.removed, planned.wanted)
+    if places(planned) != places(expected):
+        raise PlanError(
+            f'Group {planned.name!r} has other places in the plan than in the graph. '
+            'Make the plan anew from this graph.'
+        )
+
+
+def _choose(
+    groups: Sequence[Group],
+    wanted: Mapping[str, Sequence[int]],
+    safety: Safety,
+    multiple: int,
+) -> Tuple[List[Tuple[Group, Tuple[int, ...]]], List[Kept]]:
+    """Per group the channels that go, and those that stay although they were wanted."""
+    chosen: List[Tuple[Group, Tuple[int, ...]]] = []
+    kept: List[Kept] = []
+    for group in groups:
+        if group.frozen:
+            continue
+        channels = tuple(wanted.get(group.name, ()))
+        numbers = group.classes
+        safe = [c for c in channels if safety.is_safe(int(numbers[c]))]
+        count = plan_lib.removable(group.width, len(safe), multiple)
+        chosen.append((group, tuple(safe[:count])))
+        kept += _unsafe(group, channels, safety)
+        if safe[count:]:
+            reason = f'kept width is a multiple of {multiple}, and at least that'
+            kept.append(Kept(group.name, tuple(safe[count:]), reason))
+    return chosen, kept
+
+
+def _unsafe(group: Group, channels: Sequence[int], safety: Safety) -> List[Kept]:
+    by_reason: Dict[str, List[int]] = {}
+    for channel in channels:
+        number = int(group.classes[channel])
+        if not safety.is_safe(number):
+            by_reason.setdefault(safety.obstacles[number], []).append(channel)
+    return [Kept(group.name, tuple(c), reason) for reason, c in by_reason.items()]
+
+
+def _group_plans(
+    chosen: Sequence[Tuple[Group, Tuple[int, ...]]],
+    wanted: Mapping[str, Sequence[int]],
+) -> Tuple[GroupPlan, ...]:
+    return tuple(
+        plan_lib.plan_group(group, channels, len(wanted.get(group.name, ())))
+        for group, channels in chosen
+    )
+
+
+def _remove(
+    trace: Trace,
+    arrays: Mapping[str, np.ndarray],
+    removed: Set[int],
+    safety: Safety,
+) -> Tuple[Model, Dict[str, np.ndarray]]:
+    gone = np.array(sorted(removed), np.int64)
+    folded = _folded(trace, arrays, gone, safety)
+    new_arrays = dict(arrays)
+    constants: Dict[str, np.ndarray] = {}
+    shapes: Dict[str, Tuple[int, ...]] = {}
+    for source, axes in trace.weights.items():
+        drops = [np.flatnonzero(np.isin(axis, gone)) for axis in axes]
+        if not any(drop.size for drop in drops) and source not in folded:
+            continue
+        array = folded.get(source, arrays.get(source))
+        if array is None:
+            array = _constant_array(trace, source)
+        for axis, drop in enumerate(drops):
+            array = np.delete(array, drop, axis)
+        if source in arrays:
+            new_arrays[source] = array
+            shapes[source] = array.shape
+        else:
+            constants[source] = array
+    sizes = [
+        rewrite.NewSize(use.consumer, use.position, use.node, use.element, count)
+        for use in trace.sizes
+        for count in [int((~np.isin(use.labels, gone)).sum())]
+        if count != len(use.labels)
+    ]
+    return rewrite.resize(trace.model, shapes, constants, sizes), new_arrays
+
+
+def _constant_array(trace: Trace, source: str) -> np.ndarray:
+    return rewrite.constant_value(trace.model.view().node(source))
+
+
+def _folded(
+    trace: Trace,
+    arrays: Mapping[str, np.ndarray],
+    gone: np.ndarray,
+    safety: Safety,
+) -> Dict[str, np.ndarray]:
+    """Biases and moving means with the constant shares of the removed channels."""
+    folded: Dict[str, np.ndarray] = {}
+    for reader in safety.readers:
+        share = reader.shares[np.isin(reader.classes, gone)].sum(axis=0)
+        if not share.any():
+            continue
+        source = reader.target.source
+        old = folded.get(source, arrays.get(source))
+        if old is None:
+            old = _constant_array(trace, source)
+        total = old.astype(np.float64) + reader.target.sign * share
+        folded[source] = total.astype(old.dtype)
+    return folded

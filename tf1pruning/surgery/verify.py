@@ -1,0 +1,119 @@
+"""Runs two frozen graphs on the same random input and compares their outputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import VerificationError
+from tf1pruning.graph import view as view_lib
+
+TOLERANCE = 1e-5
+_BATCH = 2
+_UNKNOWN_SIZE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Largest differences between two networks.
+
+    Attributes:
+      absolute: largest difference of any output element.
+      relative: the largest, over outputs, of that difference over the output's scale
+        (its largest magnitude in the reference).
+    """
+
+    absolute: float
+    relative: float
+
+
+def compare(
+    reference: tf.GraphDef, other: tf.GraphDef, outputs: Sequence[str], seed: int = 0
+) -> Comparison:
+    """Compares the outputs of two frozen graphs with the same inputs.
+
+    Inputs are drawn from a standard normal distribution. A batch of unknown size
+    becomes 2, any other unknown size 64.
+
+    Raises:
+      VerificationError: if a graph does not run or gives NaN.
+    """
+    feeds = random_inputs(reference, seed)
+    expected = run(reference, outputs, feeds)
+    found = run(other, outputs, feeds)
+    absolute = relative = 0.0
+    for name, a, b in zip(outputs, expected, found):
+        if not np.all(np.isfinite(a)):
+            raise VerificationError(f'Output {name!r} is not finite on random input.')
+        difference = float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0))
+        scale = float(np.max(np.abs(a), initial=0.0))
+        absolute = max(absolute, difference)
+        relative = max(relative, difference / scale if scale else difference)
+        if np.isnan(difference):
+            absolute = relative = float('inf')
+    return Comparison(absolute, relative)
+
+
+def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
+    """Raises VerificationError if the difference is above the tolerance."""
+    if comparison.relative > tolerance:
+        raise VerificationError(
+            f'The stripped network differs by {comparison.relative:.1e} of the output '
+            f'scale; allowed are {tolerance:.0e}. Nothing was written. Please report '
+            'this: it is a bug, or the network is not deterministic.'
+        )
+
+
+def random_inputs(graph_def: tf.GraphDef, seed: int) -> Dict[str, np.ndarray]:
+    """One random array per placeholder."""
+    generator = np.random.RandomState(seed)
+    feeds = {}
+    for node in graph_def.node:
+        if node.op == 'Placeholder':
+            dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type)
+            shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
+            feeds[node.name] = _random(generator, dtype, shape, node.name)
+    return feeds
+
+
+def _random(
+    generator: np.random.RandomState,
+    dtype: tf.DType,
+    shape: Optional[view_lib.Shape],
+    name: str,
+) -> np.ndarray:
+    if shape is None:
+        raise VerificationError(f'Input {name!r} has no known rank; give it a shape.')
+    sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
+    if shape and shape[0] is None:
+        sizes[0] = _BATCH
+    if dtype.is_floating:
+        return generator.standard_normal(sizes).astype(dtype.as_numpy_dtype)
+    if dtype.is_bool:
+        return np.zeros(sizes, bool)
+    if dtype.is_integer:
+        return generator.randint(0, 128, sizes).astype(dtype.as_numpy_dtype)
+    raise VerificationError(f'Input {name!r} of type {dtype.name} cannot be made up.')
+
+
+def run(
+    graph_def: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> List[np.ndarray]:
+    """Outputs of a frozen graph.
+
+    Raises:
+      VerificationError: with TensorFlow's message, if it does not run.
+    """
+    graph = view_lib.import_graph(graph_def)
+    try:
+        with tf.Session(graph=graph) as session:
+            return session.run(
+                [f'{names.node_name(name)}:0' for name in outputs],
+                {f'{name}:0': value for name, value in feeds.items()},
+            )
+    except (tf.errors.OpError, ValueError) as error:
+        raise VerificationError(f'The graph does not run: {error}') from error
