@@ -19,6 +19,7 @@ def test_what_was_saved_is_loaded(tmp_path):
     path = str(tmp_path / 'state.json')
     state = run_state.RunState({'seed': 1, 'thresholds': [0.8, 0.7]})
     state = state.with_baseline({'accuracy': 0.98}).with_step({'threshold': 0.8})
+    state = state.with_evaluation('TH0.8', 0, 0.5).with_evaluation('TH0.8', 200, 0.75)
 
     state.save(path)
 
@@ -31,6 +32,14 @@ def test_adding_a_step_leaves_the_older_state_alone():
     state.with_step({'threshold': 0.8})
 
     assert state.steps == ()
+
+
+def test_accuracies_are_kept_per_training_and_step():
+    state = run_state.RunState({}).with_evaluation('TH0.8', 200, 0.75)
+
+    assert state.accuracy('TH0.8', 200) == 0.75
+    assert state.accuracy('TH0.8', 0) is None
+    assert state.accuracy('TH0.7', 200) is None
 
 
 def test_other_settings_are_refused_and_named(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.errors import Tf1PruningError
 from tf1pruning.zoo import digits
 
 
@@ -47,7 +48,7 @@ def test_a_split_checks_its_shapes():
 def test_missing_scikit_learn_names_the_requirements_file(monkeypatch):
     monkeypatch.setitem(sys.modules, 'sklearn', None)
 
-    with pytest.raises(ImportError, match=r'-r requirements-demo\.txt'):
+    with pytest.raises(Tf1PruningError, match=r'-r requirements-demo\.txt'):
         digits.load()
 
 

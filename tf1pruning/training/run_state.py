@@ -23,11 +23,14 @@ class RunState:
       settings: what decides the outcome of the run; JSON values only.
       baseline: record of the finished baseline, or None.
       steps: records of the finished threshold steps, in order.
+      evaluations: training -> {global step: accuracy}; the steps are strings, as
+        JSON has them.
     """
 
     settings: Record
     baseline: Optional[Record] = None
     steps: Tuple[Record, ...] = ()
+    evaluations: Dict[str, Dict[str, float]] = dataclasses.field(default_factory=dict)
 
     def with_baseline(self, record: Record) -> RunState:
         """The state once the baseline is trained."""
@@ -36,6 +39,16 @@ class RunState:
     def with_step(self, record: Record) -> RunState:
         """The state after one more threshold step."""
         return dataclasses.replace(self, steps=self.steps + (dict(record),))
+
+    def with_evaluation(self, training: str, step: int, accuracy: float) -> RunState:
+        """The state after one more evaluation of `training`."""
+        known = {**self.evaluations.get(training, {}), str(step): accuracy}
+        evaluations = {**self.evaluations, training: known}
+        return dataclasses.replace(self, evaluations=evaluations)
+
+    def accuracy(self, training: str, step: int) -> Optional[float]:
+        """Accuracy of `training` at a global step, or None if it was not evaluated."""
+        return self.evaluations.get(training, {}).get(str(step))
 
     def save(self, path: str) -> None:
         """Writes the state; a kill leaves the old file or the new one, whole."""
@@ -67,7 +80,12 @@ def _load(path: str) -> RunState:
             data = json.load(file)
         if data['version'] != VERSION:
             raise ValueError(f'version {data["version"]}, expected {VERSION}')
-        return RunState(data['settings'], data['baseline'], tuple(data['steps']))
+        return RunState(
+            settings=data['settings'],
+            baseline=data['baseline'],
+            steps=tuple(data['steps']),
+            evaluations=data['evaluations'],
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
             f'{path!r} is not the state of a run ({error}). Delete it to start anew, '

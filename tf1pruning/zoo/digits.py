@@ -12,6 +12,8 @@ from typing import Callable, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.errors import Tf1PruningError
+
 CLASSES = 10
 IMAGE_SHAPE = (32, 32, 1)
 # A shift by one pixel of the small image.
@@ -49,12 +51,12 @@ def load(test_share: float = 0.2, seed: int = 0) -> Tuple[Split, Split]:
       The train split and the test split.
 
     Raises:
-      ImportError: if scikit-learn is not installed; says how to install it.
+      Tf1PruningError: if scikit-learn is not installed; says how to install it.
     """
     try:
         from sklearn import datasets
     except ImportError as error:
-        raise ImportError(
+        raise Tf1PruningError(
             'The digits come from scikit-learn, which is not installed here. '
             'Install it with: pip install -r requirements-demo.txt'
         ) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
+
+from tf1pruning.report import text
 
 KINDS = ('original', 'soft_pruned', 'stripped')
 
@@ -87,7 +89,8 @@ def from_json(data: Mapping[str, Any]) -> Results:
 
 
 def _steps_table(steps: Sequence[StepFigures]) -> str:
-    rows = [['threshold', 'failure rate', 'retrains', 'pruned acc.', 'accuracy']]
+    header = ['threshold', 'failure rate', 'retrains', 'pruned acc.', 'accuracy']
+    rows = []
     for step in steps:
         rows.append(
             [
@@ -98,11 +101,12 @@ def _steps_table(steps: Sequence[StepFigures]) -> str:
                 f'{100 * step.accuracy:.2f} %',
             ]
         )
-    return _aligned(rows)
+    return text.table(header, rows)
 
 
 def _models_table(models: Mapping[str, ModelFigures]) -> str:
-    rows = [['', 'original', 'soft-pruned', 'stripped', 'change']]
+    header = ['', 'original', 'soft-pruned', 'stripped', 'change']
+    rows = []
     for label, field, form in (
         ('parameters', 'parameters', ',d'),
         ('MACs', 'macs', ',d'),
@@ -116,16 +120,4 @@ def _models_table(models: Mapping[str, ModelFigures]) -> str:
     accuracies = [100 * models[kind].accuracy for kind in KINDS]
     change = f'{accuracies[-1] - accuracies[0]:+.2f} points'
     rows.append(['test accuracy', *(f'{value:.2f} %' for value in accuracies), change])
-    return _aligned(rows)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines: List[str] = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        lines.append('  '.join(cells).rstrip())
-    lines.insert(1, '-' * max(map(len, lines)))
-    return '\n'.join(lines)
+    return text.table(header, rows)

@@ -1,0 +1,112 @@
+"""What a run of train_pruning_class.py does, checked before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Dict, List, Tuple
+
+from tf1pruning import plan
+from tf1pruning.errors import OptionError
+from tf1pruning.zoo import classifier, mobilenet_v2
+
+DATASETS = ('digits',)
+MODELS: Dict[str, Callable[[int], mobilenet_v2.MobileNetV2Config]] = {
+    'small': mobilenet_v2.small,
+    'standard': mobilenet_v2.standard,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The flags that decide the outcome of a run, under their names.
+
+    Raises:
+      OptionError: on values outside their range; names all such flags in one line.
+    """
+
+    dataset: str
+    test_share: float
+    model: str
+    activation: str
+    train_steps: int
+    retrain_steps: int
+    thresholds: Tuple[float, ...]
+    max_failure_rate: float
+    max_retrains: int
+    mode: str
+    channel_multiple: int
+    optimizer: str
+    learning_rate: float
+    retrain_learning_rate: float
+    weight_decay: float
+    batch_size: int
+    checkpoint_steps: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        problems = self._bad_choices() + self._bad_numbers()
+        if problems:
+            raise OptionError('; '.join(problems) + '.')
+
+    def _bad_choices(self) -> List[str]:
+        problems = []
+        for name, choices in (
+            ('dataset', DATASETS),
+            ('model', sorted(MODELS)),
+            ('activation', sorted(mobilenet_v2.ACTIVATIONS)),
+            ('mode', plan.MODES),
+            ('optimizer', sorted(classifier.OPTIMIZERS)),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                problems.append(
+                    f'--{name} is {value!r}; expected one of {", ".join(choices)}'
+                )
+        return problems
+
+    def _bad_numbers(self) -> List[str]:
+        problems = []
+        for name in (
+            'train_steps',
+            'retrain_steps',
+            'max_retrains',
+            'channel_multiple',
+            'batch_size',
+            'checkpoint_steps',
+        ):
+            if getattr(self, name) < 1:
+                problems.append(f'--{name} is {getattr(self, name)}; expected >= 1')
+        for name in ('learning_rate', 'retrain_learning_rate'):
+            if not 0 < getattr(self, name) < float('inf'):
+                problems.append(f'--{name} is {getattr(self, name)}; expected > 0')
+        if not 0 <= self.weight_decay < float('inf'):
+            problems.append(f'--weight_decay is {self.weight_decay}; expected >= 0')
+        if not 0 <= self.max_failure_rate <= 1:
+            problems.append(
+                f'--max_failure_rate is {self.max_failure_rate}; expected 0 to 1'
+            )
+        if not 0 < self.test_share < 1:
+            problems.append(
+                f'--test_share is {self.test_share}; expected between 0 and 1'
+            )
+        return problems + self._bad_thresholds()
+
+    def _bad_thresholds(self) -> List[str]:
+        outside = [f'{th:g}' for th in self.thresholds if not 0 < th < 1]
+        if outside:
+            return [f'--thresholds has {", ".join(outside)}; expected between 0 and 1']
+        if not self.thresholds:
+            return ['--thresholds is empty']
+        if len(set(self.thresholds)) < len(self.thresholds):
+            return ['--thresholds has a value twice']
+        return []
+
+    def as_json(self) -> Dict[str, Any]:
+        """As JSON gives it back."""
+        return {**dataclasses.asdict(self), 'thresholds': list(self.thresholds)}
+
+    def model_config(self, classes: int) -> mobilenet_v2.MobileNetV2Config:
+        """The network that `model` and `activation` name."""
+        return dataclasses.replace(
+            MODELS[self.model](classes), activation=self.activation
+        )
