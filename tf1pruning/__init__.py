@@ -1,3 +1,28 @@
 """Structured pruning of TensorFlow 1.15 networks."""
 
+from tf1pruning.errors import (
+    CheckpointError,
+    GraphError,
+    OptionError,
+    OutputError,
+    PlanError,
+    Tf1PruningError,
+    VerificationError,
+    WorkflowError,
+)
+from tf1pruning.pruning import Pruning
+
 __version__ = '0.1.0'
+
+__all__ = [
+    'CheckpointError',
+    'GraphError',
+    'OptionError',
+    'OutputError',
+    'PlanError',
+    'Pruning',
+    'Tf1PruningError',
+    'VerificationError',
+    'WorkflowError',
+    '__version__',
+]

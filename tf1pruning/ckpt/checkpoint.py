@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -115,13 +115,17 @@ def latest(folder: str) -> str:
     return prefix
 
 
-def check_finite(checkpoint: Mapping[str, np.ndarray], keys: List[str]) -> None:
+def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
     """Refuses NaN and infinite weights.
 
     Raises:
       CheckpointError: names every variable that has one.
     """
-    bad = [key for key in keys if not np.all(np.isfinite(checkpoint[key]))]
+    bad = [
+        name
+        for name, array in arrays.items()
+        if array.dtype.kind in 'fc' and not np.isfinite(array).all()
+    ]
     if bad:
         raise CheckpointError(
             f'NaN or infinite values in {names.quoted(bad)}. Redundancy cannot be '

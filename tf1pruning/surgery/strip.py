@@ -111,17 +111,16 @@ def planned_channels(plan: Plan, groups: Sequence[Group]) -> Dict[str, Tuple[int
       PlanError: if a group is gone or its places are not those of the plan.
     """
     known = {group.name: group for group in groups}
-    wanted = {}
+    wanted: Dict[str, Tuple[int, ...]] = {}
     for planned in plan.groups:
-        if not planned.removed:
-            continue
         group = known.get(planned.name)
         if group is None or group.width != planned.width:
             raise PlanError(
                 f'The plan has a group {planned.name!r} of {planned.width} channels; '
                 'the model has none. Make the plan anew from this graph.'
             )
-        _check_places(planned, group)
+        if planned.removed:
+            _check_places(planned, group)
         wanted[group.name] = planned.removed
     return wanted
 
@@ -148,9 +147,9 @@ def _choose(
     chosen: List[Tuple[Group, Tuple[int, ...]]] = []
     kept: List[Kept] = []
     for group in groups:
-        if group.frozen:
+        if group.frozen or group.name not in wanted:
             continue
-        channels = tuple(wanted.get(group.name, ()))
+        channels = tuple(wanted[group.name])
         numbers = group.classes
         safe = [c for c in channels if safety.is_safe(int(numbers[c]))]
         count = plan_lib.removable(group.width, len(safe), multiple)
@@ -176,7 +175,7 @@ def _group_plans(
     wanted: Mapping[str, Sequence[int]],
 ) -> Tuple[GroupPlan, ...]:
     return tuple(
-        plan_lib.plan_group(group, channels, len(wanted.get(group.name, ())))
+        plan_lib.plan_group(group, channels, len(wanted[group.name]))
         for group, channels in chosen
     )
 

@@ -70,7 +70,7 @@ def combine(op: Op, tracer: Tracer) -> Activation:
     operands = []
     for position, value in enumerate(op.inputs):
         operands.append(op.activation(position))
-        if isinstance(value, (Weight, Constant)):
+        if isinstance(value, (Weight, Constant)) and np.prod(value.shape) > 1:
             _record_parameter(op, tracer, position)
     join = functools.partial(_unify, op, tracer)
     return functools.reduce(join, operands)
@@ -78,8 +78,6 @@ def combine(op: Op, tracer: Tracer) -> Activation:
 
 def _record_parameter(op: Op, tracer: Tracer, position: int) -> None:
     """A weight among the operands: a bias, a scale, or something never zeroed."""
-    if np.prod(op.inputs[position].shape) == 1:
-        return
     weight = op.weight(position)
     long = [axis for axis, size in enumerate(weight.shape) if size > 1]
     role = _ZEROED.get(op.type, STATISTIC)

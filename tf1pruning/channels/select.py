@@ -1,0 +1,65 @@
+"""Which groups a user means: by scope and by kind."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Tuple
+
+from tf1pruning import names
+from tf1pruning.channels import blocks
+from tf1pruning.channels.groups import Group
+from tf1pruning.errors import GraphError
+
+
+def inner_groups(
+    groups: Sequence[Group], scopes: Sequence[str]
+) -> Dict[str, Tuple[Group, ...]]:
+    """The inner channels of inverted-residual and squeeze-and-excite blocks, by scope.
+
+    Args:
+      groups: all groups of a model.
+      scopes: scope names; the empty one means the whole model.
+
+    Returns:
+      Scope as it was given -> its groups that may be cut. A group that lies in several
+      scopes belongs to the first.
+
+    Raises:
+      GraphError: if a scope holds no such group; says what it holds instead, or which
+        scopes come near it.
+    """
+    inner = [group for group in groups if group.kind in blocks.INNER_KINDS]
+    free = [group for group in inner if not group.frozen]
+    problems = [_problem(s, groups, inner) for s in scopes if not _within(free, s)]
+    if problems or not scopes:
+        raise GraphError(' '.join(problems) or 'No scope names were given.')
+    taken: List[str] = []
+    result = {}
+    for scope in scopes:
+        found = [group for group in _within(free, scope) if group.name not in taken]
+        taken += [group.name for group in found]
+        result[scope] = tuple(found)
+    return result
+
+
+def _within(groups: Sequence[Group], scope: str) -> List[Group]:
+    return [group for group in groups if group.in_scope(scope)]
+
+
+def _problem(scope: str, groups: Sequence[Group], inner: Sequence[Group]) -> str:
+    frozen = _within(inner, scope)
+    if frozen:
+        reasons = '; '.join(f'{g.name!r} {g.reasons[0]}' for g in frozen)
+        return f'In scope {scope!r} nothing may be cut: {reasons}.'
+    others = _within(groups, scope)
+    known = [group.name for group in inner]
+    if others:
+        kinds = sorted({group.kind for group in others})
+        return (
+            f'Scope {scope!r} holds no inverted-residual or squeeze-and-excite block; '
+            f'it holds channels of kind {names.quoted(kinds)}. Scopes that do: '
+            f'{names.quoted(known)}.'
+        )
+    return (
+        f'Scope {scope!r} matches nothing that makes channels. '
+        f'{names.did_you_mean(scope.strip("/"), known)}'
+    )

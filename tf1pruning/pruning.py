@@ -1,0 +1,313 @@
+"""class Pruning: the workflow, its files and its state.
+
+Soft pruning, once per threshold:
+
+    set_output_dir -> get_pruning_params -> set_threshold -> get_pruning_filters
+    -> get_pruning_ckpt -> (your training) -> get_retrained_ckpt -> get_pruning_summary
+
+`pruning_process` does the middle four. Then stripping:
+
+    get_rebuild_graph -> get_strip_params -> get_strip_ckpt
+
+Files below `output_dir`: `Pruning_Dict/*.json`, `Pruned_Dir/` (the soft-pruned
+checkpoint and `Pruned_Filters.txt`), `Pruning_Summary.txt` and `summary.json`,
+`Rebuild_CKPT/`, `Stripped_Dir/` (the stripped checkpoint, `modify.pb`, `report.json`),
+and `events/` for TensorBoard.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+from absl import logging
+
+from tf1pruning import files
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import select
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.errors import WorkflowError
+from tf1pruning.report import summaries
+from tf1pruning.surgery import failure
+from tf1pruning.workflow import loading, outputs, planning, state, stripping, views
+
+
+class Pruning(state.PruningState):
+    """Soft-prunes a checkpoint, measures retraining, strips, exports.
+
+    Args:
+      input_ckpt_path: prefix of the checkpoint to prune; its `.meta` lies beside it.
+      scope_names: scopes whose blocks are pruned, matched at `/`; `['']`: all of them.
+      scope_conv_dict: computed, as are `conv_vars_dict`, `bias_vars_dict`,
+        `strip_nodes_dict` and `strip_vars_dict`: keywords for the sake of older
+        scripts, which must be left empty.
+      conv_vars_dict: see `scope_conv_dict`.
+      bias_vars_dict: see `scope_conv_dict`.
+      pruning_filters_dict: filters to prune instead of those a threshold names: group
+        or scope -> filters, counted along the first convolution of the block.
+      pruned_ckpt_path: soft-pruned checkpoint of an earlier run.
+      retrained_ckpt_path: retrained checkpoint of an earlier run.
+      rebuild_meta_graph: path of an inference meta graph; None: it is derived from the
+        training meta graph beside the retrained checkpoint.
+      input_tensors_map: tensor name in the meta graph -> placeholder that replaces it.
+      ckpt_to_strip: rebuilt checkpoint of an earlier run.
+      strip_nodes_dict: see `scope_conv_dict`.
+      strip_vars_dict: see `scope_conv_dict`.
+      output_dir: where files go; None: the folder of `input_ckpt_path`.
+      output_nodes: output node names, separated by commas.
+      export_ckpt_path: prefix of the stripped checkpoint; '': below `Stripped_Dir`.
+      export_pb_path: path of the frozen graph; '': `Stripped_Dir/modify.pb`.
+      channel_multiple: kept widths are multiples of it, and never less.
+      mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
+
+    Attributes:
+      failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
+      strip_report: `stripping.Result` of the last `get_strip_ckpt`, else None.
+
+    Raises:
+      OptionError: on a bad option.
+      CheckpointError: if the checkpoint is missing or damaged.
+    """
+
+    # -- soft pruning --------------------------------------------------------------
+
+    def set_output_dir(self, dir_path: Optional[str] = None) -> None:
+        """Chooses where files go from now on; the folder is made.
+
+        Args:
+          dir_path: folder; None: the folder of the input checkpoint.
+
+        Raises:
+          OutputError: if it cannot be made or written.
+        """
+        folder = dir_path or os.path.dirname(self.input_ckpt_path) or '.'
+        self.output_dir = files.make_folder(folder)
+
+    def set_threshold(self, value: float) -> None:
+        """Sets the sparsity above which a filter is redundant.
+
+        Raises:
+          OptionError: unless it lies in (0, 1).
+        """
+        self._threshold = plan_lib.check_threshold(value)
+
+    def get_pruning_params(self) -> None:
+        """Reads the graph and finds the channels that may be pruned.
+
+        Raises:
+          CheckpointError: if the checkpoint is missing or damaged.
+          GraphError: if the meta graph is, or a scope or an output does not exist.
+        """
+        found = loading.planning_outputs(
+            self.input_ckpt_path, self._outputs, self.rebuild_meta_graph
+        )
+        source = loading.load_source(self.input_ckpt_path, found)
+        self._selection = select.inner_groups(source.groups, self.scope_names)
+        self._source = source
+        outputs.write_params(
+            self.output_dir,
+            self.scope_conv_dict,
+            self.conv_vars_dict,
+            self.bias_vars_dict,
+        )
+
+    def get_pruning_filters(self) -> None:
+        """Chooses the redundant filters: those above the threshold.
+
+        Raises:
+          WorkflowError: before `get_pruning_params`, or without a threshold.
+          CheckpointError: if a weight is NaN.
+        """
+        source = self._current_source()
+        if self._threshold is not None:
+            self._plan = planning.plan_by_threshold(
+                source,
+                views.by_key(self._selection).values(),
+                self._threshold,
+                self.channel_multiple,
+                self.mode,
+            )
+        elif self._given_filters:
+            self._use_filters(self._given_filters)
+        else:
+            raise WorkflowError(
+                'get_pruning_filters() needs a threshold: call set_threshold() first.'
+            )
+        outputs.write_plan(self.output_dir, self._needed_plan('get_pruning_filters'))
+
+    def get_pruning_ckpt(self, pruning_filters_path: Optional[str] = None) -> str:
+        """Writes the soft-pruned checkpoint.
+
+        Args:
+          pruning_filters_path: filters to use instead of the chosen ones: a
+            `Pruned_Filters.json`, or the `.pkl` of an older system.
+
+        Returns:
+          Prefix of the checkpoint, ready to retrain; also in `pruned_ckpt_path`.
+
+        Raises:
+          WorkflowError: before `get_pruning_params` or `get_pruning_filters`.
+          PlanError: if the given filters do not fit the model.
+        """
+        source = self._current_source()
+        if pruning_filters_path is not None:
+            self._load_filters(pruning_filters_path)
+            outputs.write_plan(self.output_dir, self._needed_plan('get_pruning_ckpt'))
+        plan = self._needed_plan('get_pruning_ckpt')
+        groups = views.by_key(self._selection).values()
+        self._norms_before = summaries.filter_norms(groups, source.checkpoint)
+        self.pruned_ckpt_path = outputs.write_soft_pruned(self.output_dir, source, plan)
+        self.retrained_ckpt_path = ''
+        logging.info(
+            'Soft-pruned %d of %d channels into %s',
+            plan.removed,
+            plan.removed + plan.kept,
+            self.pruned_ckpt_path,
+        )
+        return self.pruned_ckpt_path
+
+    def get_retrained_ckpt(self, dir: str) -> str:  # noqa: A002 (the given name)
+        """Finds the newest checkpoint that retraining left in a folder.
+
+        It becomes the input of the next step.
+
+        Returns:
+          Its prefix; also in `retrained_ckpt_path`.
+
+        Raises:
+          CheckpointError: if there is none.
+        """
+        self.retrained_ckpt_path = checkpoint_lib.latest(dir)
+        self.input_ckpt_path = self.retrained_ckpt_path
+        return self.retrained_ckpt_path
+
+    def get_pruning_summary(self, accuracy: Optional[float] = None) -> float:
+        """Counts the planned zeros that retraining did not leave zero.
+
+        Writes `Pruning_Summary.txt`, `summary.json` and TensorBoard events.
+
+        Args:
+          accuracy: of the retrained network, to be put among the events.
+
+        Returns:
+          Share of the planned places that are not zero; 0.0 if none was planned.
+
+        Raises:
+          WorkflowError: before `get_pruning_filters` or `get_retrained_ckpt`.
+        """
+        plan = self._needed_plan('get_pruning_summary')
+        self._check_retrained('get_pruning_summary')
+        retrained = checkpoint_lib.Checkpoint(self.retrained_ckpt_path)
+        report = failure.count_failures(retrained, plan)
+        outputs.write_failure(self.output_dir, report)
+        if self._source is not None:
+            outputs.write_events(
+                self.output_dir,
+                self._source,
+                self._selection,
+                plan,
+                retrained,
+                self._norms_before,
+                {'failure_rate': report.total.rate, 'accuracy': accuracy},
+            )
+        self.failed_rate = report.total.rate
+        return self.failed_rate
+
+    def pruning_process(self, retrain: bool = False) -> str:
+        """One soft-pruning step.
+
+        Args:
+          retrain: False: choose filters anew at the current threshold. True: zero the
+            same filters again in the retrained checkpoint.
+
+        Returns:
+          Prefix of the soft-pruned checkpoint.
+
+        Raises:
+          WorkflowError: for `retrain=True` without filters of an earlier step.
+        """
+        if retrain:
+            self._needed_plan('pruning_process(retrain=True)')
+        self.get_pruning_params()
+        if retrain:
+            plan = self._needed_plan('pruning_process(retrain=True)')
+            outputs.write_plan(self.output_dir, plan)
+        else:
+            self.get_pruning_filters()
+        return self.get_pruning_ckpt()
+
+    # -- stripping -----------------------------------------------------------------
+
+    def get_rebuild_graph(self) -> str:
+        """Writes the inference graph of the retrained checkpoint, with its weights.
+
+        The graph is `rebuild_meta_graph`, cut at `input_tensors_map`; without one it is
+        derived from the training graph.
+
+        Returns:
+          Prefix of the checkpoint; also in `ckpt_to_strip`.
+
+        Raises:
+          WorkflowError: before `get_retrained_ckpt`.
+          GraphError: if an output node does not exist, or no inference graph can be
+            derived.
+        """
+        self._check_retrained('get_rebuild_graph')
+        source = loading.load_source(
+            self.retrained_ckpt_path,
+            self._outputs,
+            self.rebuild_meta_graph,
+            self.input_tensors_map,
+        )
+        self.ckpt_to_strip = outputs.write_rebuilt(self.output_dir, source)
+        self._rebuilt = source
+        return self.ckpt_to_strip
+
+    def get_strip_params(self) -> None:
+        """Finds the nodes and variables that shrink.
+
+        Raises:
+          WorkflowError: before `get_rebuild_graph` or `get_pruning_filters`.
+          PlanError: if the plan does not fit the rebuilt graph.
+        """
+        source = self._needed_rebuilt('get_strip_params')
+        plan = self._needed_plan('get_strip_params')
+        stripping.check_plan(source, plan)
+        self._selection = select.inner_groups(source.groups, self.scope_names)
+        self._strip_plan = plan
+        outputs.write_strip_params(
+            self.output_dir, self.strip_nodes_dict, self.strip_vars_dict
+        )
+
+    def get_strip_ckpt(self) -> str:
+        """Removes the planned filters and writes the small network.
+
+        Only what provably changes no output is removed. The result is run against the
+        soft-pruned network on random input; the largest difference is printed.
+
+        Returns:
+          Prefix of the stripped checkpoint; also in `export_ckpt_path`, and the frozen
+          graph in `export_pb_path`.
+
+        Raises:
+          WorkflowError: before `get_strip_params`.
+          VerificationError: if the outputs differ; nothing is written then.
+        """
+        if self._strip_plan is None:
+            raise WorkflowError(
+                'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
+            )
+        source = self._needed_rebuilt('get_strip_ckpt')
+        prunable = {
+            node
+            for group in views.by_key(self._selection).values()
+            for node in group.kernels
+        }
+        result = stripping.strip_source(source, self._strip_plan, prunable)
+        self.export_ckpt_path, self.export_pb_path = outputs.write_stripped(
+            self.output_dir, source, result, *self._given_exports
+        )
+        self.strip_report = result
+        # The contract asks for this line on the terminal, whatever the log level.
+        print(stripping.summary_line(result))
+        return self.export_ckpt_path

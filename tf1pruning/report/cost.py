@@ -1,0 +1,92 @@
+"""Parameters and multiply-accumulates (MACs) of a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Collection, Dict, Mapping, Optional, Tuple
+
+import numpy as np
+
+from tf1pruning.channels.trace import Trace
+from tf1pruning.plan import Plan
+
+Shape = Tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a model costs.
+
+    Attributes:
+      parameters: elements of all its variables, moving statistics included.
+      macs: multiply-accumulates of one example in convolutions and dense layers; None
+        if an output size is not static.
+      prunable_macs: of those, the ones in layers that touch a prunable group.
+    """
+
+    parameters: int
+    macs: Optional[int]
+    prunable_macs: Optional[int]
+
+
+def measure(
+    trace: Trace, shapes: Mapping[str, Shape], prunable: Collection[str]
+) -> Cost:
+    """Cost of a model.
+
+    A layer needs `output pixels * kernel elements` MACs. Stripping changes the second
+    factor only, so the same trace serves the model before and after.
+
+    Args:
+      trace: of the model before stripping.
+      shapes: variable node -> shape, before or after.
+      prunable: nodes of the layers that touch a prunable group.
+    """
+    per_node = layer_macs(trace, shapes)
+    within = {node: macs for node, macs in per_node.items() if node in prunable}
+    return Cost(
+        parameters=sum(int(np.prod(s, dtype=np.int64)) for s in shapes.values()),
+        macs=_total(per_node),
+        prunable_macs=_total(within),
+    )
+
+
+def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[int]]:
+    """Layer node -> MACs of one example; None if its output size is not static.
+
+    Args:
+      trace: of the model.
+      shapes: variable node -> shape, of the trace's size or stripped.
+    """
+    result: Dict[str, Optional[int]] = {}
+    for kernel in trace.kernels:
+        full = tuple(len(axis) for axis in trace.weights[kernel.source])
+        elements = int(np.prod(shapes.get(kernel.source, full), dtype=np.int64))
+        known = kernel.positions is not None
+        result[kernel.node] = (kernel.positions or 0) * elements if known else None
+    return result
+
+
+def _total(macs: Mapping[str, Optional[int]]) -> Optional[int]:
+    values = list(macs.values())
+    return None if None in values else sum(value or 0 for value in values)
+
+
+def shapes_of(arrays: Mapping[str, np.ndarray]) -> Dict[str, Shape]:
+    """Shapes of arrays."""
+    return {name: array.shape for name, array in arrays.items()}
+
+
+def planned_shapes(trace: Trace, plan: Plan) -> Dict[str, Shape]:
+    """Variable node -> shape once everything in a plan is removed."""
+    removed: Dict[Tuple[str, int], int] = {}
+    for cut in plan.cuts:
+        key = (cut.variable, cut.axis)
+        removed[key] = removed.get(key, 0) + len(cut.indices)
+    return {
+        variable.node: tuple(
+            size - removed.get((variable.key, axis), 0)
+            for axis, size in enumerate(variable.shape)
+        )
+        for variable in trace.model.variables
+    }

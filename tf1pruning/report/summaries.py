@@ -1,0 +1,93 @@
+"""TensorBoard events of one threshold step, written with TensorFlow's FileWriter."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, Mapping, Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import summary_pb2
+
+from tf1pruning.channels.groups import Group
+from tf1pruning.errors import OutputError
+from tf1pruning.plan import Plan
+from tf1pruning.report import text
+
+_BINS = 30
+
+
+def filter_norms(
+    groups: Iterable[Group], checkpoint: Mapping[str, np.ndarray]
+) -> Dict[str, np.ndarray]:
+    """Group name -> `[width]` L2 norm of each filter in its first producer."""
+    norms = {}
+    for group in groups:
+        place = group.producer
+        rows = np.moveaxis(checkpoint[place.variable], place.axis, 0)
+        squares = np.square(rows, dtype=np.float64).reshape(len(rows), -1).sum(axis=1)
+        norms[group.name] = np.sqrt(squares[place.positions].sum(axis=1))
+    return norms
+
+
+def write_step(
+    folder: str,
+    step: int,
+    plan: Plan,
+    scalars: Mapping[str, Optional[float]],
+    before: Mapping[str, np.ndarray],
+    after: Mapping[str, np.ndarray],
+    graph_def: tf.GraphDef,
+) -> None:
+    """Writes the events of one threshold step.
+
+    Args:
+      folder: of the run; made if missing.
+      step: global step to file them under.
+      plan: source of the group table.
+      scalars: tag -> value; None values are left out.
+      before: group name -> filter norms before soft pruning.
+      after: group name -> filter norms after retraining.
+      graph_def: the network.
+
+    Raises:
+      OutputError: if the folder cannot be written.
+    """
+    summary = tf.Summary()
+    for tag, value in scalars.items():
+        if value is not None:
+            summary.value.add(tag=tag, simple_value=value)
+    for when, norms in (('before', before), ('after', after)):
+        for name, values in norms.items():
+            tag = f'filter_norm/{name}/{when}'
+            summary.value.add(tag=tag, histo=histogram(values))
+    table = text.markdown_table(text.GROUP_HEADER, text.group_rows(plan))
+    summary.value.add().CopyFrom(text_value('groups', table))
+    try:
+        with tf.summary.FileWriter(folder) as writer:
+            writer.add_event(tf.Event(graph_def=graph_def.SerializeToString()))
+            writer.add_summary(summary, step)
+    except (OSError, tf.errors.OpError) as error:
+        raise OutputError(f'Events cannot be written to {folder!r}: {error}') from error
+
+
+def histogram(values: np.ndarray) -> tf.HistogramProto:
+    """A histogram as TensorBoard stores it, with bins of equal width."""
+    values = np.asarray(values, np.float64).ravel()
+    counts, edges = np.histogram(values, _BINS)
+    return tf.HistogramProto(
+        min=values.min(),
+        max=values.max(),
+        num=values.size,
+        sum=values.sum(),
+        sum_squares=np.square(values).sum(),
+        bucket_limit=edges[1:].tolist(),
+        bucket=counts.tolist(),
+    )
+
+
+def text_value(tag: str, markdown: str) -> summary_pb2.Summary.Value:
+    """A Markdown text for TensorBoard's text tab."""
+    value = summary_pb2.Summary.Value(tag=tag)
+    value.metadata.plugin_data.plugin_name = 'text'
+    value.tensor.CopyFrom(tf.make_tensor_proto(markdown, tf.string))
+    return value

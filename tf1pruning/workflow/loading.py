@@ -1,0 +1,133 @@
+"""Checkpoint + meta graph -> everything that is known about the model."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.channels import groups as groups_lib
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import inference, meta_graph
+from tf1pruning.graph.model import Model
+from tf1pruning.surgery import weights
+
+DEFAULT_OUTPUTS = ('output',)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A model with its weights on disk.
+
+    Attributes:
+      checkpoint: the variables; arrays are read when asked for.
+      meta_path: file that the graph came from.
+      model: inference graph.
+      trace: where its channels live.
+      groups: groups of its channels.
+    """
+
+    checkpoint: Checkpoint
+    meta_path: str
+    model: Model
+    trace: trace_lib.Trace
+    groups: Tuple[groups_lib.Group, ...]
+
+    @property
+    def weight_keys(self) -> List[str]:
+        """Checkpoint keys of the model's variables."""
+        return [variable.key for variable in self.model.variables]
+
+    def arrays(self) -> Dict[str, np.ndarray]:
+        """Variable node -> array; refuses NaN.
+
+        Raises:
+          CheckpointError: if variables are missing, misshaped, damaged or not finite.
+        """
+        arrays = weights.model_arrays(self.model, self.checkpoint)
+        checkpoint_lib.check_finite(arrays)
+        return arrays
+
+
+def split_outputs(output_nodes: str) -> Tuple[str, ...]:
+    """Parses a comma-separated list of output nodes.
+
+    >>> split_outputs('boxes, scores:0')
+    ('boxes', 'scores')
+    """
+    found = tuple(names.node_name(n.strip()) for n in output_nodes.split(','))
+    if not all(found):
+        raise GraphError(f'Output nodes {output_nodes!r}: expected names, got a blank.')
+    return found
+
+
+def load_source(
+    checkpoint: str,
+    outputs: Sequence[str],
+    meta_path: Optional[str] = None,
+    input_map: Optional[inference.InputMap] = None,
+) -> Source:
+    """Reads a checkpoint and its graph and traces the channels.
+
+    Args:
+      checkpoint: prefix of the checkpoint.
+      outputs: output node names.
+      meta_path: `.meta` file; None: the one beside the checkpoint.
+      input_map: see `graph.inference.inference_model`.
+
+    Raises:
+      CheckpointError: if the checkpoint is missing or damaged.
+      GraphError: if the graph is, or lacks an output.
+    """
+    variables = Checkpoint(checkpoint)
+    path = meta_path or variables.meta_path
+    graph = meta_graph.read_meta_graph(path)
+    model = inference.inference_model(graph, outputs, input_map)
+    trace = trace_lib.trace(model)
+    return Source(variables, path, model, trace, groups_lib.find_groups(trace))
+
+
+def planning_outputs(
+    checkpoint: str, outputs: Sequence[str], inference_meta: Optional[str]
+) -> Tuple[str, ...]:
+    """Where to start tracing a training graph when only its inner channels matter.
+
+    The outputs if the training graph has them. Else, if the outputs belong to a
+    separate inference graph or nobody named any, the losses: every layer lies before a
+    loss.
+
+    Args:
+      checkpoint: prefix; its `.meta` holds the training graph.
+      outputs: wanted output nodes.
+      inference_meta: path of a separate inference graph, which then must have them.
+
+    Raises:
+      GraphError: if no graph has the outputs; offers the nearest names.
+    """
+    path = Checkpoint(checkpoint).meta_path
+    graph = meta_graph.read_meta_graph(path)
+    missing, hint = _missing(graph, outputs)
+    if not missing:
+        return tuple(outputs)
+    losses = graph.collection_def[tf.GraphKeys.LOSSES].node_list.value
+    if inference_meta is not None:
+        missing, hint = _missing(meta_graph.read_meta_graph(inference_meta), outputs)
+        path = inference_meta
+    if not losses or (missing and tuple(outputs) != DEFAULT_OUTPUTS):
+        raise GraphError(
+            f'Output node {missing[0]!r} is not in {path!r}. {hint} '
+            'Name the output nodes of the network in output_nodes.'
+        )
+    return tuple(names.node_name(name) for name in losses)
+
+
+def _missing(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Tuple[List[str], str]:
+    present = {node.name for node in graph.graph_def.node}
+    missing = [name for name in outputs if name not in present]
+    return missing, names.did_you_mean(missing[0], present) if missing else ''

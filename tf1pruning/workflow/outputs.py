@@ -1,0 +1,171 @@
+"""The files that `Pruning` writes: one function per step, each file as a whole."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping, Optional, Tuple
+
+import numpy as np
+from google.protobuf import text_format
+
+from tf1pruning import files
+from tf1pruning import plan as plan_lib
+from tf1pruning.ckpt import writer
+from tf1pruning.ckpt.arrays import ArraysInMemory
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import OutputError
+from tf1pruning.graph import freeze, meta_graph
+from tf1pruning.plan import Plan
+from tf1pruning.report import cost, summaries, text
+from tf1pruning.surgery import soft, weights
+from tf1pruning.surgery.failure import FailureReport
+from tf1pruning.workflow import stripping, views
+from tf1pruning.workflow.loading import Source
+
+PARAMS_DIR = 'Pruning_Dict'
+PRUNED_DIR = 'Pruned_Dir'
+REBUILD_DIR = 'Rebuild_CKPT'
+STRIPPED_DIR = 'Stripped_Dir'
+EVENTS_DIR = 'events'
+PLAN_FILE = 'Pruned_Filters.json'
+
+
+def write_params(
+    folder: str,
+    scope_conv: Mapping[str, Any],
+    conv_vars: Mapping[str, Any],
+    bias_vars: Mapping[str, Any],
+) -> None:
+    """`Pruning_Dict/{Scope_Conv,Conv_Vars,Bias_Vars}_Dict.json`."""
+    target = os.path.join(folder, PARAMS_DIR)
+    files.write_json(os.path.join(target, 'Scope_Conv_Dict.json'), scope_conv)
+    files.write_json(os.path.join(target, 'Conv_Vars_Dict.json'), conv_vars)
+    files.write_json(os.path.join(target, 'Bias_Vars_Dict.json'), bias_vars)
+
+
+def write_plan(folder: str, plan: Plan) -> None:
+    """`Pruning_Dict/Pruned_Filters.json`."""
+    plan_lib.save(plan, os.path.join(folder, PARAMS_DIR, PLAN_FILE))
+
+
+def read_plan(folder: str) -> Optional[Plan]:
+    """The plan that an earlier run wrote into `folder`, if it did."""
+    path = os.path.join(folder, PARAMS_DIR, PLAN_FILE)
+    return plan_lib.load(path) if os.path.exists(path) else None
+
+
+def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:
+    """`Pruned_Dir/<checkpoint>` with its meta graph, and `Pruned_Filters.txt`.
+
+    Returns:
+      Prefix of the checkpoint.
+    """
+    name = os.path.basename(source.checkpoint.prefix)
+    prefix = os.path.join(folder, PRUNED_DIR, name)
+    if os.path.realpath(prefix) == os.path.realpath(source.checkpoint.prefix):
+        raise OutputError(
+            f'The soft-pruned checkpoint would replace its own source {prefix!r}. '
+            'Choose another folder with set_output_dir().'
+        )
+    pruned = soft.SoftPruned(source.checkpoint, plan, source.weight_keys)
+    with open(source.meta_path, 'rb') as file:
+        meta = file.read()
+    writer.write_checkpoint(prefix, pruned, meta)
+    report = os.path.join(folder, PRUNED_DIR, 'Pruned_Filters.txt')
+    files.write_text(report, text.pruned_filters(plan))
+    return prefix
+
+
+def write_failure(folder: str, report: FailureReport) -> None:
+    """`Pruning_Summary.txt` and `summary.json`."""
+    summary = text.failure_summary(report)
+    files.write_text(os.path.join(folder, 'Pruning_Summary.txt'), summary)
+    fields = text.failure_json(report)
+    files.write_json(os.path.join(folder, 'summary.json'), fields)
+
+
+def write_events(
+    folder: str,
+    source: Source,
+    selection: views.Selection,
+    plan: Plan,
+    retrained: Checkpoint,
+    norms_before: Mapping[str, np.ndarray],
+    scalars: Mapping[str, Optional[float]],
+) -> None:
+    """`events/`: the run of this threshold step for TensorBoard."""
+    groups = list(views.by_key(selection).values())
+    nodes = {node for group in groups for node in group.kernels}
+    planned = cost.measure(source.trace, cost.planned_shapes(source.trace, plan), nodes)
+    step = int(retrained['global_step']) if 'global_step' in retrained else 0
+    summaries.write_step(
+        os.path.join(folder, EVENTS_DIR),
+        step,
+        plan,
+        {
+            'threshold': plan.threshold,
+            'pruned_channels': plan.removed,
+            'kept_channels': plan.kept,
+            'parameters': planned.parameters,
+            'macs': planned.macs,
+            'prunable_macs': planned.prunable_macs,
+            **scalars,
+        },
+        norms_before,
+        summaries.filter_norms(groups, retrained),
+        source.model.graph_def,
+    )
+
+
+def write_rebuilt(folder: str, source: Source) -> str:
+    """`Rebuild_CKPT/<checkpoint>` with its meta graph, also as text.
+
+    Returns:
+      Prefix of the checkpoint.
+    """
+    name = os.path.basename(source.checkpoint.prefix)
+    prefix = os.path.join(folder, REBUILD_DIR, name)
+    meta = meta_graph.build_meta_graph(source.model)
+    arrays = weights.checkpoint_arrays(source.model, source.arrays())
+    writer.write_checkpoint(prefix, ArraysInMemory(arrays), meta.SerializeToString())
+    files.write_text(prefix + '.pbtxt', text_format.MessageToString(meta))
+    return prefix
+
+
+def write_strip_params(
+    folder: str, strip_nodes: Mapping[str, Any], strip_vars: Mapping[str, Any]
+) -> None:
+    """`Pruning_Dict/{Strip_Nodes,Strip_Vars}_Dict.json`."""
+    target = os.path.join(folder, PARAMS_DIR)
+    files.write_json(os.path.join(target, 'Strip_Nodes_Dict.json'), strip_nodes)
+    files.write_json(os.path.join(target, 'Strip_Vars_Dict.json'), strip_vars)
+
+
+def write_stripped(
+    folder: str,
+    source: Source,
+    result: stripping.Result,
+    ckpt_path: str = '',
+    pb_path: str = '',
+) -> Tuple[str, str]:
+    """`Stripped_Dir/`: checkpoint with meta graph, `modify.pb`, `report.json`.
+
+    Args:
+      folder: output folder.
+      source: what was stripped.
+      result: the stripped network.
+      ckpt_path: prefix of the checkpoint, if not below `folder`.
+      pb_path: path of the frozen graph, if not below `folder`.
+
+    Returns:
+      Prefix of the checkpoint and path of the frozen graph.
+    """
+    target = os.path.join(folder, STRIPPED_DIR)
+    name = os.path.basename(source.checkpoint.prefix)
+    ckpt_path = ckpt_path or os.path.join(target, name)
+    pb_path = pb_path or os.path.join(target, 'modify.pb')
+    stripping.write_checkpoint(result, ckpt_path, source)
+    freeze.write_frozen(pb_path, result.frozen)
+    report_path = os.path.join(target, 'report.json')
+    files.write_json(report_path, stripping.report(result))
+    return ckpt_path, pb_path

@@ -1,0 +1,144 @@
+"""Strip, verify, write: the way from a retrained checkpoint to the small files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any, Collection, Dict, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.ckpt import writer
+from tf1pruning.ckpt.arrays import ArraysInMemory
+from tf1pruning.errors import OutputError
+from tf1pruning.graph import freeze, lint, meta_graph
+from tf1pruning.names import TensorRef
+from tf1pruning.plan import Plan
+from tf1pruning.report import cost
+from tf1pruning.surgery import strip as strip_lib
+from tf1pruning.surgery import verify, weights
+from tf1pruning.surgery.verify import Comparison
+from tf1pruning.workflow.loading import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A stripped network and the proof that it gives the same answers.
+
+    Attributes:
+      stripped: the network.
+      reference: frozen graph of the network before stripping.
+      frozen: frozen graph of the stripped network.
+      comparison: largest difference between the two; None if it was not measured.
+      before: cost before stripping.
+      after: cost of the stripped network.
+    """
+
+    stripped: strip_lib.Stripped
+    reference: tf.GraphDef
+    frozen: tf.GraphDef
+    comparison: Optional[Comparison]
+    before: cost.Cost
+    after: cost.Cost
+
+
+def strip_source(
+    source: Source,
+    plan: Optional[Plan] = None,
+    prunable: Collection[str] = (),
+    verified: bool = True,
+) -> Result:
+    """Strips a model and runs it against the original.
+
+    Args:
+      source: model and checkpoint; not changed.
+      plan: what to remove; None: every channel that is provably redundant.
+      prunable: layers to count as prunable; empty: those of the groups that were cut.
+      verified: whether to run both networks on random input.
+
+    Raises:
+      PlanError: if the plan was made for another model.
+      VerificationError: if the outputs differ by more than 1e-5 of their scale.
+    """
+    arrays = source.arrays()
+    stripped = strip_lib.strip(source.trace, source.groups, arrays, plan)
+    reference = freeze.freeze(source.model, arrays)
+    frozen = freeze.freeze(stripped.model, stripped.arrays)
+    comparison = None
+    if verified:
+        _lint(source, frozen)
+        comparison = verify.compare(reference, frozen, source.model.outputs)
+        verify.check(comparison)
+    cut = {group.name for group in stripped.plan.groups if group.removed}
+    nodes = prunable or {
+        node for group in source.groups if group.name in cut for node in group.kernels
+    }
+    return Result(
+        stripped=stripped,
+        reference=reference,
+        frozen=frozen,
+        comparison=comparison,
+        before=cost.measure(source.trace, cost.shapes_of(arrays), nodes),
+        after=cost.measure(source.trace, cost.shapes_of(stripped.arrays), nodes),
+    )
+
+
+def _lint(source: Source, frozen: tf.GraphDef) -> None:
+    view = source.model.view()
+    shapes = {name: view.shape(TensorRef(name, 0)) for name in source.model.outputs}
+    lint.check(frozen, shapes)
+
+
+def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
+    """Writes the stripped checkpoint with a meta graph that imports and restores.
+
+    Raises:
+      OutputError: if it would replace the checkpoint that it was made from.
+    """
+    if os.path.realpath(prefix) == os.path.realpath(source.checkpoint.prefix):
+        raise OutputError(
+            f'The stripped checkpoint would replace its own source {prefix!r}. '
+            'Choose another output path.'
+        )
+    meta = meta_graph.build_meta_graph(result.stripped.model)
+    arrays = weights.checkpoint_arrays(result.stripped.model, result.stripped.arrays)
+    return writer.write_checkpoint(
+        prefix, ArraysInMemory(arrays), meta.SerializeToString()
+    )
+
+
+def check_plan(source: Source, plan: Plan) -> None:
+    """Raises PlanError unless a plan was made for a model like this one."""
+    plan_lib.check_fits(plan, source.trace)
+    strip_lib.planned_channels(plan, source.groups)
+
+
+def summary_line(result: Result) -> str:
+    """What was removed and the largest difference, in one line."""
+    plan = result.stripped.plan
+    removed = f'Stripped {plan.removed} of {plan.removed + plan.kept} channels'
+    if result.comparison is None:
+        return f'{removed}; outputs were not compared.'
+    return (
+        f'{removed}; largest difference of the outputs '
+        f'{result.comparison.absolute:.2e}, {result.comparison.relative:.2e} of their '
+        'scale.'
+    )
+
+
+def report(result: Result) -> Dict[str, Any]:
+    """The result as plain data, for `report.json`."""
+    plan = result.stripped.plan
+    comparison = result.comparison
+    return {
+        'before': dataclasses.asdict(result.before),
+        'after': dataclasses.asdict(result.after),
+        'max_difference': comparison.absolute if comparison else None,
+        'max_difference_relative': comparison.relative if comparison else None,
+        'groups': [
+            {'name': g.name, 'kind': g.kind, 'before': g.width, 'after': g.kept}
+            for g in plan.groups
+        ],
+        'kept': [dataclasses.asdict(kept) for kept in result.stripped.kept],
+    }
