@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from tf1pruning.plan import Plan
 from tf1pruning.surgery.failure import Count, FailureReport
@@ -102,3 +102,12 @@ def failure_json(report: FailureReport) -> Dict[str, object]:
         'scopes': {name: fields(count) for name, count in report.groups.items()},
         'variables': variables,
     }
+
+
+def number(value: Optional[float]) -> str:
+    """A count with thousands separators; '?' if it is not known.
+
+    >>> number(1234567), number(None)
+    ('1,234,567', '?')
+    """
+    return '?' if value is None else f'{value:,}'

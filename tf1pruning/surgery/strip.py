@@ -186,18 +186,16 @@ def _remove(
     removed: Set[int],
     safety: Safety,
 ) -> Tuple[Model, Dict[str, np.ndarray]]:
-    gone = np.array(sorted(removed), np.int64)
+    gone = _mask(trace, removed)
     folded = _folded(trace, arrays, gone, safety)
     new_arrays = dict(arrays)
     constants: Dict[str, np.ndarray] = {}
     shapes: Dict[str, Tuple[int, ...]] = {}
     for source, axes in trace.weights.items():
-        drops = [np.flatnonzero(np.isin(axis, gone)) for axis in axes]
+        drops = [np.flatnonzero(gone[axis]) for axis in axes]
         if not any(drop.size for drop in drops) and source not in folded:
             continue
-        array = folded.get(source, arrays.get(source))
-        if array is None:
-            array = _constant_array(trace, source)
+        array = _array(trace, source, folded, arrays)
         for axis, drop in enumerate(drops):
             array = np.delete(array, drop, axis)
         if source in arrays:
@@ -206,15 +204,34 @@ def _remove(
         else:
             constants[source] = array
     sizes = [
-        rewrite.NewSize(use.consumer, use.position, use.node, use.element, count)
+        rewrite.NewSize(
+            use.consumer, use.position, use.node, use.element, int((~cut).sum())
+        )
         for use in trace.sizes
-        for count in [int((~np.isin(use.labels, gone)).sum())]
-        if count != len(use.labels)
+        for cut in [gone[use.labels]]
+        if cut.any()
     ]
     return rewrite.resize(trace.model, shapes, constants, sizes), new_arrays
 
 
-def _constant_array(trace: Trace, source: str) -> np.ndarray:
+def _mask(trace: Trace, removed: Set[int]) -> np.ndarray:
+    """`[classes]` whether a class goes."""
+    vectors = [axis for axes in trace.weights.values() for axis in axes if axis.size]
+    mask = np.zeros(1 + max((int(v.max()) for v in vectors), default=0), bool)
+    mask[sorted(removed)] = True
+    return mask
+
+
+def _array(
+    trace: Trace,
+    source: str,
+    folded: Mapping[str, np.ndarray],
+    arrays: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """The newest array of a variable or of a constant that acts as a weight."""
+    for known in (folded, arrays):
+        if source in known:
+            return known[source]
     return rewrite.constant_value(trace.model.view().node(source))
 
 
@@ -227,13 +244,11 @@ def _folded(
     """Biases and moving means with the constant shares of the removed channels."""
     folded: Dict[str, np.ndarray] = {}
     for reader in safety.readers:
-        share = reader.shares[np.isin(reader.classes, gone)].sum(axis=0)
+        share = reader.shares[gone[reader.classes]].sum(axis=0)
         if not share.any():
             continue
         source = reader.target.source
-        old = folded.get(source, arrays.get(source))
-        if old is None:
-            old = _constant_array(trace, source)
+        old = _array(trace, source, folded, arrays)
         total = old.astype(np.float64) + reader.target.sign * share
         folded[source] = total.astype(old.dtype)
     return folded

@@ -1,0 +1,88 @@
+"""Removes the redundant channels of a checkpoint and writes a small frozen graph.
+
+  python tools/strip.py --checkpoint model.ckpt-1000 --output_nodes output \
+      --output_dir stripped
+
+With --plan it removes what the plan says; without one, every channel that provably has
+no influence on the outputs (zero filters, say). The stripped network is run against the
+original on random input before anything is written.
+
+Written to --output_dir: stripped.pb, stripped.ckpt with its meta graph, report.json.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import List
+
+from absl import flags
+
+from tf1pruning import files
+from tf1pruning import plan as plan_lib
+from tf1pruning.graph import freeze
+from tf1pruning.report import text
+from tf1pruning.workflow import command, loading, stripping
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string('checkpoint', None, 'Prefix of the checkpoint to strip.')
+flags.DEFINE_string(
+    'output_nodes', 'output', 'Names of the output nodes, separated by commas.'
+)
+flags.DEFINE_string('output_dir', None, 'Folder for the stripped network.')
+flags.DEFINE_string(
+    'meta_graph', None, 'Meta graph; default: the .meta beside the checkpoint.'
+)
+flags.DEFINE_string(
+    'plan', None, 'Plan (Pruned_Filters.json) that says which channels go.'
+)
+flags.mark_flags_as_required(['checkpoint', 'output_dir'])
+
+
+def main(argv: List[str]) -> None:
+    """Strips as the flags say."""
+    del argv
+    plan = plan_lib.load(FLAGS.plan) if FLAGS.plan else None
+    outputs = loading.split_outputs(FLAGS.output_nodes)
+    source = loading.load_source(FLAGS.checkpoint, outputs, FLAGS.meta_graph)
+    result = stripping.strip_source(source, plan)
+    pb_path = _write(source, result)
+    print(_table(result))
+    print(stripping.summary_line(result))
+    print(_sizes(source, result, pb_path))
+
+
+def _write(source: loading.Source, result: stripping.Result) -> str:
+    prefix = os.path.join(FLAGS.output_dir, 'stripped.ckpt')
+    pb_path = os.path.join(FLAGS.output_dir, 'stripped.pb')
+    stripping.write_checkpoint(result, prefix, source)
+    freeze.write_frozen(pb_path, result.frozen)
+    report_path = os.path.join(FLAGS.output_dir, 'report.json')
+    files.write_json(report_path, stripping.report(result))
+    return pb_path
+
+
+def _table(result: stripping.Result) -> str:
+    rows: List[List[object]] = [
+        [group.name, group.kind, group.width, group.kept]
+        for group in result.stripped.plan.groups
+        if group.removed
+    ]
+    lines = [text.table(['group', 'kind', 'before', 'after'], rows)] if rows else []
+    for kept in result.stripped.kept:
+        lines.append(f'kept {len(kept.channels)} of {kept.group}: {kept.reason}')
+    return '\n'.join(lines) or 'No channel can be removed.'
+
+
+def _sizes(source: loading.Source, result: stripping.Result, pb_path: str) -> str:
+    before, after = result.before, result.after
+    return (
+        f'parameters {before.parameters:,} -> {after.parameters:,}, '
+        f'MACs {text.number(before.macs)} -> {text.number(after.macs)}, '
+        f'frozen graph {result.reference.ByteSize():,} -> '
+        f'{os.path.getsize(pb_path):,} bytes: {pb_path}'
+    )
+
+
+if __name__ == '__main__':
+    command.run(main)
