@@ -53,6 +53,8 @@ class Cut:
 
     def __post_init__(self) -> None:
         flat = [index for entry in self.entries for index in entry]
+        if not all(self.entries):
+            raise PlanError(f'Cut of {self.variable!r} has a channel without position.')
         if self.axis < 0 or any(index < 0 for index in flat):
             raise PlanError(
                 f'Cut of {self.variable!r} has a negative axis or position.'
@@ -95,10 +97,16 @@ class GroupPlan:
             raise PlanError(
                 f'Channels of group {self.name!r} are not sorted, distinct.'
             )
-        if self.removed and not 0 <= self.removed[0] <= self.removed[-1] < self.width:
-            raise PlanError(f'Group {self.name!r} has no channel {self.removed[-1]}.')
+        unknown = [c for c in self.removed if not 0 <= c < self.width]
+        if unknown:
+            raise PlanError(f'Group {self.name!r} has no channel {unknown[0]}.')
         if self.width and len(self.removed) >= self.width:
             raise PlanError(f'Group {self.name!r} would lose all its channels.')
+        if any(len(cut.entries) != len(self.removed) for cut in self.cuts):
+            raise PlanError(
+                f'Group {self.name!r} removes {len(self.removed)} channels and has '
+                'cuts for another number.'
+            )
 
     @property
     def kept(self) -> int:
@@ -126,6 +134,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_mode(self.mode)
+        group_names = [group.name for group in self.groups]
+        for name in group_names:
+            if group_names.count(name) > 1:
+                raise PlanError(f'Plan has two groups named {name!r}.')
 
     @property
     def cuts(self) -> Tuple[Cut, ...]:

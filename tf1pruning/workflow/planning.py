@@ -76,9 +76,10 @@ def plan_by_filters(
             hint = names.did_you_mean(key, known)
             raise PlanError(f'Filters are given for {key!r}, which is no group. {hint}')
         chosen = np.unique(np.asarray(channels, np.int64))
-        if chosen.size and not 0 <= chosen[0] <= chosen[-1] < group.width:
+        unknown = chosen[(chosen < 0) | (chosen >= group.width)]
+        if unknown.size:
             raise PlanError(
-                f'Filter {chosen[-1]} is given for {key!r}, which has {group.width}.'
+                f'Filter {unknown[0]} is given for {key!r}, which has {group.width}.'
             )
         plans[group.name] = plan_lib.plan_group(group, chosen, chosen.size)
     return _plan(source, list(plans.values()), None, multiple, mode)
