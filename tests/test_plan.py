@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels.groups import Group, Place
+from tf1pruning.errors import OptionError, PlanError
+from tf1pruning.graph import inference
+from tf1pruning.plan import Cut, GroupPlan, Plan
+
+CUTS = (
+    Cut('b/expand/w', 3, 'producer', ((1,), (3,))),
+    Cut('b/expand/gamma', 0, 'scale', ((1,), (3,))),
+    Cut('b/expand/mean', 0, 'statistic', ((1,), (3,))),
+    Cut('fc/w', 0, 'consumer', ((1, 5), (3, 7))),
+)
+PLAN = Plan(
+    fingerprint='0123456789abcdef',
+    mode='block',
+    channel_multiple=2,
+    threshold=0.7,
+    groups=(
+        GroupPlan('b', 'inverted_residual', 4, (1, 3), 3, True, CUTS),
+        GroupPlan('SE1', 'squeeze_excite', 8, (), 0, False, ()),
+    ),
+)
+
+
+def a_group(width):
+    """A group whose channel c has the positions c and c + width on its consumer."""
+    ones = np.arange(width)[:, np.newaxis]
+    places = (
+        Place('w', 3, 'producer', ones),
+        Place('beta', 0, 'bias', ones),
+        Place('fc/w', 0, 'consumer', np.hstack([ones, ones + width])),
+    )
+    return Group('b', 'plain', np.arange(width) + 1, places, ('conv', 'fc'))
+
+
+def traced_dense(width):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3])
+        hidden = tf.matmul(x, tf.get_variable('w', [3, width]))
+        tf.matmul(hidden, tf.get_variable('v', [width, 2]), name='output')
+        meta_graph = tf.train.export_meta_graph(graph=graph)
+    return trace_lib.trace(inference.inference_model(meta_graph, ('output',)))
+
+
+# -- JSON --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('threshold', [0.7, None])
+def test_a_plan_survives_json(threshold):
+    plan = plan_lib.from_json(plan_lib.to_json(PLAN))
+    assert plan == PLAN
+
+    changed = Plan('f', 'filter', 1, threshold, PLAN.groups)
+    assert plan_lib.from_json(plan_lib.to_json(changed)) == changed
+
+
+def test_a_plan_without_groups_survives_json():
+    plan = Plan('f', 'block', 4, None, ())
+
+    assert plan_lib.from_json(plan_lib.to_json(plan)) == plan
+
+
+def test_a_saved_plan_is_loaded(tmp_path):
+    path = str(tmp_path / 'plan.json')
+
+    plan_lib.save(PLAN, path)
+
+    assert plan_lib.load(path) == PLAN
+    assert [p.name for p in tmp_path.iterdir()] == ['plan.json']
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'not JSON'),
+        ('{"format": 1', 'not JSON'),
+        ('[]', 'not a plan of format 1'),
+        ('{"format": 2}', 'not a plan of format 1'),
+        ('{"format": 1}', "without the field 'fingerprint'"),
+    ],
+)
+def test_text_that_is_no_plan_is_refused(text, message):
+    with pytest.raises(PlanError, match=message):
+        plan_lib.from_json(text)
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        ('mode',),
+        ('channel_multiple',),
+        ('threshold',),
+        ('groups',),
+        ('groups', 0, 'name'),
+        ('groups', 0, 'width'),
+        ('groups', 0, 'removed'),
+        ('groups', 0, 'wanted'),
+        ('groups', 0, 'capped'),
+        ('groups', 0, 'cuts'),
+        ('groups', 0, 'cuts', 0, 'variable'),
+        ('groups', 0, 'cuts', 0, 'axis'),
+        ('groups', 0, 'cuts', 0, 'role'),
+        ('groups', 0, 'cuts', 0, 'entries'),
+    ],
+    ids=lambda path: '.'.join(map(str, path)),
+)
+def test_a_missing_field_is_named(path):
+    fields = json.loads(plan_lib.to_json(PLAN))
+    *parents, last = path
+    inner = fields
+    for key in parents:
+        inner = inner[key]
+    del inner[last]
+
+    with pytest.raises(PlanError, match=f"without the field '{last}'"):
+        plan_lib.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'message'),
+    [
+        (('mode',), 'half', "'half'; expected one of 'block', 'filter'"),
+        (('channel_multiple',), 0, 'channel_multiple is 0'),
+        (('threshold',), 'high', 'high'),
+        (('groups',), 7, 'int'),
+        (('groups', 0, 'width'), 'x', "'x'"),
+        (('groups', 0, 'removed'), [3, 1], "group 'b' are not sorted, distinct"),
+        (('groups', 0, 'removed'), [1, 1], "group 'b' are not sorted, distinct"),
+        (('groups', 0, 'removed'), [1, 4], "Group 'b' has no channel 4"),
+        (('groups', 0, 'removed'), [-1, 3], "Group 'b' has no channel -1"),
+        (('groups', 0, 'removed'), [0, 1, 2, 3], "'b' would lose all its channels"),
+        (('groups', 0, 'cuts', 0, 'axis'), -1, "'b/expand/w' has a negative axis"),
+        (('groups', 0, 'cuts', 0, 'entries'), [[1], [-3]], 'negative axis or position'),
+        (('groups', 0, 'cuts', 3, 'entries'), [[1, 5], [5, 7]], "'fc/w' names a posi"),
+        (('groups', 0, 'cuts', 0, 'role'), 'maker', "unknown role 'maker'"),
+        (('groups', 0, 'cuts', 0, 'entries'), [[1], []], 'channel without position'),
+        (('groups', 0, 'cuts', 0, 'entries'), [[1]], "'b' removes 2 channels and has"),
+        (('groups', 1, 'name'), 'b', "two groups named 'b'"),
+    ],
+)
+def test_a_bad_field_is_named(path, value, message):
+    fields = json.loads(plan_lib.to_json(PLAN))
+    *parents, last = path
+    inner = fields
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+
+    with pytest.raises(PlanError, match=message):
+        plan_lib.from_json(json.dumps(fields))
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    binary = tmp_path / 'plan.json'
+    binary.write_bytes(b'\xff\xfe\x00')
+
+    with pytest.raises(PlanError, match=r'none\.json.*cannot be read'):
+        plan_lib.load(str(tmp_path / 'none.json'))
+    with pytest.raises(PlanError, match=r'plan\.json.*cannot be read'):
+        plan_lib.load(str(binary))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / 'plan.json'
+    path.write_text(plan_lib.to_json(PLAN)[:-20])
+
+    with pytest.raises(PlanError, match=r'plan\.json.*not JSON'):
+        plan_lib.load(str(path))
+
+
+# -- what a plan says --------------------------------------------------------------
+
+
+def test_a_plan_counts_its_channels():
+    assert (PLAN.removed, PLAN.kept) == (2, 10)
+    assert PLAN.widths() == {'b': 2, 'SE1': 8}
+    assert PLAN.cuts[3].indices == (1, 3, 5, 7)
+
+
+@pytest.mark.parametrize(
+    ('mode', 'zeroed'),
+    [
+        ('block', ['b/expand/w', 'b/expand/gamma', 'fc/w']),
+        ('filter', ['b/expand/w']),
+    ],
+)
+def test_the_mode_tells_what_is_zeroed(mode, zeroed):
+    plan = Plan('f', mode, 2, 0.7, PLAN.groups)
+
+    assert [cut.variable for cut in plan.zeroed_cuts] == zeroed
+
+
+# -- choosing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('width', 'wanted', 'multiple', 'expected'),
+    [
+        (24, 0, 4, 0),
+        (24, 3, 4, 0),
+        (24, 4, 4, 4),
+        (24, 7, 4, 4),
+        (24, 23, 4, 20),
+        (24, 24, 4, 20),
+        (10, 1, 4, 0),
+        (10, 2, 4, 2),
+        (10, 5, 4, 2),
+        (10, 10, 4, 6),
+        (4, 4, 4, 0),
+        (3, 3, 4, 0),
+        (1, 1, 4, 0),
+        (5, 0, 1, 0),
+        (5, 3, 1, 3),
+        (5, 5, 1, 4),
+        (1, 1, 1, 0),
+        (0, 0, 1, 0),
+    ],
+)
+def test_widths_are_rounded_up_to_a_multiple(width, wanted, multiple, expected):
+    assert plan_lib.removable(width, wanted, multiple) == expected
+
+
+@pytest.mark.parametrize('multiple', [1, 3, 4, 8])
+def test_rounding_never_takes_a_channel_that_was_not_wanted(multiple):
+    for width in range(1, 30):
+        for wanted in range(width + 1):
+            removed = plan_lib.removable(width, wanted, multiple)
+            kept = width - removed
+            assert removed <= wanted
+            assert removed == 0 or (kept % multiple == 0 and kept >= multiple)
+
+
+def test_the_channels_above_the_threshold_go():
+    scores = np.array([0.9, 0.5, 0.6, 0.3, 0.8])
+
+    plan = plan_lib.choose(a_group(5), scores, np.ones(5), 0.5, 1)
+
+    assert (plan.removed, plan.wanted, plan.capped) == ((0, 2, 4), 3, False)
+
+
+def test_of_too_many_the_most_redundant_go():
+    scores = np.array([0.9, 0.6, 0.7, 0.1, 0.8, 0.1])
+
+    plan = plan_lib.choose(a_group(6), scores, np.ones(6), 0.5, 4)
+
+    assert (plan.removed, plan.wanted, plan.capped) == ((0, 4), 4, True)
+
+
+def test_of_equal_scores_the_smallest_magnitude_goes():
+    magnitudes = np.array([3.0, 1.0, 4.0, 2.0, 2.0])
+
+    plan = plan_lib.choose(a_group(5), np.full(5, 0.9), magnitudes, 0.5, 3)
+
+    # Channels 3 and 4 are equal in everything: the first of them goes.
+    assert (plan.removed, plan.kept) == ((1, 3), 3)
+
+
+@pytest.mark.parametrize(
+    ('width', 'multiple', 'removed'), [(8, 4, 4), (4, 4, 0), (3, 4, 0), (3, 1, 2)]
+)
+def test_a_group_that_is_all_redundant_is_capped(width, multiple, removed):
+    plan = plan_lib.choose(
+        a_group(width), np.ones(width), np.ones(width), 0.5, multiple
+    )
+
+    assert len(plan.removed) == removed
+    assert (plan.wanted, plan.capped) == (width, True)
+
+
+def test_cuts_name_every_place_with_its_positions():
+    plan = plan_lib.plan_group(a_group(4), [3, 0], 2)
+
+    assert plan.cuts == (
+        Cut('w', 3, 'producer', ((0,), (3,))),
+        Cut('beta', 0, 'bias', ((0,), (3,))),
+        Cut('fc/w', 0, 'consumer', ((0, 4), (3, 7))),
+    )
+
+
+def test_a_group_that_loses_nothing_has_no_cuts():
+    assert plan_lib.plan_group(a_group(4), [], 0).cuts == ()
+
+
+# -- which model it is for ---------------------------------------------------------
+
+
+def test_the_fingerprint_names_variables_and_shapes():
+    assert plan_lib.fingerprint(traced_dense(4)) == plan_lib.fingerprint(
+        traced_dense(4)
+    )
+    assert plan_lib.fingerprint(traced_dense(4)) != plan_lib.fingerprint(
+        traced_dense(5)
+    )
+
+
+def test_a_plan_fits_its_own_model_only():
+    own = traced_dense(4)
+    plan = Plan(plan_lib.fingerprint(own), 'block', 4, 0.5, ())
+
+    plan_lib.check_fits(plan, own)
+    with pytest.raises(PlanError, match=f'made for model {plan.fingerprint}.*other'):
+        plan_lib.check_fits(plan, traced_dense(5))
+
+
+def test_variables_that_another_model_lacks_are_named():
+    with pytest.raises(PlanError, match="the model lacks: 'b/expand/w'"):
+        plan_lib.check_fits(PLAN, traced_dense(4))
+
+
+# -- options -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'value', [0, 1, 0.0, 1.0, -1, 2, float('nan'), float('inf'), 'x', None, True, [0.5]]
+)
+def test_a_threshold_outside_0_to_1_is_refused(value):
+    with pytest.raises(OptionError, match=r'^Threshold is .*expected a number in \(0'):
+        plan_lib.check_threshold(value)
+
+
+def test_a_threshold_may_be_a_numpy_number():
+    found = plan_lib.check_threshold(np.float32(0.5))
+
+    assert (found, type(found)) == (0.5, float)
+
+
+@pytest.mark.parametrize('value', [0, -4, 1.5, '4', None, True])
+def test_a_multiple_below_1_is_refused(value):
+    with pytest.raises(OptionError, match=r'^channel_multiple is .*integer >= 1'):
+        plan_lib.check_multiple(value)
+
+
+def test_a_multiple_may_be_a_numpy_integer():
+    assert plan_lib.check_multiple(np.int64(8)) == 8
