@@ -67,8 +67,7 @@ def test_pixels_0_and_16_become_minus_1_and_1():
     images = np.zeros((1, 8, 8, 1), np.uint8)
     images[0, :, 4:] = 16
 
-    with tf.Graph().as_default(), tf.Session() as session:
-        resized = session.run(digits.preprocess(tf.constant(images)))
+    resized = digits.Split(images, np.zeros(1, np.int32)).preprocessed()
 
     assert resized[0, 0, 0, 0] == -1.0
     assert resized[0, 0, 31, 0] == 1.0

@@ -39,6 +39,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def preprocessed(self) -> np.ndarray:
+        """All images as the network wants them, float32 `[n, 32, 32, 1]`."""
+        with tf.Graph().as_default(), tf.Session() as session:
+            return session.run(preprocess(tf.constant(self.images)))
+
 
 def load(test_share: float = 0.2, seed: int = 0) -> Tuple[Split, Split]:
     """Reads the digits and splits them.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
-from tf1pruning.report import text
+from tf1pruning.report import cost, text
+from tf1pruning.training import frozen
+from tf1pruning.zoo import digits
 
 KINDS = ('original', 'soft_pruned', 'stripped')
 
@@ -41,6 +45,38 @@ class ModelFigures:
     pb_bytes: int
     latency_ms: float
     accuracy: float
+
+
+def measure(
+    pb_paths: Mapping[str, str],
+    costs: Mapping[str, cost.Cost],
+    test_split: digits.Split,
+    latency_runs: int,
+) -> Dict[str, ModelFigures]:
+    """Runs frozen graphs on the test images and times them in turn.
+
+    Args:
+      pb_paths: kind -> frozen graph.
+      costs: kind -> cost.
+      test_split: images for the accuracy; the latency is that of the first one.
+      latency_runs: timed runs of each graph.
+    """
+    images = test_split.preprocessed()
+    with contextlib.ExitStack() as stack:
+        models = {
+            kind: stack.enter_context(frozen.FrozenModel(path))
+            for kind, path in pb_paths.items()
+        }
+        latencies = frozen.median_latencies(models, images[:1], latency_runs)
+        return {
+            kind: ModelFigures(
+                **dataclasses.asdict(costs[kind]),
+                pb_bytes=os.path.getsize(pb_paths[kind]),
+                latency_ms=latencies[kind],
+                accuracy=model.accuracy(images, test_split.labels),
+            )
+            for kind, model in models.items()
+        }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -110,3 +110,7 @@ class Settings:
         return dataclasses.replace(
             MODELS[self.model](classes), activation=self.activation
         )
+
+    def pruning_scopes(self) -> List[str]:
+        """Scopes of the network's squeeze-and-excite and expanding blocks."""
+        return list(mobilenet_v2.pruning_scopes(MODELS[self.model](1)))

@@ -1,0 +1,349 @@
+"""Train, soft-prune step by step, retrain and strip a small MobileNetV2.
+
+The data are the real handwritten digits that ship with scikit-learn. The run ends with a
+table of the original, the soft-pruned and the stripped network side by side, and writes
+the same figures to `results.json` in the output folder.
+
+    python train_pruning_class.py --output_dir demo_output
+
+A run that was stopped goes on when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from typing import Any, Callable, Dict, List, NoReturn, Sequence
+
+# TensorFlow reads this when it is imported. Its C++ log lines say nothing of use here.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+import tensorflow.compat.v1 as tf
+from absl import app, flags
+
+from tf1pruning import Pruning, files
+from tf1pruning.errors import OptionError, Tf1PruningError
+from tf1pruning.graph import freeze
+from tf1pruning.training import run_state
+from tf1pruning.training.listener import EvalCheckpointSaverListener
+from tf1pruning.training.progress import ProgressHook
+from tf1pruning.workflow import loading
+from tf1pruning.zoo import classifier, digits, results
+from tf1pruning.zoo.settings import Settings
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string('output_dir', None, 'Folder for everything that the run writes.')
+flags.DEFINE_string('dataset', 'digits', 'Data set: digits.')
+flags.DEFINE_float('test_share', 0.2, 'Share of the images that is kept for tests.')
+flags.DEFINE_string('model', 'small', 'MobileNetV2: small or standard.')
+flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
+flags.DEFINE_integer('train_steps', 600, 'Steps of the training before pruning.')
+flags.DEFINE_integer('retrain_steps', 200, 'Steps of each retraining.')
+flags.DEFINE_list(
+    'thresholds', ['0.8', '0.7', '0.6', '0.55', '0.5'], 'Pruning thresholds, in order.'
+)
+flags.DEFINE_float(
+    'max_failure_rate', 0.1, 'Retrain again while the failure rate is above this.'
+)
+flags.DEFINE_integer('max_retrains', 3, 'Most retrainings of one threshold step.')
+flags.DEFINE_string('mode', 'block', 'What soft pruning zeroes: block or filter.')
+flags.DEFINE_integer('channel_multiple', 4, 'Kept widths are multiples of this.')
+flags.DEFINE_string(
+    'optimizer', 'momentum', f'One of {", ".join(sorted(classifier.OPTIMIZERS))}.'
+)
+flags.DEFINE_float(
+    'learning_rate', None, 'Learning rate; by default one that suits the optimizer.'
+)
+flags.DEFINE_float(
+    'retrain_learning_rate', None, 'Of the retrainings; by default 0.4 of the other.'
+)
+flags.DEFINE_float('weight_decay', 5e-4, 'Factor of the L2 loss of the kernels.')
+flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
+flags.DEFINE_integer('checkpoint_steps', 200, 'Save and evaluate every so many steps.')
+flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.')
+flags.DEFINE_integer('latency_runs', 50, 'Runs of each network to time.')
+
+BASELINE = 'baseline'
+OUTPUT = 'output'
+# Seconds between two progress lines.
+PROGRESS_SECONDS = 4.0
+# Share of the learning rate that retrainings start with.
+RETRAIN_SHARE = 0.4
+
+
+def say(text: str) -> None:
+    """Prints a line at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def read_settings() -> Settings:
+    """The flags, checked.
+
+    Raises:
+      OptionError: names every flag with a bad value.
+    """
+    values = {name: FLAGS[name].value for name in Settings.__dataclass_fields__}
+    try:
+        values['thresholds'] = tuple(float(text) for text in FLAGS.thresholds)
+    except ValueError:
+        raise OptionError(
+            f'--thresholds is {",".join(FLAGS.thresholds)!r}; expected numbers.'
+        ) from None
+    if values['learning_rate'] is None and FLAGS.optimizer in classifier.OPTIMIZERS:
+        values['learning_rate'] = classifier.OPTIMIZERS[FLAGS.optimizer].learning_rate
+    if values['retrain_learning_rate'] is None and values['learning_rate']:
+        values['retrain_learning_rate'] = RETRAIN_SHARE * values['learning_rate']
+    if not FLAGS.output_dir:
+        raise OptionError('--output_dir is missing.')
+    if FLAGS.latency_runs < 1:
+        raise OptionError(f'--latency_runs is {FLAGS.latency_runs}; expected >= 1.')
+    return Settings(**values)
+
+
+class Trainer:
+    """Trains and evaluates the network of the settings on their data.
+
+    Args:
+      settings: of the run.
+      output_dir: the trainings' folders lie in it.
+      on_result: called with (training, step, test accuracy) after each evaluation.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        output_dir: str,
+        on_result: Callable[[str, int, float], None],
+    ):
+        self._settings = settings
+        self._output_dir = output_dir
+        self._on_result = on_result
+        self.train_split, self.test_split = digits.load(
+            settings.test_share, settings.seed
+        )
+
+    def train(self, training: str, checkpoint: str = '') -> None:
+        """Trains in the folder `training`, or goes on with what was begun there.
+
+        With a `checkpoint` this is a retraining that starts from its weights.
+        """
+        settings = self._settings
+        model_params = self._model_params(checkpoint)
+        config = tf.estimator.RunConfig(
+            tf_random_seed=settings.seed,
+            save_checkpoints_steps=settings.checkpoint_steps,
+            keep_checkpoint_max=2,
+        )
+        model = tf.estimator.Estimator(
+            model_fn=classifier.model_fn,
+            model_dir=os.path.join(self._output_dir, training),
+            config=config,
+            params=model_params,
+        )
+        listener = EvalCheckpointSaverListener(
+            model,
+            digits.eval_input_fn(self.test_split),
+            on_result=lambda step, found: self._on_result(
+                training, step, found['accuracy']
+            ),
+        )
+        total = model_params['train_steps']
+        model.train(
+            digits.train_input_fn(self.train_split, settings.batch_size, settings.seed),
+            max_steps=total,
+            hooks=[ProgressHook(total, 'loss:0', training, PROGRESS_SECONDS, say)],
+            saving_listeners=[listener],
+        )
+        if not listener.results:
+            # Trained before, by a run that was stopped on its way to the evaluation.
+            listener.after_save(None, total)
+
+    def _model_params(self, checkpoint: str) -> Dict[str, Any]:
+        settings = self._settings
+        return {
+            'config': settings.model_config(digits.CLASSES),
+            'optimizer': settings.optimizer,
+            'weight_decay': settings.weight_decay,
+            'pretrained_model_path': checkpoint,
+            'learning_rate': settings.retrain_learning_rate
+            if checkpoint
+            else settings.learning_rate,
+            'train_steps': settings.retrain_steps
+            if checkpoint
+            else settings.train_steps,
+        }
+
+
+class Run:
+    """The parts of a run, in order. A part that is finished is not done again.
+
+    Args:
+      settings: of the run.
+      output_dir: folder for everything that it writes.
+    """
+
+    def __init__(self, settings: Settings, output_dir: str):
+        self._settings = settings
+        self._output_dir = output_dir
+        self._state_path = self._path('state.json')
+        self._state = run_state.load_or_new(self._state_path, settings.as_json())
+        self._trainer = Trainer(settings, output_dir, self._evaluated)
+        self._save(self._state)
+
+    def train(self) -> str:
+        """Trains the network to be pruned.
+
+        Returns:
+          Its checkpoint.
+        """
+        steps = self._settings.train_steps
+        self._train(BASELINE, steps)
+        return self._path(BASELINE, f'model.ckpt-{steps}')
+
+    def prune(self, baseline: str) -> Pruning:
+        """Climbs down the ladder of thresholds, from where the run stands.
+
+        Returns:
+          The Pruning object, ready to strip.
+        """
+        settings = self._settings
+        tf_pruning = Pruning(
+            input_ckpt_path=baseline,
+            scope_names=settings.pruning_scopes(),
+            output_dir=self._output_dir,
+            output_nodes=OUTPUT,
+            channel_multiple=settings.channel_multiple,
+            mode=settings.mode,
+        )
+        done = self._state.steps
+        if done:
+            folder = self._path(done[-1]['folder'])
+            tf_pruning.set_output_dir(folder)
+            tf_pruning.get_retrained_ckpt(folder)
+        for th in settings.thresholds[len(done) :]:
+            step = self._prune_at(th, tf_pruning)
+            self._save(self._state.with_step(dataclasses.asdict(step)))
+        return tf_pruning
+
+    def _prune_at(self, th: float, tf_pruning: Pruning) -> results.StepFigures:
+        """Prunes at one threshold and retrains until the filters stay at zero."""
+        settings = self._settings
+        try_count = 0
+        failed_rate = 1.0
+        tf_pruning.set_threshold(th)
+        while failed_rate > settings.max_failure_rate:
+            if try_count == settings.max_retrains:
+                say(f'TH{th:g}: the failure rate stays above the limit; going on')
+                break
+            folder = f'TH{th:g}' + (f'_Repruned{try_count}' if try_count else '')
+            tf_pruning.set_output_dir(self._path(folder))
+            checkpoint = tf_pruning.pruning_process(retrain=try_count > 0)
+            accuracy = self._train(folder, settings.retrain_steps, checkpoint)
+            tf_pruning.get_retrained_ckpt(self._path(folder))
+            failed_rate = tf_pruning.get_pruning_summary(accuracy)
+            say(f'{folder}: failure rate {failed_rate:.3f}')
+            try_count += 1
+        return results.StepFigures(
+            threshold=th,
+            failure_rate=failed_rate,
+            retrains=try_count,
+            accuracy_pruned=self._state.accuracy(f'TH{th:g}', 0),
+            accuracy=accuracy,
+            folder=folder,
+        )
+
+    def strip(self, baseline: str, tf_pruning: Pruning) -> results.Results:
+        """Strips the network and measures it beside the two others."""
+        tf_pruning.get_rebuild_graph()
+        tf_pruning.get_strip_params()
+        tf_pruning.get_strip_ckpt()
+        report = tf_pruning.strip_report
+        pb_paths = {
+            'original': self._path('original.pb'),
+            'soft_pruned': self._path('soft_pruned.pb'),
+            'stripped': tf_pruning.export_pb_path,
+        }
+        source = loading.load_source(baseline, (OUTPUT,))
+        original = freeze.freeze(source.model, source.arrays())
+        freeze.write_frozen(pb_paths['original'], original)
+        freeze.write_frozen(pb_paths['soft_pruned'], report.reference)
+        return results.Results(
+            # Zeros cost what other numbers do: soft pruning alone saves nothing.
+            models=results.measure(
+                pb_paths,
+                costs={
+                    'original': report.before,
+                    'soft_pruned': report.before,
+                    'stripped': report.after,
+                },
+                test_split=self._trainer.test_split,
+                latency_runs=FLAGS.latency_runs,
+            ),
+            steps=tuple(results.StepFigures(**step) for step in self._state.steps),
+            max_difference_relative=report.comparison.relative,
+        )
+
+    def _train(self, training: str, steps: int, checkpoint: str = '') -> float:
+        """Trains unless it is done. Returns the test accuracy at the last step."""
+        if self._state.accuracy(training, steps) is None:
+            self._trainer.train(training, checkpoint)
+        accuracy = self._state.accuracy(training, steps)
+        assert accuracy is not None, f'{training} was not evaluated at step {steps}'
+        return accuracy
+
+    def _evaluated(self, training: str, step: int, accuracy: float) -> None:
+        say(f'{training}: test accuracy {100 * accuracy:.2f} % at step {step}')
+        self._save(self._state.with_evaluation(training, step, accuracy))
+
+    def _save(self, state: run_state.RunState) -> None:
+        self._state = state
+        state.save(self._state_path)
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self._output_dir, *parts)
+
+
+def run() -> None:
+    """Everything, from the flags to the table."""
+    started = time.monotonic()
+    settings = read_settings()
+    demo = Run(settings, FLAGS.output_dir)
+    baseline = demo.train()
+    tf_pruning = demo.prune(baseline)
+    found = demo.strip(baseline, tf_pruning)
+    files.write_json(os.path.join(FLAGS.output_dir, 'results.json'), found.as_json())
+    say(f'\n{found.table()}\n')
+    say(f'{FLAGS.output_dir}: done in {time.monotonic() - started:.0f} s')
+
+
+def fail(message: object) -> NoReturn:
+    """Ends the program for a user's mistake: one line, exit 1."""
+    sys.exit(f'train_pruning_class.py: {message}')
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the app; turns a user's mistakes into one line."""
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    try:
+        if len(argv) > 1:
+            raise OptionError(f'unexpected arguments: {" ".join(argv[1:])}.')
+        run()
+    except Tf1PruningError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.exit('Stopped. The same command goes on from here.')
+
+
+def parse_flags(argv: List[str]) -> List[str]:
+    """The arguments that are no flags; a flag that absl refuses is one line, too."""
+    try:
+        return list(FLAGS(argv))
+    except flags.Error as error:
+        fail(error)
+
+
+if __name__ == '__main__':
+    app.run(main, flags_parser=parse_flags)
