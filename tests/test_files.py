@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tf1pruning import files
+from tf1pruning.errors import OutputError
+
+
+def test_a_folder_is_made_with_its_parents(tmp_path):
+    made = files.make_folder(str(tmp_path / 'a' / 'b'))
+
+    assert os.listdir(tmp_path / 'a') == ['b']
+    assert made == str(tmp_path / 'a' / 'b')
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / 'taken').write_text('')
+
+    with pytest.raises(OutputError, match=r"Output folder '.*taken' cannot be made"):
+        files.make_folder(str(tmp_path / 'taken'))
+
+
+def test_text_is_written_as_utf8_into_a_new_folder(tmp_path):
+    path = tmp_path / 'new' / 'summary.txt'
+
+    files.write_text(str(path), 'Größe\n')
+
+    assert path.read_bytes() == b'Gr\xc3\xb6\xc3\x9fe\n'
+    assert os.listdir(path.parent) == ['summary.txt']
+
+
+def test_json_ends_with_a_newline_and_reads_back(tmp_path):
+    path = tmp_path / 'state.json'
+
+    files.write_json(str(path), {'a': [1, 2.5, None]})
+
+    assert path.read_text().endswith('}\n')
+    assert json.loads(path.read_text()) == {'a': [1, 2.5, None]}
+
+
+def test_a_name_without_a_folder_goes_into_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    files.write_text('here.txt', 'x')
+
+    assert os.listdir(tmp_path) == ['here.txt']
+
+
+def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'state.json'
+    files.write_json(str(path), {'a': 1})
+
+    with pytest.raises(TypeError):
+        files.write_json(str(path), {'a': object()})
+
+    assert json.loads(path.read_text()) == {'a': 1}
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / 'graph.pb'
+    path.write_bytes(b'old')
+
+    full = pytest.raises(OutputError, match='No space left on device')
+    with full, files.staging(str(tmp_path)) as temporary:
+        with open(os.path.join(temporary, 'graph.pb'), 'wb') as file:
+            file.write(b'half')
+        raise OSError(28, 'No space left on device')
+
+    assert path.read_bytes() == b'old'
+    assert os.listdir(tmp_path) == ['graph.pb']
+
+
+def test_an_error_of_the_caller_passes_through_and_cleans_up(tmp_path):
+    with pytest.raises(KeyError), files.staging(str(tmp_path)):
+        raise KeyError('mine')
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_publishing_replaces_the_target(tmp_path):
+    source, target = tmp_path / 'new', tmp_path / 'old'
+    source.write_text('new')
+    target.write_text('old')
+
+    files.publish(str(source), str(target))
+
+    assert target.read_text() == 'new'
+    assert os.listdir(tmp_path) == ['old']
+
+
+def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path):
+    (tmp_path / 'plan.json').mkdir()
+
+    with pytest.raises(OutputError, match='Is a directory'):
+        files.write_text(str(tmp_path / 'plan.json'), 'x')
+
+    assert os.listdir(tmp_path) == ['plan.json']

@@ -1,0 +1,212 @@
+"""Imports go down the floors of the house, and no private TensorFlow is used."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from typing import Iterator, List, NamedTuple, Optional
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+FLOORS = {
+    'errors': 0,
+    'names': 0,
+    'files': 0,
+    'graph': 1,
+    'ckpt': 1,
+    'channels': 2,
+    'criteria': 2,
+    'plan': 3,
+    'surgery': 4,
+    'training': 5,
+    'report': 5,
+    'workflow': 6,
+    'pruning': 7,
+    '__init__': 8,
+}
+# Modules of channels/ that both interpretations of the graph stand on.
+BELOW_TRACE = ('labels', 'values', 'registry', 'layout')
+ABOVE_THEM = ('trace', 'rules', 'groups', 'blocks', 'select', 'constants')
+
+
+class Import(NamedTuple):
+    """`import module` or `from module import name`; `alias` is what follows `as`."""
+
+    module: str
+    name: Optional[str]
+    alias: Optional[str]
+
+    @property
+    def path(self) -> List[str]:
+        parts = self.module.split('.')
+        return parts + [self.name] if self.name else parts
+
+
+def imports(source: str) -> Iterator[Import]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, None, alias.asname)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                module = '.' * node.level + (node.module or '')
+                yield Import(module, alias.name, alias.asname)
+
+
+def room(path: List[str]) -> str:
+    """The floor plan's name of a dotted path below tf1pruning."""
+    inner = path[1] if len(path) > 1 else '__init__'
+    # `from tf1pruning import Pruning` takes a name of the package itself.
+    return inner if inner in FLOORS or inner == 'zoo' else '__init__'
+
+
+def floor_problems(module: str, source: str) -> List[str]:
+    """What is wrong with the tf1pruning imports of one of its modules."""
+    here = room(module.split('.'))
+    found = []
+    for entry in imports(source):
+        if entry.module.startswith('.'):
+            found.append(f'{module} imports relative {entry.module}')
+        if entry.path[0] != 'tf1pruning' or here == 'zoo':
+            continue
+        there = room(entry.path)
+        if there == 'zoo':
+            found.append(f'{module} imports the zoo')
+        elif there != here and not _lies_below(there, here):
+            found.append(f'{module} imports {there}')
+        elif _goes_up_in_channels(module, entry):
+            found.append(f'{module} imports {entry.name}')
+    return found
+
+
+def _lies_below(there: str, here: str) -> bool:
+    return FLOORS[there] < FLOORS[here] or FLOORS[there] == FLOORS[here] == 0
+
+
+def _goes_up_in_channels(module: str, entry: Import) -> bool:
+    own = [f'tf1pruning.channels.{name}' for name in BELOW_TRACE]
+    if module not in own or entry.path[:2] != ['tf1pruning', 'channels']:
+        return False
+    return entry.path[2:] == [] or entry.path[2] in ABOVE_THEM
+
+
+def tensorflow_problems(module: str, source: str) -> List[str]:
+    """Imports of TensorFlow in another form than those that the house allows."""
+    found = []
+    for entry in imports(source):
+        if not entry.path[0].startswith('tensorflow'):
+            continue
+        allowed = entry == Import('tensorflow.compat.v1', None, 'tf')
+        if not allowed and entry.path[:2] != ['tensorflow', 'core']:
+            found.append(f'{module} imports {".".join(entry.path)}')
+    return found
+
+
+def library_modules() -> Iterator[pathlib.Path]:
+    return iter(sorted((ROOT / 'tf1pruning').rglob('*.py')))
+
+
+def python_files() -> Iterator[pathlib.Path]:
+    yield from sorted(ROOT.glob('*.py'))
+    for folder in ('tf1pruning', 'tools', 'tests', 'benchmarks', 'scripts'):
+        yield from sorted((ROOT / folder).rglob('*.py'))
+
+
+def dotted(path: pathlib.Path) -> str:
+    return '.'.join(path.relative_to(ROOT).with_suffix('').parts)
+
+
+def test_imports_only_go_down_the_floors():
+    found = [
+        problem
+        for path in library_modules()
+        for problem in floor_problems(dotted(path), path.read_text('utf-8'))
+    ]
+
+    assert found == []
+
+
+def test_every_room_is_on_the_floor_plan():
+    package = ROOT / 'tf1pruning'
+    rooms = {p.stem for p in package.iterdir() if p.suffix == '.py'}
+    rooms |= {p.parent.name for p in package.glob('*/__init__.py')}
+
+    assert rooms - {'zoo'} == set(FLOORS)
+
+
+def test_tensorflow_is_only_imported_by_its_public_compat_name():
+    found = [
+        problem
+        for path in python_files()
+        for problem in tensorflow_problems(dotted(path), path.read_text('utf-8'))
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ('module', 'line'),
+    [
+        ('tf1pruning.names', 'from tf1pruning import plan'),
+        ('tf1pruning.graph.view', 'from tf1pruning.ckpt import checkpoint'),
+        ('tf1pruning.graph.view', 'import tf1pruning.ckpt.checkpoint'),
+        ('tf1pruning.ckpt.slots', 'from tf1pruning.graph.view import GraphView'),
+        ('tf1pruning.criteria.weights', 'from tf1pruning.channels import groups'),
+        ('tf1pruning.channels.groups', 'from tf1pruning.criteria import weights'),
+        ('tf1pruning.channels.labels', 'from tf1pruning.channels import trace'),
+        ('tf1pruning.channels.values', 'from tf1pruning.channels.trace import Op'),
+        ('tf1pruning.plan', 'from tf1pruning import surgery'),
+        ('tf1pruning.report.cost', 'from tf1pruning.training import progress'),
+        ('tf1pruning.surgery.soft', 'from tf1pruning.zoo import digits'),
+        ('tf1pruning.surgery.soft', 'from tf1pruning import Pruning'),
+        ('tf1pruning.channels.rules.shapes', 'def f():\n  import tf1pruning.pruning'),
+        ('tf1pruning.names', 'from . import errors'),
+    ],
+)
+def test_an_import_that_goes_up_is_found(module, line):
+    assert len(floor_problems(module, line)) == 1
+
+
+@pytest.mark.parametrize(
+    ('module', 'line'),
+    [
+        ('tf1pruning.files', 'from tf1pruning.errors import OutputError'),
+        ('tf1pruning.plan', 'from tf1pruning import files, names'),
+        ('tf1pruning.channels.trace', 'from tf1pruning.channels import values'),
+        ('tf1pruning.channels.values', 'from tf1pruning.channels.labels import FIXED'),
+        ('tf1pruning.zoo.digits', 'from tf1pruning import Pruning'),
+        ('tf1pruning.__init__', 'from tf1pruning.pruning import Pruning'),
+    ],
+)
+def test_an_import_that_goes_down_is_fine(module, line):
+    assert floor_problems(module, line) == []
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'import tensorflow as tf',
+        'import tensorflow.compat.v1',
+        'import tensorflow.contrib.slim as slim',
+        'from tensorflow import contrib',
+        'from tensorflow.python.ops import array_ops',
+        'from tensorflow.compat.v1 import _private',
+        'from tensorflow_core.python import tf2',
+    ],
+)
+def test_a_private_tensorflow_import_is_found(line):
+    assert len(tensorflow_problems('tests.made_up', line)) == 1
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'import tensorflow.compat.v1 as tf',
+        'from tensorflow.core.framework import graph_pb2',
+        'from tensorflow.core.protobuf import saver_pb2',
+    ],
+)
+def test_a_public_tensorflow_import_is_fine(line):
+    assert tensorflow_problems('tests.made_up', line) == []
