@@ -98,10 +98,12 @@ class Pruning(state.PruningState):
           CheckpointError: if the checkpoint is missing or damaged.
           GraphError: if the meta graph is, or a scope or an output does not exist.
         """
-        found = loading.planning_outputs(
-            self.input_ckpt_path, self._outputs, self.rebuild_meta_graph
+        source = loading.load_for_planning(
+            self.input_ckpt_path,
+            self._outputs,
+            self.rebuild_meta_graph,
+            self.input_tensors_map,
         )
-        source = loading.load_source(self.input_ckpt_path, found)
         self._selection = select.inner_groups(source.groups, self.scope_names)
         self._source = source
         outputs.write_params(

@@ -98,8 +98,8 @@ def _value(
         rule = RULES.find(node)
         if rule is not None:
             return rule(ConstantOp(node, view), inputs)
-    except Unsupported:
-        pass
+    except (Unsupported, ValueError, IndexError):
+        pass  # Varying is always a safe answer.
     return _varying(view, TensorRef(node.name, 0))
 
 

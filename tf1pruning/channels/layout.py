@@ -64,6 +64,8 @@ def _known_sizes(before: Shape, after: Shape) -> Tuple[List[int], List[int]]:
     sizes = [1 if size is None else size for size in before]
     target = [1 if size is None else size for size in after]
     free = [axis for axis, size in enumerate(after) if size is None]
+    if before and before[0] is None and free != [0]:
+        raise Unsupported('a reshape that moves the batch')
     total, known = int(np.prod(sizes)), int(np.prod(target))
     if len(free) > 1 or (not free and total != known) or total % max(known, 1):
         raise Unsupported('a reshape of unknown sizes')

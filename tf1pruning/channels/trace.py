@@ -212,6 +212,9 @@ class Tracer:
             result = rule(Op(node, inputs, self), self)
         except Unsupported as error:
             result = self._unknown(node, inputs, str(error))
+        except (ValueError, IndexError) as error:
+            # A node that breaks its rule (sizes that do not fit) is left alone.
+            result = self._unknown(node, inputs, f'{node.op} is malformed: {error}')
         self.values[node.name] = result if isinstance(result, tuple) else (result,)
 
     def _value(self, ref: TensorRef) -> Value:
@@ -236,6 +239,8 @@ class Tracer:
         elif isinstance(value, Weight):
             for axis in value.axes:
                 self.labels.freeze(axis, reason)
+        elif isinstance(value, Sizes):
+            self.labels.freeze(value.labels(), reason)
 
     def as_activation(self, op: Op, position: int) -> Activation:
         """A value as a tensor with labels; a weight may have one long axis only."""
@@ -245,6 +250,7 @@ class Tracer:
                 raise Unsupported('an input of unknown rank')
             return value
         if isinstance(value, Sizes):
+            self.freeze_value(value, f'has its size used as a number in {op.name!r}')
             return values_lib.fixed(() if value.scalar else (len(value.items),))
         if isinstance(value, Constant) and np.prod(value.shape) == 1:
             return values_lib.fixed(value.shape)

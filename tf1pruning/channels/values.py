@@ -88,9 +88,19 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """One size: `value` if fixed by element `element` of the constant `node`."""
+    """One size of a tensor, as a number in the graph.
+
+    Attributes:
+      value: the number if a constant fixes it (-1: follows from the others), else None.
+      labels: what the size counts, if it is taken from a tensor at run time.
+      node: the Const node, if there is one.
+      consumer: node that reads the constant.
+      position: number of the input by which it does.
+      element: which element of the constant.
+    """
 
     value: Optional[int] = None
+    labels: Optional[np.ndarray] = None
     node: str = ''
     consumer: str = ''
     position: int = 0
@@ -104,6 +114,13 @@ class Sizes:
     items: Tuple[Size, ...]
     scalar: bool = False
 
+    def labels(self) -> np.ndarray:
+        """All labels that the sizes count."""
+        counted = [item.labels for item in self.items if item.labels is not None]
+        return np.concatenate([np.ravel(c) for c in counted]) if counted else _NONE
+
+
+_NONE = np.zeros(0, np.int64)
 
 Value = Union[Activation, Weight, Constant, Sizes]
 

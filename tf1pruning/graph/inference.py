@@ -14,7 +14,7 @@ What cannot be turned into inference is an error that names the node.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import tensorflow.compat.v1 as tf
 
@@ -74,6 +74,7 @@ def inference_model(
     meta_graph: tf.MetaGraphDef,
     outputs: Sequence[str],
     input_map: Optional[InputMap] = None,
+    deterministic: bool = True,
 ) -> model_lib.Model:
     """The inference graph of `meta_graph` that ends in `outputs`.
 
@@ -83,6 +84,8 @@ def inference_model(
       input_map: tensor name in the graph -> what replaces it: a placeholder tensor (its
         name, type and shape are taken) or the name for a new placeholder. None: the
         input pipeline is found and replaced.
+      deterministic: refuse random ops that are no dropout. Not needed where the graph
+        is only traced, not run.
 
     Returns:
       A `Model` whose nodes keep their names.
@@ -92,11 +95,18 @@ def inference_model(
     """
     view = view_lib.GraphView(meta_graph.graph_def)
     for name in outputs:
-        view.node(name)
+        if name not in view:
+            hint = names.did_you_mean(name, [node.name for node in view])
+            raise GraphError(
+                f'Output node {name!r} is not in the graph. {hint} Name the output '
+                'nodes of the network.'
+            )
     rewriter = _Rewriter(view)
     if input_map:
         rewriter.cut_at(input_map)
-    rewriter.run(outputs)
+    visited = rewriter.run(outputs)
+    if deterministic:
+        _refuse_random(view, visited)
     return model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
 
 
@@ -170,9 +180,13 @@ class _Rewriter:
                 'Choose a different name for the placeholder.'
             )
 
-    def run(self, outputs: Sequence[str]) -> None:
-        """Walks back from the outputs and replaces what only works in training."""
-        seen = set()
+    def run(self, outputs: Sequence[str]) -> Set[str]:
+        """Walks back from the outputs and replaces what only works in training.
+
+        Returns:
+          Names of the nodes that the outputs still need.
+        """
+        seen: Set[str] = set()
         stack = [names.node_name(name) for name in outputs]
         while stack:
             name = stack.pop()
@@ -182,7 +196,7 @@ class _Rewriter:
             for ref in self._inputs_after_rewrite(self._view.node(name)):
                 if ref not in self._redirected and self._is_original(ref.node):
                     stack.append(ref.node)
-        self._refuse_random(seen)
+        return seen
 
     def _is_original(self, name: str) -> bool:
         return name in self._view and name not in self._replaced
@@ -270,15 +284,6 @@ class _Rewriter:
         self._added.append(read)
         return read.name
 
-    def _refuse_random(self, visited: set) -> None:
-        for node in self._view:
-            if node.name in visited and node.op in RANDOM_OPS:
-                raise GraphError(
-                    f'Random op {node.op} ({node.name!r}) lies between input and '
-                    'output and is not a dropout. Name an input behind it in the input '
-                    'map, or give the inference meta graph.'
-                )
-
     def result(self) -> tf.GraphDef:
         """The rewritten graph; still holds what the outputs do not need."""
         source = self._view.graph_def
@@ -296,6 +301,16 @@ class _Rewriter:
                 new = self._redirected.get(names.parse_tensor(name))
                 if new is not None and new != node.name:
                     node.input[position] = new
+
+
+def _refuse_random(view: view_lib.GraphView, visited: Set[str]) -> None:
+    for node in view:
+        if node.name in visited and node.op in RANDOM_OPS:
+            raise GraphError(
+                f'Random op {node.op} ({node.name!r}) lies between input and output '
+                'and is not a dropout. Name an input behind it in the input map, or '
+                'give the inference meta graph.'
+            )
 
 
 def placeholder(

@@ -88,46 +88,54 @@ def load_source(
     variables = Checkpoint(checkpoint)
     path = meta_path or variables.meta_path
     graph = meta_graph.read_meta_graph(path)
-    model = inference.inference_model(graph, outputs, input_map)
+    return _source(
+        variables, path, inference.inference_model(graph, outputs, input_map)
+    )
+
+
+def load_for_planning(
+    checkpoint: str,
+    outputs: Sequence[str],
+    inference_meta: Optional[str] = None,
+    input_map: Optional[inference.InputMap] = None,
+) -> Source:
+    """Like `load_source`, for a graph that is only traced and not run.
+
+    The graph is the inference graph if there is a separate one. In a training graph
+    random ops do no harm; and if it lacks the default output, which nobody named, it is
+    traced from its losses: every layer lies before a loss.
+
+    Args:
+      checkpoint: prefix of the checkpoint, with its training graph beside it.
+      outputs: output node names.
+      inference_meta: `.meta` file of a separate inference graph.
+      input_map: belongs to `inference_meta`.
+
+    Raises:
+      CheckpointError: if the checkpoint is missing or damaged.
+      GraphError: if the graph is, or lacks an output.
+    """
+    if inference_meta is not None:
+        return load_source(checkpoint, outputs, inference_meta, input_map)
+    variables = Checkpoint(checkpoint)
+    path = variables.meta_path
+    graph = meta_graph.read_meta_graph(path)
+    starts = _outputs_or_losses(graph, outputs)
+    model = inference.inference_model(graph, starts, deterministic=False)
+    return _source(variables, path, model)
+
+
+def _source(variables: Checkpoint, path: str, model: Model) -> Source:
     trace = trace_lib.trace(model)
     return Source(variables, path, model, trace, groups_lib.find_groups(trace))
 
 
-def planning_outputs(
-    checkpoint: str, outputs: Sequence[str], inference_meta: Optional[str]
-) -> Tuple[str, ...]:
-    """Where to start tracing a training graph when only its inner channels matter.
-
-    The outputs if the training graph has them. Else, if the outputs belong to a
-    separate inference graph or nobody named any, the losses: every layer lies before a
-    loss.
-
-    Args:
-      checkpoint: prefix; its `.meta` holds the training graph.
-      outputs: wanted output nodes.
-      inference_meta: path of a separate inference graph, which then must have them.
-
-    Raises:
-      GraphError: if no graph has the outputs; offers the nearest names.
-    """
-    path = Checkpoint(checkpoint).meta_path
-    graph = meta_graph.read_meta_graph(path)
-    missing, hint = _missing(graph, outputs)
-    if not missing:
-        return tuple(outputs)
-    losses = graph.collection_def[tf.GraphKeys.LOSSES].node_list.value
-    if inference_meta is not None:
-        missing, hint = _missing(meta_graph.read_meta_graph(inference_meta), outputs)
-        path = inference_meta
-    if not losses or (missing and tuple(outputs) != DEFAULT_OUTPUTS):
-        raise GraphError(
-            f'Output node {missing[0]!r} is not in {path!r}. {hint} '
-            'Name the output nodes of the network in output_nodes.'
-        )
-    return tuple(names.node_name(name) for name in losses)
-
-
-def _missing(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Tuple[List[str], str]:
+def _outputs_or_losses(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Sequence[str]:
     present = {node.name for node in graph.graph_def.node}
-    missing = [name for name in outputs if name not in present]
-    return missing, names.did_you_mean(missing[0], present) if missing else ''
+    if tuple(outputs) == DEFAULT_OUTPUTS and not present.intersection(outputs):
+        key = tf.GraphKeys.LOSSES
+        if key in graph.collection_def:
+            return [
+                names.node_name(n) for n in graph.collection_def[key].node_list.value
+            ]
+    return outputs

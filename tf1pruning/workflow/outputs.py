@@ -68,12 +68,19 @@ def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:
             'Choose another folder with set_output_dir().'
         )
     pruned = soft.SoftPruned(source.checkpoint, plan, source.weight_keys)
-    with open(source.meta_path, 'rb') as file:
-        meta = file.read()
-    writer.write_checkpoint(prefix, pruned, meta)
+    writer.write_checkpoint(prefix, pruned, _training_meta(source))
     report = os.path.join(folder, PRUNED_DIR, 'Pruned_Filters.txt')
     files.write_text(report, text.pruned_filters(plan))
     return prefix
+
+
+def _training_meta(source: Source) -> Optional[bytes]:
+    """The meta graph beside the checkpoint; shapes stay, so it still fits."""
+    path = source.checkpoint.meta_path
+    if not os.path.exists(path):
+        return None
+    with open(path, 'rb') as file:
+        return file.read()
 
 
 def write_failure(folder: str, report: FailureReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -68,29 +68,54 @@ def reshape(op: Op, tracer: Tracer) -> Activation:
     varying = [axis for axis in range(labels.ndim) if labels.shape[axis] > 1]
     if len(varying) > 1:
         raise Unsupported('channels split over several axes')
-    for axis in varying:
-        _record_size(op, tracer, axis, labels.ravel())
+    sizes = _target_sizes(op)
+    for axis in range(labels.ndim):
+        counted = labels.ravel() if axis in varying else None
+        _bind_size(op, tracer, sizes[axis], counted)
     return Activation(op.shape(), labels)
 
 
-def _record_size(op: Op, tracer: Tracer, axis: int, labels: np.ndarray) -> None:
-    """Tells which constant, if any, fixes the size of a channel axis."""
+def _target_sizes(op: Op) -> Tuple[Size, ...]:
+    """The sizes that a Reshape asks for."""
     target = op.inputs[1]
     if isinstance(target, Constant):
         target = Sizes(_items(target, op.name, 1))
     if not isinstance(target, Sizes) or len(target.items) != len(op.shape()):
+        raise Unsupported('a computed shape')
+    return target.items
+
+
+def _bind_size(
+    op: Op, tracer: Tracer, size: Size, labels: Optional[np.ndarray]
+) -> None:
+    """Ties a size to the labels of the axis that it describes; None: no channels."""
+    counted = size.labels
+    if labels is None:
+        if counted is not None and counted.size > 1:
+            tracer.labels.freeze(counted, f'has its size used in {op.name!r}')
+    elif size.value is not None:
+        if size.value >= 0:
+            tracer.size(size, labels)
+    elif counted is None or counted.size != labels.size:
         tracer.labels.freeze(labels, f'is reshaped to a computed size in {op.name!r}')
-        return
-    size = target.items[axis]
-    if size.value is not None and size.value >= 0:
-        tracer.size(size, labels)
+        if counted is not None:
+            tracer.labels.freeze(counted, f'has its size used in {op.name!r}')
+    else:
+        reason = f'is reshaped to the size of fixed channels in {op.name!r}'
+        tracer.labels.unify(labels, counted, reason)
 
 
 def _items(constant: Constant, consumer: str, position: int) -> Tuple[Size, ...]:
     flat = np.ravel(constant.value)
     return tuple(
-        Size(int(value), constant.node.name, consumer, position, index)
-        for index, value in enumerate(flat)
+        Size(
+            value=int(value),
+            node=constant.node.name,
+            consumer=consumer,
+            position=position,
+            element=element,
+        )
+        for element, value in enumerate(flat)
     )
 
 
@@ -101,7 +126,11 @@ def shape_of(op: Op, tracer: Tracer) -> Sizes:
     x = op.inputs[0]
     if not isinstance(x, Activation) or x.shape is None:
         raise Unsupported('an input of unknown rank')
-    return Sizes(tuple(Size() for _ in x.shape))
+    axes = range(x.rank)
+    if sum(x.varies(axis) for axis in axes) > 1:
+        raise Unsupported('channels along several axes')
+    counted = [x.labels.ravel() if x.varies(a) else None for a in axes]
+    return Sizes(tuple(Size(labels=labels) for labels in counted))
 
 
 @RULES.register('Pack', attributes='T N axis')
