@@ -1,0 +1,28 @@
+"""Runs every benchmark: `python -m benchmarks [--output_dir bench_output]`."""
+
+from __future__ import annotations
+
+import os
+from typing import List
+
+from absl import flags
+
+from benchmarks import surgery
+from tf1pruning import files
+from tf1pruning.workflow import command
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string('output_dir', 'bench_output', 'Folder for the JSON files.')
+flags.DEFINE_integer('runs', 7, 'Runs per benchmark; the median counts.', lower_bound=5)
+
+
+def main(argv: List[str]) -> None:
+    """Runs and writes."""
+    del argv
+    result = surgery.run(FLAGS.runs)
+    files.write_json(os.path.join(FLAGS.output_dir, 'surgery.json'), result)
+    print(surgery.table(result))
+
+
+if __name__ == '__main__':
+    command.run(main)
