@@ -13,9 +13,13 @@ Written to --output_dir: stripped.pb, stripped.ckpt with its meta graph, report.
 from __future__ import annotations
 
 import os
+import sys
 from typing import List
 
 from absl import flags
+
+# A clone works without being installed.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files
 from tf1pruning import plan as plan_lib

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Callable, List
 
-from absl import app, logging
+import tensorflow.compat.v1 as tf
+from absl import app
 
 from tf1pruning.errors import Tf1PruningError
 
@@ -23,5 +25,7 @@ def run(main: Callable[[List[str]], None]) -> None:
         except Tf1PruningError as error:
             sys.exit(f'Error: {" ".join(str(error).split())}')
 
-    logging.use_absl_handler()
+    # TensorFlow's own log lines say nothing that a user of these programs can act on.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    tf.logging.set_verbosity(tf.logging.ERROR)
     app.run(guarded)

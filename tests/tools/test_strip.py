@@ -1,0 +1,150 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tf1pruning import Pruning
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.surgery import verify
+
+STRIP = os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'strip.py')
+
+
+def run_strip(*arguments):
+    return subprocess.run(
+        [sys.executable, STRIP, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def listing(folder):
+    return sorted(
+        os.path.join(base, name) for base, _, found in os.walk(folder) for name in found
+    )
+
+
+def load_pb(path):
+    graph_def = tf.GraphDef()
+    with open(path, 'rb') as file:
+        graph_def.ParseFromString(file.read())
+    return graph_def
+
+
+@pytest.fixture(scope='module')
+def pruned(tmp_path_factory):
+    """A soft-pruned checkpoint of a training graph, with the object that made it."""
+    folder = str(tmp_path_factory.mktemp('pruned'))
+    graph = networks.inverted_residual_net(
+        is_training=True, optimizer='adam', pipeline=True
+    )
+    checkpoint = networks.save(graph, os.path.join(folder, 'model.ckpt'))
+    pruning = Pruning(input_ckpt_path=checkpoint, output_dir=folder)
+    pruning.set_threshold(0.55)
+    pruning.pruning_process()
+    return pruning
+
+
+@pytest.fixture(scope='module')
+def stripped(pruned, tmp_path_factory):
+    """Outcome and folder of the plain command."""
+    folder = str(tmp_path_factory.mktemp('stripped'))
+    done = run_strip('--checkpoint', pruned.pruned_ckpt_path, '--output_dir', folder)
+    return done, folder
+
+
+def test_finds_the_zero_filters_by_itself(pruned, stripped):
+    done, folder = stripped
+    assert done.returncode == 0, done.stderr
+    with open(os.path.join(folder, 'report.json'), encoding='utf-8') as file:
+        report = json.load(file)
+    after = {g['name']: g['after'] for g in report['groups']}
+    assert pruned.plan.removed > 0
+    assert pruned.plan.widths().items() <= after.items()
+
+
+def test_frozen_graph_gives_the_answers_of_the_soft_pruned_network(pruned, stripped):
+    _, folder = stripped
+    found = load_pb(os.path.join(folder, 'stripped.pb'))
+    assert not any('Variable' in node.op for node in found.node)
+    feeds = verify.random_inputs(found, seed=1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.import_meta_graph(os.path.join(folder, 'stripped.ckpt.meta'))
+        saver.restore(session, os.path.join(folder, 'stripped.ckpt'))
+        restored = session.run('output:0', {'input:0': feeds['input']})
+    np.testing.assert_allclose(
+        verify.run(found, ['output'], feeds)[0], restored, rtol=1e-5, atol=1e-6
+    )
+    with open(os.path.join(folder, 'report.json'), encoding='utf-8') as file:
+        assert json.load(file)['max_difference_relative'] <= 1e-5
+
+
+def test_prints_widths_and_the_largest_difference(stripped):
+    done, _ = stripped
+    assert 'net/expanded_conv_1' in done.stdout
+    assert 'largest difference of the outputs' in done.stdout
+
+
+def test_a_plan_removes_what_it_names(pruned, tmp_path):
+    plan = os.path.join(pruned.output_dir, 'Pruning_Dict', 'Pruned_Filters.json')
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--plan={plan}',
+        f'--output_dir={tmp_path}',
+    )
+    assert done.returncode == 0, done.stderr
+    shapes = Checkpoint(str(tmp_path / 'stripped.ckpt')).shapes
+    kept = {group.name: group.kept for group in pruned.plan.groups}
+    name = 'net/expanded_conv_1'
+    assert shapes[f'{name}/depthwise/weights'] == (3, 3, kept[name], 1)
+
+
+def test_the_input_is_not_touched(pruned, tmp_path):
+    folder = os.path.dirname(pruned.pruned_ckpt_path)
+    before = {path: os.stat(path).st_mtime_ns for path in listing(folder)}
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}', f'--output_dir={tmp_path}'
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path: os.stat(path).st_mtime_ns for path in listing(folder)} == before
+
+
+@pytest.mark.parametrize(
+    ('changed', 'expected'),
+    [
+        ({'checkpoint': 'missing.ckpt'}, 'No checkpoint at'),
+        ({'output_nodes': 'outptu'}, "Nearest names: 'output'"),
+        ({'output_nodes': 'output,,'}, 'expected names'),
+        ({'meta_graph': 'missing.meta'}, 'No meta graph at'),
+        ({'plan': 'missing.json'}, 'cannot be read'),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(pruned, tmp_path, changed, expected):
+    options = {'checkpoint': pruned.pruned_ckpt_path, **changed}
+    folder = tmp_path / 'out'
+    done = run_strip(
+        f'--output_dir={folder}', *(f'--{key}={v}' for key, v in options.items())
+    )
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not folder.exists()
+
+
+def test_an_unknown_argument_is_refused(tmp_path):
+    done = run_strip('extra', '--checkpoint=x', f'--output_dir={tmp_path}')
+    assert done.returncode == 1
+    assert "Unexpected argument 'extra'" in done.stderr
+    assert listing(tmp_path) == []
+
+
+def test_help_describes_every_flag():
+    done = run_strip('--help')
+    for flag in ('checkpoint', 'output_nodes', 'output_dir', 'meta_graph', 'plan'):
+        assert f'--{flag}' in done.stdout
