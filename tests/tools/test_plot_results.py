@@ -1,0 +1,44 @@
+import json
+import os
+import subprocess
+import sys
+
+from tf1pruning.channels.trace import PRODUCER
+from tf1pruning.plan import Cut, GroupPlan, Plan
+from tf1pruning.workflow import outputs
+
+PLOT = os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'plot_results.py')
+COSTS = ('parameters', 'macs', 'prunable_macs', 'pb_bytes', 'latency_ms')
+
+
+def run_plot(run_dir, output):
+    return subprocess.run(
+        [sys.executable, PLOT, f'--run_dir={run_dir}', f'--output={output}'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_draws_a_finished_run(tmp_path):
+    figures = dict.fromkeys(COSTS, 10)
+    results = {
+        'original': {**figures, 'accuracy': 0.99},
+        'stripped': {**figures, 'accuracy': 0.98},
+        'steps': [{'threshold': 0.5, 'accuracy': 0.98, 'folder': 'TH0.5'}],
+    }
+    (tmp_path / 'results.json').write_text(json.dumps(results), encoding='utf-8')
+    cut = Cut('b/expand/weights', 3, PRODUCER, ((1,), (2,)))
+    group = GroupPlan('b', 'inverted_residual', 4, (1, 2), 2, False, (cut,))
+    outputs.write_plan(str(tmp_path / 'TH0.5'), Plan('0', 'block', 1, 0.5, (group,)))
+    done = run_plot(tmp_path, tmp_path / 'results.png')
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'results.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_folder_without_results_is_one_line(tmp_path):
+    done = run_plot(tmp_path, tmp_path / 'results.png')
+    assert done.returncode == 1
+    assert 'Is --run_dir a finished run?' in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / 'results.png').exists()

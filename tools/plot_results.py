@@ -1,0 +1,135 @@
+"""Draws the result of train_pruning_class.py as one picture.
+
+  python tools/plot_results.py --run_dir demo_output --output demo_output/results.png
+
+Left: what the stripped network costs, compared with the original. Middle: accuracy and
+kept channels along the ladder of thresholds. Right: kept channels of every block.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+from typing import Any, Dict, List
+
+from absl import flags
+
+# A clone works without being installed.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tf1pruning import files
+from tf1pruning import plan as plan_lib
+from tf1pruning.errors import OptionError, Tf1PruningError
+from tf1pruning.workflow import command, outputs
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string('run_dir', None, 'Output folder of train_pruning_class.py.')
+flags.DEFINE_string('output', None, 'PNG file to write.')
+flags.mark_flags_as_required(['run_dir', 'output'])
+
+KEPT, GONE = '#2b6cb0', '#d8dee8'
+COSTS = (
+    ('parameters', 'parameters'),
+    ('MACs', 'macs'),
+    ('MACs in blocks', 'prunable_macs'),
+    ('pb bytes', 'pb_bytes'),
+    ('latency', 'latency_ms'),
+)
+
+
+def main(argv: List[str]) -> None:
+    """Draws as the flags say."""
+    del argv
+    results = _read(os.path.join(FLAGS.run_dir, 'results.json'))
+    plans = [_plan(step['folder']) for step in results['steps']]
+    data = _draw(results, plans)
+    files.write_bytes(FLAGS.output, data)
+    print(FLAGS.output)
+
+
+def _read(path: str) -> Dict[str, Any]:
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        raise OptionError(
+            f'{path!r} cannot be read: {error}. Is --run_dir a finished run?'
+        ) from error
+
+
+def _plan(folder: str) -> plan_lib.Plan:
+    plan = outputs.read_plan(os.path.join(FLAGS.run_dir, folder))
+    if plan is None:
+        raise OptionError(f'No plan in {folder!r}. Is --run_dir a finished run?')
+    return plan
+
+
+def _draw(results: Dict[str, Any], plans: List[plan_lib.Plan]) -> bytes:
+    # Its font cache is news to nobody.
+    logging.getLogger('matplotlib').setLevel(logging.WARNING)
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise Tf1PruningError(
+            'Plots need matplotlib: pip install -r requirements-plots.txt'
+        ) from error
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(13, 4), constrained_layout=True)
+    _draw_costs(axes[0], results)
+    _draw_ladder(axes[1], results, plans)
+    _draw_widths(axes[2], plans[-1])
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=110)
+    pyplot.close(figure)
+    return buffer.getvalue()
+
+
+def _draw_costs(axes: Any, results: Dict[str, Any]) -> None:
+    original, stripped = results['original'], results['stripped']
+    labels = [label for label, _ in COSTS]
+    shares = [100 * stripped[key] / original[key] for _, key in COSTS]
+    axes.barh(labels, [100] * len(labels), color=GONE)
+    axes.barh(labels, shares, color=KEPT)
+    for row, share in enumerate(shares):
+        axes.text(2, row, f'{share:.0f} %', color='white', va='center')
+    axes.invert_yaxis()
+    axes.set_title('Stripped network, original = 100 %')
+    axes.set_xlim(0, 100)
+
+
+def _draw_ladder(
+    axes: Any, results: Dict[str, Any], plans: List[plan_lib.Plan]
+) -> None:
+    steps = results['steps']
+    labels = ['original'] + [f'{step["threshold"]:g}' for step in steps]
+    accuracy = [100 * results['original']['accuracy']]
+    accuracy += [100 * step['accuracy'] for step in steps]
+    kept = [100.0] + [100 * plan.kept / (plan.kept + plan.removed) for plan in plans]
+    axes.plot(labels, accuracy, marker='o', color='#c05621', label='test accuracy')
+    axes.plot(labels, kept, marker='s', color=KEPT, label='kept channels')
+    axes.set_ylim(0, 104)
+    axes.set_ylabel('%')
+    axes.set_xlabel('sparsity threshold')
+    axes.set_title('Along the ladder of thresholds')
+    axes.legend(loc='lower left')
+
+
+def _draw_widths(axes: Any, plan: plan_lib.Plan) -> None:
+    labels = [group.name.rpartition('/')[2] for group in plan.groups]
+    axes.barh(labels, [group.width for group in plan.groups], color=GONE)
+    axes.barh(labels, [group.kept for group in plan.groups], color=KEPT)
+    for row, group in enumerate(plan.groups):
+        axes.text(group.width + 2, row, f'{group.kept} of {group.width}', va='center')
+    axes.set_xlim(0, 1.3 * max(group.width for group in plan.groups))
+    axes.invert_yaxis()
+    axes.set_title('Kept channels of each block')
+
+
+if __name__ == '__main__':
+    command.run(main)
