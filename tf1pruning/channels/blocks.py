@@ -133,23 +133,39 @@ def _is_global(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
 
 
 def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
-    """The node that a layer's output multiplies as a gate, or None."""
+    """The node that a layer's output multiplies as a gate, or None.
+
+    A product of the layer's output with a function of itself is an activation (swish,
+    hard swish), not a gate.
+    """
     stack, seen = [kernel.node], {kernel.node}
+    factors: List[tf.NodeDef] = []
     while stack:
-        name = stack.pop()
-        for edge in view.consumers(name):
+        for edge in view.consumers(stack.pop()):
             node = edge.node
-            if node.name in seen:
-                continue
-            seen.add(node.name)
             if node.op == 'Mul':
                 other = view.inputs(node)[1 - edge.position]
                 if not _is_parameter(view, other):
-                    other = _skip_back(view, other)
-                    return None if other.name in seen else other.name
-            if node.op in _GATE_PATH or node.op == 'Mul':
+                    factors.append(_skip_back(view, other))
+                    continue
+            on_path = node.op in _GATE_PATH or node.op in _ACTIVATIONS
+            if on_path and node.name not in seen:
+                seen.add(node.name)
                 stack.append(node.name)
-    return None
+    return next((f.name for f in factors if f.name not in seen), None)
+
+
+def _comes_from(view: view_lib.GraphView, node: tf.NodeDef, layer: str) -> bool:
+    """Whether a node is an activation of a layer's own output, as in hard-swish."""
+    stack, seen = [node], set()
+    while stack:
+        node = stack.pop()
+        if node.name == layer:
+            return True
+        if node.name not in seen and (node.op in _GATE_PATH or node.op == 'Mul'):
+            seen.add(node.name)
+            stack += view.inputs(node)
+    return False
 
 
 def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
