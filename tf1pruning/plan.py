@@ -249,7 +249,9 @@ def plan_group(
 def _cut(place: Place, channels: Sequence[int]) -> Cut:
     rows = place.positions[list(channels)].tolist()
     entries = tuple(tuple(row) for row in rows)
-    return Cut(place.variable, place.axis, place.role, entries)
+    # A constant of the graph is not in the checkpoint: nothing there to zero.
+    role = STATISTIC if place.is_constant else place.role
+    return Cut(place.variable, place.axis, role, entries)
 
 
 def save(plan: Plan, path: str) -> None:
