@@ -1,0 +1,196 @@
+"""The heart: a soft-pruned network and the stripped one give the same answers.
+
+For every op rule and kind of variable, with random batch-norm statistics. Both must
+also differ from the unpruned network, or the comparison would prove nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Dict, Mapping, Sequence, Tuple
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.channels import families
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import groups as groups_lib
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.ckpt.arrays import ArraysInMemory
+from tf1pruning.graph.freeze import freeze
+from tf1pruning.graph.model import Model
+from tf1pruning.surgery import soft, verify
+from tf1pruning.surgery import strip as strip_lib
+
+# Read by no network that runs on a CPU, or made by no version of TF 1.15.
+NOT_RUN = frozenset(
+    ('ArgMax', 'BiasAddV1', 'FusedBatchNorm', 'FusedBatchNormV2', 'Variable')
+)
+# No input for them but the one that the model ends in.
+SOURCES = frozenset(('PlaceholderWithDefault',))
+
+BY_NAME = pytest.mark.parametrize('row', families.FAMILIES, ids=str)
+BY_VARIABLE = pytest.mark.parametrize('resource', [False, True], ids=['ref', 'res'])
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A traced network with random weights."""
+
+    model: Model
+    trace: trace_lib.Trace
+    groups: Tuple[groups_lib.Group, ...]
+    arrays: Dict[str, np.ndarray]
+
+    def plan(self, mode: str) -> plan_lib.Plan:
+        """Every third channel of every group that may be cut goes."""
+        return plan_lib.Plan(
+            fingerprint=plan_lib.fingerprint(self.trace),
+            mode=mode,
+            channel_multiple=1,
+            threshold=None,
+            groups=tuple(
+                plan_lib.plan_group(g, range(0, g.width - 1, 3), g.width)
+                for g in self.groups
+                if not g.frozen
+            ),
+        )
+
+    def soft_pruned(self, plan: plan_lib.Plan) -> Dict[str, np.ndarray]:
+        """Arrays with zeros at the cuts."""
+        return dict(soft.SoftPruned(ArraysInMemory(self.arrays), plan, self.arrays))
+
+    def strip(self, arrays, plan=None) -> strip_lib.Stripped:
+        return strip_lib.strip(self.trace, self.groups, arrays, plan)
+
+    def outputs(self, model: Model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Answers of a model to the input that belongs to the case."""
+        generator = np.random.RandomState(0)
+        feeds = {'input': generator.standard_normal([2, 8, 8, 3])}
+        return verify.run(freeze(model, arrays), ['output'], feeds)[0]
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference over the largest magnitude of what was expected."""
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@functools.lru_cache(maxsize=None)
+def case_of(graph: tf.Graph) -> Case:
+    model = networks.model_of(graph)
+    trace = trace_lib.trace(model)
+    arrays = networks.random_arrays(graph)
+    return Case(
+        model,
+        trace,
+        groups_lib.find_groups(trace),
+        {v.node: arrays[v.key] for v in model.variables},
+    )
+
+
+def size(arrays: Mapping[str, np.ndarray]) -> int:
+    return sum(array.size for array in arrays.values())
+
+
+def assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped):
+    expected = case.outputs(case.model, arrays)
+    found = case.outputs(stripped.model, stripped.arrays)
+    unpruned = case.outputs(case.model, case.arrays)
+
+    assert difference(found, expected) <= 1e-5
+    assert difference(unpruned, expected) > 1e-3
+    assert difference(unpruned, found) > 1e-3
+
+
+@BY_VARIABLE
+@BY_NAME
+def test_stripped_gives_the_answers_of_soft_pruned(row, resource):
+    case = case_of(families.graph_of(row, resource))
+    plan = case.plan(plan_lib.BLOCK)
+    arrays = case.soft_pruned(plan)
+
+    stripped = case.strip(arrays, plan)
+
+    assert stripped.kept == ()
+    assert stripped.plan.widths() == plan.widths()
+    assert size(stripped.arrays) < size(arrays)
+    assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped)
+
+
+@BY_NAME
+def test_zero_filters_are_found_without_the_plan(row):
+    case = case_of(families.graph_of(row))
+    plan = case.plan(plan_lib.BLOCK)
+    arrays = case.soft_pruned(plan)
+
+    stripped, expected = case.strip(arrays), case.strip(arrays, plan)
+
+    assert stripped.plan.widths() == plan.widths()
+    np.testing.assert_equal(stripped.arrays, expected.arrays)
+    assert stripped.model.graph_def == expected.model.graph_def
+
+
+@BY_NAME
+def test_constant_channels_fold_into_what_follows_or_stay(row):
+    case = case_of(families.graph_of(row))
+    plan = case.plan(plan_lib.FILTER)
+    arrays = case.soft_pruned(plan)
+
+    stripped = case.strip(arrays, plan)
+
+    stayed = sum(len(kept.channels) for kept in stripped.kept)
+    assert stripped.plan.removed + stayed == plan.removed
+    assert stripped.plan.removed > 0
+    assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped)
+
+
+@BY_NAME
+def test_a_plan_that_removes_nothing_is_the_identity(row):
+    case = case_of(families.graph_of(row))
+    empty = dataclasses.replace(case.plan(plan_lib.BLOCK), groups=())
+
+    stripped = case.strip(case.arrays, empty)
+
+    np.testing.assert_equal(stripped.arrays, case.arrays)
+    assert nodes_without_shapes(stripped.model) == nodes_without_shapes(case.model)
+
+
+def nodes_without_shapes(model: Model) -> Sequence[tf.NodeDef]:
+    graph_def = tf.GraphDef()
+    graph_def.CopyFrom(model.graph_def)
+    for node in graph_def.node:
+        node.attr.pop('_output_shapes', None)
+    return graph_def.node
+
+
+@BY_VARIABLE
+@pytest.mark.parametrize('activation', sorted(networks.ACTIVATIONS))
+def test_a_whole_block_with_squeeze_and_excite(activation, resource):
+    graph = networks.inverted_residual_net(resource=resource, activation=activation)
+    case = case_of(graph)
+    plan = case.plan(plan_lib.BLOCK)
+    arrays = case.soft_pruned(plan)
+
+    stripped = case.strip(arrays, plan)
+
+    assert stripped.plan.widths() == {
+        'net/Conv/conv': 5,
+        'net/expanded_conv_1': 16,
+        'SE1': 3,
+    }
+    assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped)
+
+
+def test_every_rule_has_a_row():
+    covered = {
+        node.op
+        for row in families.FAMILIES
+        for node in networks.model_of(families.graph_of(row)).graph_def.node
+    }
+    resource = families.graph_of(families.FAMILIES[0], True).as_graph_def().node
+    covered |= {node.op for node in resource}
+
+    assert trace_lib.RULES.ops() - covered == NOT_RUN | SOURCES
