@@ -155,19 +155,6 @@ def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
     return next((f.name for f in factors if f.name not in seen), None)
 
 
-def _comes_from(view: view_lib.GraphView, node: tf.NodeDef, layer: str) -> bool:
-    """Whether a node is an activation of a layer's own output, as in hard-swish."""
-    stack, seen = [node], set()
-    while stack:
-        node = stack.pop()
-        if node.name == layer:
-            return True
-        if node.name not in seen and (node.op in _GATE_PATH or node.op == 'Mul'):
-            seen.add(node.name)
-            stack += view.inputs(node)
-    return False
-
-
 def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
     """Whether a node is a constant or a variable behind reads."""
     while node.op in ('Identity', 'ReadVariableOp'):
