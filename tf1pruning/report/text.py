@@ -53,9 +53,10 @@ def _note(wanted: int, capped: bool) -> str:
 
 def pruned_filters(plan: Plan) -> str:
     """Counts and index lists per group."""
+    named = plan.threshold is None
     lines = [
-        f'threshold {plan.threshold}, mode {plan.mode}, '
-        f'channel multiple {plan.channel_multiple}',
+        f'{"filters as given" if named else f"threshold {plan.threshold}"}, '
+        f'mode {plan.mode}, channel multiple {plan.channel_multiple}',
         f'pruned {plan.removed} of {plan.removed + plan.kept} channels',
     ]
     for group in plan.groups:
