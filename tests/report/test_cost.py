@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.surgery import nets
+from tf1pruning.report import cost
+from tf1pruning.report.cost import Cost
+
+# conv a 3x3 3->8 at 6x6, depthwise 3x3, conv b 1x1 8->4, dense 4->2.
+MACS = {
+    'a/Conv2D': 36 * 3 * 3 * 3 * 8,
+    'depthwise': 36 * 3 * 3 * 8,
+    'b/Conv2D': 36 * 8 * 4,
+    'fc/MatMul': 4 * 2,
+}
+PARAMETERS = 3 * 3 * 3 * 8 + 8 + 3 * 3 * 8 + 8 * 4 + 4 + 4 * 2 + 2
+# Without 3 of the 8 channels of a.
+MACS_OF_5 = {
+    'a/Conv2D': 36 * 3 * 3 * 3 * 5,
+    'depthwise': 36 * 3 * 3 * 5,
+    'b/Conv2D': 36 * 5 * 4,
+    'fc/MatMul': 4 * 2,
+}
+PARAMETERS_OF_5 = 3 * 3 * 3 * 5 + 5 + 3 * 3 * 5 + 5 * 4 + 4 + 4 * 2 + 2
+
+
+def layers(x):
+    x = networks.conv(x, 8, 3, 'a')
+    x = networks.depthwise(x)
+    x = networks.conv(x, 4, 1, 'b')
+    return tf.layers.dense(tf.reduce_mean(x, [1, 2]), 2, name='fc')
+
+
+@pytest.fixture
+def net():
+    return nets.net_of(nets.chain(layers))
+
+
+def test_macs_are_output_pixels_times_kernel_elements(net):
+    assert cost.layer_macs(net.trace, cost.shapes_of(net.arrays)) == MACS
+
+
+def test_the_cost_of_a_network(net):
+    found = cost.measure(net.trace, cost.shapes_of(net.arrays), ('b/Conv2D',))
+
+    assert found == Cost(PARAMETERS, sum(MACS.values()), MACS['b/Conv2D'])
+
+
+def test_the_cost_after_stripping(net):
+    plan = net.plan({'a': [0, 2, 7]})
+
+    stripped = net.soft_pruned(plan).strip(plan)
+
+    shapes = cost.shapes_of(stripped.arrays)
+    assert cost.layer_macs(net.trace, shapes) == MACS_OF_5
+    assert cost.measure(net.trace, shapes, MACS) == Cost(
+        PARAMETERS_OF_5, sum(MACS_OF_5.values()), sum(MACS_OF_5.values())
+    )
+
+
+def test_the_planned_cost_is_the_cost_after_stripping(net):
+    plan = net.plan({'a': [0, 2, 7], 'b': [1]})
+
+    stripped = net.soft_pruned(plan).strip(plan)
+
+    planned = cost.planned_shapes(net.trace, plan)
+    assert planned == cost.shapes_of(stripped.arrays)
+
+
+def test_moving_statistics_are_parameters():
+    net = nets.net_of(
+        nets.chain(nets.conv('a', 4, use_bias=False), nets.batch_norm('n'))
+    )
+
+    found = cost.measure(net.trace, cost.shapes_of(net.arrays), ())
+
+    assert found == Cost(3 * 4 + 4 * 4, 36 * 3 * 4, 0)
+
+
+def test_a_stride_leaves_fewer_pixels():
+    net = nets.net_of(nets.chain(nets.conv('a', 4, 3, strides=2)))
+
+    found = cost.layer_macs(net.trace, cost.shapes_of(net.arrays))
+
+    assert found == {'a/Conv2D': 3 * 3 * 3 * 3 * 3 * 4}
+
+
+def test_sizes_that_are_not_static_give_no_macs():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, None, None, 3], 'input')
+        x = tf.reduce_mean(networks.conv(x, 4, name='a'), [1, 2])
+        tf.identity(tf.layers.dense(x, 2, name='fc'), name='output')
+    net = nets.net_of(graph)
+    shapes = cost.shapes_of(net.arrays)
+
+    assert cost.layer_macs(net.trace, shapes) == {'a/Conv2D': None, 'fc/MatMul': 8}
+    assert cost.measure(net.trace, shapes, ('fc/MatMul',)) == Cost(26, None, 8)
+    assert cost.measure(net.trace, shapes, ('a/Conv2D',)).prunable_macs is None

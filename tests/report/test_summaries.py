@@ -1,0 +1,112 @@
+"""The events, read back with TensorBoard's own reader."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from tensorboard.backend.event_processing import event_accumulator
+
+from tests.surgery import nets
+from tf1pruning.errors import OutputError
+from tf1pruning.report import summaries
+
+STEP = 1700
+BEFORE = {'a': np.array([3.0, 1.0, 0.5, 2.0]), 'SE1': np.array([1.0, 1.0])}
+AFTER = {'a': np.array([3.0, 0.0, 0.0, 2.0]), 'SE1': np.array([1.0, 0.0])}
+
+
+@pytest.fixture
+def net():
+    return nets.net_of(nets.chain(nets.conv('a', 4), nets.conv('b', 3)))
+
+
+def write(folder, net, scalars):
+    plan = net.plan({'a': [1, 2]})
+    graph_def = net.model.graph_def
+    summaries.write_step(str(folder), STEP, plan, scalars, BEFORE, AFTER, graph_def)
+
+
+def read(folder):
+    accumulator = event_accumulator.EventAccumulator(
+        str(folder), size_guidance={event_accumulator.HISTOGRAMS: 0}
+    )
+    return accumulator.Reload()
+
+
+def test_scalars_are_filed_under_their_step(tmp_path, net):
+    write(tmp_path, net, {'threshold': 0.75, 'failure_rate': 0.0, 'accuracy': None})
+
+    events = read(tmp_path)
+
+    assert events.Tags()['scalars'] == ['threshold', 'failure_rate']
+    (event,) = events.Scalars('threshold')
+    assert (event.step, event.value) == (STEP, 0.75)
+
+
+def test_every_group_has_a_histogram_before_and_after(tmp_path, net):
+    write(tmp_path, net, {})
+
+    events = read(tmp_path)
+
+    assert events.Tags()['histograms'] == [
+        'filter_norm/a/before',
+        'filter_norm/SE1/before',
+        'filter_norm/a/after',
+        'filter_norm/SE1/after',
+    ]
+    (event,) = events.Histograms('filter_norm/a/after')
+    found = event.histogram_value
+    assert event.step == STEP
+    assert (found.min, found.max, found.num) == (0.0, 3.0, 4)
+    assert (found.sum, found.sum_squares) == (5.0, 13.0)
+    assert sum(found.bucket) == 4
+
+
+def test_the_group_table_is_a_text(tmp_path, net):
+    write(tmp_path, net, {})
+
+    events = read(tmp_path)
+
+    assert events.PluginTagToContent('text') == {'groups': b''}
+    (event,) = events.Tensors('groups')
+    assert tf.make_ndarray(event.tensor_proto).item().decode() == (
+        '| group | kind | channels | pruned | kept | note |\n'
+        '| --- | --- | --- | --- | --- | --- |\n'
+        '| a | plain | 4 | 2 | 2 |  |'
+    )
+
+
+def test_the_graph_is_there(tmp_path, net):
+    write(tmp_path, net, {})
+
+    found = read(tmp_path).Graph()
+
+    assert [n.name for n in found.node] == [n.name for n in net.model.graph_def.node]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, net):
+    (tmp_path / 'file').write_text('')
+
+    with pytest.raises(OutputError, match=r'file/events'):
+        write(tmp_path / 'file' / 'events', net, {})
+
+
+def test_norms_are_of_the_first_layer_that_makes_the_channels(net):
+    kernel = np.zeros([1, 1, 3, 4])
+    kernel[0, 0, :, 1] = [1, 2, 2]
+    kernel[0, 0, 2, 3] = -5
+
+    found = summaries.filter_norms([net.group('a')], {'a/kernel': kernel})
+
+    np.testing.assert_array_equal(found['a'], [0, 3, 0, 5])
+
+
+@pytest.mark.parametrize('values', [[2.0, 2.0, 2.0], [0.0], [0.0, 1e-30]])
+def test_a_histogram_counts_every_value(values):
+    found = summaries.histogram(np.array(values))
+
+    assert (found.num, sum(found.bucket)) == (len(values), len(values))
+    assert (found.min, found.max) == (min(values), max(values))
+    assert len(found.bucket) == len(found.bucket_limit)
+    assert list(found.bucket_limit) == sorted(found.bucket_limit)
