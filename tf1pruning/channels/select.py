@@ -56,10 +56,15 @@ def _problem(scope: str, groups: Sequence[Group], inner: Sequence[Group]) -> str
         kinds = sorted({group.kind for group in others})
         return (
             f'Scope {scope!r} holds no inverted-residual or squeeze-and-excite block; '
-            f'it holds channels of kind {names.quoted(kinds)}. Scopes that do: '
-            f'{names.quoted(known)}.'
+            f'it holds channels of kind {names.quoted(kinds)}. {_scopes_with(known)}'
         )
     return (
         f'Scope {scope!r} matches nothing that makes channels. '
         f'{names.did_you_mean(scope.strip("/"), known)}'
     )
+
+
+def _scopes_with(blocks_found: Sequence[str]) -> str:
+    if not blocks_found:
+        return 'The model has no such block.'
+    return f'Scopes that do: {names.quoted(blocks_found)}.'
