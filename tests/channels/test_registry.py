@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels.registry import Registry, Unsupported
+
+
+@pytest.fixture
+def registry():
+    registry = Registry('label')
+    registry.register('Relu', 'Relu6', attributes='T')(rule)
+    return registry
+
+
+def rule():
+    return 'called'
+
+
+def node(op, *attributes):
+    made = tf.NodeDef(name='n', op=op)
+    for name in attributes:
+        made.attr[name].i = 1
+    return made
+
+
+def test_a_family_shares_its_rule(registry):
+    assert registry.find(node('Relu6', 'T')) is rule
+    assert registry.ops() == {'Relu', 'Relu6'}
+
+
+def test_an_op_without_a_rule_has_none(registry):
+    assert registry.find(node('Conv3D')) is None
+
+
+def test_a_second_rule_for_an_op_is_refused(registry):
+    with pytest.raises(ValueError, match="op 'Relu' has a label rule already"):
+        registry.register('Elu', 'Relu')(rule)
+
+
+def test_an_attribute_that_the_rule_was_not_written_for_is_named(registry):
+    with pytest.raises(Unsupported, match="attribute 'axis' of Relu"):
+        registry.find(node('Relu', 'T', 'axis'))
+
+
+def test_attributes_of_the_runtime_do_not_matter(registry):
+    assert registry.find(node('Relu', '_class', '_output_shapes')) is rule

@@ -1,0 +1,254 @@
+"""What each op does to the channels that reach it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.channels import families, tracing
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels.trace import Kernel
+from tf1pruning.graph import model as model_lib
+
+
+@pytest.mark.parametrize('row', families.FAMILIES, ids=str)
+def test_an_op_between_two_layers_leaves_these_groups_free(row):
+    model = networks.model_of(families.graph_of(row))
+
+    trace = trace_lib.trace(model)
+
+    groups = tracing.by_name(trace).values()
+    assert {g.name: g.width for g in groups if not g.frozen} == row.groups
+    assert trace.unsupported == ()
+
+
+def first(x, width=12, **options):
+    return networks.conv(x, width, name='first', **options)
+
+
+def last(x):
+    return tf.reduce_mean(networks.conv(x, 6, name='last'), [1, 2])
+
+
+def grouped(x):
+    kernel = tf.get_variable('grouped', [1, 1, 6, 12])
+    return tf.nn.conv2d(first(x), kernel, 1, 'SAME', name='grouped/Conv2D')
+
+
+def computed_kernel(x):
+    kernel = tf.get_variable('kernel', [1, 1, 12, 4])
+    return tf.nn.conv2d(first(x), kernel * kernel, 1, 'SAME', name='computed')
+
+
+def shuffle(x):
+    x = tf.reshape(first(x), [-1, 8, 8, 3, 4], name='shuffle')
+    return tf.reshape(x, [-1, 8, 8, 12])
+
+
+def transposed_activation(x):
+    x = tf.reduce_mean(first(x), [1, 2])
+    return tf.matmul(x, tf.get_variable('w', [2, 4]), transpose_a=True, name='product')
+
+
+def size_as_number(x):
+    x = first(x)
+    return x * tf.cast(tf.shape(x)[3], tf.float32, name='number')
+
+
+def training_batch_norm(x):
+    ones = tf.ones([12])
+    return tf.nn.fused_batch_norm(first(x), ones, ones, name='norm')[0]
+
+
+FROZEN = {
+    'no rule': (
+        lambda x: tf.cumsum(first(x), 1, name='running'),
+        "reaches 'running': no rule for Cumsum",
+    ),
+    'model input': (
+        lambda x: tf.add(first(x, 3), x, name='add'),
+        "meets fixed channels in 'add'",
+    ),
+    'normalized over channels': (
+        lambda x: tf.nn.softmax(first(x), name='soft'),
+        "is mixed with all others in 'soft'",
+    ),
+    'index of a channel': (
+        lambda x: tf.cast(tf.argmax(first(x), -1, name='best'), tf.float32),
+        "is mixed with all others in 'best'",
+    ),
+    'one value for many channels': (
+        lambda x: tf.multiply(first(x, 1), networks.conv(x, 12), name='spread'),
+        "is spread over channels in 'spread'",
+    ),
+    'mean over channels': (
+        lambda x: tf.reduce_mean(first(x), 3, name='mean', keepdims=True),
+        "reaches 'mean': a reduction over channels",
+    ),
+    'window over channels': (
+        lambda x: tf.nn.max_pool2d(first(x), [1, 1, 1, 2], 2, 'VALID', name='pool'),
+        "reaches 'pool': a window over channels",
+    ),
+    'padded channels': (
+        lambda x: tf.pad(first(x), [[0, 0], [0, 0], [0, 0], [1, 0]], name='pad'),
+        "reaches 'pad': padding of channels",
+    ),
+    'grouped': (
+        grouped,
+        "reaches 'grouped/Conv2D': 12 channels into kernel (1, 1, 6, 12) (grouped)",
+    ),
+    'computed kernel': (
+        computed_kernel,
+        "reaches 'computed': input 1 that is computed, not a weight",
+    ),
+    'channels on two axes': (
+        shuffle,
+        "reaches 'shuffle': channels split over several axes",
+    ),
+    'transposed activation': (
+        transposed_activation,
+        "reaches 'product': a transposed activation",
+    ),
+    'size as a number': (
+        size_as_number,
+        "has its size used as a number in 'number'",
+    ),
+    'default of an input': (
+        lambda x: tf.placeholder_with_default(first(x), [None, 8, 8, 12], name='cut'),
+        "is the default of input 'cut'",
+    ),
+}
+
+
+@pytest.mark.parametrize(('middle', 'reason'), FROZEN.values(), ids=FROZEN.keys())
+def test_what_cannot_be_followed_freezes_the_channels_that_reach_it(middle, reason):
+    groups = tracing.groups_of(
+        lambda x: tf.reduce_mean(
+            networks.conv(networks.conv(_image(middle(x)), 6, name='last'), 2), [1, 2]
+        )
+    )
+
+    assert groups['first'].reasons[0] == reason
+    assert not groups['last'].frozen
+
+
+def _image(x):
+    return tf.reshape(x, [-1, 1, 1, 4]) if x.shape.rank != 4 else x
+
+
+def test_only_the_groups_that_an_unknown_op_touches_are_frozen():
+    def build(x):
+        x = networks.conv(x, 4, name='before')
+        x = networks.conv(x, 5, name='touched')
+        x = tf.cumsum(x, 1, name='running')
+        return last(networks.conv(x, 6, name='behind'))
+
+    trace = tracing.trace_of(build)
+
+    assert trace.unsupported == ('Cumsum',)
+    reasons = {g.name: g.reasons for g in tracing.by_name(trace).values()}
+    assert reasons == {
+        'before': (),
+        'touched': ("reaches 'running': no rule for Cumsum",),
+        'behind': (),
+        'last': ('is a model output',),
+    }
+
+
+def test_an_attribute_that_nobody_thought_of_freezes_the_channels():
+    model = tracing.model_of(lambda x: last(tf.nn.relu(first(x), name='act')))
+    graph_def = tf.GraphDef()
+    graph_def.CopyFrom(model.graph_def)
+    for node in graph_def.node:
+        if node.name == 'act':
+            node.attr['wrap'].b = True
+
+    trace = trace_lib.trace(dataclasses.replace(model, graph_def=graph_def))
+
+    reason = "reaches 'act': attribute 'wrap' of Relu"
+    assert tracing.by_name(trace)['first'].reasons == (reason,)
+    assert trace.unsupported == ()
+
+
+def test_batch_norm_in_training_mode_freezes_its_channels():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        tf.identity(last(training_batch_norm(x)), name='output')
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+    model = model_lib.build_model(meta_graph.graph_def, ('output',), meta_graph)
+
+    groups = tracing.by_name(trace_lib.trace(model))
+
+    assert groups['first'].reasons == ("reaches 'norm': training mode",)
+
+
+def test_a_concat_with_the_input_leaves_the_other_channels_free():
+    groups = tracing.groups_of(lambda x: last(tf.concat([x, first(x)], -1)))
+
+    assert not groups['first'].frozen
+    reads = next(p for p in groups['first'].places if p.variable == 'last/kernel')
+    assert reads.positions.ravel().tolist() == list(range(3, 15))
+
+
+def test_channels_first_are_followed():
+    def build(x):
+        x = tf.transpose(x, [0, 3, 1, 2])
+        options = {'data_format': 'channels_first'}
+        x = tf.nn.max_pool2d(first(x, **options), 2, 2, 'SAME', data_format='NCHW')
+        return tf.reduce_mean(networks.conv(x, 6, name='last', **options), [2, 3])
+
+    groups = tracing.groups_of(build)
+
+    assert groups['first'].reasons == ()
+    assert groups['last'].reasons == ('is a model output',)
+
+
+def test_a_kernel_that_two_layers_share_is_one_place():
+    def build(x):
+        kernel = tf.get_variable('shared/kernel', [1, 1, 12, 12])
+        x = tf.nn.conv2d(first(x), kernel, 1, 'SAME')
+        return last(tf.nn.conv2d(x, kernel, 1, 'SAME'))
+
+    groups = tracing.groups_of(build)
+
+    assert [(p.variable, p.axis) for p in groups['first'].places] == [
+        ('first/kernel', 3),
+        ('first/bias', 0),
+        ('shared/kernel', 2),
+        ('shared/kernel', 3),
+        ('last/kernel', 2),
+    ]
+
+
+def test_layers_are_recorded_with_their_work():
+    def build(x):
+        x = first(x, 4, size=3, strides=2)
+        x = networks.depthwise(x, size=5)
+        x = tf.layers.conv2d(x, 6, 1, name='point')
+        return tf.layers.dense(tf.reduce_mean(x, [1, 2]), 2, name='dense')
+
+    assert tracing.trace_of(build).kernels == (
+        Kernel('first/Conv2D', 'Conv2D', 'first/kernel', 16, 2, 3, 9, True),
+        Kernel('depthwise', 'DepthwiseConv2dNative', 'weights', 16, 2, 2, 25, True),
+        Kernel('point/Conv2D', 'Conv2D', 'point/kernel', 16, 2, 3, 1, False),
+        Kernel('dense/MatMul', 'MatMul', 'dense/kernel', 1, 0, 1, 1, False),
+    )
+
+
+@pytest.mark.parametrize(
+    ('padding', 'borders'),
+    [
+        ('SAME', True),
+        ('VALID', False),
+        ([[0, 0], [1, 1], [0, 0], [0, 0]], True),
+        ([[0, 0]] * 4, False),
+    ],
+)
+def test_padding_tells_whether_zeros_mix_with_the_input(padding, borders):
+    def build(x):
+        return tf.nn.conv2d(x, tf.get_variable('w', [3, 3, 3, 4]), 1, padding)
+
+    assert tracing.trace_of(build).kernels[0].borders is borders

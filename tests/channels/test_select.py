@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.channels import tracing
+from tf1pruning.channels import groups as groups_lib
+from tf1pruning.channels import select
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.errors import GraphError
+
+
+def gate(x, scope):
+    with tf.variable_scope(scope):
+        y = tf.reduce_mean(x, [1, 2], keepdims=True)
+        y = tf.nn.relu(networks.conv(y, 3, name='squeeze'))
+        return x * tf.sigmoid(networks.conv(y, x.shape[-1].value, name='excite'))
+
+
+def two_gates(x):
+    x = gate(networks.conv(x, 8, name='stem'), 'SE1')
+    x = gate(x, 'SE10')
+    return tf.layers.dense(tf.reduce_mean(x, [1, 2]), 2, name='logits')
+
+
+@pytest.fixture(scope='module')
+def groups():
+    return groups_lib.find_groups(tracing.trace_of(two_gates))
+
+
+def chosen(groups, scopes):
+    found = select.inner_groups(groups, scopes)
+    return {scope: [g.name for g in members] for scope, members in found.items()}
+
+
+def test_a_scope_ends_at_a_slash(groups):
+    assert chosen(groups, ['SE1']) == {'SE1': ['SE1']}
+    assert chosen(groups, ['SE10/']) == {'SE10/': ['SE10']}
+
+
+def test_the_empty_scope_is_the_whole_model_without_its_plain_layers(groups):
+    assert chosen(groups, ['']) == {'': ['SE1', 'SE10']}
+
+
+def test_a_group_belongs_to_the_first_scope_that_holds_it(groups):
+    assert chosen(groups, ['SE10', '']) == {'SE10': ['SE10'], '': ['SE1']}
+
+
+def test_a_scope_inside_a_top_level_block_is_found():
+    graph = networks.inverted_residual_net()
+    groups = groups_lib.find_groups(trace_lib.trace(networks.model_of(graph)))
+
+    assert chosen(groups, ['expanded_conv_1', 'SE1']) == {
+        'expanded_conv_1': ['net/expanded_conv_1'],
+        'SE1': ['SE1'],
+    }
+
+
+def test_a_scope_that_matches_nothing_offers_the_nearest(groups):
+    with pytest.raises(GraphError) as caught:
+        select.inner_groups(groups, ['SE2'])
+
+    assert "Scope 'SE2' matches nothing" in str(caught.value)
+    assert "Nearest names: 'SE1', 'SE10'." in str(caught.value)
+
+
+def test_a_scope_of_other_layers_says_what_they_are(groups):
+    with pytest.raises(GraphError) as caught:
+        select.inner_groups(groups, ['stem'])
+
+    assert "it holds channels of kind 'residual'" in str(caught.value)
+    assert "Scopes that do: 'SE1', 'SE10'." in str(caught.value)
+
+
+def test_a_frozen_block_says_why():
+    def build(x):
+        with tf.variable_scope('SE1'):
+            y = tf.reduce_mean(x, [1, 2], keepdims=True)
+            y = networks.conv(y, 3, name='squeeze')
+            side = tf.reduce_sum(tf.cumsum(y, 1, name='odd'), [1, 2, 3])
+            gated = tf.reduce_sum(x * networks.conv(y, 3, name='excite'), [1, 2, 3])
+            return side + gated
+
+    groups = groups_lib.find_groups(tracing.trace_of(build))
+
+    with pytest.raises(GraphError) as caught:
+        select.inner_groups(groups, ['SE1'])
+    assert str(caught.value) == (
+        "In scope 'SE1' nothing may be cut: 'SE1' reaches 'SE1/odd': no rule for "
+        'Cumsum.'
+    )
+
+
+def test_all_bad_scopes_are_named_at_once(groups):
+    with pytest.raises(GraphError) as caught:
+        select.inner_groups(groups, ['SE1', 'nothing', 'logits'])
+
+    assert "'nothing'" in str(caught.value)
+    assert "'logits'" in str(caught.value)
+
+
+def test_no_scopes_at_all_is_an_error(groups):
+    with pytest.raises(GraphError, match='No scope names were given'):
+        select.inner_groups(groups, [])
+
+
+def test_a_model_without_blocks_says_so():
+    groups = groups_lib.find_groups(
+        tracing.trace_of(lambda x: tf.layers.dense(tf.layers.flatten(x), 2, name='a'))
+    )
+
+    with pytest.raises(GraphError, match=r'The model has no such block\.'):
+        select.inner_groups(groups, ['a'])
