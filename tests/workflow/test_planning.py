@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests import networks
+from tests.workflow import trained
+from tf1pruning.channels import select
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import CheckpointError, PlanError
+from tf1pruning.workflow import loading, planning, views
+
+BLOCK, GATE = trained.BLOCK, trained.GATE
+KERNEL = f'{BLOCK}/expand/conv/kernel'
+
+
+def loaded(prefix, scopes=('',)):
+    source = loading.load_source(prefix, ('output',))
+    return source, views.by_key(select.inner_groups(source.groups, scopes))
+
+
+def saved(folder, **arrays):
+    """A checkpoint of the inverted-residual net with some arrays replaced."""
+    graph = networks.inverted_residual_net()
+    prefix = networks.save(graph, str(folder / 'plain'))
+    return trained.changed_copy(
+        prefix, str(folder / 'changed'), lambda found: found.update(arrays)
+    )
+
+
+def sparse_kernel():
+    """24 filters of 8 weights; filter n has 8 - n // 3 large ones, the others are 0."""
+    kernel = np.zeros([1, 1, 8, 24], np.float32)
+    for filter_ in range(24):
+        kernel[0, 0, : 8 - filter_ // 3, filter_] = 1
+    return kernel
+
+
+def test_the_filters_above_the_threshold_go_down_to_a_multiple(tmp_path):
+    prefix = saved(tmp_path, **{KERNEL: sparse_kernel()})
+    source, groups = loaded(prefix, [BLOCK])
+
+    plan = planning.plan_by_threshold(source, groups.values(), 0.7, 4, 'block')
+
+    # Zeros in filter n: n // 3 of 8. Above 0.7 are n = 18 ... 23, all of 6 and 7.
+    # 24 - 6 = 18 is rounded up to 20: the four sparsest go, n = 21 ... 23 first, then
+    # one of the three equal ones 18 ... 20, the first.
+    (group,) = plan.groups
+    assert (group.removed, group.wanted) == ((18, 21, 22, 23), 6)
+    assert (plan.threshold, plan.mode, plan.channel_multiple) == (0.7, 'block', 4)
+
+
+def test_a_filter_at_the_threshold_stays(tmp_path):
+    prefix = saved(tmp_path, **{KERNEL: sparse_kernel()})
+    source, groups = loaded(prefix, [BLOCK])
+
+    plan = planning.plan_by_threshold(source, groups.values(), 0.75, 1, 'block')
+
+    # 6 of 8 weights lie below the mean in filters 18 ... 20.
+    assert plan.groups[0].removed == (21, 22, 23)
+
+
+def test_nan_in_any_weight_is_refused(tmp_path):
+    bias = np.array([0, np.nan, 0, 0], np.float32)
+    source, groups = loaded(saved(tmp_path, **{'SE1/reduce/bias': bias}), [BLOCK])
+
+    with pytest.raises(CheckpointError, match="'SE1/reduce/bias'"):
+        planning.plan_by_threshold(source, groups.values(), 0.7, 4, 'block')
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return loaded(
+        networks.save(networks.inverted_residual_net(), str(tmp_path / 'net'))
+    )
+
+
+@pytest.mark.parametrize('key', [BLOCK, BLOCK + '/', '/' + BLOCK])
+def test_named_filters_are_planned_as_they_are(plain, key):
+    source, groups = plain
+
+    plan = planning.plan_by_filters(source, groups, {key: [5, 1, 5]}, 4, 'block')
+
+    assert {group.name: group.removed for group in plan.groups} == {
+        BLOCK: (1, 5),
+        GATE: (),
+    }
+    assert plan.threshold is None
+
+
+@pytest.mark.parametrize(
+    ('filters', 'message'),
+    [
+        ({'SE10': [1]}, r"'SE10', which is no group\. Nearest names: 'SE1'"),
+        ({GATE: [4]}, "Filter 4 is given for 'SE1', which has 4"),
+        ({GATE: [-1, 2]}, "Filter -1 is given for 'SE1', which has 4"),
+        ({GATE: [0, 1, 2, 3]}, "'SE1' would lose all its channels"),
+    ],
+)
+def test_filters_that_do_not_exist_are_refused(plain, filters, message):
+    source, groups = plain
+
+    with pytest.raises(PlanError, match=message):
+        planning.plan_by_filters(source, groups, filters, 4, 'block')
+
+
+def test_the_plan_names_the_variables_of_the_checkpoint(plain):
+    source, groups = plain
+
+    plan = planning.plan_by_filters(source, groups, {BLOCK: [0], GATE: [0]}, 4, 'block')
+
+    assert {cut.variable for cut in plan.cuts} <= set(
+        Checkpoint(source.checkpoint.prefix)
+    )
