@@ -25,7 +25,7 @@ format: bootstrap
 	$(PYTHON) -m ruff format .
 
 test: lint
-	TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest -n 2
+	TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest -n 2 --dist loadgroup
 
 bench: bootstrap
 	@$(QUIET) $(PYTHON) -m benchmarks

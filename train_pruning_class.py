@@ -1,8 +1,8 @@
 """Train, soft-prune step by step, retrain and strip a small MobileNetV2.
 
-The data are the real handwritten digits that ship with scikit-learn. The run ends with a
-table of the original, the soft-pruned and the stripped network side by side, and writes
-the same figures to `results.json` in the output folder.
+The data are the real handwritten digits that ship with scikit-learn. The run ends with
+a table of the original, the soft-pruned and the stripped network side by side, and
+writes the same figures to `results.json` in the output folder.
 
     python train_pruning_class.py --output_dir demo_output
 
@@ -15,17 +15,18 @@ import dataclasses
 import os
 import sys
 import time
-from typing import Any, Callable, Dict, List, NoReturn, Sequence
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 # TensorFlow reads this when it is imported. Its C++ log lines say nothing of use here.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import tensorflow.compat.v1 as tf
-from absl import app, flags
+from absl import app, flags, logging
 
 from tf1pruning import Pruning, files
 from tf1pruning.errors import OptionError, Tf1PruningError
 from tf1pruning.graph import freeze
+from tf1pruning.plan import Plan
 from tf1pruning.training import run_state
 from tf1pruning.training.listener import EvalCheckpointSaverListener
 from tf1pruning.training.progress import ProgressHook
@@ -61,6 +62,9 @@ flags.DEFINE_float(
     'retrain_learning_rate', None, 'Of the retrainings; by default 0.4 of the other.'
 )
 flags.DEFINE_float('weight_decay', 5e-4, 'Factor of the L2 loss of the kernels.')
+flags.DEFINE_float(
+    'l1_decay', 1e-3, 'Factor of the L1 loss of the kernels, which makes them sparse.'
+)
 flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
 flags.DEFINE_integer('checkpoint_steps', 200, 'Save and evaluate every so many steps.')
 flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.')
@@ -167,6 +171,7 @@ class Trainer:
             'config': settings.model_config(digits.CLASSES),
             'optimizer': settings.optimizer,
             'weight_decay': settings.weight_decay,
+            'l1_decay': settings.l1_decay,
             'pretrained_model_path': checkpoint,
             'learning_rate': settings.retrain_learning_rate
             if checkpoint
@@ -236,11 +241,12 @@ class Run:
         tf_pruning.set_threshold(th)
         while failed_rate > settings.max_failure_rate:
             if try_count == settings.max_retrains:
-                say(f'TH{th:g}: the failure rate stays above the limit; going on')
+                say(f'TH{th}: the failure rate stays above the limit; going on')
                 break
-            folder = f'TH{th:g}' + (f'_Repruned{try_count}' if try_count else '')
+            folder = f'TH{th}' + (f'_Repruned{try_count}' if try_count else '')
             tf_pruning.set_output_dir(self._path(folder))
             checkpoint = tf_pruning.pruning_process(retrain=try_count > 0)
+            say(f'{folder}: pruned {_share(tf_pruning.plan)} channels')
             accuracy = self._train(folder, settings.retrain_steps, checkpoint)
             tf_pruning.get_retrained_ckpt(self._path(folder))
             failed_rate = tf_pruning.get_pruning_summary(accuracy)
@@ -250,7 +256,7 @@ class Run:
             threshold=th,
             failure_rate=failed_rate,
             retrains=try_count,
-            accuracy_pruned=self._state.accuracy(f'TH{th:g}', 0),
+            accuracy_pruned=self._state.accuracy(f'TH{th}', 0),
             accuracy=accuracy,
             folder=folder,
         )
@@ -261,6 +267,7 @@ class Run:
         tf_pruning.get_strip_params()
         tf_pruning.get_strip_ckpt()
         report = tf_pruning.strip_report
+        assert report is not None and report.comparison is not None
         pb_paths = {
             'original': self._path('original.pb'),
             'soft_pruned': self._path('soft_pruned.pb'),
@@ -288,11 +295,9 @@ class Run:
 
     def _train(self, training: str, steps: int, checkpoint: str = '') -> float:
         """Trains unless it is done. Returns the test accuracy at the last step."""
-        if self._state.accuracy(training, steps) is None:
+        if not self._state.is_evaluated(training, steps):
             self._trainer.train(training, checkpoint)
-        accuracy = self._state.accuracy(training, steps)
-        assert accuracy is not None, f'{training} was not evaluated at step {steps}'
-        return accuracy
+        return self._state.accuracy(training, steps)
 
     def _evaluated(self, training: str, step: int, accuracy: float) -> None:
         say(f'{training}: test accuracy {100 * accuracy:.2f} % at step {step}')
@@ -304,6 +309,11 @@ class Run:
 
     def _path(self, *parts: str) -> str:
         return os.path.join(self._output_dir, *parts)
+
+
+def _share(plan: Optional[Plan]) -> str:
+    assert plan is not None, 'asked before get_pruning_filters()'
+    return f'{plan.removed} of {plan.removed + plan.kept}'
 
 
 def run() -> None:
@@ -327,6 +337,8 @@ def fail(message: object) -> NoReturn:
 def main(argv: Sequence[str]) -> None:
     """Runs the app; turns a user's mistakes into one line."""
     tf.logging.set_verbosity(tf.logging.ERROR)
+    if not FLAGS['verbosity'].present:
+        logging.set_verbosity(logging.WARNING)
     try:
         if len(argv) > 1:
             raise OptionError(f'unexpected arguments: {" ".join(argv[1:])}.')

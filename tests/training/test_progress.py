@@ -36,7 +36,7 @@ def test_a_line_when_time_is_up_and_one_at_the_end():
     assert run(total_steps=5, seconds_a_step=2.0, every_seconds=4.0) == [
         'demo: step 2/5, loss 0.5000, 6 s left',
         'demo: step 4/5, loss 0.5000, 2 s left',
-        'demo: step 5/5, loss 0.5000, 0 s left',
+        'demo: step 5/5, loss 0.5000, took 10 s',
     ]
 
 
@@ -45,11 +45,11 @@ def test_a_resumed_training_counts_its_own_steps_only():
 
     assert lines == [
         'demo: step 9/10, loss 0.5000, 3 s left',
-        'demo: step 10/10, loss 0.5000, 0 s left',
+        'demo: step 10/10, loss 0.5000, took 6 s',
     ]
 
 
 def test_fast_training_says_only_that_it_is_done():
     lines = run(total_steps=100, seconds_a_step=0.001, every_seconds=5.0)
 
-    assert lines == ['demo: step 100/100, loss 0.5000, 0 s left']
+    assert lines == ['demo: step 100/100, loss 0.5000, took 0 s']

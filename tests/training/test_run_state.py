@@ -38,8 +38,9 @@ def test_accuracies_are_kept_per_training_and_step():
     state = run_state.RunState({}).with_evaluation('TH0.8', 200, 0.75)
 
     assert state.accuracy('TH0.8', 200) == 0.75
-    assert state.accuracy('TH0.8', 0) is None
-    assert state.accuracy('TH0.7', 200) is None
+    assert state.is_evaluated('TH0.8', 200)
+    assert not state.is_evaluated('TH0.8', 0)
+    assert not state.is_evaluated('TH0.7', 200)
 
 
 def test_other_settings_are_refused_and_named(tmp_path):

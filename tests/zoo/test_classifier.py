@@ -20,6 +20,7 @@ def params(**changes):
         'optimizer': 'momentum',
         'learning_rate': 0.1,
         'weight_decay': 0.0,
+        'l1_decay': 0.0,
         'train_steps': 4,
         **changes,
     }
@@ -82,9 +83,16 @@ def test_training_graph_has_the_nodes_that_hooks_and_exports_name():
     assert [shape.as_list() for shape in shapes] == [[], [2, 2]]
 
 
-def test_weight_decay_counts_the_kernels_only():
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('weight_decay', lambda kernel: np.square(kernel).sum() / 2),
+        ('l1_decay', lambda kernel: np.abs(kernel).sum()),
+    ],
+)
+def test_decay_counts_the_kernels_only(name, expected):
     losses = []
-    for weight_decay in (0.0, 1.0):
+    for factor in (0.0, 1.0):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(1)
             tf.train.create_global_step()
@@ -92,16 +100,14 @@ def test_weight_decay_counts_the_kernels_only():
                 tf.zeros([2, 8, 8, 1]),
                 tf.zeros([2], tf.int32),
                 tf.estimator.ModeKeys.TRAIN,
-                params(weight_decay=weight_decay),
+                params(**{name: factor}),
             )
             session.run(tf.global_variables_initializer())
-            kernels = [
-                v for v in tf.trainable_variables() if len(v.shape.as_list()) == 4
-            ]
-            squares = sum(np.square(k).sum() for k in session.run(kernels))
+            variables = session.run(tf.trainable_variables())
+            total = sum(expected(value) for value in variables if value.ndim == 4)
             losses.append(session.run(spec.loss))
 
-    assert losses[1] - losses[0] == pytest.approx(squares / 2, rel=1e-5)
+    assert losses[1] - losses[0] == pytest.approx(total, rel=1e-5)
 
 
 def test_retraining_starts_from_the_pretrained_weights(tmp_path):

@@ -23,6 +23,7 @@ GOOD = {
     'learning_rate': 0.05,
     'retrain_learning_rate': 0.02,
     'weight_decay': 0.0,
+    'l1_decay': 0.0,
     'batch_size': 32,
     'checkpoint_steps': 200,
     'seed': 1,

@@ -75,10 +75,10 @@ class ProgressHook(tf.train.SessionRunHook):
             self._write(self._line(step, float(run_values.results), now))
 
     def _line(self, step: int, loss: float, now: float) -> str:
+        taken = now - self._started
+        left = self._total_steps - step
+        text = f'{self._label}: step {step}/{self._total_steps}, loss {loss:.4f}'
+        if left <= 0:
+            return f'{text}, took {taken:.0f} s'
         done = max(1, step - self._first_step)
-        left = max(0, self._total_steps - step)
-        seconds = (now - self._started) / done * left
-        return (
-            f'{self._label}: step {step}/{self._total_steps}, loss {loss:.4f}, '
-            f'{seconds:.0f} s left'
-        )
+        return f'{text}, {taken / done * left:.0f} s left'

@@ -46,9 +46,13 @@ class RunState:
         evaluations = {**self.evaluations, training: known}
         return dataclasses.replace(self, evaluations=evaluations)
 
-    def accuracy(self, training: str, step: int) -> Optional[float]:
-        """Accuracy of `training` at a global step, or None if it was not evaluated."""
-        return self.evaluations.get(training, {}).get(str(step))
+    def is_evaluated(self, training: str, step: int) -> bool:
+        """Whether the accuracy of `training` at a global step is known."""
+        return str(step) in self.evaluations.get(training, {})
+
+    def accuracy(self, training: str, step: int) -> float:
+        """Accuracy of `training` at a global step that was evaluated."""
+        return self.evaluations[training][str(step)]
 
     def save(self, path: str) -> None:
         """Writes the state; a kill leaves the old file or the new one, whole."""

@@ -6,6 +6,8 @@ Its `params` are a dict, as the Estimator wants them:
     optimizer: a key of `OPTIMIZERS`.
     learning_rate: at the first step; it falls to 0 along half a cosine.
     weight_decay: factor of the L2 loss of all kernels.
+    l1_decay: factor of the sum of their magnitudes. It makes filters sparse that the
+      network can do without, so that a sparsity threshold finds them.
     train_steps: the step at which training ends.
     pretrained_model_path: checkpoint to start from, or absent.
 """
@@ -68,15 +70,17 @@ def model_fn(
     if params.get('pretrained_model_path'):
         # Before the optimizer is made: only the model's own variables exist so far.
         scaffold = warm_start.warm_start_scaffold(params['pretrained_model_path'])
-    loss = tf.add(loss, _weight_loss(params['weight_decay']), name='loss')
+    loss = tf.add(loss, _weight_loss(params), name='loss')
     return tf.estimator.EstimatorSpec(
         mode, loss=loss, train_op=_train_op(loss, params), scaffold=scaffold
     )
 
 
-def _weight_loss(weight_decay: float) -> tf.Tensor:
+def _weight_loss(params: Dict[str, Any]) -> tf.Tensor:
     kernels = [v for v in tf.trainable_variables() if v.op.name.endswith('weights')]
-    return weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+    squares = tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+    magnitudes = tf.add_n([tf.reduce_sum(tf.abs(v)) for v in kernels])
+    return params['weight_decay'] * squares + params['l1_decay'] * magnitudes
 
 
 def _train_op(loss: tf.Tensor, params: Dict[str, Any]) -> tf.Operation:

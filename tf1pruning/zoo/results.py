@@ -62,21 +62,21 @@ def measure(
       latency_runs: timed runs of each graph.
     """
     images = test_split.preprocessed()
+    figures = {}
     with contextlib.ExitStack() as stack:
         models = {
             kind: stack.enter_context(frozen.FrozenModel(path))
             for kind, path in pb_paths.items()
         }
         latencies = frozen.median_latencies(models, images[:1], latency_runs)
-        return {
-            kind: ModelFigures(
+        for kind, model in models.items():
+            figures[kind] = ModelFigures(
                 **dataclasses.asdict(costs[kind]),
                 pb_bytes=os.path.getsize(pb_paths[kind]),
                 latency_ms=latencies[kind],
                 accuracy=model.accuracy(images, test_split.labels),
             )
-            for kind, model in models.items()
-        }
+    return figures
 
 
 @dataclasses.dataclass(frozen=True)

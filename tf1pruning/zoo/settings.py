@@ -39,6 +39,7 @@ class Settings:
     learning_rate: float
     retrain_learning_rate: float
     weight_decay: float
+    l1_decay: float
     batch_size: int
     checkpoint_steps: int
     seed: int
@@ -79,8 +80,9 @@ class Settings:
         for name in ('learning_rate', 'retrain_learning_rate'):
             if not 0 < getattr(self, name) < float('inf'):
                 problems.append(f'--{name} is {getattr(self, name)}; expected > 0')
-        if not 0 <= self.weight_decay < float('inf'):
-            problems.append(f'--weight_decay is {self.weight_decay}; expected >= 0')
+        for name in ('weight_decay', 'l1_decay'):
+            if not 0 <= getattr(self, name) < float('inf'):
+                problems.append(f'--{name} is {getattr(self, name)}; expected >= 0')
         if not 0 <= self.max_failure_rate <= 1:
             problems.append(
                 f'--max_failure_rate is {self.max_failure_rate}; expected 0 to 1'

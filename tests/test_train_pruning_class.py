@@ -1,0 +1,196 @@
+"""The app in a subprocess, with trainings of a few steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHORT = (
+    '--train_steps=4',
+    '--retrain_steps=2',
+    '--thresholds=0.7,0.5',
+    '--batch_size=8',
+    '--latency_runs=3',
+)
+FIGURES = {
+    'parameters',
+    'macs',
+    'prunable_macs',
+    'pb_bytes',
+    'latency_ms',
+    'accuracy',
+}
+
+
+def start(*flags):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / 'train_pruning_class.py'), *flags],
+        cwd=str(ROOT),
+        env={**os.environ, 'PYTHONWARNINGS': 'ignore'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+
+def finish(process):
+    stdout, stderr = process.communicate(timeout=300)
+    return process.returncode, stdout, stderr
+
+
+def wait_for(text, path, process, seconds=120):
+    """Waits until the file holds the text."""
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f'{text!r} never came into {path}'
+        time.sleep(0.02)
+
+
+# The tests that share the fixture `runs` share a worker, so that it is made once.
+one_worker = pytest.mark.xdist_group('runs')
+
+
+class Runs:
+    """A run that was killed in its first retraining, and what came after."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        flags = (f'--output_dir={folder}', *SHORT)
+        killed = start(*flags)
+        wait_for('"TH0.7"', folder / 'state.json', killed)
+        killed.send_signal(signal.SIGKILL)
+        finish(killed)
+        self.left = json.loads((folder / 'state.json').read_text())
+        self.resumed = finish(start(*flags))
+        self.results = json.loads((folder / 'results.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    return Runs(tmp_path_factory.mktemp('runs') / 'demo')
+
+
+@one_worker
+def test_a_killed_run_goes_on_where_it_was(runs):
+    assert set(runs.left['evaluations']) == {'baseline', 'TH0.7'}
+    assert runs.left['steps'] == []
+
+    code, stdout, stderr = runs.resumed
+
+    assert (code, stderr) == (0, '')
+    assert 'baseline:' not in stdout
+    assert 'TH0.7: pruned' in stdout
+    assert 'TH0.5: pruned' in stdout
+
+
+@one_worker
+def test_results_have_every_documented_figure(runs):
+    for kind in ('original', 'soft_pruned', 'stripped'):
+        assert set(runs.results[kind]) == FIGURES
+        assert all(value >= 0 for value in runs.results[kind].values())
+    assert [step['threshold'] for step in runs.results['steps']] == [0.7, 0.5]
+    assert [step['failure_rate'] for step in runs.results['steps']] == [0.0, 0.0]
+    assert runs.results['max_difference_relative'] <= 1e-5
+
+
+@one_worker
+def test_the_stripped_network_is_smaller_and_answers_alike(runs):
+    original, soft, stripped = (
+        runs.results[kind] for kind in ('original', 'soft_pruned', 'stripped')
+    )
+
+    assert original['parameters'] == soft['parameters'] == 103660
+    assert original['macs'] == soft['macs'] == 6758048
+    assert stripped['parameters'] < original['parameters']
+    assert stripped['prunable_macs'] < original['prunable_macs']
+    assert stripped['pb_bytes'] < original['pb_bytes']
+    assert stripped['accuracy'] == soft['accuracy']
+
+
+@one_worker
+def test_the_run_ends_with_its_table(runs):
+    _, stdout, _ = runs.resumed
+
+    for text in ('threshold  failure rate', 'prunable MACs', '103,660', 'points'):
+        assert text in stdout
+
+
+@one_worker
+def test_every_threshold_step_has_its_folder(runs):
+    for name in ('TH0.7', 'TH0.5'):
+        assert (runs.folder / name / 'Pruned_Dir' / 'Pruned_Filters.txt').exists()
+        assert (runs.folder / name / 'Pruning_Summary.txt').exists()
+    assert (runs.folder / 'TH0.5' / 'Stripped_Dir' / 'modify.pb').exists()
+
+
+@one_worker
+def test_other_settings_are_refused_in_the_same_folder(runs):
+    before = (runs.folder / 'state.json').read_bytes()
+
+    code, stdout, stderr = finish(
+        start(f'--output_dir={runs.folder}', *SHORT, '--retrain_steps=3')
+    )
+
+    assert (code, stdout) == (1, '')
+    assert stderr.count('\n') == 1
+    assert 'retrain_steps: 2 then, 3 now' in stderr
+    assert (runs.folder / 'state.json').read_bytes() == before
+
+
+def test_retraining_stops_at_its_bound(tmp_path):
+    # With the kernels alone at zero, batch norm wakes the filters at once.
+    code, stdout, stderr = finish(
+        start(
+            f'--output_dir={tmp_path}',
+            '--mode=filter',
+            '--thresholds=0.5',
+            '--max_retrains=2',
+            '--train_steps=2',
+            '--retrain_steps=2',
+            '--latency_runs=1',
+        )
+    )
+
+    assert (code, stderr) == (0, '')
+    (step,) = json.loads((tmp_path / 'results.json').read_text())['steps']
+    assert step['retrains'] == 2
+    assert step['failure_rate'] > 0.1
+    assert step['folder'] == 'TH0.5_Repruned1'
+    assert 'the failure rate stays above the limit' in stdout
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (('--thresholds=0.8,1.5',), '--thresholds has 1.5; expected between 0 and 1.'),
+        (('--thresholds=high',), "--thresholds is 'high'; expected numbers."),
+        (('--train_steps=many',), 'train_steps=many'),
+        (('--optimiser=adam',), 'optimiser'),
+        (('adam',), 'unexpected arguments: adam.'),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_writes_nothing(flags, message, tmp_path):
+    folder = tmp_path / 'demo'
+
+    code, stdout, stderr = finish(start(f'--output_dir={folder}', *flags))
+
+    assert (code, stdout) == (1, '')
+    assert message in stderr
+    assert stderr.count('\n') == 1
+    assert not folder.exists()
+
+
+def test_a_missing_output_dir_is_one_line():
+    code, _, stderr = finish(start())
+
+    assert code == 1
+    assert stderr == 'train_pruning_class.py: --output_dir is missing.\n'
