@@ -29,7 +29,7 @@ from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import WorkflowError
 from tf1pruning.report import summaries
 from tf1pruning.surgery import failure
-from tf1pruning.workflow import loading, outputs, planning, state, stripping, views
+from tf1pruning.workflow import loading, outputs, state, stripping, views
 
 
 class Pruning(state.PruningState):
@@ -98,20 +98,8 @@ class Pruning(state.PruningState):
           CheckpointError: if the checkpoint is missing or damaged.
           GraphError: if the meta graph is, or a scope or an output does not exist.
         """
-        source = loading.load_for_planning(
-            self.input_ckpt_path,
-            self._outputs,
-            self.rebuild_meta_graph,
-            self.input_tensors_map,
-        )
-        self._selection = select.inner_groups(source.groups, self.scope_names)
-        self._source = source
-        outputs.write_params(
-            self.output_dir,
-            self.scope_conv_dict,
-            self.conv_vars_dict,
-            self.bias_vars_dict,
-        )
+        self._read_params()
+        self._write_params()
 
     def get_pruning_filters(self) -> None:
         """Chooses the redundant filters: those above the threshold.
@@ -120,22 +108,9 @@ class Pruning(state.PruningState):
           WorkflowError: before `get_pruning_params`, or without a threshold.
           CheckpointError: if a weight is NaN.
         """
-        source = self._current_source()
-        if self._threshold is not None:
-            self._plan = planning.plan_by_threshold(
-                source,
-                views.by_key(self._selection).values(),
-                self._threshold,
-                self.channel_multiple,
-                self.mode,
-            )
-        elif self._given_filters:
-            self._use_filters(self._given_filters)
-        else:
-            raise WorkflowError(
-                'get_pruning_filters() needs a threshold: call set_threshold() first.'
-            )
-        outputs.write_plan(self.output_dir, self._needed_plan('get_pruning_filters'))
+        self._current_source()
+        self._check_criterion('get_pruning_filters')
+        outputs.write_plan(self.output_dir, self._choose_filters())
 
     def get_pruning_ckpt(self, pruning_filters_path: Optional[str] = None) -> str:
         """Writes the soft-pruned checkpoint.
@@ -154,8 +129,10 @@ class Pruning(state.PruningState):
         source = self._current_source()
         if pruning_filters_path is not None:
             self._load_filters(pruning_filters_path)
-            outputs.write_plan(self.output_dir, self._needed_plan('get_pruning_ckpt'))
         plan = self._needed_plan('get_pruning_ckpt')
+        plan_lib.check_fits(plan, source.trace)
+        if pruning_filters_path is not None:
+            outputs.write_plan(self.output_dir, plan)
         groups = views.by_key(self._selection).values()
         self._norms_before = summaries.filter_norms(groups, source.checkpoint)
         self.pruned_ckpt_path = outputs.write_soft_pruned(self.output_dir, source, plan)
@@ -226,16 +203,19 @@ class Pruning(state.PruningState):
           Prefix of the soft-pruned checkpoint.
 
         Raises:
-          WorkflowError: for `retrain=True` without filters of an earlier step.
+          WorkflowError: for `retrain=True` without filters of an earlier step, else
+            without a threshold.
         """
-        if retrain:
-            self._needed_plan('pruning_process(retrain=True)')
-        self.get_pruning_params()
+        # Everything that can fail comes before the first file.
         if retrain:
             plan = self._needed_plan('pruning_process(retrain=True)')
-            outputs.write_plan(self.output_dir, plan)
+            plan_lib.check_fits(plan, self._read_params().trace)
         else:
-            self.get_pruning_filters()
+            self._check_criterion('pruning_process')
+            self._read_params()
+            plan = self._choose_filters()
+        self._write_params()
+        outputs.write_plan(self.output_dir, plan)
         return self.get_pruning_ckpt()
 
     # -- stripping -----------------------------------------------------------------
@@ -293,6 +273,7 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_strip_params`.
+          OutputError: if the result would replace a checkpoint it was made from.
           VerificationError: if the outputs differ; nothing is written then.
         """
         if self._strip_plan is None:
@@ -300,6 +281,7 @@ class Pruning(state.PruningState):
                 'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
             )
         source = self._needed_rebuilt('get_strip_ckpt')
+        self._check_export()
         prunable = {
             node
             for group in views.by_key(self._selection).values()

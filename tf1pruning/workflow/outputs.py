@@ -62,16 +62,20 @@ def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:
     """
     name = os.path.basename(source.checkpoint.prefix)
     prefix = os.path.join(folder, PRUNED_DIR, name)
-    if os.path.realpath(prefix) == os.path.realpath(source.checkpoint.prefix):
-        raise OutputError(
-            f'The soft-pruned checkpoint would replace its own source {prefix!r}. '
-            'Choose another folder with set_output_dir().'
-        )
+    _check_not_source(prefix, source)
     pruned = soft.SoftPruned(source.checkpoint, plan, source.weight_keys)
     writer.write_checkpoint(prefix, pruned, _training_meta(source))
     report = os.path.join(folder, PRUNED_DIR, 'Pruned_Filters.txt')
     files.write_text(report, text.pruned_filters(plan))
     return prefix
+
+
+def _check_not_source(prefix: str, source: Source) -> None:
+    if os.path.realpath(prefix) == os.path.realpath(source.checkpoint.prefix):
+        raise OutputError(
+            f'The new checkpoint would replace its own source {prefix!r}. '
+            'Choose another folder with set_output_dir().'
+        )
 
 
 def _training_meta(source: Source) -> Optional[bytes]:
@@ -132,6 +136,7 @@ def write_rebuilt(folder: str, source: Source) -> str:
     """
     name = os.path.basename(source.checkpoint.prefix)
     prefix = os.path.join(folder, REBUILD_DIR, name)
+    _check_not_source(prefix, source)
     meta = meta_graph.build_meta_graph(source.model)
     arrays = weights.checkpoint_arrays(source.model, source.arrays())
     writer.write_checkpoint(prefix, ArraysInMemory(arrays), meta.SerializeToString())
@@ -171,6 +176,8 @@ def write_stripped(
     name = os.path.basename(source.checkpoint.prefix)
     ckpt_path = ckpt_path or os.path.join(target, name)
     pb_path = pb_path or os.path.join(target, 'modify.pb')
+    for path in (pb_path, ckpt_path):
+        files.make_folder(os.path.dirname(path) or '.')
     stripping.write_checkpoint(result, ckpt_path, source)
     freeze.write_frozen(pb_path, result.frozen)
     report_path = os.path.join(target, 'report.json')

@@ -9,8 +9,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning import plan as plan_lib
+from tf1pruning.channels import select
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
-from tf1pruning.errors import OptionError, WorkflowError
+from tf1pruning.errors import OptionError, OutputError, WorkflowError
 from tf1pruning.workflow import loading, outputs, planning, stripping, views
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -127,6 +128,44 @@ class PruningState:
 
     # -- state ---------------------------------------------------------------------
 
+    def _read_params(self) -> loading.Source:
+        """Reads the graph and selects the groups; writes nothing."""
+        source = loading.load_for_planning(
+            self.input_ckpt_path,
+            self._outputs,
+            self.rebuild_meta_graph,
+            self.input_tensors_map,
+        )
+        self._selection = select.inner_groups(source.groups, self.scope_names)
+        self._source = source
+        return source
+
+    def _write_params(self) -> None:
+        outputs.write_params(
+            self.output_dir,
+            self.scope_conv_dict,
+            self.conv_vars_dict,
+            self.bias_vars_dict,
+        )
+
+    def _choose_filters(self) -> plan_lib.Plan:
+        """Plans by the threshold, or else by the given filters."""
+        source = self._current_source()
+        groups = views.by_key(self._selection)
+        if self._threshold is None:
+            self._plan = planning.plan_by_filters(
+                source, groups, self._given_filters, self.channel_multiple, self.mode
+            )
+        else:
+            self._plan = planning.plan_by_threshold(
+                source,
+                groups.values(),
+                self._threshold,
+                self.channel_multiple,
+                self.mode,
+            )
+        return self._plan
+
     def _current_source(self) -> loading.Source:
         source = self._source
         if source is None or source.checkpoint.prefix != self.input_ckpt_path:
@@ -135,6 +174,12 @@ class PruningState:
                 'get_pruning_params() first.'
             )
         return source
+
+    def _check_criterion(self, step: str) -> None:
+        if self._threshold is None and not self._given_filters:
+            raise WorkflowError(
+                f'{step}() needs a threshold: call set_threshold() first.'
+            )
 
     def _needed_plan(self, step: str) -> plan_lib.Plan:
         """The plan, also one that an earlier run left in `output_dir`."""
@@ -162,22 +207,33 @@ class PruningState:
                 'then call get_retrained_ckpt(dir).'
             )
 
+    def _check_export(self) -> None:
+        sources = (
+            self.input_ckpt_path,
+            self.pruned_ckpt_path,
+            self.retrained_ckpt_path,
+            self.ckpt_to_strip,
+        )
+        target = self._given_exports[0]
+        taken = {os.path.realpath(path) for path in sources if path}
+        if target and os.path.realpath(target) in taken:
+            raise OutputError(
+                f'export_ckpt_path {target!r} is a checkpoint that the stripped one is '
+                'made from. Choose another path.'
+            )
+
     def _load_filters(self, path: str) -> None:
         loaded = planning.load_filters(path)
-        if isinstance(loaded, plan_lib.Plan):
-            plan_lib.check_fits(loaded, self._current_source().trace)
-            self._plan = loaded
-        else:
-            self._use_filters(loaded)
-
-    def _use_filters(self, filters: Mapping[str, Sequence[int]]) -> None:
-        self._plan = planning.plan_by_filters(
-            self._current_source(),
-            views.by_key(self._selection),
-            filters,
-            self.channel_multiple,
-            self.mode,
-        )
+        if not isinstance(loaded, plan_lib.Plan):
+            loaded = planning.plan_by_filters(
+                self._current_source(),
+                views.by_key(self._selection),
+                loaded,
+                self.channel_multiple,
+                self.mode,
+            )
+        plan_lib.check_fits(loaded, self._current_source().trace)
+        self._plan = loaded
 
 
 def _check_empty(derived: Mapping[str, Mapping[str, Any]]) -> None:
