@@ -2,8 +2,7 @@
 
 The files are written to a temporary folder beside the target and renamed, the index
 last: without its index a checkpoint does not exist, so a kill at any moment leaves the
-  old
-checkpoint, none, or the new one.
+old checkpoint, none, or the new one.
 """
 
 from __future__ import annotations
@@ -44,17 +43,23 @@ def write_checkpoint(prefix: str, arrays: Arrays, meta: Optional[bytes] = None) 
         if meta is not None:
             with open(staged + '.meta', 'wb') as file:
                 file.write(meta)
-        _remove_index(prefix)
+        _remove_old(folder or '.', name)
         for source in sorted(os.listdir(temporary), key=lambda f: f.endswith('.index')):
             files.publish(os.path.join(temporary, source), os.path.join(folder, source))
     _write_state(folder or '.', name)
     return prefix
 
 
-def _remove_index(prefix: str) -> None:
-    """An old index must not describe new data, not even for a moment."""
-    if os.path.exists(prefix + '.index'):
-        os.remove(prefix + '.index')
+def _remove_old(folder: str, name: str) -> None:
+    """Removes an older checkpoint of the same name, its index first.
+
+    The index must not describe new data, not even for a moment; and no shard or meta
+    graph of the old one may stay beside the new one.
+    """
+    old = {f'{name}.index', f'{name}.meta'}
+    found = [f for f in os.listdir(folder) if f in old or f.startswith(f'{name}.data-')]
+    for file in sorted(found, key=lambda f: not f.endswith('.index')):
+        os.remove(os.path.join(folder, file))
 
 
 def _write_state(folder: str, name: str) -> None:
