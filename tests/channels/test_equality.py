@@ -7,23 +7,17 @@ also differ from the unpruned network, or the comparison would prove nothing.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Mapping, Sequence
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tests.channels import families
+from tests.channels import cases, families
 from tf1pruning import plan as plan_lib
-from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.ckpt.arrays import ArraysInMemory
-from tf1pruning.graph.freeze import freeze
 from tf1pruning.graph.model import Model
-from tf1pruning.surgery import soft, verify
-from tf1pruning.surgery import strip as strip_lib
 
 # Read by no network that runs on a CPU, or made by no version of TF 1.15.
 NOT_RUN = frozenset(
@@ -36,59 +30,9 @@ BY_NAME = pytest.mark.parametrize('row', families.FAMILIES, ids=str)
 BY_VARIABLE = pytest.mark.parametrize('resource', [False, True], ids=['ref', 'res'])
 
 
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A traced network with random weights."""
-
-    model: Model
-    trace: trace_lib.Trace
-    groups: Tuple[groups_lib.Group, ...]
-    arrays: Dict[str, np.ndarray]
-
-    def plan(self, mode: str) -> plan_lib.Plan:
-        """Every third channel of every group that may be cut goes."""
-        return plan_lib.Plan(
-            fingerprint=plan_lib.fingerprint(self.trace),
-            mode=mode,
-            channel_multiple=1,
-            threshold=None,
-            groups=tuple(
-                plan_lib.plan_group(g, range(0, g.width - 1, 3), g.width)
-                for g in self.groups
-                if not g.frozen
-            ),
-        )
-
-    def soft_pruned(self, plan: plan_lib.Plan) -> Dict[str, np.ndarray]:
-        """Arrays with zeros at the cuts."""
-        return dict(soft.SoftPruned(ArraysInMemory(self.arrays), plan, self.arrays))
-
-    def strip(self, arrays, plan=None) -> strip_lib.Stripped:
-        return strip_lib.strip(self.trace, self.groups, arrays, plan)
-
-    def outputs(self, model: Model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Answers of a model to the input that belongs to the case."""
-        generator = np.random.RandomState(0)
-        feeds = {'input': generator.standard_normal([2, 8, 8, 3])}
-        return verify.run(freeze(model, arrays), ['output'], feeds)[0]
-
-
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference over the largest magnitude of what was expected."""
     return np.abs(found - expected).max() / np.abs(expected).max()
-
-
-@functools.lru_cache(maxsize=None)
-def case_of(graph: tf.Graph) -> Case:
-    model = networks.model_of(graph)
-    trace = trace_lib.trace(model)
-    arrays = networks.random_arrays(graph)
-    return Case(
-        model,
-        trace,
-        groups_lib.find_groups(trace),
-        {v.node: arrays[v.key] for v in model.variables},
-    )
 
 
 def size(arrays: Mapping[str, np.ndarray]) -> int:
@@ -108,7 +52,7 @@ def assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped):
 @BY_VARIABLE
 @BY_NAME
 def test_stripped_gives_the_answers_of_soft_pruned(row, resource):
-    case = case_of(families.graph_of(row, resource))
+    case = cases.case_of(families.graph_of(row, resource))
     plan = case.plan(plan_lib.BLOCK)
     arrays = case.soft_pruned(plan)
 
@@ -122,7 +66,7 @@ def test_stripped_gives_the_answers_of_soft_pruned(row, resource):
 
 @BY_NAME
 def test_zero_filters_are_found_without_the_plan(row):
-    case = case_of(families.graph_of(row))
+    case = cases.case_of(families.graph_of(row))
     plan = case.plan(plan_lib.BLOCK)
     arrays = case.soft_pruned(plan)
 
@@ -135,7 +79,7 @@ def test_zero_filters_are_found_without_the_plan(row):
 
 @BY_NAME
 def test_constant_channels_fold_into_what_follows_or_stay(row):
-    case = case_of(families.graph_of(row))
+    case = cases.case_of(families.graph_of(row))
     plan = case.plan(plan_lib.FILTER)
     arrays = case.soft_pruned(plan)
 
@@ -149,7 +93,7 @@ def test_constant_channels_fold_into_what_follows_or_stay(row):
 
 @BY_NAME
 def test_a_plan_that_removes_nothing_is_the_identity(row):
-    case = case_of(families.graph_of(row))
+    case = cases.case_of(families.graph_of(row))
     empty = dataclasses.replace(case.plan(plan_lib.BLOCK), groups=())
 
     stripped = case.strip(case.arrays, empty)
@@ -170,7 +114,7 @@ def nodes_without_shapes(model: Model) -> Sequence[tf.NodeDef]:
 @pytest.mark.parametrize('activation', sorted(networks.ACTIVATIONS))
 def test_a_whole_block_with_squeeze_and_excite(activation, resource):
     graph = networks.inverted_residual_net(resource=resource, activation=activation)
-    case = case_of(graph)
+    case = cases.case_of(graph)
     plan = case.plan(plan_lib.BLOCK)
     arrays = case.soft_pruned(plan)
 

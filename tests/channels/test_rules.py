@@ -29,6 +29,10 @@ def first(x, width=12, **options):
     return networks.conv(x, width, name='first', **options)
 
 
+def wide(x):
+    return networks.conv(x, 12, name='wide')
+
+
 def last(x):
     return tf.reduce_mean(networks.conv(x, 6, name='last'), [1, 2])
 
@@ -81,7 +85,7 @@ FROZEN = {
         "is mixed with all others in 'best'",
     ),
     'one value for many channels': (
-        lambda x: tf.multiply(first(x, 1), networks.conv(x, 12), name='spread'),
+        lambda x: tf.multiply(first(x, 1), wide(x), name='spread'),
         "is spread over channels in 'spread'",
     ),
     'mean over channels': (

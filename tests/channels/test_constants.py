@@ -1,0 +1,285 @@
+"""What the analysis calls constant is what TensorFlow computes, for any input."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.channels import cases, families, tracing
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import constants
+from tf1pruning.graph.freeze import freeze
+from tf1pruning.names import TensorRef
+from tf1pruning.surgery import verify
+
+VARYING = np.nan
+# Weights, not results of an op; and ops that no network here can run.
+NOT_PROVEN = frozenset(('Const', 'FusedBatchNorm', 'FusedBatchNormV2'))
+
+
+@functools.lru_cache(maxsize=None)
+def filter_pruned(row):
+    """Some filters of every layer are zero, their biases and statistics are not."""
+    case = cases.case_of(families.graph_of(row))
+    arrays = case.soft_pruned(case.plan(plan_lib.FILTER))
+    return case, arrays, constants.find_constants(case.model, arrays)
+
+
+def known_results(case, arrays, values):
+    """Nodes of which a value is known and that are no weights."""
+    nodes = {n.name: n for n in case.model.graph_def.node}
+    return {
+        ref.node: value
+        for ref, value in values.items()
+        if value.dtype.kind == 'f'
+        and not np.isnan(value).all()
+        and ref.node not in arrays
+        and nodes[ref.node].op not in ('Const', 'VarHandleOp')
+    }
+
+
+@pytest.mark.parametrize('row', families.FAMILIES, ids=str)
+def test_constant_channels_have_that_value_for_every_input(row):
+    case, arrays, values = filter_pruned(row)
+    frozen = freeze(case.model, arrays)
+    present = {node.name for node in frozen.node}
+    results = known_results(case, arrays, values)
+    known = {name: value for name, value in results.items() if name in present}
+
+    assert any(name.startswith('last/') for name in known)
+    for seed in (1, 2):
+        image = np.random.RandomState(seed).standard_normal([2, 8, 8, 3])
+        found = verify.run(frozen, list(known), {'input': image})
+        for tensor, value in zip(found, known.values()):
+            assert_agrees(tensor, value)
+
+
+def assert_agrees(tensor, value):
+    value = np.broadcast_to(value, tensor.shape)
+    constant = ~np.isnan(value)
+    np.testing.assert_allclose(tensor[constant], value[constant], rtol=1e-4, atol=1e-5)
+
+
+def test_every_rule_proves_something():
+    proven = {'ReadVariableOp'}
+    for row in families.FAMILIES:
+        case, arrays, values = filter_pruned(row)
+        known = known_results(case, arrays, values)
+        proven |= {n.op for n in case.model.graph_def.node if n.name in known}
+
+    assert constants.RULES.ops() - proven == NOT_PROVEN
+
+
+def channel_values(middle, arrays=None, inputs=(0.5, -1.0, VARYING)):
+    """Values behind `middle`, whose input has these three channels."""
+
+    def build(x):
+        return tf.identity(middle(networks.conv(x, 3, name='first')), name='result')
+
+    model = tracing.model_of(build)
+    kernel, bias = np.ones([1, 1, 3, 3]), np.array(inputs)
+    kernel[..., ~np.isnan(bias)] = 0
+    given = {'first/kernel': kernel, 'first/bias': np.nan_to_num(bias)}
+    given.update({k: np.array(v, np.float32) for k, v in (arrays or {}).items()})
+    found = constants.find_constants(model, given)[TensorRef('result', 0)]
+    return found.ravel().tolist()
+
+
+def assert_values(found, expected):
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+UNARY = {
+    'identity': (tf.identity, [0.5, -1.0]),
+    'abs': (tf.abs, [0.5, 1.0]),
+    'elu': (tf.nn.elu, [0.5, -0.632121]),
+    'exp': (tf.exp, [1.648721, 0.367879]),
+    'leaky relu': (lambda x: tf.nn.leaky_relu(x, 0.1), [0.5, -0.1]),
+    'negative': (tf.negative, [-0.5, 1.0]),
+    'relu': (tf.nn.relu, [0.5, 0.0]),
+    'relu6': (lambda x: tf.nn.relu6(x * 20.0), [6.0, 0.0]),
+    'selu': (tf.nn.selu, [0.525350, -1.111331]),
+    'sigmoid': (tf.sigmoid, [0.622459, 0.268941]),
+    'softplus': (tf.nn.softplus, [0.974077, 0.313262]),
+    'square': (tf.square, [0.25, 1.0]),
+    'tanh': (tf.tanh, [0.462117, -0.761594]),
+    'swish': (networks.ACTIVATIONS['swish'], [0.311230, -0.268941]),
+    'hard swish': (networks.ACTIVATIONS['hard_swish'], [0.291667, -0.333333]),
+    'max pool': (lambda x: tf.nn.max_pool2d(x, 3, 2, 'SAME'), [0.5, -1.0]),
+    'average pool': (lambda x: tf.nn.avg_pool2d(x, 3, 2, 'SAME'), [0.5, -1.0]),
+    'mean': (lambda x: tf.reduce_mean(x, [1, 2]), [0.5, -1.0]),
+    'resize': (lambda x: tf.image.resize_bilinear(x, [5, 5]), [0.5, -1.0]),
+    # An op that the analysis has no rule for.
+    'cumulative sum': (lambda x: tf.cumsum(x, 1), [VARYING, VARYING]),
+    'zero padding': (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), None),
+}
+
+
+@pytest.mark.parametrize(('op', 'expected'), UNARY.values(), ids=UNARY.keys())
+def test_an_op_maps_constants_to_constants(op, expected):
+    expected = expected or [VARYING, VARYING]
+    found = channel_values(op)
+
+    assert_values(np.broadcast_to(found, 3), [*expected, VARYING])
+
+
+def test_zeros_stay_zero_behind_zero_padding():
+    found = channel_values(
+        lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]),
+        inputs=(0.0, 1.0, VARYING),
+    )
+
+    assert_values(found, [0.0, VARYING, VARYING])
+
+
+@pytest.mark.parametrize(
+    ('op', 'expected'),
+    [
+        (tf.add, [2.5, 2.0, VARYING]),
+        (tf.subtract, [-1.5, -4.0, VARYING]),
+        (tf.multiply, [1.0, -3.0, 0.0]),
+        (tf.maximum, [2.0, 3.0, VARYING]),
+        (tf.minimum, [0.5, -1.0, VARYING]),
+        (tf.realdiv, [0.25, -0.333333, VARYING]),
+        (tf.squared_difference, [2.25, 16.0, VARYING]),
+        (tf.nn.bias_add, [2.5, 2.0, VARYING]),
+        (lambda x, v: tf.add_n([x, x + v]), [3.0, 1.0, VARYING]),
+    ],
+)
+def test_an_op_combines_constants_and_only_a_zero_factor_stops_an_input(op, expected):
+    found = channel_values(
+        lambda x: op(x, tf.get_variable('v', [3])), {'v': [2.0, 3.0, 0.0]}
+    )
+
+    assert_values(found, expected)
+
+
+def test_batch_norm_maps_constants_and_a_zero_gamma_makes_one():
+    def norm(x):
+        return networks.batch_norm(x)
+
+    arrays = {
+        'BatchNorm/gamma': [2.0, 2.0, 0.0],
+        'BatchNorm/beta': [1.0, 1.0, 7.0],
+        'BatchNorm/moving_mean': [0.5, 0.5, 0.5],
+        'BatchNorm/moving_variance': [3.999, 3.999, 3.999],
+    }
+
+    assert_values(channel_values(norm, arrays), [1.0, -0.5, 7.0])
+    arrays['BatchNorm/gamma'] = [2.0, 2.0, 2.0]
+    assert_values(channel_values(norm, arrays), [1.0, -0.5, VARYING])
+
+
+def layer(size, padding):
+    def apply(x):
+        kernel = tf.get_variable('kernel', [size, size, 3, 2])
+        return tf.nn.conv2d(x, kernel, 1, padding)
+
+    return apply
+
+
+# Output 0 reads the two constant channels, output 1 the varying one too.
+READS = np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    ('size', 'padding', 'inputs', 'expected'),
+    [
+        (1, 'SAME', (0.5, -1.0, VARYING), [-1.5, VARYING]),
+        (1, 'VALID', (0.5, -1.0, VARYING), [-1.5, VARYING]),
+        (3, 'VALID', (0.5, -1.0, VARYING), [-13.5, VARYING]),
+        (3, 'SAME', (0.5, -1.0, VARYING), [VARYING, VARYING]),
+        (3, 'SAME', (0.0, 0.0, VARYING), [0.0, VARYING]),
+        (3, 'SAME', (0.0, 0.0, 0.0), [0.0, 0.0]),
+        (3, [[0, 0], [1, 1], [0, 0], [0, 0]], (1.0, 0.0, 0.0), [VARYING, VARYING]),
+    ],
+)
+def test_a_convolution_sums_constants_unless_zeros_pad_its_border(
+    size, padding, inputs, expected
+):
+    kernel = np.broadcast_to(READS, [size, size, 3, 2])
+
+    found = channel_values(layer(size, padding), {'kernel': kernel}, inputs)
+
+    assert_values(np.broadcast_to(found, 2), expected)
+
+
+@pytest.mark.parametrize(
+    ('padding', 'expected'),
+    [
+        ('VALID', [4.5, 9.0, -9.0, 0.0, VARYING, VARYING]),
+        ('SAME', [VARYING, VARYING, VARYING, 0.0, VARYING, VARYING]),
+    ],
+)
+def test_a_depthwise_convolution_keeps_channels_apart(padding, expected):
+    def apply(x):
+        kernel = tf.get_variable('kernel', [3, 3, 3, 2])
+        return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], padding)
+
+    kernel = np.ones([3, 3, 3, 2]) * [[1.0, 2.0], [1.0, 0.0], [1.0, 1.0]]
+    # Weights that sum to zero still respond to a varying channel.
+    kernel[0, 0, 2, 1] = -8.0
+
+    assert_values(channel_values(apply, {'kernel': kernel}), expected)
+
+
+def test_a_kernel_of_cancelling_weights_still_responds_to_its_input():
+    kernel = np.zeros([3, 3, 3, 2])
+    kernel[0, 0, 2], kernel[1, 1, 2] = 1.0, -1.0
+
+    found = channel_values(layer(3, 'VALID'), {'kernel': kernel}, (0.0, 0.0, VARYING))
+
+    assert_values(np.broadcast_to(found, 2), [VARYING, VARYING])
+
+
+@pytest.mark.parametrize('turned', [False, True])
+def test_a_dense_layer_sums_constants(turned):
+    weights = READS.T if turned else READS
+
+    found = channel_values(
+        lambda x: tf.matmul(
+            tf.reduce_mean(x, [1, 2]),
+            tf.get_variable('w', weights.shape),
+            transpose_b=turned,
+        ),
+        {'w': weights},
+    )
+
+    assert_values(found, [-1.5, VARYING])
+
+
+def test_a_concat_joins_constants():
+    found = channel_values(lambda x: tf.concat([x, tf.nn.relu(x)], -1))
+
+    assert_values(found, [0.5, -1.0, VARYING, 0.5, 0.0, VARYING])
+
+
+def test_flattening_repeats_the_constants_of_every_pixel():
+    found = channel_values(
+        lambda x: tf.layers.flatten(tf.nn.max_pool2d(x, 4, 4, 'VALID'))
+    )
+
+    assert_values(found, [0.5, -1.0, VARYING] * 4)
+
+
+def test_the_model_input_varies():
+    model = tracing.model_of(lambda x: tf.nn.relu(x, name='act'))
+
+    values = constants.find_constants(model, {})
+
+    assert np.isnan(values[TensorRef('input', 0)]).all()
+    assert np.isnan(values[TensorRef('act', 0)]).all()
+
+
+def test_an_attribute_that_nobody_thought_of_makes_all_vary():
+    model = tracing.model_of(lambda x: tf.nn.relu(tf.constant([1.0]), name='a') + x)
+    graph_def = model.graph_def
+    next(n for n in graph_def.node if n.name == 'a').attr['wrap'].b = True
+
+    values = constants.find_constants(model, {})
+
+    assert np.isnan(values[TensorRef('a', 0)]).all()

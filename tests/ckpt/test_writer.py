@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tf1pruning.ckpt import writer
+from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import OutputError
+
+NUMBERS = [-3, 0, 1, 100]
+
+
+def arrays_of_all_types():
+    kinds = ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'c8', 'c16')
+    arrays = {f'numbers/{kind}': np.array(NUMBERS).astype(kind) for kind in kinds}
+    arrays['flag'] = np.array([True, False])
+    arrays['global_step'] = np.array(2**40 + 1, np.int64)
+    arrays['scalar'] = np.array(0.1, np.float32)
+    arrays['empty'] = np.zeros([0, 3], np.float32)
+    arrays['special'] = np.array([np.nan, np.inf, -0.0, 1e-45], np.float32)
+    arrays['turned'] = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    arrays['text'] = np.array([b'one', b'', b'\x00\xff'], dtype=object)
+    return arrays
+
+
+def assert_same(found, expected):
+    assert sorted(found) == sorted(expected)
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype
+        assert found[name].shape == array.shape
+        assert found[name].tolist() == array.tolist() or (
+            found[name].tobytes() == array.tobytes()
+        )
+
+
+def test_every_type_and_shape_comes_back_bit_by_bit(tmp_path):
+    prefix = str(tmp_path / 'model.ckpt')
+    arrays = arrays_of_all_types()
+
+    returned = writer.write_checkpoint(prefix, ArraysInMemory(arrays))
+
+    assert returned == prefix
+    assert_same(Checkpoint(prefix), arrays)
+
+
+def test_the_files_are_those_that_a_saver_writes(tmp_path):
+    prefix = str(tmp_path / 'model.ckpt')
+
+    writer.write_checkpoint(prefix, ArraysInMemory({'w': np.ones([2])}), meta=b'meta')
+
+    assert sorted(os.listdir(tmp_path)) == [
+        'checkpoint',
+        'model.ckpt.data-00000-of-00001',
+        'model.ckpt.index',
+        'model.ckpt.meta',
+    ]
+    assert (tmp_path / 'model.ckpt.meta').read_bytes() == b'meta'
+    assert tf.train.latest_checkpoint(str(tmp_path)) == prefix
+
+
+def test_a_saver_restores_what_was_written(tmp_path):
+    graph = networks.inverted_residual_net(optimizer='adam')
+    arrays = networks.random_arrays(graph, seed=3)
+    prefix = writer.write_checkpoint(str(tmp_path / 'm'), ArraysInMemory(arrays))
+
+    with graph.as_default(), tf.Session() as session:
+        tf.train.Saver().restore(session, prefix)
+        found = session.run({v.op.name: v for v in tf.global_variables()})
+
+    assert_same(found, arrays)
+
+
+def test_a_copy_of_a_checkpoint_is_bit_identical(tmp_path):
+    graph = networks.inverted_residual_net(optimizer='momentum')
+    source = Checkpoint(networks.save(graph, tmp_path / 'source'))
+
+    copy = writer.write_checkpoint(str(tmp_path / 'copy'), source)
+
+    assert_same(Checkpoint(copy), dict(source))
+
+
+@pytest.mark.parametrize(('limit', 'shards'), [(1, 4), (50, 2), (1 << 20, 1)])
+def test_large_checkpoints_are_written_in_shards(tmp_path, monkeypatch, limit, shards):
+    monkeypatch.setattr(writer, 'SHARD_BYTES', limit)
+    arrays = {name: np.full([6], i, np.float32) for i, name in enumerate('abcd')}
+    prefix = str(tmp_path / 'model.ckpt')
+
+    writer.write_checkpoint(prefix, ArraysInMemory(arrays))
+
+    assert_same(Checkpoint(prefix), arrays)
+    data = [name for name in os.listdir(tmp_path) if '.data-' in name]
+    assert sorted(data) == [
+        f'model.ckpt.data-{i:05d}-of-{shards:05d}' for i in range(shards)
+    ]
+    assert len(os.listdir(tmp_path)) == shards + 2
+
+
+class Failing(Arrays):
+    """Three arrays, the last of which cannot be read."""
+
+    shapes = {'a': (2,), 'b': (2,), 'c': (2,)}
+
+    def __init__(self, error):
+        self._error = error
+
+    def __getitem__(self, name):
+        if name == 'c':
+            raise self._error
+        return np.ones([2], np.float32)
+
+    def __iter__(self):
+        return iter(self.shapes)
+
+    def __len__(self):
+        return len(self.shapes)
+
+
+@pytest.mark.parametrize('limit', [1, 1 << 20])
+def test_a_failure_midway_leaves_nothing_behind(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(writer, 'SHARD_BYTES', limit)
+
+    with pytest.raises(OutputError, match='No space left on device'):
+        writer.write_checkpoint(
+            str(tmp_path / 'model.ckpt'),
+            Failing(OSError(28, 'No space left on device')),
+        )
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failure_midway_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, 'SHARD_BYTES', 1)
+    prefix = str(tmp_path / 'model.ckpt')
+    writer.write_checkpoint(prefix, ArraysInMemory({'old': np.ones([3])}), meta=b'old')
+    before = sorted(os.listdir(tmp_path))
+
+    with pytest.raises(KeyError):
+        writer.write_checkpoint(prefix, Failing(KeyError('c')), meta=b'new')
+
+    assert sorted(os.listdir(tmp_path)) == before
+    assert_same(Checkpoint(prefix), {'old': np.ones([3])})
+    assert (tmp_path / 'model.ckpt.meta').read_bytes() == b'old'
+
+
+def test_a_checkpoint_is_replaced_by_one_with_other_variables(tmp_path):
+    prefix = str(tmp_path / 'model.ckpt')
+    writer.write_checkpoint(prefix, ArraysInMemory({'old': np.ones([3])}), meta=b'old')
+
+    writer.write_checkpoint(prefix, ArraysInMemory({'new': np.zeros([1])}), meta=b'new')
+
+    assert_same(Checkpoint(prefix), {'new': np.zeros([1])})
+    assert (tmp_path / 'model.ckpt.meta').read_bytes() == b'new'
+
+
+def test_a_checkpoint_may_be_replaced_by_a_view_of_itself(tmp_path):
+    prefix = str(tmp_path / 'model.ckpt')
+    writer.write_checkpoint(prefix, ArraysInMemory({'w': np.arange(5.0)}))
+
+    writer.write_checkpoint(prefix, Checkpoint(prefix))
+
+    assert_same(Checkpoint(prefix), {'w': np.arange(5.0)})
+
+
+def test_fewer_shards_than_before_leave_no_old_ones(tmp_path, monkeypatch):
+    prefix = str(tmp_path / 'model.ckpt')
+    arrays = ArraysInMemory({'a': np.ones([2]), 'b': np.ones([2])})
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, 'SHARD_BYTES', 1)
+        writer.write_checkpoint(prefix, arrays)
+
+    writer.write_checkpoint(prefix, arrays)
+
+    assert sorted(os.listdir(tmp_path)) == [
+        'checkpoint',
+        'model.ckpt.data-00000-of-00001',
+        'model.ckpt.index',
+    ]
+
+
+def test_an_old_meta_graph_does_not_stay_beside_new_variables(tmp_path):
+    prefix = str(tmp_path / 'model.ckpt')
+    other = tmp_path / 'model.ckpt-2.meta'
+    other.write_bytes(b'of another checkpoint')
+    writer.write_checkpoint(prefix, ArraysInMemory({'old': np.ones([3])}), meta=b'old')
+
+    writer.write_checkpoint(prefix, ArraysInMemory({'new': np.zeros([1])}))
+
+    assert not (tmp_path / 'model.ckpt.meta').exists()
+    assert other.read_bytes() == b'of another checkpoint'
+
+
+def test_a_new_folder_is_made(tmp_path):
+    prefix = str(tmp_path / 'a' / 'b' / 'model.ckpt')
+
+    writer.write_checkpoint(prefix, ArraysInMemory({'w': np.ones([1])}))
+
+    assert list(Checkpoint(prefix)) == ['w']
+
+
+def test_a_name_without_a_folder_goes_into_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    writer.write_checkpoint('model.ckpt', ArraysInMemory({'w': np.ones([1])}))
+
+    assert list(Checkpoint('model.ckpt')) == ['w']
