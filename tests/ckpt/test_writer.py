@@ -133,6 +133,15 @@ def test_a_failure_midway_leaves_nothing_behind(tmp_path, monkeypatch, limit):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_tensorflow_cannot_write_is_an_error_of_the_output(tmp_path):
+    prefix = str(tmp_path / ('x' * 250))
+
+    with pytest.raises(OutputError, match=r'cannot be written: File name too long\.$'):
+        writer.write_checkpoint(prefix, ArraysInMemory({'w': np.ones([1])}))
+
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_failure_midway_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, 'SHARD_BYTES', 1)
     prefix = str(tmp_path / 'model.ckpt')

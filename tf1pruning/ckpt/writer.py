@@ -15,6 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import files
 from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.errors import OutputError
 
 SHARD_BYTES = 1 << 30
 
@@ -39,7 +40,13 @@ def write_checkpoint(prefix: str, arrays: Arrays, meta: Optional[bytes] = None) 
     folder, name = os.path.split(prefix)
     with files.staging(folder or '.') as temporary:
         staged = os.path.join(temporary, name)
-        _save(staged, arrays)
+        try:
+            _save(staged, arrays)
+        except tf.errors.OpError as error:
+            reason = error.message.split('\n')[0].split('; ')[-1]
+            raise OutputError(
+                f'Checkpoint {prefix!r} cannot be written: {reason}.'
+            ) from error
         if meta is not None:
             with open(staged + '.meta', 'wb') as file:
                 file.write(meta)
