@@ -85,11 +85,12 @@ def test_the_graph_is_there(tmp_path, net):
     assert [n.name for n in found.node] == [n.name for n in net.model.graph_def.node]
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path, net):
+@pytest.mark.parametrize('path', ['file', 'file/events'])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, net, path):
     (tmp_path / 'file').write_text('')
 
-    with pytest.raises(OutputError, match=r'file/events'):
-        write(tmp_path / 'file' / 'events', net, {})
+    with pytest.raises(OutputError, match=path):
+        write(tmp_path / path, net, {})
 
 
 def test_norms_are_of_the_first_layer_that_makes_the_channels(net):

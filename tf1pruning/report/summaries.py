@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import summary_pb2
 
+from tf1pruning import files
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import OutputError
 from tf1pruning.plan import Plan
@@ -62,6 +63,8 @@ def write_step(
             summary.value.add(tag=tag, histo=histogram(values))
     table = text.markdown_table(text.GROUP_HEADER, text.group_rows(plan))
     summary.value.add().CopyFrom(text_value('groups', table))
+    # FileWriter itself says nothing if a file is in the place of the folder.
+    files.make_folder(folder)
     try:
         with tf.summary.FileWriter(folder) as writer:
             writer.add_event(tf.Event(graph_def=graph_def.SerializeToString()))
