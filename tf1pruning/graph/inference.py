@@ -183,17 +183,20 @@ class _Rewriter:
     def run(self, outputs: Sequence[str]) -> Set[str]:
         """Walks back from the outputs and replaces what only works in training.
 
+        The first input of each node comes first, so that of several pipeline tensors
+        the one that the network reads first becomes `input`.
+
         Returns:
           Names of the nodes that the outputs still need.
         """
         seen: Set[str] = set()
-        stack = [names.node_name(name) for name in outputs]
+        stack = [names.node_name(name) for name in reversed(outputs)]
         while stack:
             name = stack.pop()
             if name in seen:
                 continue
             seen.add(name)
-            for ref in self._inputs_after_rewrite(self._view.node(name)):
+            for ref in reversed(self._inputs_after_rewrite(self._view.node(name))):
                 if ref not in self._redirected and self._is_original(ref.node):
                     stack.append(ref.node)
         return seen
