@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import dropout
+from tf1pruning.graph.view import GraphView
+
+
+def dropout_of_1_15(x, rate):
+    return tf.nn.dropout(x, rate=rate)
+
+
+def dropout_up_to_1_12(x, rate):
+    """As `tf.nn.dropout(x, keep_prob)` was written then."""
+    keep = 1.0 - rate
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    return tf.realdiv(x, keep) * mask
+
+
+def dropout_by_layer(x, rate):
+    return tf.layers.dropout(x, rate, training=True)
+
+
+def noise_shape(x, rate):
+    return tf.nn.dropout(x, rate=rate, noise_shape=[1, 4])
+
+
+def rate_in_the_graph(x, rate):
+    return tf.nn.dropout(x, rate=tf.placeholder_with_default(rate, []))
+
+
+FORMS = (
+    dropout_of_1_15,
+    dropout_up_to_1_12,
+    dropout_by_layer,
+    noise_shape,
+    rate_in_the_graph,
+)
+
+
+def end_of(build):
+    """View of what `build` makes of `[n, 4]`, and the node in which it ends."""
+    with tf.Graph().as_default() as graph:
+        x = tf.nn.relu(tf.placeholder(tf.float32, [None, 4]), name='features')
+        made = build(x).op
+        while made.type == 'Identity':
+            made = made.inputs[0].op
+        view = GraphView(graph.as_graph_def(add_shapes=True))
+    return view, view.node(made.name)
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_what_enters_a_dropout_is_found(form):
+    view, node = end_of(lambda x: form(x, 0.3))
+
+    assert dropout.input_without_dropout(view, node) == ('features', 0)
+
+
+@pytest.mark.parametrize(
+    'build',
+    [
+        lambda x: x * 2.0,
+        lambda x: x * tf.sigmoid(x),
+        lambda x: x * tf.random_uniform([4]),
+        lambda x: x + tf.cast(tf.random_uniform([4]) > 0.5, tf.float32),
+        lambda x: x * tf.floor(x),
+        lambda x: x * tf.cast(x > 0.5, tf.float32),
+    ],
+)
+def test_another_product_is_no_dropout(build):
+    view, node = end_of(build)
+
+    assert dropout.input_without_dropout(view, node) is None
+
+
+def test_a_mask_without_a_scale_is_a_dropout_too():
+    view, node = end_of(
+        lambda x: tf.cast(tf.random_uniform([4]) >= 0.5, tf.float32) * x
+    )
+
+    assert dropout.input_without_dropout(view, node) == ('features', 0)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.view import GraphView
+from tf1pruning.names import TensorRef
+
+
+def diamond():
+    """input -> left, right -> both; `ready` comes before `right`."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4], 'input')
+        left = tf.nn.relu(x, name='left')
+        with tf.control_dependencies([tf.no_op('ready')]):
+            right = tf.nn.tanh(x, name='right')
+        tf.concat([left, right], 1, name='both')
+        tf.nn.relu(x, name='unused')
+    return graph
+
+
+def view_of(graph, shapes=True):
+    return GraphView(graph.as_graph_def(add_shapes=shapes))
+
+
+def names_of(nodes):
+    return [node.name for node in nodes]
+
+
+@pytest.mark.parametrize('shapes', [True, False])
+def test_static_shapes_are_known_with_and_without_output_shapes(shapes):
+    view = view_of(diamond(), shapes)
+
+    assert view.shape(TensorRef('input', 0)) == (None, 4)
+    assert view.shape(TensorRef('both', 0)) == (None, 8)
+    assert view.shape(TensorRef('both/axis', 0)) == ()
+
+
+def test_a_shape_that_a_saver_left_is_not_inferred_again():
+    graph_def = diamond().as_graph_def(add_shapes=True)
+    left = next(node for node in graph_def.node if node.name == 'left')
+    left.attr['_output_shapes'].list.shape[0].dim[1].size = 7
+
+    assert GraphView(graph_def).shape(TensorRef('left', 0)) == (None, 7)
+
+
+@pytest.mark.parametrize('shapes', [True, False])
+def test_an_unknown_rank_is_none(shapes):
+    with tf.Graph().as_default() as graph:
+        tf.placeholder(tf.float32, name='input')
+
+    assert view_of(graph, shapes).shape(TensorRef('input', 0)) is None
+
+
+@pytest.mark.parametrize('shapes', [True, False])
+def test_every_output_has_its_shape(shapes):
+    with tf.Graph().as_default() as graph:
+        tf.split(tf.zeros([2, 6]), [1, 5], 1, name='parts')
+
+    view = view_of(graph, shapes)
+
+    assert view.shape(TensorRef('parts', 0)) == (2, 1)
+    assert view.shape(TensorRef('parts', 1)) == (2, 5)
+
+
+def test_ancestors_come_before_their_readers_each_once():
+    found = names_of(view_of(diamond()).ancestors(['both']))
+
+    assert found == ['input', 'left', 'right', 'both/axis', 'both']
+
+
+def test_control_dependencies_are_followed_on_demand():
+    found = names_of(view_of(diamond()).ancestors(['both'], control=True))
+
+    assert 'ready' in found
+    assert found.index('ready') < found.index('right')
+
+
+def test_ancestors_of_a_very_deep_graph_need_no_recursion():
+    graph_def = tf.GraphDef()
+    graph_def.node.add(name='n0', op='Placeholder')
+    for i in range(1, 5000):
+        graph_def.node.add(name=f'n{i}', op='Relu', input=[f'n{i - 1}'])
+
+    found = names_of(GraphView(graph_def).ancestors(['n4999']))
+
+    assert found == [f'n{i}' for i in range(5000)]
+
+
+def test_a_cycle_names_the_while_loop():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [2], 'input')
+        x = tf.while_loop(lambda y: tf.reduce_sum(y) < 9.0, lambda y: y + 1.0, [x])
+        tf.identity(x, name='output')
+
+    with pytest.raises(GraphError, match=r'lie on a cycle.*tf\.while_loop'):
+        view_of(graph).ancestors(['output'])
+
+
+def test_an_unknown_node_offers_the_nearest_names():
+    view = view_of(diamond())
+
+    with pytest.raises(GraphError) as caught:
+        view.ancestors(['rigth'])
+
+    assert str(caught.value).startswith(
+        "No node 'rigth' in the graph. Nearest names: 'right'"
+    )
+
+
+def test_two_nodes_of_one_name_are_refused():
+    graph_def = tf.GraphDef()
+    for name in ('a', 'b', 'b'):
+        graph_def.node.add(name=name, op='NoOp')
+
+    with pytest.raises(GraphError, match="two nodes named 'b'"):
+        GraphView(graph_def)
+
+
+def test_reading_an_attribute_does_not_add_it():
+    node = tf.NodeDef(name='n', op='Relu')
+    before = node.SerializeToString()
+
+    assert view_lib.attribute(node, 'padding').s == b''
+    assert view_lib.attribute(node, 'is_training').b is False
+    assert node.SerializeToString() == before
+
+
+def test_looking_around_does_not_change_the_graph():
+    graph_def = diamond().as_graph_def(add_shapes=False)
+    before = graph_def.SerializeToString(deterministic=True)
+    view = GraphView(graph_def)
+
+    view.shape(TensorRef('both', 0))
+    view.consumers('input')
+    view.ancestors(['both'])
+
+    assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_consumers_know_position_and_output():
+    with tf.Graph().as_default() as graph:
+        a, b = tf.split(tf.zeros([4]), 2, name='parts')
+        with tf.control_dependencies([a]):
+            tf.concat([b, a, b], 0, name='joined')
+
+    found = view_of(graph).consumers('parts')
+
+    assert [(e.node.name, e.position, e.output) for e in found] == [
+        ('joined', 0, 1),
+        ('joined', 1, 0),
+        ('joined', 2, 1),
+    ]
+    assert view_of(graph).consumers('joined') == []
+
+
+def test_inputs_leave_out_control_dependencies():
+    view = view_of(diamond())
+
+    assert names_of(view.inputs(view.node('right'))) == ['input']
+    assert view_lib.data_inputs(view.node('both')) == [
+        ('left', 0),
+        ('right', 0),
+        ('both/axis', 0),
+    ]
+
+
+def test_a_view_holds_its_nodes():
+    view = view_of(diamond())
+
+    assert 'left' in view
+    assert 'left:0' not in view
+    assert names_of(view)[0] == 'input'
+
+
+def test_a_graph_that_tensorflow_refuses_is_an_error_with_its_words():
+    graph_def = tf.GraphDef()
+    graph_def.node.add(name='a', op='NoSuchOp')
+
+    with pytest.raises(GraphError, match=r'TensorFlow refuses the graph.*NoSuchOp'):
+        view_lib.import_graph(graph_def)
