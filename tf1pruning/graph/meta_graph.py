@@ -60,7 +60,8 @@ def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
         graph_def.node.extend(_initializer(variable))
         if variable.is_resource and _snapshot(variable) not in present:
             graph_def.node.add().CopyFrom(_read(variable))
-    _add_saver(meta_graph, model.variables, present)
+    if model.variables:
+        _add_saver(meta_graph, model.variables, present)
     _add_collections(meta_graph, model)
     return meta_graph
 
