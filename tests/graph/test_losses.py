@@ -6,7 +6,7 @@ from tf1pruning.graph import losses
 
 
 def found(build):
-    """Data losses of a graph with a placeholder `x`, `[2]`, and a variable `w`, `[2]`."""
+    """Data losses of a graph with a placeholder `x` and a variable `w`, both `[2]`."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [2], 'x')
         for loss in build(x, tf.get_variable('w', [2])):

@@ -77,6 +77,23 @@ def test_planning_starts_at_the_losses_where_nobody_named_an_output(tmp_path):
     assert set(source.weight_keys) == {'a/kernel', 'a/bias', 'b/kernel', 'b/bias'}
 
 
+def with_weight_decay(folder):
+    """A total loss in the collection, as an Estimator puts it there."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'images')
+        x = networks.conv(networks.conv(x, 8, name='a'), 2, name='b')
+        loss = tf.losses.mean_squared_error(x, tf.zeros_like(x))
+        decay = tf.add_n([tf.nn.l2_loss(v) for v in tf.trainable_variables()])
+        tf.losses.add_loss(tf.add(0.5 * loss, 1e-4 * decay, name='total'))
+    return networks.save(graph, str(folder / 'model.ckpt-1'))
+
+
+def test_weight_decay_in_a_loss_does_not_freeze_the_weights(tmp_path):
+    source = loading.load_for_planning(with_weight_decay(tmp_path), ('output',))
+
+    assert names_of(source) == ['a']
+
+
 @pytest.mark.parametrize(
     ('losses', 'output', 'nearest'),
     [(True, 'logist', "'logits'"), (False, 'output', '')],

@@ -14,7 +14,7 @@ from tf1pruning.channels import trace as trace_lib
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, meta_graph
+from tf1pruning.graph import inference, losses, meta_graph
 from tf1pruning.graph.model import Model
 from tf1pruning.surgery import weights
 
@@ -133,9 +133,5 @@ def _source(variables: Checkpoint, path: str, model: Model) -> Source:
 def _outputs_or_losses(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Sequence[str]:
     present = {node.name for node in graph.graph_def.node}
     if tuple(outputs) == DEFAULT_OUTPUTS and not present.intersection(outputs):
-        key = tf.GraphKeys.LOSSES
-        if key in graph.collection_def:
-            return [
-                names.node_name(n) for n in graph.collection_def[key].node_list.value
-            ]
+        return losses.data_losses(graph) or outputs
     return outputs

@@ -1,0 +1,53 @@
+"""The losses of a training graph, without the terms that look at weights alone."""
+
+from __future__ import annotations
+
+from typing import List
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.inference import PIPELINE_OPS
+from tf1pruning.graph.model import INPUT_OPS
+from tf1pruning.names import TensorRef
+
+_SCALAR_ARITHMETIC = frozenset(('Add', 'AddN', 'AddV2', 'Identity', 'Mul', 'RealDiv'))
+
+
+def data_losses(meta_graph: tf.MetaGraphDef) -> List[str]:
+    """Nodes of the loss terms that depend on data.
+
+    An Estimator puts the total loss into `tf.GraphKeys.LOSSES`, with the weight decay
+    in it. Every layer lies before a term that depends on data; a term that does not
+    would only make each kernel look as if something else read it.
+
+    Args:
+      meta_graph: of a training graph.
+
+    Returns:
+      Node names, each once; empty if the graph has no losses.
+    """
+    if tf.GraphKeys.LOSSES not in meta_graph.collection_def:
+        return []
+    view = view_lib.GraphView(meta_graph.graph_def)
+    collected = meta_graph.collection_def[tf.GraphKeys.LOSSES].node_list.value
+    stack = [names.node_name(name) for name in reversed(collected)]
+    found: List[str] = []
+    while stack:
+        node = view.node(stack.pop())
+        if not _depends_on_data(view, node.name) or node.name in found:
+            continue
+        scalar = view.shape(TensorRef(node.name, 0)) == ()
+        if scalar and node.op in _SCALAR_ARITHMETIC:
+            stack += [ref.node for ref in reversed(view_lib.data_inputs(node))]
+        else:
+            found.append(node.name)
+    return found
+
+
+def _depends_on_data(view: view_lib.GraphView, name: str) -> bool:
+    return any(
+        node.op in PIPELINE_OPS or node.op in INPUT_OPS
+        for node in view.ancestors([name])
+    )
