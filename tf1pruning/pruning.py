@@ -43,8 +43,8 @@ class Pruning(state.PruningState):
         scripts, which must be left empty.
       conv_vars_dict: see `scope_conv_dict`.
       bias_vars_dict: see `scope_conv_dict`.
-      pruning_filters_dict: filters to prune instead of those a threshold names: group
-        or scope -> filters, counted along the first convolution of the block.
+      pruning_filters_dict: filters to prune as long as no threshold is set: group or
+        scope -> filters, counted along the first convolution of the block.
       pruned_ckpt_path: soft-pruned checkpoint of an earlier run.
       retrained_ckpt_path: retrained checkpoint of an earlier run.
       rebuild_meta_graph: path of an inference meta graph; None: it is derived from the
