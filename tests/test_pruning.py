@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from tensorboard.backend.event_processing import event_accumulator
 
 from tests import networks
 from tests.workflow import trained
@@ -402,6 +403,38 @@ def test_the_summary_is_a_file_and_an_attribute(finished):
     )
 
 
+def test_the_events_of_the_step(finished):
+    events = event_accumulator.EventAccumulator(
+        os.path.join(finished.folder, 'events')
+    ).Reload()
+    pruning = finished.pruning
+    step = int(Checkpoint(pruning.retrained_ckpt_path)['global_step'])
+
+    found = {}
+    for tag in events.Tags()['scalars']:
+        (event,) = events.Scalars(tag)
+        assert event.step == step
+        found[tag] = event.value
+    after = pruning.strip_report.after
+    assert found == {
+        'threshold': pytest.approx(THRESHOLD),
+        'pruned_channels': pruning.plan.removed,
+        'kept_channels': pruning.plan.kept,
+        'parameters': after.parameters,
+        'macs': after.macs,
+        'prunable_macs': after.prunable_macs,
+        'failure_rate': 0.0,
+        'accuracy': 0.75,
+    }
+    assert set(events.Tags()['histograms']) == {
+        f'filter_norm/{group}/{when}'
+        for group in (GATE, BLOCK)
+        for when in ('before', 'after')
+    }
+    assert events.Tags()['graph']
+    assert list(events.PluginTagToContent('text')) == ['groups']
+
+
 # -- choosing filters --------------------------------------------------------------
 
 
@@ -453,6 +486,13 @@ def test_given_filters_are_used_without_a_threshold(new):
     pruning.pruning_process()
 
     assert pruning.pruning_filters_dict == {BLOCK: [1, 3], GATE: [2]}
+
+
+def test_a_threshold_takes_the_place_of_given_filters(new):
+    pruning = soft_pruned(new(pruning_filters_dict={GATE: [2]}))
+
+    assert pruning.plan.threshold == THRESHOLD
+    assert pruning.pruning_filters_dict[GATE] != [2]
 
 
 def zero_filters(prefix, name=EXPAND):

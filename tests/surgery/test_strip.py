@@ -337,18 +337,25 @@ def test_shared_weights_shrink_once(mode):
         assert shapes(outcome.stripped)['shared/a/kernel'] == (1, 1, 3, 5)
 
 
-@pytest.mark.parametrize('resource', [False, True], ids=['ref', 'resource'])
-def test_partitioned_weights_shrink(resource):
+def test_partitioned_weights_stay_whole_with_a_reason():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
-        with tf.variable_scope('', use_resource=resource):
-            y = networks.conv(x, 8, name='a')
-            tf.identity(networks.conv(y, 2, name='b'), name='output')
+        with tf.variable_scope('', partitioner=tf.fixed_size_partitioner(2, axis=3)):
+            x = networks.conv(x, 8, name='a', use_bias=False)
+        tf.identity(networks.conv(x, 2, name='b'), name='output')
     net = nets.net_of(graph)
+    for part in ('part_0', 'part_1'):
+        net.arrays[f'a/kernel/{part}'][:] = 0
 
-    outcome = nets.prune_and_strip(net, net.plan({'a': [1]}))
+    stripped = net.strip()
 
-    assert_exact(outcome)
+    reasons = {reason for found in net.trace.frozen.values() for reason in found}
+    assert (
+        "reaches 'a/kernel/ConcatPartitions/concat': weight 'a/kernel/part_0' with "
+        'several axes as operand'
+    ) in reasons
+    assert shapes(stripped) == {name: a.shape for name, a in net.arrays.items()}
+    assert nets.difference(net, stripped) == 0
 
 
 def test_zero_filters_of_a_frozen_graph_go():

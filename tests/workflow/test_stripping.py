@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from tests import networks
+from tests.workflow import trained
+from tests.workflow.trained import BLOCK
+from tf1pruning.errors import OutputError, PlanError
+from tf1pruning.workflow import loading, planning, stripping
+
+REMOVED = {BLOCK: [0, 1, 2, 3, 4, 5]}
+
+
+def zeroed(arrays):
+    """Zeros the whole channel 0 ... 5 of the block."""
+    gone = slice(0, 6)
+    arrays[f'{BLOCK}/expand/conv/kernel'][..., gone] = 0
+    arrays[f'{BLOCK}/depthwise/weights'][:, :, gone] = 0
+    arrays[f'{BLOCK}/project/conv/kernel'][:, :, gone] = 0
+
+
+@pytest.fixture
+def source(tmp_path):
+    prefix = networks.save(networks.inverted_residual_net(), str(tmp_path / 'net'))
+    return loading.load_source(
+        trained.changed_copy(prefix, str(tmp_path / 'zeroed'), zeroed), ('output',)
+    )
+
+
+def plan_of(source):
+    groups = {group.name: group for group in source.groups if not group.frozen}
+    return planning.plan_by_filters(source, groups, REMOVED, 1, 'block')
+
+
+def test_a_plan_is_stripped_and_measured(source):
+    result = stripping.strip_source(source, plan_of(source))
+
+    assert result.stripped.plan.widths()[BLOCK] == 18
+    assert result.comparison.relative <= 1e-5
+    # A channel: 8 + 9 + 8 weights, 8 values of two batch norms; 64 pixels.
+    assert result.before.parameters - result.after.parameters == 6 * (25 + 8)
+    assert result.before.macs - result.after.macs == 6 * 64 * 25
+    # All layers of the block count as prunable.
+    assert result.before.prunable_macs == 24 * 64 * 25
+    assert result.after.prunable_macs == 18 * 64 * 25
+
+
+def test_without_a_plan_the_zero_filters_go(source):
+    result = stripping.strip_source(source)
+
+    assert result.stripped.plan.widths()[BLOCK] == 18
+
+
+def test_the_result_in_one_line(source):
+    line = stripping.summary_line(stripping.strip_source(source, plan_of(source)))
+
+    assert line.startswith('Stripped 6 of 36 channels; largest difference of the out')
+    assert line.endswith(' of their scale.')
+    assert '\n' not in line
+
+
+def test_what_was_not_compared_is_not_reported(source):
+    result = stripping.strip_source(source, plan_of(source), verified=False)
+
+    assert result.comparison is None
+    assert stripping.report(result)['max_difference_relative'] is None
+    assert stripping.summary_line(result) == (
+        'Stripped 6 of 36 channels; outputs were not compared.'
+    )
+
+
+def test_the_report_names_every_group(source):
+    report = stripping.report(stripping.strip_source(source, plan_of(source)))
+
+    widths = {group['name']: group['after'] for group in report['groups']}
+    assert widths == {'net/Conv/conv': 8, BLOCK: 18, 'SE1': 4}
+    assert report['kept'] == []
+
+
+def test_the_source_is_never_replaced(source, tmp_path):
+    result = stripping.strip_source(source, plan_of(source))
+    before = trained.contents(tmp_path)
+
+    with pytest.raises(OutputError, match='would replace its own source'):
+        stripping.write_checkpoint(result, source.checkpoint.prefix, source)
+
+    assert trained.contents(tmp_path) == before
+
+
+def test_a_plan_is_checked_against_graph_and_groups(source, tmp_path):
+    plan = plan_of(source)
+    other = networks.save(trained.gates('SE1'), str(tmp_path / 'gates'))
+
+    assert stripping.check_plan(source, plan) is None
+    with pytest.raises(PlanError, match='made for model'):
+        stripping.check_plan(loading.load_source(other, ('output',)), plan)
