@@ -182,6 +182,8 @@ _UNARY = {
     'PreventGradient': lambda x: tf.raw_ops.PreventGradient(input=x, message=''),
     'Snapshot': lambda x: tf.raw_ops.Snapshot(input=x),
     'swish': lambda x: x * tf.sigmoid(x),
+    'swish of TensorFlow': tf.nn.swish,
+    'second output of IdentityN': lambda x: tf.identity_n([-x, x * 2.0])[1],
     'hard swish': networks.ACTIVATIONS['hard_swish'],
 }
 _POSITIVE = {

@@ -64,9 +64,11 @@ def hard_sigmoid(x):
     return tf.nn.relu6(x + 3.0) / 6.0
 
 
-@pytest.mark.parametrize('name', sorted(networks.ACTIVATIONS))
-def test_an_inverted_residual_is_found_with_every_activation(name):
-    found = kinds(bottleneck(networks.ACTIVATIONS[name]))
+@pytest.mark.parametrize(
+    'activation', [*networks.ACTIVATIONS.values(), tf.nn.swish, tf.nn.leaky_relu]
+)
+def test_an_inverted_residual_is_found_with_every_activation(activation):
+    found = kinds(bottleneck(activation))
 
     assert found == {'expand': 'inverted_residual', 'project': 'plain', 'head': 'plain'}
 
@@ -132,9 +134,11 @@ def test_squeeze_and_excite_inside_an_inverted_residual(pool, gate):
     ('pool', 'layer'),
     [(mean, conv), (global_average, conv), (flat_mean, dense), (flat_average, dense)],
 )
-@pytest.mark.parametrize('activation', ['relu', 'swish', 'hard_swish'])
+@pytest.mark.parametrize(
+    'activation', [*networks.ACTIVATIONS.values(), tf.nn.swish, tf.nn.elu]
+)
 def test_squeeze_and_excite_behind_a_convolution(pool, layer, activation):
-    apply = squeeze_excite(pool, layer, activation=networks.ACTIVATIONS[activation])
+    apply = squeeze_excite(pool, layer, activation=activation)
 
     found = kinds(lambda x: head(apply(networks.conv(x, 8, name='a'))))
 

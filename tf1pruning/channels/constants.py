@@ -129,6 +129,7 @@ def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 @RULES.register(
     'Identity',
+    'IdentityN',
     'ReadVariableOp',
     'StopGradient',
     'PreventGradient',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Tuple
+
 from tf1pruning.channels import values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op, Tracer
@@ -57,3 +59,10 @@ def identity(op: Op, tracer: Tracer) -> Value:
     """Hands its input on, a weight as a weight."""
     del tracer
     return op.inputs[0]
+
+
+@RULES.register('IdentityN', attributes='T')
+def identity_n(op: Op, tracer: Tracer) -> Tuple[Value, ...]:
+    """Hands all inputs on; `tf.nn.swish` ends in one, for its own gradient."""
+    del tracer
+    return tuple(op.inputs)
