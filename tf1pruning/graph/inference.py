@@ -4,8 +4,9 @@ From the meta graph that a training run leaves, and the names of the output node
 
 - the input pipeline becomes placeholders (`input`, `input_1` ...), or the graph is cut
   at the tensors that the caller names;
-- batch norm in training mode uses its moving statistics, which are found by data flow:
-  from the batch statistics forward to the assignment that updates a variable;
+- batch norm in training mode, fused or not, uses its moving statistics, which are found
+  by data flow: from the batch statistics forward to the assignment that updates a
+  variable;
 - dropout goes;
 - everything the outputs do not need goes.
 
@@ -14,7 +15,18 @@ What cannot be turned into inference is an error that names the node.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 import tensorflow.compat.v1 as tf
 
@@ -219,6 +231,7 @@ class _Rewriter:
         refs = view_lib.data_inputs(node)
         for ref in refs:
             self._replace_pipeline(ref)
+            self._replace_batch_moment(ref)
         return refs
 
     def _replace_pipeline(self, ref: TensorRef) -> None:
@@ -227,6 +240,20 @@ class _Rewriter:
         if self._view.node(ref.node).op in PIPELINE_OPS:
             name = self._free_name(DEFAULT_INPUT)
             self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
+
+    def _replace_batch_moment(self, ref: TensorRef) -> None:
+        """Batch norm that is not fused: a moving average for a mean over the batch."""
+        if ref in self._redirected or not _is_batch_mean(self._view, ref):
+            return
+        found = self._averages(ref, frozenset(('Cast', 'Mul', 'Sub')))
+        if len(found) > 1:
+            raise GraphError(
+                f'The batch statistic {ref.node!r} is averaged by {len(found)} '
+                f'variables ({names.quoted(sorted(found))}); expected one. Give the '
+                'inference meta graph instead of the training one.'
+            )
+        if found:
+            self._redirected[ref] = self._read(found.pop())
 
     def _free_name(self, base: str) -> str:
         name, count = base, 0
@@ -246,18 +273,7 @@ class _Rewriter:
 
     def _moving_statistic(self, node: tf.NodeDef, output: int) -> str:
         """The tensor that reads the variable which averages a batch statistic."""
-        found = set()
-        stack = [e.node for e in self._view.consumers(node.name) if e.output == output]
-        seen = set()
-        while stack:
-            current = stack.pop()
-            if current.name in seen:
-                continue
-            seen.add(current.name)
-            if current.op in ASSIGN_OPS:
-                found.add(self._variable_behind(current.input[0]))
-            elif current.op in _UPDATE_PATH:
-                stack += [edge.node for edge in self._view.consumers(current.name)]
+        found = self._averages(TensorRef(node.name, output), _UPDATE_PATH)
         if len(found) != 1:
             what = 'mean' if output == 1 else 'variance'
             raise GraphError(
@@ -266,6 +282,23 @@ class _Rewriter:
                 'meta graph instead of the training one.'
             )
         return self._read(found.pop())
+
+    def _averages(self, ref: TensorRef, path: FrozenSet[str]) -> Set[str]:
+        """The variables that a tensor updates by way of ops of some types."""
+        found: Set[str] = set()
+        edges = self._view.consumers(ref.node)
+        stack = [edge.node for edge in edges if edge.output == ref.output]
+        seen: Set[str] = set()
+        while stack:
+            node = stack.pop()
+            if node.name in seen:
+                continue
+            seen.add(node.name)
+            if node.op in ASSIGN_OPS:
+                found.add(self._variable_behind(node.input[0]))
+            elif node.op in path:
+                stack += [edge.node for edge in self._view.consumers(node.name)]
+        return found
 
     def _variable_behind(self, name: str) -> str:
         node = self._view.node(names.node_name(name))
@@ -304,6 +337,19 @@ class _Rewriter:
                 new = self._redirected.get(names.parse_tensor(name))
                 if new is not None and new != node.name:
                     node.input[position] = new
+
+
+def _is_batch_mean(view: view_lib.GraphView, ref: TensorRef) -> bool:
+    """Whether a tensor is a mean over the batch with one value per channel."""
+    node = view.node(ref.node)
+    if node.op == 'Squeeze':
+        node = view.inputs(node)[0]
+    if node.op != 'Mean':
+        return False
+    axes = view.inputs(node)[1]
+    if axes.op != 'Const' or view.shape(ref) == ():
+        return False
+    return 0 in tf.make_ndarray(axes.attr['value'].tensor)
 
 
 def _refuse_random(view: view_lib.GraphView, visited: Set[str]) -> None:
