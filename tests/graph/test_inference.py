@@ -260,6 +260,81 @@ def test_a_random_op_that_only_makes_an_initial_value_does_no_harm():
     assert model.inputs == ('input',)
 
 
+def dense_net(x, training):
+    x = tf.layers.batch_normalization(tf.layers.dense(x, 6), training=training)
+    return tf.layers.dense(tf.nn.relu(x), 3)
+
+
+def unfused_net(x, training):
+    x = tf.reshape(x, [-1, 2, 2, 1])
+    x = networks.conv(x, 4)
+    x = tf.layers.batch_normalization(x, training=training, fused=False)
+    return tf.layers.flatten(x)
+
+
+def deep_net(x, training):
+    # Nothing but affine ops between one batch norm and the next.
+    for _ in range(2):
+        x = tf.layers.batch_normalization(x, training=training, center=False)
+        x = tf.layers.batch_normalization(x, training=training, scale=False)
+    return x
+
+
+@pytest.mark.parametrize('resource', [False, True])
+@pytest.mark.parametrize('net', [dense_net, unfused_net, deep_net])
+def test_batch_norm_that_is_not_fused_uses_its_moving_statistics(net, resource):
+    def graph(training):
+        with tf.Graph().as_default() as graph:
+            x = tf.placeholder(tf.float32, [None, 4], 'input')
+            with tf.variable_scope('', use_resource=resource):
+                tf.identity(net(x, training), name='output')
+            return graph
+
+    arrays = networks.random_arrays(graph(True))
+    image = np.random.RandomState(0).standard_normal([3, 4])
+
+    found = answers(networks.model_of(graph(True)), arrays, image)
+
+    expected = answers(networks.model_of(graph(False)), arrays, image)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_mean_over_the_batch_that_no_variable_averages_stays():
+    def build():
+        x = tf.placeholder(tf.float32, [None, 4], 'input')
+        tf.subtract(x, tf.reduce_mean(x, 0), name='output')
+
+    model = inference.inference_model(meta_of(build), ['output'])
+
+    assert 'Mean' in {node.op for node in model.graph_def.node}
+
+
+def test_a_loss_that_is_averaged_for_display_stays():
+    def build():
+        x = tf.placeholder(tf.float32, [None], 'input')
+        loss = tf.reduce_mean(x, 0, name='loss')
+        average = tf.get_variable('average', [], trainable=False)
+        tf.assign_sub(average, (average - loss) * 0.1)
+        tf.add(loss, 1.0, name='output')
+
+    model = inference.inference_model(meta_of(build), ['output'])
+
+    assert model.variables == ()
+
+
+def test_two_averages_of_one_batch_statistic_are_an_error():
+    def build():
+        x = tf.placeholder(tf.float32, [None, 4], 'input')
+        mean = tf.reduce_mean(x, 0, name='moment')
+        for name in ('fast', 'slow'):
+            average = tf.get_variable(name, [4], trainable=False)
+            tf.assign_sub(average, (average - mean) * 0.1)
+        tf.subtract(x, mean, name='output')
+
+    with pytest.raises(GraphError, match=r"'moment' is averaged by 2.*'fast', 'slow'"):
+        inference.inference_model(meta_of(build), ['output'])
+
+
 def batch_norm_with(averages):
     """Batch norm in training mode whose batch mean `averages` variables follow."""
 
