@@ -352,9 +352,7 @@ def test_the_files_hold_the_views(finished, file, view):
 
 
 def test_the_plan_file_holds_the_plan(finished):
-    path = os.path.join(finished.folder, 'Pruning_Dict', 'Pruned_Filters.json')
-
-    plan = plan_lib.load(path)
+    plan = saved_plan(finished.folder)
 
     assert plan == finished.pruning.plan
     assert (plan.threshold, plan.mode, plan.channel_multiple) == (THRESHOLD, 'block', 4)
@@ -495,6 +493,12 @@ def test_a_threshold_takes_the_place_of_given_filters(new):
     assert pruning.pruning_filters_dict[GATE] != [2]
 
 
+def saved_plan(folder):
+    return plan_lib.load(
+        os.path.join(str(folder), 'Pruning_Dict', 'Pruned_Filters.json')
+    )
+
+
 def zero_filters(prefix, name=EXPAND):
     return np.flatnonzero((Checkpoint(prefix)[name] == 0).all(axis=(0, 1, 2))).tolist()
 
@@ -521,9 +525,7 @@ def test_filters_from_an_old_pickle_replace_the_chosen_ones(new, tmp_path):
 
     assert zero_filters(prefix) == [2, 7]
     assert zero_filters(prefix, 'SE1/reduce/kernel') == [3]
-    assert plan_lib.load(
-        str(tmp_path / 'out' / 'Pruning_Dict' / 'Pruned_Filters.json')
-    ) == (pruning.plan)
+    assert saved_plan(tmp_path / 'out') == pruning.plan
 
 
 class MakesAFolder:
@@ -585,9 +587,7 @@ def test_pruning_process_again_zeroes_the_same_filters(new, tmp_path):
     assert pruning.plan == plan
     assert zero_filters(again) == list(removed)
     assert again.startswith(str(tmp_path / 'again'))
-    assert plan_lib.load(
-        str(tmp_path / 'again' / 'Pruning_Dict' / 'Pruned_Filters.json')
-    ) == (plan)
+    assert saved_plan(tmp_path / 'again') == plan
 
 
 def test_the_retrained_checkpoint_is_the_next_input(new, tmp_path):

@@ -43,8 +43,8 @@ class Net:
             plan_lib.plan_group(self.group(name), channels, len(channels))
             for name, channels in planned.items()
         ]
-        print_of_it = plan_lib.fingerprint(self.trace)
-        return Plan(print_of_it, mode, multiple, None, tuple(groups))
+        fingerprint = plan_lib.fingerprint(self.trace)
+        return Plan(fingerprint, mode, multiple, None, tuple(groups))
 
     def soft_pruned(self, plan: Plan) -> Net:
         pruned = soft.SoftPruned(ArraysInMemory(self.arrays), plan, list(self.arrays))

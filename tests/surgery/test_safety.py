@@ -56,7 +56,6 @@ def test_only_the_vector_behind_the_layer_takes_the_constant_up(behind, changed)
 
     stripped = net.soft_pruned(plan).strip(plan)
 
-    vectors = [name for name in net.arrays if name.startswith('b') and '_' in name]
     vectors = [name for name in net.arrays if name.startswith(('b/bias', 'b_bn/'))]
     assert [
         name
@@ -80,7 +79,9 @@ def test_the_folded_bias_has_the_expected_value():
 
 @pytest.mark.parametrize('padding', ['valid', 'same'])
 def test_a_padded_border_keeps_a_constant_that_is_not_zero(padding):
-    reader = lambda x: tf.layers.conv2d(x, 3, 3, padding=padding, name='b')  # noqa: E731
+    def reader(x):
+        return tf.layers.conv2d(x, 3, 3, padding=padding, name='b')
+
     net, plan = filter_pruned(reader)
 
     outcome = nets.prune_and_strip(net, plan)
