@@ -884,6 +884,45 @@ def test_filters_that_woke_up_stay_and_are_reported(new, tmp_path):
     assert width == 24 - len(removed) + 1
 
 
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'resource': True, 'optimizer': 'adam'},
+        {'activation': 'swish', 'pipeline': False},
+        {'activation': 'hard_swish', 'squeeze_excite': False},
+    ],
+    ids=lambda options: ' '.join(map(str, options.values())),
+)
+def test_other_networks_go_the_whole_way(tmp_path, options):
+    source = trained.train(str(tmp_path / 'source'), **options)
+    pruning = Pruning(
+        source,
+        [BLOCK],
+        output_dir=str(tmp_path / 'out'),
+        pruning_filters_dict={BLOCK: [0, 2, 4, 8, 16, 23, 7, 5]},
+    )
+    pruning.pruning_process()
+    # Without a pipeline nothing feeds the training; the zeros are as good as retrained.
+    steps = 2 if options.get('pipeline', True) else 0
+
+    stripped(retrained(pruning, tmp_path / 'retrained', steps))
+
+    assert pruning.get_pruning_summary() == 0.0
+    assert Checkpoint(pruning.export_ckpt_path).shapes[EXPAND] == (1, 1, 8, 16)
+    image = np.random.RandomState(3).rand(2, 8, 8, 3)
+    found = trained.run(pruning.export_pb_path, {'input:0': image})
+    assert_close(found, soft_pruned_output(pruning.retrained_ckpt_path, image))
+
+
+def test_a_retrained_checkpoint_of_another_model_is_refused(new, tmp_path):
+    networks.save(trained.gates('SE1'), str(tmp_path / 'other' / 'gates'))
+    pruning = soft_pruned(new())
+    pruning.get_retrained_ckpt(str(tmp_path / 'other'))
+
+    with pytest.raises(PlanError, match='variables that the checkpoint lacks'):
+        pruning.get_pruning_summary()
+
+
 # -- the inference graph -----------------------------------------------------------
 
 
