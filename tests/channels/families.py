@@ -31,9 +31,13 @@ class Family:
         return self.name
 
 
-@functools.lru_cache(maxsize=None)
 def graph_of(row: Family, resource: bool = False) -> tf.Graph:
     """The network of a row: input `[n, 8, 8, 3]`, output node `output` `[n, 5]`."""
+    return _graph_of(row, resource)
+
+
+@functools.lru_cache(maxsize=None)
+def _graph_of(row: Family, resource: bool) -> tf.Graph:
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
         with tf.variable_scope('', use_resource=resource):

@@ -42,7 +42,7 @@ def size(arrays: Mapping[str, np.ndarray]) -> int:
 def assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped):
     expected = case.outputs(case.model, arrays)
     found = case.outputs(stripped.model, stripped.arrays)
-    unpruned = case.outputs(case.model, case.arrays)
+    unpruned = cases.unpruned_outputs(case)
 
     assert difference(found, expected) <= 1e-5
     assert difference(unpruned, expected) > 1e-3
@@ -132,9 +132,9 @@ def test_every_rule_has_a_row():
     covered = {
         node.op
         for row in families.FAMILIES
-        for node in networks.model_of(families.graph_of(row)).graph_def.node
+        for node in cases.case_of(families.graph_of(row)).model.graph_def.node
     }
-    resource = families.graph_of(families.FAMILIES[0], True).as_graph_def().node
-    covered |= {node.op for node in resource}
+    resource = families.graph_of(families.FAMILIES[0], resource=True)
+    covered |= {node.op for node in resource.as_graph_def().node}
 
     assert trace_lib.RULES.ops() - covered == NOT_RUN | SOURCES

@@ -8,7 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tests.channels import families, tracing
+from tests.channels import cases, families, tracing
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.trace import Kernel
 from tf1pruning.graph import model as model_lib
@@ -16,13 +16,10 @@ from tf1pruning.graph import model as model_lib
 
 @pytest.mark.parametrize('row', families.FAMILIES, ids=str)
 def test_an_op_between_two_layers_leaves_these_groups_free(row):
-    model = networks.model_of(families.graph_of(row))
+    case = cases.case_of(families.graph_of(row))
 
-    trace = trace_lib.trace(model)
-
-    groups = tracing.by_name(trace).values()
-    assert {g.name: g.width for g in groups if not g.frozen} == row.groups
-    assert trace.unsupported == ()
+    assert {g.name: g.width for g in case.groups if not g.frozen} == row.groups
+    assert case.trace.unsupported == ()
 
 
 def first(x, width=12, **options):
