@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import plan as plan_lib
+from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group, Place
 from tf1pruning.errors import OptionError, PlanError
@@ -42,13 +44,15 @@ def a_group(width):
     return Group('b', 'plain', np.arange(width) + 1, places, ('conv', 'fc'))
 
 
-def traced_dense(width):
+def dense_net(width):
+    """Groups and model of two dense layers with `width` channels between them."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 3])
-        hidden = tf.matmul(x, tf.get_variable('w', [3, width]))
-        tf.matmul(hidden, tf.get_variable('v', [width, 2]), name='output')
+        hidden = tf.matmul(x, tf.get_variable('a/w', [3, width]))
+        tf.matmul(hidden, tf.get_variable('b/w', [width, 2]), name='output')
         meta_graph = tf.train.export_meta_graph(graph=graph)
-    return trace_lib.trace(inference.inference_model(meta_graph, ('output',)))
+    trace = trace_lib.trace(inference.inference_model(meta_graph, ('output',)))
+    return groups_lib.find_groups(trace), trace.model
 
 
 # -- JSON --------------------------------------------------------------------------
@@ -293,27 +297,55 @@ def test_a_group_that_loses_nothing_has_no_cuts():
 # -- which model it is for ---------------------------------------------------------
 
 
-def test_the_fingerprint_names_variables_and_shapes():
-    assert plan_lib.fingerprint(traced_dense(4)) == plan_lib.fingerprint(
-        traced_dense(4)
-    )
-    assert plan_lib.fingerprint(traced_dense(4)) != plan_lib.fingerprint(
-        traced_dense(5)
-    )
+def test_the_fingerprint_names_groups_and_shapes():
+    groups, model = dense_net(4)
+    own = plan_lib.fingerprint(groups, model)
+    assert own == plan_lib.fingerprint(*dense_net(4))
+    assert own == plan_lib.fingerprint(groups[::-1], model)
+    assert own != plan_lib.fingerprint(groups[:1], model)
+    assert own != plan_lib.fingerprint(*dense_net(5))
+
+
+def dense_plan(width, channels):
+    groups, model = dense_net(width)
+    planned = plan_lib.plan_group(groups[0], channels, len(channels))
+    fingerprint = plan_lib.fingerprint(groups[:1], model)
+    return Plan(fingerprint, 'block', 1, 0.5, (planned,))
 
 
 def test_a_plan_fits_its_own_model_only():
-    own = traced_dense(4)
-    plan = Plan(plan_lib.fingerprint(own), 'block', 4, 0.5, ())
-
-    plan_lib.check_fits(plan, own)
+    plan = dense_plan(4, [1, 3])
+    plan_lib.check_fits(plan, *dense_net(4))
     with pytest.raises(PlanError, match=f'made for model {plan.fingerprint}.*other'):
-        plan_lib.check_fits(plan, traced_dense(5))
+        plan_lib.check_fits(plan, *dense_net(5))
 
 
-def test_variables_that_another_model_lacks_are_named():
-    with pytest.raises(PlanError, match="the model lacks: 'b/expand/w'"):
-        plan_lib.check_fits(PLAN, traced_dense(4))
+def test_groups_that_another_model_lacks_are_named():
+    with pytest.raises(PlanError, match="no group 'b', 'SE1'"):
+        plan_lib.check_fits(PLAN, *renamed(dense_net(4)))
+
+
+def renamed(net):
+    groups, model = net
+    return [dataclasses.replace(g, name=f'other/{g.name}') for g in groups], model
+
+
+def test_other_places_are_refused():
+    plan = dense_plan(4, [1, 3])
+    cuts = plan.groups[0].cuts
+    moved = dataclasses.replace(cuts[1], entries=((0,), (3,)))
+    group = dataclasses.replace(plan.groups[0], cuts=(cuts[0], moved))
+    with pytest.raises(PlanError, match="Group 'a' has other places"):
+        plan_lib.check_fits(dataclasses.replace(plan, groups=(group,)), *dense_net(4))
+
+
+def test_places_in_variables_that_the_model_lacks_do_not_count():
+    plan = dense_plan(4, [1, 3])
+    cuts = plan.groups[0].cuts
+    auxiliary = Cut('auxiliary/w', 0, 'consumer', ((1,), (3,)))
+    group = dataclasses.replace(plan.groups[0], cuts=(*cuts, auxiliary))
+    widened = dataclasses.replace(plan, groups=(group,))
+    assert plan_lib.check_fits(widened, *dense_net(4)) is None
 
 
 # -- options -----------------------------------------------------------------------

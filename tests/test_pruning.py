@@ -123,7 +123,7 @@ def test_every_hyperparameter_is_a_keyword_with_its_default(name):
     assert (list(default) if name == 'scope_names' else default) == expected
 
 
-@pytest.mark.parametrize('name', set(TABLE) - {'input_ckpt_path', 'output_dir'})
+@pytest.mark.parametrize('name', sorted({*TABLE} - {'input_ckpt_path', 'output_dir'}))
 def test_every_hyperparameter_is_readable_under_its_name(checkpoint, name):
     assert getattr(Pruning(checkpoint), name) == TABLE[name]
 

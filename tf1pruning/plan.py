@@ -9,15 +9,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 
 from tf1pruning import files, names
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.trace import PRODUCER, STATISTIC, Trace
+from tf1pruning.channels.trace import PRODUCER, STATISTIC
 from tf1pruning.errors import OptionError, PlanError
+from tf1pruning.graph.model import Model
 
 BLOCK = 'block'
 FILTER = 'filter'
@@ -119,7 +131,7 @@ class Plan:
     """Groups and their cuts.
 
     Attributes:
-      fingerprint: of the model, see `fingerprint`.
+      fingerprint: of the planned groups, see `fingerprint`.
       mode: 'block' (zero every place but statistics) or 'filter' (producers only).
       channel_multiple: kept widths are multiples of it.
       threshold: score above which a channel was named; None if chosen otherwise.
@@ -188,10 +200,20 @@ def check_multiple(value: int) -> int:
     return int(value)
 
 
-def fingerprint(trace: Trace) -> str:
-    """Names the model: a digest of the names and shapes of its variables."""
-    shapes = {v.key: v.full_shape for v in trace.model.variables}
-    text = json.dumps(sorted((key, list(shape)) for key, shape in shapes.items()))
+def fingerprint(groups: Iterable[Group], model: Model) -> str:
+    """Names what a plan is about: a digest of its groups and of what makes them.
+
+    Only names, widths and the producers' shapes count, so that the training graph and
+    the inference graph of one network have the same fingerprint.
+    """
+    shapes = {variable.key: variable.full_shape for variable in model.variables}
+    lines = [
+        [group.name, group.width, place.variable, shapes.get(place.variable, ())]
+        for group in groups
+        for place in group.places
+        if place.role == PRODUCER
+    ]
+    text = json.dumps(sorted(lines))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -333,16 +355,48 @@ def _cut_from(fields: Mapping[str, Any]) -> Cut:
     )
 
 
-def check_fits(plan: Plan, trace: Trace) -> None:
-    """Raises PlanError if a plan was made for another model."""
-    found = fingerprint(trace)
-    if plan.fingerprint == found:
-        return
-    shapes = {v.key: v.full_shape for v in trace.model.variables}
-    missing = [cut.variable for cut in plan.cuts if cut.variable not in shapes]
-    hint = 'The variables have other names or shapes (a stripped model?).'
+def check_fits(plan: Plan, groups: Sequence[Group], model: Model) -> None:
+    """Checks that a plan was made for a model, group by group and place by place.
+
+    Args:
+      plan: the plan.
+      groups: all groups of the model.
+      model: the model.
+
+    Raises:
+      PlanError: names the groups that are gone, or that have other places now.
+    """
+    known = {group.name: group for group in groups}
+    missing = [planned.name for planned in plan.groups if planned.name not in known]
     if missing:
-        hint = f'Variables of the plan that the model lacks: {names.quoted(missing)}.'
-    raise PlanError(
-        f'The plan was made for model {plan.fingerprint} and this is {found}. {hint}'
-    )
+        raise PlanError(
+            f'The plan was made for another model: this one has no group '
+            f'{names.quoted(missing)}. {names.did_you_mean(missing[0], known)}'
+        )
+    found = fingerprint([known[planned.name] for planned in plan.groups], model)
+    if plan.fingerprint != found:
+        raise PlanError(
+            f'The plan was made for model {plan.fingerprint} and this is {found}: its '
+            'layers have other names or shapes (a stripped network?). Make a new plan.'
+        )
+    keys = {variable.key for variable in model.variables}
+    for planned in plan.groups:
+        group = known[planned.name]
+        expected = plan_group(group, planned.removed, planned.wanted)
+        same_places = _places(planned, keys) == _places(expected, keys)
+        if planned.width != group.width or not same_places:
+            raise PlanError(
+                f'Group {planned.name!r} has other places in the plan than in the '
+                'graph. Make the plan anew from this graph.'
+            )
+
+
+def _places(
+    planned: GroupPlan, keys: Collection[str]
+) -> Set[Tuple[str, int, Tuple[int, ...]]]:
+    """The cuts of variables that the model has; a training graph may have more."""
+    return {
+        (cut.variable, cut.axis, cut.indices)
+        for cut in planned.cuts
+        if cut.variable in keys
+    }

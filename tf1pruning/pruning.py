@@ -130,7 +130,7 @@ class Pruning(state.PruningState):
         if pruning_filters_path is not None:
             self._load_filters(pruning_filters_path)
         plan = self._needed_plan('get_pruning_ckpt')
-        plan_lib.check_fits(plan, source.trace)
+        stripping.check_plan(source, plan)
         if pruning_filters_path is not None:
             outputs.write_plan(self.output_dir, plan)
         groups = views.by_key(self._selection).values()
@@ -209,7 +209,7 @@ class Pruning(state.PruningState):
         # Everything that can fail comes before the first file.
         if retrain:
             plan = self._needed_plan('pruning_process(retrain=True)')
-            plan_lib.check_fits(plan, self._read_params().trace)
+            stripping.check_plan(self._read_params(), plan)
         else:
             self._check_criterion('pruning_process')
             self._read_params()

@@ -31,15 +31,14 @@ class Case:
 
     def plan(self, mode: str) -> plan_lib.Plan:
         """Every third channel of every group that may be cut goes."""
+        free = [group for group in self.groups if not group.frozen]
         return plan_lib.Plan(
-            fingerprint=plan_lib.fingerprint(self.trace),
+            fingerprint=plan_lib.fingerprint(free, self.model),
             mode=mode,
             channel_multiple=1,
             threshold=None,
             groups=tuple(
-                plan_lib.plan_group(g, range(0, g.width - 1, 3), g.width)
-                for g in self.groups
-                if not g.frozen
+                plan_lib.plan_group(g, range(0, g.width - 1, 3), g.width) for g in free
             ),
         )
 

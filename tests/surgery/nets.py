@@ -43,7 +43,8 @@ class Net:
             plan_lib.plan_group(self.group(name), channels, len(channels))
             for name, channels in planned.items()
         ]
-        fingerprint = plan_lib.fingerprint(self.trace)
+        named = [self.group(name) for name in planned]
+        fingerprint = plan_lib.fingerprint(named, self.model)
         return Plan(fingerprint, mode, multiple, None, tuple(groups))
 
     def soft_pruned(self, plan: Plan) -> Net:

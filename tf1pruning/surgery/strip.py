@@ -15,7 +15,6 @@ import numpy as np
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace import Trace
-from tf1pruning.errors import PlanError
 from tf1pruning.graph import rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import GroupPlan, Plan
@@ -78,16 +77,16 @@ def strip(
     if plan is None:
         wanted = {g.name: _redundant(g, safety) for g in groups if not g.frozen}
     else:
-        plan_lib.check_fits(plan, trace)
+        plan_lib.check_fits(plan, groups, trace.model)
         multiple = plan.channel_multiple
-        wanted = planned_channels(plan, groups)
+        wanted = {planned.name: planned.removed for planned in plan.groups}
     chosen, kept = _choose(groups, wanted, safety, multiple)
     removed: Set[int] = set()
     for group, channels in chosen:
         removed.update(group.classes[list(channels)].tolist())
     model, new_arrays = _remove(trace, arrays, removed, safety)
     done = Plan(
-        fingerprint=plan_lib.fingerprint(trace),
+        fingerprint=plan_lib.fingerprint([group for group, _ in chosen], trace.model),
         mode=plan.mode if plan else plan_lib.BLOCK,
         channel_multiple=multiple,
         threshold=plan.threshold if plan else None,
@@ -102,39 +101,6 @@ def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:
         for channel, number in enumerate(group.classes.tolist())
         if safety.is_safe(number)
     )
-
-
-def planned_channels(plan: Plan, groups: Sequence[Group]) -> Dict[str, Tuple[int, ...]]:
-    """Group name -> planned channels, checked place by place against the groups.
-
-    Raises:
-      PlanError: if a group is gone or its places are not those of the plan.
-    """
-    known = {group.name: group for group in groups}
-    wanted: Dict[str, Tuple[int, ...]] = {}
-    for planned in plan.groups:
-        group = known.get(planned.name)
-        if group is None or group.width != planned.width:
-            raise PlanError(
-                f'The plan has a group {planned.name!r} of {planned.width} channels; '
-                'the model has none. Make the plan anew from this graph.'
-            )
-        if planned.removed:
-            _check_places(planned, group)
-        wanted[group.name] = planned.removed
-    return wanted
-
-
-def _check_places(planned: GroupPlan, group: Group) -> None:
-    def places(entries: GroupPlan) -> Set[Tuple[str, int, Tuple[int, ...]]]:
-        return {(cut.variable, cut.axis, cut.indices) for cut in entries.cuts}
-
-    expected = plan_lib.plan_group(group, planned.removed, planned.wanted)
-    if places(planned) != places(expected):
-        raise PlanError(
-            f'Group {planned.name!r} has other places in the plan than in the graph. '
-            'Make the plan anew from this graph.'
-        )
 
 
 def _choose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Mapping, Sequence, Tuple, Union
+from typing import Collection, Dict, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -20,7 +20,7 @@ Filters = Mapping[str, Sequence[int]]
 
 def plan_by_threshold(
     source: Source,
-    groups: Iterable[Group],
+    groups: Collection[Group],
     threshold: float,
     multiple: int,
     mode: str,
@@ -35,7 +35,7 @@ def plan_by_threshold(
     """
     source.arrays()
     plans = [_by_threshold(source, g, threshold, multiple) for g in groups]
-    return _plan(source, plans, threshold, multiple, mode)
+    return _plan(source, groups, plans, threshold, multiple, mode)
 
 
 def _by_threshold(
@@ -82,18 +82,20 @@ def plan_by_filters(
                 f'Filter {unknown[0]} is given for {key!r}, which has {group.width}.'
             )
         plans[group.name] = plan_lib.plan_group(group, chosen, chosen.size)
-    return _plan(source, list(plans.values()), None, multiple, mode)
+    unique = {group.name: group for group in known.values()}
+    return _plan(source, unique.values(), list(plans.values()), None, multiple, mode)
 
 
 def _plan(
     source: Source,
+    groups: Collection[Group],
     plans: Sequence[GroupPlan],
     threshold: Union[float, None],
     multiple: int,
     mode: str,
 ) -> Plan:
     return Plan(
-        fingerprint=plan_lib.fingerprint(source.trace),
+        fingerprint=plan_lib.fingerprint(groups, source.model),
         mode=mode,
         channel_multiple=multiple,
         threshold=threshold,

@@ -232,7 +232,7 @@ class PruningState:
                 self.channel_multiple,
                 self.mode,
             )
-        plan_lib.check_fits(loaded, self._current_source().trace)
+        stripping.check_plan(self._current_source(), loaded)
         self._plan = loaded
 
 

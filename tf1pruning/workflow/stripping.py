@@ -110,8 +110,7 @@ def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
 
 def check_plan(source: Source, plan: Plan) -> None:
     """Raises PlanError unless a plan was made for a model like this one."""
-    plan_lib.check_fits(plan, source.trace)
-    strip_lib.planned_channels(plan, source.groups)
+    plan_lib.check_fits(plan, source.groups, source.model)
 
 
 def summary_line(result: Result) -> str:
