@@ -352,7 +352,7 @@ def test_a_plan_file_for_another_model(refused, new, other_plan):
     pruning = new()
     pruning.get_pruning_params()
 
-    refused(PlanError, 'made for model', pruning.get_pruning_ckpt, other_plan)
+    refused(PlanError, 'made for another model', pruning.get_pruning_ckpt, other_plan)
     assert pruning.plan is None
 
 
@@ -366,9 +366,11 @@ def test_a_plan_for_another_model_in_the_output_dir(
     shutil.copy(other_plan, str(target))
 
     if again:
-        refused(PlanError, 'made for model', pruning.pruning_process, retrain=True)
+        refused(
+            PlanError, 'made for another model', pruning.pruning_process, retrain=True
+        )
     else:
-        refused(PlanError, 'made for model', pruning.get_pruning_ckpt)
+        refused(PlanError, 'made for another model', pruning.get_pruning_ckpt)
 
 
 def test_a_plan_for_another_model_is_not_stripped(refused, new, other_plan, tmp_path):
@@ -378,7 +380,7 @@ def test_a_plan_for_another_model_is_not_stripped(refused, new, other_plan, tmp_
     os.makedirs(str(tmp_path / 'out' / 'Pruning_Dict'))
     shutil.copy(other_plan, str(tmp_path / 'out' / 'Pruning_Dict'))
 
-    refused(PlanError, 'made for model', pruning.get_strip_params)
+    refused(PlanError, 'made for another model', pruning.get_strip_params)
 
 
 @pytest.mark.parametrize('text', ['', '{}', 'garbage', '{"format": 1}'])

@@ -6,7 +6,6 @@ also differ from the unpruned network, or the comparison would prove nothing.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Mapping, Sequence
 
 import numpy as np
