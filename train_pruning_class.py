@@ -38,11 +38,11 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_string('output_dir', None, 'Folder for everything that the run writes.')
 flags.DEFINE_string('dataset', 'digits', 'Data set: digits.')
-flags.DEFINE_float('test_share', 0.2, 'Share of the images that is kept for tests.')
+flags.DEFINE_float('test_share', 0.3, 'Share of the images that is kept for tests.')
 flags.DEFINE_string('model', 'small', 'MobileNetV2: small or standard.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
-flags.DEFINE_integer('train_steps', 600, 'Steps of the training before pruning.')
-flags.DEFINE_integer('retrain_steps', 200, 'Steps of each retraining.')
+flags.DEFINE_integer('train_steps', 800, 'Steps of the training before pruning.')
+flags.DEFINE_integer('retrain_steps', 300, 'Steps of each retraining.')
 flags.DEFINE_list(
     'thresholds', ['0.8', '0.7', '0.6', '0.55', '0.5'], 'Pruning thresholds, in order.'
 )
@@ -59,14 +59,14 @@ flags.DEFINE_float(
     'learning_rate', None, 'Learning rate; by default one that suits the optimizer.'
 )
 flags.DEFINE_float(
-    'retrain_learning_rate', None, 'Of the retrainings; by default 0.4 of the other.'
+    'retrain_learning_rate', None, 'Of the retrainings; by default 0.6 of the other.'
 )
 flags.DEFINE_float('weight_decay', 5e-4, 'Factor of the L2 loss of the kernels.')
 flags.DEFINE_float(
-    'l1_decay', 1e-3, 'Factor of the L1 loss of the kernels, which makes them sparse.'
+    'l1_decay', 3.5e-4, 'Factor of the L1 loss of the kernels, which makes them sparse.'
 )
 flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
-flags.DEFINE_integer('checkpoint_steps', 200, 'Save and evaluate every so many steps.')
+flags.DEFINE_integer('checkpoint_steps', 400, 'Save and evaluate every so many steps.')
 flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.')
 flags.DEFINE_integer('latency_runs', 50, 'Runs of each network to time.')
 
@@ -75,7 +75,7 @@ OUTPUT = 'output'
 # Seconds between two progress lines.
 PROGRESS_SECONDS = 4.0
 # Share of the learning rate that retrainings start with.
-RETRAIN_SHARE = 0.4
+RETRAIN_SHARE = 0.6
 
 
 def say(text: str) -> None:

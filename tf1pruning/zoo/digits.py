@@ -45,7 +45,7 @@ class Split:
             return session.run(preprocess(tf.constant(self.images)))
 
 
-def load(test_share: float = 0.2, seed: int = 0) -> Tuple[Split, Split]:
+def load(test_share: float = 0.3, seed: int = 0) -> Tuple[Split, Split]:
     """Reads the digits and splits them.
 
     Args:
