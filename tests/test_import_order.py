@@ -19,6 +19,7 @@ FLOORS = {
     'channels': 2,
     'criteria': 2,
     'plan': 3,
+    'plan_json': 4,
     'surgery': 4,
     'training': 5,
     'report': 5,

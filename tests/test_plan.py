@@ -8,6 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import plan as plan_lib
+from tf1pruning import plan_json
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group, Place
@@ -60,25 +61,25 @@ def dense_net(width):
 
 @pytest.mark.parametrize('threshold', [0.7, None])
 def test_a_plan_survives_json(threshold):
-    plan = plan_lib.from_json(plan_lib.to_json(PLAN))
+    plan = plan_json.from_json(plan_json.to_json(PLAN))
     assert plan == PLAN
 
     changed = Plan('f', 'filter', 1, threshold, PLAN.groups)
-    assert plan_lib.from_json(plan_lib.to_json(changed)) == changed
+    assert plan_json.from_json(plan_json.to_json(changed)) == changed
 
 
 def test_a_plan_without_groups_survives_json():
     plan = Plan('f', 'block', 4, None, ())
 
-    assert plan_lib.from_json(plan_lib.to_json(plan)) == plan
+    assert plan_json.from_json(plan_json.to_json(plan)) == plan
 
 
 def test_a_saved_plan_is_loaded(tmp_path):
     path = str(tmp_path / 'plan.json')
 
-    plan_lib.save(PLAN, path)
+    plan_json.save(PLAN, path)
 
-    assert plan_lib.load(path) == PLAN
+    assert plan_json.load(path) == PLAN
     assert [p.name for p in tmp_path.iterdir()] == ['plan.json']
 
 
@@ -94,7 +95,7 @@ def test_a_saved_plan_is_loaded(tmp_path):
 )
 def test_text_that_is_no_plan_is_refused(text, message):
     with pytest.raises(PlanError, match=message):
-        plan_lib.from_json(text)
+        plan_json.from_json(text)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_text_that_is_no_plan_is_refused(text, message):
     ids=lambda path: '.'.join(map(str, path)),
 )
 def test_a_missing_field_is_named(path):
-    fields = json.loads(plan_lib.to_json(PLAN))
+    fields = json.loads(plan_json.to_json(PLAN))
     *parents, last = path
     inner = fields
     for key in parents:
@@ -126,7 +127,7 @@ def test_a_missing_field_is_named(path):
     del inner[last]
 
     with pytest.raises(PlanError, match=f"without the field '{last}'"):
-        plan_lib.from_json(json.dumps(fields))
+        plan_json.from_json(json.dumps(fields))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_a_missing_field_is_named(path):
     ],
 )
 def test_a_bad_field_is_named(path, value, message):
-    fields = json.loads(plan_lib.to_json(PLAN))
+    fields = json.loads(plan_json.to_json(PLAN))
     *parents, last = path
     inner = fields
     for key in parents:
@@ -160,7 +161,7 @@ def test_a_bad_field_is_named(path, value, message):
     inner[last] = value
 
     with pytest.raises(PlanError, match=message):
-        plan_lib.from_json(json.dumps(fields))
+        plan_json.from_json(json.dumps(fields))
 
 
 def test_a_missing_or_binary_file_is_named(tmp_path):
@@ -168,17 +169,17 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     binary.write_bytes(b'\xff\xfe\x00')
 
     with pytest.raises(PlanError, match=r'none\.json.*cannot be read'):
-        plan_lib.load(str(tmp_path / 'none.json'))
+        plan_json.load(str(tmp_path / 'none.json'))
     with pytest.raises(PlanError, match=r'plan\.json.*cannot be read'):
-        plan_lib.load(str(binary))
+        plan_json.load(str(binary))
 
 
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / 'plan.json'
-    path.write_text(plan_lib.to_json(PLAN)[:-20])
+    path.write_text(plan_json.to_json(PLAN)[:-20])
 
     with pytest.raises(PlanError, match=r'plan\.json.*not JSON'):
-        plan_lib.load(str(path))
+        plan_json.load(str(path))
 
 
 # -- what a plan says --------------------------------------------------------------

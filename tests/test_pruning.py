@@ -26,8 +26,8 @@ from tf1pruning import (
     PlanError,
     Pruning,
     WorkflowError,
+    plan_json,
 )
-from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.graph import freeze
 from tf1pruning.workflow import loading
@@ -494,7 +494,7 @@ def test_a_threshold_takes_the_place_of_given_filters(new):
 
 
 def saved_plan(folder):
-    return plan_lib.load(
+    return plan_json.load(
         os.path.join(str(folder), 'Pruning_Dict', 'Pruned_Filters.json')
     )
 

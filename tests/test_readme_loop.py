@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.workflow import trained
-from tf1pruning import plan as plan_lib
+from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -58,7 +58,7 @@ def result(loop):
 
 def plan_of(loop, step):
     folder = loop[1] / step / 'Pruning_Dict'
-    return plan_lib.load(str(folder / 'Pruned_Filters.json'))
+    return plan_json.load(str(folder / 'Pruned_Filters.json'))
 
 
 def test_every_threshold_is_retrained_until_it_fails_no_more(loop):

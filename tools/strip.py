@@ -21,8 +21,7 @@ from absl import flags
 # A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tf1pruning import files
-from tf1pruning import plan as plan_lib
+from tf1pruning import files, plan_json
 from tf1pruning.graph import freeze
 from tf1pruning.report import text
 from tf1pruning.workflow import command, loading, stripping
@@ -46,7 +45,7 @@ flags.mark_flags_as_required(['checkpoint', 'output_dir'])
 def main(argv: List[str]) -> None:
     """Strips as the flags say."""
     del argv
-    plan = plan_lib.load(FLAGS.plan) if FLAGS.plan else None
+    plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     outputs = loading.split_outputs(FLAGS.output_nodes)
     source = loading.load_source(FLAGS.checkpoint, outputs, FLAGS.meta_graph)
     result = stripping.strip_source(source, plan)

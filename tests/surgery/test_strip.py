@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tests.surgery import nets
-from tf1pruning import plan as plan_lib
+from tf1pruning import plan_json
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
 from tf1pruning.errors import PlanError
@@ -120,13 +120,13 @@ def test_nothing_that_is_given_is_changed():
     pruned = net.soft_pruned(plan)
     graph_before = net.model.graph_def.SerializeToString(deterministic=True)
     arrays_before = {name: array.tobytes() for name, array in pruned.arrays.items()}
-    plan_before = plan_lib.to_json(plan)
+    plan_before = plan_json.to_json(plan)
 
     pruned.strip(plan)
 
     assert net.model.graph_def.SerializeToString(deterministic=True) == graph_before
     assert {k: array.tobytes() for k, array in pruned.arrays.items()} == arrays_before
-    assert plan_lib.to_json(plan) == plan_before
+    assert plan_json.to_json(plan) == plan_before
 
 
 def test_node_names_stay():

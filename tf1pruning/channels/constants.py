@@ -56,13 +56,7 @@ class ConstantOp:
 
     def channel_axis(self) -> int:
         """Axis of the channels, from `data_format`."""
-        return channel_axis(self.node, len(self.input_shape(0)))
-
-
-def channel_axis(node: tf.NodeDef, rank: int) -> int:
-    """Axis of the channels of a node's input, from its `data_format`."""
-    channels_first = view_lib.attribute(node, 'data_format').s.startswith(b'NC')
-    return 1 if channels_first else rank - 1
+        return layout.channel_axis(self.node, len(self.input_shape(0)))
 
 
 def find_constants(
@@ -114,12 +108,6 @@ def channel_vector(value: np.ndarray, axis: int, size: int) -> np.ndarray:
         low, high = value.min(axis=other), value.max(axis=other)
         value = np.where(low == high, low, VARYING)
     return np.broadcast_to(np.ravel(value), (size,))
-
-
-def _spread(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
-    shape = [1] * rank
-    shape[axis] = -1
-    return np.asarray(vector).reshape(shape)
 
 
 @RULES.register('Const', attributes='dtype value')
@@ -209,7 +197,7 @@ def _add_n(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 @RULES.register('BiasAdd', attributes='T data_format')
 def _bias_add(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, bias = inputs
-    return x + _spread(bias.astype(np.float64), op.channel_axis(), x.ndim)
+    return x + layout.along(bias.astype(np.float64), op.channel_axis(), x.ndim)
 
 
 @RULES.register(
@@ -221,7 +209,7 @@ def _bias_add(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 def _batch_norm(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, axis = inputs[0].astype(np.float64), op.channel_axis()
     gamma, beta, mean, variance = (
-        _spread(v.astype(np.float64), axis, x.ndim) for v in inputs[1:5]
+        layout.along(v.astype(np.float64), axis, x.ndim) for v in inputs[1:5]
     )
     scale = gamma / np.sqrt(variance + op.attr('epsilon').f)
     return _multiply(x - mean, scale) + beta
@@ -246,14 +234,6 @@ def _mixed(
     return np.where(support[varies].any(axis=0), VARYING, constant)
 
 
-def pads_with_zeros(node: tf.NodeDef, taps: int) -> bool:
-    """Whether a convolution's zero padding mixes with its input."""
-    padding = view_lib.attribute(node, 'padding').s
-    if padding == b'EXPLICIT':
-        return any(view_lib.attribute(node, 'explicit_paddings').list.i)
-    return padding == b'SAME' and taps > 1
-
-
 @RULES.register(
     'Conv2D',
     attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
@@ -267,8 +247,8 @@ def _conv2d(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
         raise Unsupported('a grouped or computed kernel')
     x = channel_vector(inputs[0], axis, kernel.shape[2])
     weights, support = _sum_and_support(kernel, (0, 1))
-    borders = pads_with_zeros(op.node, kernel.shape[0] * kernel.shape[1])
-    return _spread(_mixed(x, weights, support, borders), axis, 4)
+    borders = layout.pads_with_zeros(op.node, kernel.shape[0] * kernel.shape[1])
+    return layout.along(_mixed(x, weights, support, borders), axis, 4)
 
 
 @RULES.register(
@@ -280,12 +260,12 @@ def _depthwise(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
         raise Unsupported('a computed kernel')
     x = channel_vector(inputs[0], axis, kernel.shape[2])[:, np.newaxis]
     weights, support = _sum_and_support(kernel, (0, 1))
-    if pads_with_zeros(op.node, kernel.shape[0] * kernel.shape[1]):
+    if layout.pads_with_zeros(op.node, kernel.shape[0] * kernel.shape[1]):
         x = np.where(x == 0, x, VARYING)
     out = np.where(support, _multiply(x, weights), 0.0)
     # Weights that cancel make the sum 0, but not the response to a varying input.
     out = np.where(support & np.isnan(x), VARYING, out)
-    return _spread(out.ravel(), axis, 4)
+    return layout.along(out.ravel(), axis, 4)
 
 
 @RULES.register('MatMul', attributes='T transpose_a transpose_b')
@@ -314,7 +294,7 @@ def _same_everywhere(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray
     """Averages, maxima and interpolations of equal values are that value."""
     x = inputs[0]
     axis = op.channel_axis()
-    return _spread(channel_vector(x, axis, x.shape[axis]), axis, x.ndim)
+    return layout.along(channel_vector(x, axis, x.shape[axis]), axis, x.ndim)
 
 
 @RULES.register('Pad', attributes='T Tpaddings')
@@ -361,4 +341,4 @@ def _concat(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
         if size is None:
             raise Unsupported('a part of unknown size')
         rows.append(channel_vector(part, axis, size))
-    return _spread(np.concatenate(rows), axis, rank)
+    return layout.along(np.concatenate(rows), axis, rank)

@@ -1,6 +1,7 @@
-"""Ops that only move values, on arrays with size 1 along unchanging axes.
+"""Where channels lie, and ops that only move values.
 
-Both interpretations of the graph (labels and constants) use these functions.
+Arrays here have size 1 along axes on which nothing changes. Both interpretations of
+the graph (labels and constants) use these functions.
 """
 
 from __future__ import annotations
@@ -12,6 +13,44 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph.view import Shape, attribute
+
+
+def channel_axis(node: tf.NodeDef, rank: int) -> int:
+    """The axis of the channels of a node's input, from its `data_format`.
+
+    Raises:
+      Unsupported: on a format that nobody thought of.
+    """
+    data_format = attribute(node, 'data_format').s.decode('utf-8')
+    if data_format in ('', 'NHWC', 'NDHWC', 'NWC'):
+        return rank - 1
+    if data_format in ('NCHW', 'NCDHW', 'NCW'):
+        return 1
+    raise Unsupported(f'data format {data_format!r}')
+
+
+def pads_with_zeros(node: tf.NodeDef, taps: int) -> bool:
+    """Whether a convolution's zero padding mixes with its input.
+
+    Args:
+      node: the convolution.
+      taps: spatial size of its kernel.
+    """
+    padding = attribute(node, 'padding').s
+    if padding == b'EXPLICIT':
+        return any(attribute(node, 'explicit_paddings').list.i)
+    return padding == b'SAME' and taps > 1
+
+
+def along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
+    """A vector as an array of some rank that changes along one axis.
+
+    >>> along(np.array([1, 2]), 0, 2).tolist()
+    [[1], [2]]
+    """
+    shape = [1] * rank
+    shape[axis] = -1
+    return np.reshape(vector, shape)
 
 
 def compress(array: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Dict, List, Mapping
 
 import numpy as np
 
-from tf1pruning.channels import constants
+from tf1pruning.channels import constants, layout
 from tf1pruning.channels.trace import Kernel, Trace
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
@@ -89,9 +89,7 @@ def _input_values(
     value = values.get(ref)
     if value is None:
         return np.full(size, constants.VARYING)
-    return constants.channel_vector(
-        value, constants.channel_axis(node, value.ndim), size
-    )
+    return constants.channel_vector(value, layout.channel_axis(node, value.ndim), size)
 
 
 def _judge(

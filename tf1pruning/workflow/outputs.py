@@ -8,8 +8,7 @@ from typing import Any, Mapping, Optional, Tuple
 import numpy as np
 from google.protobuf import text_format
 
-from tf1pruning import files
-from tf1pruning import plan as plan_lib
+from tf1pruning import files, plan_json
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -45,13 +44,13 @@ def write_params(
 
 def write_plan(folder: str, plan: Plan) -> None:
     """`Pruning_Dict/Pruned_Filters.json`."""
-    plan_lib.save(plan, os.path.join(folder, PARAMS_DIR, PLAN_FILE))
+    plan_json.save(plan, os.path.join(folder, PARAMS_DIR, PLAN_FILE))
 
 
 def read_plan(folder: str) -> Optional[Plan]:
     """The plan that an earlier run wrote into `folder`, if it did."""
     path = os.path.join(folder, PARAMS_DIR, PLAN_FILE)
-    return plan_lib.load(path) if os.path.exists(path) else None
+    return plan_json.load(path) if os.path.exists(path) else None
 
 
 def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:

@@ -6,7 +6,7 @@ from typing import Collection, Dict, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
-from tf1pruning import names
+from tf1pruning import names, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.criteria import weights as criteria
@@ -107,4 +107,4 @@ def load_filters(path: str) -> Union[Plan, Dict[str, Tuple[int, ...]]]:
     """A plan from its JSON, or named filters from a `.pkl` of the older system."""
     if path.endswith('.pkl'):
         return legacy.read_filters(path)
-    return plan_lib.load(path)
+    return plan_json.load(path)

@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
+from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import CONSUMER, PRODUCER, RULES, Kernel, Op, Tracer
 from tf1pruning.channels.values import Activation, Weight
@@ -14,30 +15,14 @@ HWIO_IN, HWIO_OUT = 2, 3
 DEPTHWISE_CHANNEL, DEPTHWISE_MULTIPLIER = 2, 3
 
 
-def channel_axis(op: Op, rank: int) -> int:
-    """The axis of the channels, from the `data_format` attribute."""
-    data_format = op.text('data_format')
-    if data_format in ('', 'NHWC', 'NDHWC', 'NWC'):
-        return rank - 1
-    if data_format in ('NCHW', 'NCDHW', 'NCW'):
-        return 1
-    raise Unsupported(f'data format {data_format!r}')
-
-
 def _image(op: Op) -> Tuple[Activation, int]:
     x = op.activation(0)
     if x.rank != 4:
         raise Unsupported(f'an input of rank {x.rank}')
-    axis = channel_axis(op, 4)
+    axis = layout.channel_axis(op.node, 4)
     if any(x.varies(a) for a in range(4) if a != axis):
         raise Unsupported('an input whose channels lie along several axes')
     return x, axis
-
-
-def _pads_with_zeros(op: Op, taps: int) -> bool:
-    if op.text('padding') == 'EXPLICIT':
-        return any(op.ints('explicit_paddings'))
-    return op.text('padding') == 'SAME' and taps > 1
 
 
 def _positions(op: Op, axis: int) -> Optional[int]:
@@ -46,12 +31,6 @@ def _positions(op: Op, axis: int) -> Optional[int]:
     if any(size is None for size in sizes):
         return None
     return int(np.prod([size or 0 for size in sizes], dtype=np.int64))
-
-
-def _along(labels: np.ndarray, axis: int, rank: int) -> np.ndarray:
-    shape = [1] * rank
-    shape[axis] = -1
-    return labels.reshape(shape)
 
 
 def _freeze_axes(op: Op, tracer: Tracer, weight: Weight, *axes: int) -> None:
@@ -85,10 +64,10 @@ def conv2d(op: Op, tracer: Tracer) -> Activation:
             in_axis=HWIO_IN,
             out_axis=HWIO_OUT,
             taps=taps,
-            borders=_pads_with_zeros(op, taps),
+            borders=layout.pads_with_zeros(op.node, taps),
         )
     )
-    return Activation(op.shape(), _along(makes, axis, 4))
+    return Activation(op.shape(), layout.along(makes, axis, 4))
 
 
 @RULES.register(
@@ -113,11 +92,11 @@ def depthwise_conv2d(op: Op, tracer: Tracer) -> Activation:
             in_axis=DEPTHWISE_CHANNEL,
             out_axis=DEPTHWISE_CHANNEL,
             taps=taps,
-            borders=_pads_with_zeros(op, taps),
+            borders=layout.pads_with_zeros(op.node, taps),
         )
     )
     out = np.repeat(labels, kernel.shape[DEPTHWISE_MULTIPLIER])
-    return Activation(op.shape(), _along(out, axis, 4))
+    return Activation(op.shape(), layout.along(out, axis, 4))
 
 
 @RULES.register('MatMul', attributes='T transpose_a transpose_b')

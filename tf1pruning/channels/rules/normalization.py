@@ -6,8 +6,8 @@ from typing import Tuple
 
 import numpy as np
 
+from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.channels.rules.kernels import channel_axis
 from tf1pruning.channels.trace import BIAS, RULES, SCALE, STATISTIC, Op, Tracer
 from tf1pruning.channels.values import Activation
 
@@ -33,7 +33,7 @@ def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
     if op.attr('is_training').b:
         raise Unsupported('training mode')
     x = op.activation(0)
-    channels = _channels(op, x, channel_axis(op, x.rank))
+    channels = _channels(op, x, layout.channel_axis(op.node, x.rank))
     for position, role in enumerate((SCALE, BIAS, STATISTIC, STATISTIC), start=1):
         labels = tracer.use(op, op.weight(position), 0, role)
         reason = f'normalizes fixed channels in {op.name!r}'
@@ -46,7 +46,7 @@ def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
 def bias_add(op: Op, tracer: Tracer) -> Activation:
     """Ties a bias to the channels of its input."""
     x = op.activation(0)
-    channels = _channels(op, x, channel_axis(op, x.rank))
+    channels = _channels(op, x, layout.channel_axis(op.node, x.rank))
     labels = tracer.use(op, op.weight(1), 0, BIAS)
     tracer.labels.unify(labels, channels, f'is added to fixed channels in {op.name!r}')
     return x
