@@ -42,7 +42,7 @@ flags.DEFINE_float('test_share', 0.3, 'Share of the images that is kept for test
 flags.DEFINE_string('model', 'small', 'MobileNetV2: small or standard.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
 flags.DEFINE_integer('train_steps', 800, 'Steps of the training before pruning.')
-flags.DEFINE_integer('retrain_steps', 300, 'Steps of each retraining.')
+flags.DEFINE_integer('retrain_steps', 400, 'Steps of each retraining.')
 flags.DEFINE_list(
     'thresholds', ['0.8', '0.7', '0.6', '0.55', '0.5'], 'Pruning thresholds, in order.'
 )
@@ -59,11 +59,11 @@ flags.DEFINE_float(
     'learning_rate', None, 'Learning rate; by default one that suits the optimizer.'
 )
 flags.DEFINE_float(
-    'retrain_learning_rate', None, 'Of the retrainings; by default 0.6 of the other.'
+    'retrain_learning_rate', None, 'Of the retrainings; by default the same.'
 )
 flags.DEFINE_float('weight_decay', 5e-4, 'Factor of the L2 loss of the kernels.')
 flags.DEFINE_float(
-    'l1_decay', 3.5e-4, 'Factor of the L1 loss of the kernels, which makes them sparse.'
+    'l1_decay', 3e-4, 'Factor of the L1 loss of the kernels, which makes them sparse.'
 )
 flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
 flags.DEFINE_integer('checkpoint_steps', 400, 'Save and evaluate every so many steps.')
@@ -74,8 +74,6 @@ BASELINE = 'baseline'
 OUTPUT = 'output'
 # Seconds between two progress lines.
 PROGRESS_SECONDS = 4.0
-# Share of the learning rate that retrainings start with.
-RETRAIN_SHARE = 0.6
 
 
 def say(text: str) -> None:
@@ -96,10 +94,12 @@ def read_settings() -> Settings:
         raise OptionError(
             f'--thresholds is {",".join(FLAGS.thresholds)!r}; expected numbers.'
         ) from None
-    if values['learning_rate'] is None and FLAGS.optimizer in classifier.OPTIMIZERS:
-        values['learning_rate'] = classifier.OPTIMIZERS[FLAGS.optimizer].learning_rate
-    if values['retrain_learning_rate'] is None and values['learning_rate']:
-        values['retrain_learning_rate'] = RETRAIN_SHARE * values['learning_rate']
+    if values['learning_rate'] is None:
+        # Settings refuses an unknown optimizer, together with all else that is wrong.
+        recipe = classifier.OPTIMIZERS.get(FLAGS.optimizer)
+        values['learning_rate'] = recipe.learning_rate if recipe else 1.0
+    if values['retrain_learning_rate'] is None:
+        values['retrain_learning_rate'] = values['learning_rate']
     if not FLAGS.output_dir:
         raise OptionError('--output_dir is missing.')
     if FLAGS.latency_runs < 1:

@@ -174,6 +174,11 @@ def test_retraining_stops_at_its_bound(tmp_path):
         (('--thresholds=0.8,1.5',), '--thresholds has 1.5; expected between 0 and 1.'),
         (('--thresholds=high',), "--thresholds is 'high'; expected numbers."),
         (('--train_steps=many',), 'train_steps=many'),
+        (
+            ('--optimizer=bogus', '--batch_size=0'),
+            "--optimizer is 'bogus'; expected one of adadelta, adagrad, adam, ftrl, "
+            'momentum, rmsprop, sgd; --batch_size is 0; expected >= 1.',
+        ),
         (('--optimiser=adam',), 'optimiser'),
         (('adam',), 'unexpected arguments: adam.'),
     ],
