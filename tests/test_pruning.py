@@ -1037,3 +1037,15 @@ def test_a_new_object_prunes_the_retrained_checkpoint_again(new, tmp_path):
 
     assert second.plan == first.plan
     assert zero_filters(prefix) == list(first.plan.groups[0].removed)
+
+
+def test_strip_parameters_of_an_older_rebuilt_graph_are_not_used(checkpoint, tmp_path):
+    pruning = Pruning(input_ckpt_path=checkpoint, output_dir=str(tmp_path))
+    pruning.set_threshold(0.9)
+    pruning.pruning_process()
+    pruning.get_retrained_ckpt(os.path.dirname(pruning.pruned_ckpt_path))
+    pruning.get_rebuild_graph()
+    pruning.get_strip_params()
+    pruning.get_rebuild_graph()
+    with pytest.raises(WorkflowError, match='get_strip_params'):
+        pruning.get_strip_ckpt()

@@ -129,7 +129,7 @@ class Plan:
     Attributes:
       fingerprint: of the planned groups, see `fingerprint`.
       mode: 'block' (zero every place but statistics) or 'filter' (producers only).
-      channel_multiple: kept widths are multiples of it.
+      channel_multiple: what is left of a group that is cut is a multiple of it.
       threshold: score above which a channel was named; None if chosen otherwise.
       groups: in graph order.
     """
@@ -217,7 +217,7 @@ def removable(width: int, wanted: int, multiple: int) -> int:
     """How many of `wanted` channels may go so that the width is a multiple.
 
     The kept width is rounded up, so no channel goes that was not wanted, and it is
-    never less than `multiple`.
+    never less than `multiple`. If it cannot be rounded that way, no channel goes.
 
     >>> [removable(24, wanted, 4) for wanted in (0, 3, 4, 9, 24)]
     [0, 0, 4, 8, 20]

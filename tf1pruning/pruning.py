@@ -1,11 +1,12 @@
-"""class Pruning: the workflow, its files and its state.
+"""Class Pruning: the order of the steps.
 
 Soft pruning, once per threshold:
 
     set_output_dir -> get_pruning_params -> set_threshold -> get_pruning_filters
     -> get_pruning_ckpt -> (your training) -> get_retrained_ckpt -> get_pruning_summary
 
-`pruning_process` does the middle four. Then stripping:
+`pruning_process` does the three from `get_pruning_params` to `get_pruning_ckpt`. Then
+stripping:
 
     get_rebuild_graph -> get_strip_params -> get_strip_ckpt
 
@@ -57,7 +58,7 @@ class Pruning(state.PruningState):
       output_nodes: output node names, separated by commas.
       export_ckpt_path: prefix of the stripped checkpoint; '': below `Stripped_Dir`.
       export_pb_path: path of the frozen graph; '': `Stripped_Dir/modify.pb`.
-      channel_multiple: kept widths are multiples of it, and never less.
+      channel_multiple: a block that is cut keeps a multiple of it.
       mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
 
     Attributes:
@@ -205,6 +206,10 @@ class Pruning(state.PruningState):
         Raises:
           WorkflowError: for `retrain=True` without filters of an earlier step, else
             without a threshold.
+          CheckpointError: if the checkpoint is damaged or has a NaN weight.
+          GraphError: if its meta graph is damaged, or a scope or output does not exist.
+          PlanError: if the filters of the earlier step do not fit the checkpoint.
+          OutputError: if the result would replace its own source.
         """
         # Everything that can fail comes before the first file.
         if retrain:
@@ -214,6 +219,7 @@ class Pruning(state.PruningState):
             self._check_criterion('pruning_process')
             self._read_params()
             plan = self._choose_filters()
+        outputs.check_pruned_path(self.output_dir, self._current_source())
         self._write_params()
         outputs.write_plan(self.output_dir, plan)
         return self.get_pruning_ckpt()
@@ -243,6 +249,7 @@ class Pruning(state.PruningState):
         )
         self.ckpt_to_strip = outputs.write_rebuilt(self.output_dir, source)
         self._rebuilt = source
+        self._strip_plan = None
         return self.ckpt_to_strip
 
     def get_strip_params(self) -> None:
@@ -276,7 +283,7 @@ class Pruning(state.PruningState):
           OutputError: if the result would replace a checkpoint it was made from.
           VerificationError: if the outputs differ; nothing is written then.
         """
-        if self._strip_plan is None:
+        if self._strip_plan is None or self._strip_plan is not self._plan:
             raise WorkflowError(
                 'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
             )

@@ -114,7 +114,7 @@ def test_weights_beyond_the_limit_of_a_protobuf_are_refused(monkeypatch):
     model = networks.model_of(graph)
     monkeypatch.setattr(freeze_lib, 'MAX_PROTO_BYTES', 1000)
 
-    with pytest.raises(GraphError, match=r'2 GB.*SavedModel instead'):
+    with pytest.raises(GraphError, match=r'2 GB.*cannot be verified'):
         freeze(model, arrays_of(model, graph))
 
 

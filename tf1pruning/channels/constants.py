@@ -207,6 +207,8 @@ def _bias_add(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     attributes='T U epsilon data_format is_training',
 )
 def _batch_norm(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if op.attr('is_training').b:
+        raise Unsupported('training mode')
     x, axis = inputs[0].astype(np.float64), op.channel_axis()
     gamma, beta, mean, variance = (
         layout.along(v.astype(np.float64), axis, x.ndim) for v in inputs[1:5]

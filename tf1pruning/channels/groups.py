@@ -15,9 +15,9 @@ import numpy as np
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels.labels import FIXED
 from tf1pruning.channels.trace import CONSUMER, PRODUCER, Kernel, Trace
 
-_NEVER_REMOVED = 0
 _ROLE_ORDER = (
     PRODUCER,
     CONSUMER,
@@ -59,7 +59,7 @@ class Group:
       kind: see `blocks`.
       classes: `[width]` class of each channel, in the order of the first producer's
         axis.
-      places: in graph order; the first one is the first producer.
+      places: in graph order.
       kernels: nodes of the layers that make or read the channels.
       reasons: why the group may not be cut; empty if it may.
     """
@@ -142,7 +142,7 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
         _, inverse = np.unique(pairs, axis=1, return_inverse=True)
         signature[members] = following + inverse.ravel()
         following += len(members)
-    signature[_NEVER_REMOVED] = -1
+    signature[FIXED] = -1
     signature[signature < 0] = -1
     return signature
 

@@ -125,7 +125,8 @@ def trace(model: Model) -> Trace:
     for node in model.graph_def.node:
         tracer.visit(node)
     for name in model.outputs:
-        tracer.freeze_value(tracer.values[name][0], 'is a model output')
+        for value in tracer.values[name]:
+            tracer.freeze_value(value, 'is a model output')
     return tracer.result()
 
 
@@ -226,7 +227,7 @@ class Tracer:
     def _unknown(
         self, node: tf.NodeDef, inputs: Sequence[Value], reason: str
     ) -> Activation:
-        if RULES.ops().isdisjoint((node.op,)) and node.op not in self._unsupported:
+        if node.op not in RULES.ops() and node.op not in self._unsupported:
             self._unsupported.append(node.op)
         for value in inputs:
             self.freeze_value(value, f'reaches {node.name!r}: {reason}')

@@ -17,8 +17,8 @@ def sparsity(kernel: np.ndarray, axis: int) -> np.ndarray:
     Liu et al., "Computation-Performance Optimization of Convolutional Neural Networks
     with Redundant Kernel Removal" (arXiv 1705.10748):
 
-        M = mean |w| over the layer,  S(n) = #{w in filter n: |w| < M} / #{w in filter
-        n}
+        M = mean |w| over the layer
+        S(n) = #{w in filter n: |w| < M} / #{w in filter n}
 
     Every weight of the kernel counts. A filter of zeros scores 1.
 

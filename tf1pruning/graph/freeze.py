@@ -66,7 +66,7 @@ def _check_size(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> Non
     if total + model.graph_def.ByteSize() > MAX_PROTO_BYTES:
         raise GraphError(
             f'The weights take {total / 1e9:.1f} GB and a frozen graph may have 2 GB '
-            'at most. Use the stripped checkpoint or a SavedModel instead.'
+            'at most. This network cannot be verified and exported as one.'
         )
 
 

@@ -159,10 +159,7 @@ class _Rewriter:
         for key in ('output_types', 'component_types', 'Tout'):
             if key in node.attr:
                 return tf.as_dtype(node.attr[key].list.type[ref.output])
-        for key in ('dtype', 'DstT', 'out_type', 'T'):
-            if key in node.attr:
-                return tf.as_dtype(node.attr[key].type)
-        return tf.float32
+        return self._view.dtype(ref)
 
     def _add_placeholder(
         self,

@@ -1,4 +1,4 @@
-"""Invariants that hold for a graph after every rewrite."""
+"""Checks that a rewritten graph is whole."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """GraphDef -> GraphDef with other sizes: variables, constants, shape constants.
 
-Every function returns a new graph. Static shapes that a Saver left on the nodes are
+`resize` returns a new model. Static shapes that a Saver left on the nodes are
 dropped, since they describe the old sizes.
 """
 

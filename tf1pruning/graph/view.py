@@ -158,11 +158,18 @@ class GraphView:
                 return shape_from_proto(shapes[ref.output])
         return self._imported_shape(ref)
 
+    def dtype(self, ref: TensorRef) -> tf.DType:
+        """Element type of a tensor."""
+        return self._import().get_tensor_by_name(str(ref)).dtype.base_dtype
+
     def _imported_shape(self, ref: TensorRef) -> Optional[Shape]:
+        tensor = self._import().get_tensor_by_name(str(ref))
+        return shape_from_proto(tensor.shape.as_proto())
+
+    def _import(self) -> tf.Graph:
         if self._imported is None:
             self._imported = import_graph(self.graph_def)
-        tensor = self._imported.get_tensor_by_name(str(ref))
-        return shape_from_proto(tensor.shape.as_proto())
+        return self._imported
 
 
 def import_graph(graph_def: tf.GraphDef) -> tf.Graph:

@@ -62,8 +62,8 @@ def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[
     for kernel in trace.kernels:
         full = tuple(len(axis) for axis in trace.weights[kernel.source])
         elements = int(np.prod(shapes.get(kernel.source, full), dtype=np.int64))
-        known = kernel.positions is not None
-        result[kernel.node] = (kernel.positions or 0) * elements if known else None
+        positions = kernel.positions
+        result[kernel.node] = None if positions is None else positions * elements
     return result
 
 

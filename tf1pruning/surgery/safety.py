@@ -27,7 +27,7 @@ class Reader:
       kernel: the layer.
       classes: `[in]` class of each input position.
       shares: `[in, out]` constant share of each position where it is folded, else 0.
-      target: vector that takes up the shares; None if nothing is folded.
+      target: vector that takes up the shares.
     """
 
     kernel: Kernel

@@ -42,7 +42,7 @@ class Stripped:
     """A network without its redundant channels.
 
     Attributes:
-      model: graph with the new sizes; node names as before.
+      model: graph with the new sizes; node names as before, plus constants of sizes.
       arrays: variable node -> array of the new size.
       plan: what was really removed.
       kept: what was to go and stays.

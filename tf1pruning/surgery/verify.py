@@ -48,7 +48,10 @@ def compare(
     absolute = relative = 0.0
     for name, a, b in zip(outputs, expected, found):
         if not np.all(np.isfinite(a)):
-            raise VerificationError(f'Output {name!r} is not finite on random input.')
+            raise VerificationError(
+                f'Output {name!r} is not finite on random input, before anything is '
+                'stripped. Name an output before the op that overflows.'
+            )
         difference = float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0))
         scale = float(np.max(np.abs(a), initial=0.0))
         absolute = max(absolute, difference)
@@ -69,14 +72,22 @@ def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
 
 
 def random_inputs(graph_def: tf.GraphDef, seed: int) -> Dict[str, np.ndarray]:
-    """One random array per placeholder."""
+    """One random array per placeholder.
+
+    Inputs with a default keep it, unless the graph has no others.
+
+    Raises:
+      VerificationError: if an input's rank is unknown or its type cannot be made up.
+    """
+    found = [n for n in graph_def.node if n.op == 'Placeholder'] or [
+        n for n in graph_def.node if n.op == 'PlaceholderWithDefault'
+    ]
     generator = np.random.RandomState(seed)
     feeds = {}
-    for node in graph_def.node:
-        if node.op == 'Placeholder':
-            dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type)
-            shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
-            feeds[node.name] = _random(generator, dtype, shape, node.name)
+    for node in found:
+        dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type)
+        shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
+        feeds[node.name] = _random(generator, dtype, shape, node.name)
     return feeds
 
 

@@ -60,11 +60,20 @@ def split_outputs(output_nodes: str) -> Tuple[str, ...]:
 
     >>> split_outputs('boxes, scores:0')
     ('boxes', 'scores')
+
+    Raises:
+      GraphError: on a blank, or another tensor of a node than its first.
     """
-    found = tuple(names.node_name(n.strip()) for n in output_nodes.split(','))
-    if not all(found):
+    given = [name.strip() for name in output_nodes.split(',')]
+    if not all(given):
         raise GraphError(f'Output nodes {output_nodes!r}: expected names, got a blank.')
-    return found
+    for name in given:
+        if ':' in name and not name.endswith(':0'):
+            raise GraphError(
+                f'Output {name!r} is not the first tensor of its node; expected a node '
+                'name. Put a tf.identity behind the tensor and name that.'
+            )
+    return tuple(names.node_name(name) for name in given)
 
 
 def load_source(

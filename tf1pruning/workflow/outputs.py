@@ -59,13 +59,23 @@ def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:
     Returns:
       Prefix of the checkpoint.
     """
-    name = os.path.basename(source.checkpoint.prefix)
-    prefix = os.path.join(folder, PRUNED_DIR, name)
-    _check_not_source(prefix, source)
+    prefix = check_pruned_path(folder, source)
     pruned = soft.SoftPruned(source.checkpoint, plan, source.weight_keys)
     writer.write_checkpoint(prefix, pruned, _training_meta(source))
     report = os.path.join(folder, PRUNED_DIR, 'Pruned_Filters.txt')
     files.write_text(report, text.pruned_filters(plan))
+    return prefix
+
+
+def check_pruned_path(folder: str, source: Source) -> str:
+    """Where the soft-pruned checkpoint goes.
+
+    Raises:
+      OutputError: if it would replace the checkpoint that it is made from.
+    """
+    name = os.path.basename(source.checkpoint.prefix)
+    prefix = os.path.join(folder, PRUNED_DIR, name)
+    _check_not_source(prefix, source)
     return prefix
 
 

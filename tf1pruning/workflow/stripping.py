@@ -55,7 +55,8 @@ def strip_source(
       source: model and checkpoint; not changed.
       plan: what to remove; None: every channel that is provably redundant.
       prunable: layers to count as prunable; empty: those of the groups that were cut.
-      verified: whether to run both networks on random input.
+      verified: whether to check the stripped graph and to run both networks on random
+        input.
 
     Raises:
       PlanError: if the plan was made for another model.
