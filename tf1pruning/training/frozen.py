@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf import message
 
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
 
 
 class FrozenModel:
@@ -22,7 +23,8 @@ class FrozenModel:
       single_thread: run all ops on one thread, for latencies that vary less.
 
     Raises:
-      GraphError: if the file cannot be read or lacks one of the nodes.
+      GraphError: if the file cannot be read, TensorFlow refuses the graph, or it lacks one of
+        the nodes.
     """
 
     def __init__(
@@ -32,9 +34,7 @@ class FrozenModel:
         output_node: str = 'output',
         single_thread: bool = False,
     ):
-        graph = tf.Graph()
-        with graph.as_default():
-            tf.import_graph_def(_read(pb_path), name='')
+        graph = view_lib.import_graph(_read(pb_path))
         try:
             self._input = graph.get_tensor_by_name(f'{input_node}:0')
             self._output = graph.get_tensor_by_name(f'{output_node}:0')
