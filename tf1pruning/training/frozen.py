@@ -23,8 +23,8 @@ class FrozenModel:
       single_thread: run all ops on one thread, for latencies that vary less.
 
     Raises:
-      GraphError: if the file cannot be read, TensorFlow refuses the graph, or it lacks one of
-        the nodes.
+      GraphError: if the file cannot be read, TensorFlow refuses the graph, or it lacks
+        one of the nodes.
     """
 
     def __init__(
