@@ -16,6 +16,8 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
+from tf1pruning.channels.registry import Unsupported
+
 FIXED = 0
 
 
@@ -51,10 +53,16 @@ class LabelSpace:
         """Says that `left` and `right`, broadcast together, are the same channels.
 
         Where one side is fixed, the other is frozen with `reason`.
+
+        Raises:
+          Unsupported: if there are not as many on both sides.
         """
         if left is right:
             return
-        left, right = np.broadcast_arrays(left, right)
+        try:
+            left, right = np.broadcast_arrays(left, right)
+        except ValueError:
+            raise Unsupported(f'{left.shape} channels for {right.shape}') from None
         left, right = left.ravel(), right.ravel()
         one_fixed = (left == FIXED) != (right == FIXED)
         if one_fixed.any():

@@ -6,7 +6,7 @@ the graph (labels and constants) use these functions.
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -68,12 +68,75 @@ def compress(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def squeezed_axes(shape: Shape, node: tf.NodeDef) -> Tuple[int, ...]:
+    """The axes that a Squeeze drops: the named ones, or all of size 1."""
+    named = [axis % len(shape) for axis in attribute(node, 'squeeze_dims').list.i]
+    return tuple(named or [axis for axis, size in enumerate(shape) if size == 1])
+
+
 def squeeze(array: np.ndarray, shape: Shape, node: tf.NodeDef) -> np.ndarray:
-    """Squeeze: drops the named axes, or all of size 1."""
-    axes = [a % len(shape) for a in attribute(node, 'squeeze_dims').list.i]
-    if not axes:
-        axes = [axis for axis, size in enumerate(shape) if size == 1]
-    return np.squeeze(array, tuple(axes))
+    """Squeeze."""
+    return np.squeeze(array, squeezed_axes(shape, node))
+
+
+def same_axes(before: Shape, after: Shape) -> Optional[List[Optional[int]]]:
+    """How a reshape that only adds or drops axes of size 1 maps the axes.
+
+    Returns:
+      Per axis of `after` the axis of `before`, None where it is new; or None if the
+      reshape does more.
+
+    >>> same_axes((3, 1, 8), (3, 8, 1))
+    [0, 2, None]
+    >>> same_axes((4, 2), (8,)) is None
+    True
+    """
+    long = [axis for axis, size in enumerate(before) if size != 1]
+    if [before[axis] for axis in long] != [size for size in after if size != 1]:
+        return None
+    left = iter(long)
+    return [None if size == 1 else next(left) for size in after]
+
+
+class Strided(NamedTuple):
+    """What a StridedSlice does to one axis of its input or output.
+
+    Attributes:
+      element: which element of begin, end and strides; None: the axis stays whole.
+      axis: axis of the input; -1 for a new axis.
+      shrinks: whether the axis is dropped.
+    """
+
+    element: Optional[int]
+    axis: int
+    shrinks: bool
+
+
+def strided_axes(node: tf.NodeDef, rank: int, elements: int) -> List[Strided]:
+    """Resolves the masks of a StridedSlice, in the order of begin's elements."""
+    masks = {
+        name: attribute(node, f'{name}_mask').i
+        for name in ('ellipsis', 'new_axis', 'shrink_axis')
+    }
+
+    def is_set(name: str, element: int) -> bool:
+        return bool(masks[name] >> element & 1)
+
+    news = sum(is_set('new_axis', e) for e in range(elements))
+    has_ellipsis = any(is_set('ellipsis', e) for e in range(elements))
+    skipped = rank - (elements - news - has_ellipsis)
+    found: List[Strided] = []
+    axis = 0
+    for element in range(elements):
+        if is_set('ellipsis', element):
+            found += [Strided(None, axis + i, False) for i in range(skipped)]
+            axis += skipped
+        elif is_set('new_axis', element):
+            found.append(Strided(element, -1, False))
+        else:
+            found.append(Strided(element, axis, is_set('shrink_axis', element)))
+            axis += 1
+    return found + [Strided(None, a, False) for a in range(axis, rank)]
 
 
 def expand_dims(array: np.ndarray, axis: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
+from tf1pruning.channels import layout
 from tf1pruning.channels import values as values_lib
 from tf1pruning.channels.labels import Classes, LabelSpace
 from tf1pruning.channels.registry import Registry, Unsupported
@@ -54,23 +55,27 @@ class Kernel(NamedTuple):
     Attributes:
       node: name of the op's node.
       op: its type.
+      reads: number of the input that holds the channels it reads.
       source: node name of the kernel.
       positions: multiply-accumulates per kernel element and example (output pixels);
         None if the output size is not static.
       in_axis: axis of the kernel that reads channels; equal to `out_axis` if depthwise.
       out_axis: axis that makes channels.
       taps: spatial size of the kernel (1 for a dense layer).
-      borders: whether the op pads with zeros that mix with the input.
+      borders: whether outputs differ in how many taps reach them: at padded borders.
+      scaled: whether the kernel's values are not quite those of the source.
     """
 
     node: str
     op: str
+    reads: int
     source: str
     positions: Optional[int]
     in_axis: int
     out_axis: int
     taps: int
     borders: bool
+    scaled: bool
 
     @property
     def depthwise(self) -> bool:
@@ -96,6 +101,34 @@ class SizeUse(NamedTuple):
     labels: np.ndarray
 
 
+class IndexUse(NamedTuple):
+    """Constant indices into an axis that must be counted anew when channels go.
+
+    Attributes:
+      consumer: node that reads the constant.
+      position: number of the input by which it does.
+      node: name of the Const node.
+      labels: labels (later classes) along the axis that is indexed.
+    """
+
+    consumer: str
+    position: int
+    node: str
+    labels: np.ndarray
+
+
+class Part(NamedTuple):
+    """A part of a tensor, cut out along an axis, that must not become empty.
+
+    Attributes:
+      node: node that cuts it out.
+      labels: labels (later classes) of the part.
+    """
+
+    node: str
+    labels: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True)
 class Trace:
     """Where every channel of a model lives.
@@ -106,6 +139,9 @@ class Trace:
       uses: in graph order.
       kernels: in graph order.
       sizes: constants that must shrink with their channels.
+      indices: constants that index channels.
+      parts: parts of tensors that must not become empty.
+      count: number of labels; every class is smaller.
       frozen: class -> reasons.
       unsupported: op types without a rule, in order of appearance.
     """
@@ -115,6 +151,9 @@ class Trace:
     uses: Tuple[Use, ...]
     kernels: Tuple[Kernel, ...]
     sizes: Tuple[SizeUse, ...]
+    indices: Tuple[IndexUse, ...]
+    parts: Tuple[Part, ...]
+    count: int
     frozen: Dict[int, Tuple[str, ...]]
     unsupported: Tuple[str, ...]
 
@@ -171,6 +210,17 @@ class Op:
             raise Unsupported('an output of unknown rank')
         return shape
 
+    def input_shape(self, position: int) -> view_lib.Shape:
+        """Static shape of an input.
+
+        Raises:
+          Unsupported: if its rank is unknown.
+        """
+        shape = self._tracer.view.shape(view_lib.data_inputs(self.node)[position])
+        if shape is None:
+            raise Unsupported('an input of unknown rank')
+        return shape
+
     def activation(self, position: int) -> Activation:
         """Input number `position` as an activation of known rank."""
         return self._tracer.as_activation(self, position)
@@ -186,6 +236,17 @@ class Op:
             raise Unsupported(f'input {position} that is not a constant')
         return value.value
 
+    def kernel_like(self, position: int) -> Optional[Weight]:
+        """Input number `position` if it is a weight with several axes, else None."""
+        value = self.inputs[position]
+        if isinstance(value, (Constant, Weight)) and _long_axes(value.shape)[1:]:
+            return self.weight(position)
+        return value if isinstance(value, Weight) else None
+
+
+def _long_axes(shape: Sequence[int]) -> List[int]:
+    return [axis for axis, size in enumerate(shape) if size > 1]
+
 
 class Tracer:
     """State of one trace; rules record here what they find."""
@@ -200,6 +261,8 @@ class Tracer:
         self._uses: List[Use] = []
         self._kernels: List[Kernel] = []
         self._sizes: List[SizeUse] = []
+        self._indices: List[IndexUse] = []
+        self._parts: List[Part] = []
         self._unsupported: List[str] = []
 
     def visit(self, node: tf.NodeDef) -> None:
@@ -213,9 +276,6 @@ class Tracer:
             result = rule(Op(node, inputs, self), self)
         except Unsupported as error:
             result = self._unknown(node, inputs, str(error))
-        except (ValueError, IndexError) as error:
-            # A node that breaks its rule (sizes that do not fit) is left alone.
-            result = self._unknown(node, inputs, f'{node.op} is malformed: {error}')
         self.values[node.name] = result if isinstance(result, tuple) else (result,)
 
     def _value(self, ref: TensorRef) -> Value:
@@ -243,8 +303,17 @@ class Tracer:
         elif isinstance(value, Sizes):
             self.labels.freeze(value.labels(), reason)
 
-    def as_activation(self, op: Op, position: int) -> Activation:
-        """A value as a tensor with labels; a weight may have one long axis only."""
+    def as_activation(
+        self, op: Op, position: int, axis: Optional[int] = None
+    ) -> Activation:
+        """A value as a tensor with labels.
+
+        Args:
+          op: reads the value.
+          position: number of the input.
+          axis: channel axis of a weight with several long axes, counted from the end
+            (-1 the last); None: it may have one long axis only.
+        """
         value = op.inputs[position]
         if isinstance(value, Activation):
             if value.shape is None:
@@ -256,15 +325,20 @@ class Tracer:
         if isinstance(value, Constant) and np.prod(value.shape) == 1:
             return values_lib.fixed(value.shape)
         weight = self.as_weight(op, position)
-        long = [axis for axis, size in enumerate(weight.shape) if size > 1]
+        long = _long_axes(weight.shape)
+        rank = len(weight.shape)
         if len(long) > 1:
-            raise Unsupported(f'weight {weight.source!r} with several axes as operand')
-        labels = np.zeros((1,) * len(weight.shape), np.int64)
-        if long:
-            shape = [1] * len(weight.shape)
-            shape[long[0]] = -1
-            labels = weight.axes[long[0]].reshape(shape)
-        return Activation(weight.shape, labels)
+            if axis is None or rank + axis not in long:
+                raise Unsupported(f'weight {weight.source!r} with several axes')
+            for other in set(long) - {rank + axis}:
+                reason = f'is no channel axis in {op.name!r}'
+                self.labels.freeze(weight.axes[other], reason)
+            long = [rank + axis]
+        if not long:
+            return values_lib.fixed(weight.shape)
+        return Activation(
+            weight.shape, layout.along(weight.axes[long[0]], long[0], rank)
+        )
 
     def as_weight(self, op: Op, position: int) -> Weight:
         """A variable, or a constant that now becomes a weight."""
@@ -279,7 +353,8 @@ class Tracer:
         """The weight of a node, the same each time."""
         if source not in self._weights:
             axes = tuple(self.labels.fresh(size) for size in shape)
-            self._weights[source] = Weight(source, shape, axes)
+            own = tuple(range(len(shape)))
+            self._weights[source] = Weight(source, shape, axes, own)
         return self._weights[source]
 
     def is_trainable(self, source: str) -> bool:
@@ -288,12 +363,54 @@ class Tracer:
 
     def use(self, op: Op, weight: Weight, axis: int, role: str) -> np.ndarray:
         """Records that `op` reads a weight along `axis`; returns that axis' labels."""
-        self._uses.append(Use(op.name, weight.source, axis, role))
+        source_axis = weight.source_axes[axis]
+        if source_axis is not None:
+            self._uses.append(Use(op.name, weight.source, source_axis, role))
         return weight.axes[axis]
 
-    def kernel(self, kernel: Kernel) -> None:
-        """Records a convolution or dense layer."""
+    def kernel(
+        self,
+        op: Op,
+        weight: Weight,
+        in_axis: int,
+        out_axis: int,
+        positions: Optional[int] = 1,
+        taps: int = 1,
+        borders: bool = False,
+        reads: int = 0,
+    ) -> None:
+        """Records a convolution or dense layer; axes as the op sees them."""
+        axes = weight.source_axes[in_axis], weight.source_axes[out_axis]
+        if axes[0] is None or axes[1] is None:
+            raise Unsupported('a kernel without an input or output axis')
+        kernel = Kernel(
+            node=op.name,
+            op=op.type,
+            reads=reads,
+            source=weight.source,
+            positions=positions,
+            in_axis=axes[0],
+            out_axis=axes[1],
+            taps=taps,
+            borders=borders,
+            scaled=weight.scaled,
+        )
         self._kernels.append(kernel)
+
+    def index(self, op: Op, position: int, labels: np.ndarray) -> None:
+        """Records that a constant input of `op` indexes `labels`."""
+        value = op.inputs[position]
+        if not isinstance(value, Constant):
+            raise Unsupported('computed indices')
+        use = IndexUse(op.name, position, value.node.name, labels)
+        self._indices.append(use)
+
+    def part(self, op: Op, labels: np.ndarray) -> np.ndarray:
+        """Records that `labels` must not all go; returns them."""
+        if not labels.size:
+            raise Unsupported('an empty part')
+        self._parts.append(Part(op.name, labels))
+        return labels
 
     def size(self, size: Size, labels: np.ndarray) -> None:
         """Records that a constant size counts `labels`."""
@@ -313,6 +430,9 @@ class Tracer:
             uses=tuple(self._uses),
             kernels=tuple(self._kernels),
             sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self._sizes),
+            indices=tuple(i._replace(labels=of_label[i.labels]) for i in self._indices),
+            parts=tuple(p._replace(labels=of_label[p.labels]) for p in self._parts),
+            count=len(of_label),
             frozen=classes.reasons,
             unsupported=tuple(self._unsupported),
         )

@@ -13,12 +13,13 @@ Four kinds of value flow along the edges of a graph:
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Tuple, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.labels import FIXED
+from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph.view import Shape
 
 
@@ -29,6 +30,9 @@ class Activation:
     Attributes:
       shape: static shape, None where unknown; None as a whole if the rank is unknown.
       labels: array of the same rank; each axis has size 1 or the tensor's size.
+
+    Raises:
+      Unsupported: if labels and shape do not fit: the graph's own sizes do not.
     """
 
     shape: Optional[Shape]
@@ -37,11 +41,13 @@ class Activation:
     def __post_init__(self) -> None:
         if self.shape is None:
             return
-        if self.labels.ndim != len(self.shape):
-            raise ValueError(f'labels {self.labels.shape} for a tensor {self.shape}')
-        for size, dim in zip(self.labels.shape, self.shape):
-            if size not in (1, dim):
-                raise ValueError(f'labels {self.labels.shape} for tensor {self.shape}')
+        fits = self.labels.ndim == len(self.shape) and all(
+            size in (1, dim) for size, dim in zip(self.labels.shape, self.shape)
+        )
+        if not fits:
+            raise Unsupported(
+                f'channels along {self.labels.shape} in a tensor {self.shape}'
+            )
 
     @property
     def rank(self) -> int:
@@ -52,6 +58,19 @@ class Activation:
         """Whether the labels change along an axis."""
         return self.labels.shape[axis] > 1
 
+    def channels(self, axis: int) -> np.ndarray:
+        """`[size]` labels along an axis.
+
+        Raises:
+          Unsupported: if they change along another axis, or the size is unknown.
+        """
+        if any(self.varies(a) for a in range(self.rank) if a != axis):
+            raise Unsupported('channels along another axis')
+        size = (self.shape or ())[axis]
+        if size is None:
+            raise Unsupported('an unknown number of channels')
+        return np.broadcast_to(self.labels.ravel(), (size,))
+
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
@@ -59,13 +78,28 @@ class Weight:
 
     Attributes:
       source: name of the variable or Const node.
-      shape: its static shape.
+      shape: static shape, as seen here: a weight may have been transposed.
       axes: one `[size]` label vector per axis.
+      source_axes: the axis of the source that each axis is; None for an axis of size 1
+        that the source lacks.
+      scaled: whether an op lies between that changes values, but keeps zeros zero.
     """
 
     source: str
     shape: Tuple[int, ...]
     axes: Tuple[np.ndarray, ...]
+    source_axes: Tuple[Optional[int], ...]
+    scaled: bool = False
+
+    def view(self, axes: Sequence[Optional[int]]) -> Weight:
+        """The same weight with its axes in another order; None inserts a new one."""
+        fixed = np.full(1, FIXED)
+        return dataclasses.replace(
+            self,
+            shape=tuple(1 if a is None else self.shape[a] for a in axes),
+            axes=tuple(fixed if a is None else self.axes[a] for a in axes),
+            source_axes=tuple(None if a is None else self.source_axes[a] for a in axes),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +127,7 @@ class Size:
     Attributes:
       value: the number if a constant fixes it (-1: follows from the others), else None.
       labels: what the size counts, if it is taken from a tensor at run time.
+      static: the number that it has before anything is removed, if that is known.
       node: the Const node, if there is one.
       consumer: node that reads the constant.
       position: number of the input by which it does.
@@ -101,6 +136,7 @@ class Size:
 
     value: Optional[int] = None
     labels: Optional[np.ndarray] = None
+    static: Optional[int] = None
     node: str = ''
     consumer: str = ''
     position: int = 0

@@ -27,11 +27,20 @@ class NewSize(NamedTuple):
     value: int
 
 
+class NewConstant(NamedTuple):
+    """The constant that `consumer` reads as input `position` becomes `value`."""
+
+    consumer: str
+    position: int
+    value: np.ndarray
+
+
 def resize(
     model: model_lib.Model,
     shapes: Mapping[str, Tuple[int, ...]],
     constants: Mapping[str, np.ndarray],
     sizes: Sequence[NewSize],
+    replaced: Sequence[NewConstant] = (),
 ) -> model_lib.Model:
     """A model with new sizes.
 
@@ -40,6 +49,7 @@ def resize(
       shapes: variable node -> new shape.
       constants: Const node that acts as a weight -> new array.
       sizes: constants that hold a size and must follow.
+      replaced: constants that change as a whole.
 
     Returns:
       A model with the same node names, plus one Const per rewritten size vector.
@@ -54,7 +64,7 @@ def resize(
         elif node.name in constants:
             proto = tf.make_tensor_proto(constants[node.name])
             node.attr['value'].tensor.CopyFrom(proto)
-    _rewrite_sizes(graph_def, sizes)
+    _replace_constants(graph_def, [*_resized(graph_def, sizes), *replaced])
     variables = tuple(
         dataclasses.replace(v, shape=shapes[v.node], full_shape=shapes[v.node])
         if v.node in shapes
@@ -64,28 +74,40 @@ def resize(
     return model_lib.Model(graph_def, model.inputs, model.outputs, variables)
 
 
-def _rewrite_sizes(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> None:
-    """Gives every consumer a size constant of its own, placed before it."""
+def _resized(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> List[NewConstant]:
+    """The constants that result from new sizes of some of their elements."""
     by_input: Dict[Tuple[str, int], List[NewSize]] = {}
     for size in sizes:
         by_input.setdefault((size.consumer, size.position), []).append(size)
-    nodes = {node.name: node for node in graph_def.node}
-    added: Dict[str, List[tf.NodeDef]] = {}
+    nodes = {node.name: node for node in graph_def.node} if by_input else {}
+    found = []
     for (consumer, position), group in by_input.items():
-        new = tf.NodeDef()
-        new.CopyFrom(nodes[group[0].node])
-        new.name = _free_name(f'{consumer}/size_{position}', nodes)
-        value = np.array(tf.make_ndarray(new.attr['value'].tensor))
+        value = np.array(constant_value(nodes[group[0].node]))
         for size in group:
             value.ravel()[size.element] = size.value
-        new.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
+        found.append(NewConstant(consumer, position, value))
+    return found
+
+
+def _replace_constants(graph_def: tf.GraphDef, found: Sequence[NewConstant]) -> None:
+    """Gives every consumer a constant of its own, placed before it."""
+    if not found:
+        return
+    nodes = {node.name: node for node in graph_def.node}
+    added: Dict[str, List[tf.NodeDef]] = {}
+    for consumer, position, value in found:
+        new = tf.NodeDef(op='Const')
+        new.name = _free_name(f'{consumer}/stripped_{position}', nodes)
+        proto = tf.make_tensor_proto(value)
+        new.attr['dtype'].type = proto.dtype
+        new.attr['value'].tensor.CopyFrom(proto)
+        nodes[new.name] = new
         nodes[consumer].input[position] = new.name
         added.setdefault(consumer, []).append(new)
-    if added:
-        ordered = [n for old in graph_def.node for n in (*added.get(old.name, ()), old)]
-        copies = [tf.NodeDef.FromString(node.SerializeToString()) for node in ordered]
-        del graph_def.node[:]
-        graph_def.node.extend(copies)
+    ordered = [n for old in graph_def.node for n in (*added.get(old.name, ()), old)]
+    copies = [tf.NodeDef.FromString(node.SerializeToString()) for node in ordered]
+    del graph_def.node[:]
+    graph_def.node.extend(copies)
 
 
 def _free_name(base: str, taken: Mapping[str, tf.NodeDef]) -> str:

@@ -4,8 +4,10 @@ from tf1pruning.channels.rules import (
     elementwise,
     kernels,
     normalization,
+    parts,
     reduction,
     shapes,
+    sizes,
     sources,
     spatial,
 )
@@ -14,8 +16,10 @@ __all__ = [
     'elementwise',
     'kernels',
     'normalization',
+    'parts',
     'reduction',
     'shapes',
+    'sizes',
     'sources',
     'spatial',
 ]

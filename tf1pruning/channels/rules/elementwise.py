@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import List, Optional, Tuple
+from typing import List, Optional, Tuple, Union
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import values
+from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import BIAS, RULES, SCALE, STATISTIC, Op, Tracer
-from tf1pruning.channels.values import Activation, Constant, Weight
+from tf1pruning.channels.values import Activation, Constant, Sizes, Weight
 from tf1pruning.graph.view import Shape
 
 UNARY = (
     'Abs',
+    'Acos',
+    'Asin',
+    'Atan',
     'Ceil',
+    'Cos',
+    'Cosh',
     'Elu',
     'Erf',
+    'Erfc',
     'Exp',
     'Expm1',
     'Floor',
+    'Inv',
+    'IsFinite',
+    'IsInf',
+    'IsNan',
     'Log',
     'Log1p',
+    'LogicalNot',
     'Neg',
+    'OnesLike',
     'Reciprocal',
+    'Rint',
     'Relu',
     'Relu6',
     'Round',
@@ -31,59 +48,154 @@ UNARY = (
     'Selu',
     'Sigmoid',
     'Sign',
+    'Sin',
+    'Sinh',
     'Softplus',
     'Softsign',
     'Sqrt',
     'Square',
+    'Tan',
     'Tanh',
+    'ZerosLike',
 )
 BINARY = (
     'Add',
     'AddV2',
+    'Atan2',
     'Div',
     'DivNoNan',
+    'Equal',
+    'FloorDiv',
+    'FloorMod',
+    'Greater',
+    'GreaterEqual',
+    'Less',
+    'LessEqual',
+    'LogicalAnd',
+    'LogicalOr',
     'Maximum',
     'Minimum',
+    'Mod',
     'Mul',
     'MulNoNan',
+    'NotEqual',
     'Pow',
     'RealDiv',
     'SquaredDifference',
     'Sub',
+    'TruncateDiv',
+    'Xdivy',
+    'Xlogy',
 )
+# Scaling maps a zero weight to zero, so the result is still that weight to the trace.
+SCALING = frozenset(('Mul', 'RealDiv', 'Div'))
 _ZEROED = {'Add': BIAS, 'AddV2': BIAS, 'Sub': BIAS, 'Mul': SCALE}
 
 
 @RULES.register(*UNARY, attributes='T')
 @RULES.register('LeakyRelu', attributes='T alpha')
-@RULES.register('Cast', attributes='SrcT DstT Truncate')
 def unary(op: Op, tracer: Tracer) -> Activation:
     """Keeps its input's labels."""
     del tracer
     return op.activation(0)
 
 
-@RULES.register(*BINARY, attributes='T')
+@RULES.register('Cast', attributes='SrcT DstT Truncate')
+def cast(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+    """Keeps its input's labels; a size stays a size among the integers."""
+    if isinstance(op.inputs[0], Sizes) and tf.as_dtype(op.attr('DstT').type).is_integer:
+        return op.inputs[0]
+    return _rounded(op, tracer)
+
+
+@RULES.register('FakeQuantWithMinMaxArgs', attributes='min max num_bits narrow_range')
+@RULES.register('FakeQuantWithMinMaxVars', attributes='num_bits narrow_range')
+def _rounded(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
+    """Keeps its input's labels; maps a zero weight to zero."""
+    del tracer
+    kernel = op.kernel_like(0)
+    if kernel is not None:
+        return dataclasses.replace(kernel, scaled=True)
+    return op.activation(0)
+
+
+@RULES.register('FakeQuantWithMinMaxVarsPerChannel', attributes='num_bits narrow_range')
+def fake_quant_per_channel(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
+    """Ties the ranges to the last axis."""
+    value = _rounded(op, tracer)
+    last = len(op.shape()) - 1
+    labels = value.axes[last] if isinstance(value, Weight) else value.channels(last)
+    for position in (1, 2):
+        found = tracer.use(op, op.weight(position), 0, STATISTIC)
+        reason = f'is the range of fixed channels in {op.name!r}'
+        tracer.labels.unify(found, labels, reason)
+    return value
+
+
+@RULES.register('Select', attributes='T')
+def select(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+    """Chooses between equal positions; its condition has the same shape."""
+    if op.activation(0).rank != op.activation(1).rank:
+        raise Unsupported('a condition of another rank')
+    return combine(op, tracer)
+
+
+@RULES.register('ClipByValue', 'SelectV2', attributes='T')
+@RULES.register(*BINARY, attributes='T incompatible_shape_error')
 @RULES.register('AddN', attributes='T N')
-def combine(op: Op, tracer: Tracer) -> Activation:
+def combine(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
     """Unifies equal positions of its inputs, broadcast as TensorFlow does."""
-    operands = []
-    for position, value in enumerate(op.inputs):
-        operands.append(op.activation(position))
-        if isinstance(value, (Weight, Constant)) and np.prod(value.shape) > 1:
-            _record_parameter(op, tracer, position)
-    join = functools.partial(_unify, op, tracer)
-    return functools.reduce(join, operands)
+    found = _scaled_weight(op) or sizes.arithmetic(op, tracer)
+    if found is not None:
+        return found
+    axis = _channel_axis(op)
+    operands = [tracer.as_activation(op, i, axis) for i in range(len(op.inputs))]
+    for value, operand in zip(op.inputs, operands):
+        if isinstance(value, (Weight, Constant)):
+            _record_parameter(op, tracer, value, operand)
+    return functools.reduce(functools.partial(_unify, op, tracer), operands)
 
 
-def _record_parameter(op: Op, tracer: Tracer, position: int) -> None:
+def _scaled_weight(op: Op) -> Optional[Weight]:
+    """The weight that the op multiplies by a number, if that is all it does."""
+    if op.type not in SCALING:
+        return None
+    pairs = [(0, 1), (1, 0)] if op.type == 'Mul' else [(0, 1)]
+    for position, other in pairs:
+        factor = op.inputs[other]
+        is_number = isinstance(factor, (Weight, Constant)) and factor.shape == ()
+        kernel = op.kernel_like(position) if is_number else None
+        if kernel is not None and len(kernel.shape) > 1:
+            return dataclasses.replace(kernel, scaled=True)
+    return None
+
+
+def _channel_axis(op: Op) -> int:
+    """Axis along which the operands' channels lie, from the end; -1 if none do."""
+    for value in op.inputs:
+        if isinstance(value, Activation) and value.shape is not None:
+            for axis in range(value.rank):
+                if value.varies(axis):
+                    return axis - value.rank
+    return -1
+
+
+def _record_parameter(
+    op: Op, tracer: Tracer, value: Union[Constant, Weight], operand: Activation
+) -> None:
     """A weight among the operands: a bias, a scale, or something never zeroed."""
-    weight = op.weight(position)
-    long = [axis for axis, size in enumerate(weight.shape) if size > 1]
+    varying = [axis for axis in range(operand.rank) if operand.varies(axis)]
+    if not varying:
+        return
+    weight = (
+        value
+        if isinstance(value, Weight)
+        else tracer.make_weight(value.node.name, value.shape)
+    )
     role = _ZEROED.get(op.type, STATISTIC)
-    if not tracer.is_trainable(weight.source):
+    if weight.scaled or not tracer.is_trainable(weight.source):
         role = STATISTIC
-    tracer.use(op, weight, long[0], role)
+    tracer.use(op, weight, varying[0], role)
 
 
 def _unify(op: Op, tracer: Tracer, x: Activation, y: Activation) -> Activation:

@@ -8,34 +8,43 @@ import numpy as np
 
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.channels.trace import CONSUMER, PRODUCER, RULES, Kernel, Op, Tracer
+from tf1pruning.channels.rules import sizes
+from tf1pruning.channels.trace import CONSUMER, PRODUCER, RULES, Op, Tracer
 from tf1pruning.channels.values import Activation, Weight
 
-HWIO_IN, HWIO_OUT = 2, 3
 DEPTHWISE_CHANNEL, DEPTHWISE_MULTIPLIER = 2, 3
 
 
-def _image(op: Op) -> Tuple[Activation, int]:
-    x = op.activation(0)
-    if x.rank != 4:
+def _image(op: Op, position: int, rank: int) -> Tuple[np.ndarray, int]:
+    """Channel labels of an image and their axis."""
+    x = op.activation(position)
+    if x.rank != rank:
         raise Unsupported(f'an input of rank {x.rank}')
-    axis = layout.channel_axis(op.node, 4)
-    if any(x.varies(a) for a in range(4) if a != axis):
-        raise Unsupported('an input whose channels lie along several axes')
-    return x, axis
+    axis = layout.channel_axis(op.node, rank)
+    return x.channels(axis), axis
 
 
-def _positions(op: Op, axis: int) -> Optional[int]:
-    """Output pixels of one example."""
-    sizes = [size for a, size in enumerate(op.shape()) if a not in (0, axis)]
-    if any(size is None for size in sizes):
+def _pixels(shape: Tuple[Optional[int], ...], axis: int) -> Optional[int]:
+    """Pixels of one example."""
+    found = [size for a, size in enumerate(shape) if a not in (0, axis)]
+    if any(size is None for size in found):
         return None
-    return int(np.prod([size or 0 for size in sizes], dtype=np.int64))
+    return int(np.prod([size or 0 for size in found], dtype=np.int64))
 
 
-def _freeze_axes(op: Op, tracer: Tracer, weight: Weight, *axes: int) -> None:
+def _freeze_axes(op: Op, tracer: Tracer, weight: Weight, *axes: int) -> int:
+    """Freezes the spatial axes of a kernel; returns their joint size."""
     for axis in axes:
         tracer.labels.freeze(weight.axes[axis], f'is a spatial axis in {op.name!r}')
+    return int(np.prod([weight.shape[axis] for axis in axes]))
+
+
+def _read(
+    op: Op, tracer: Tracer, kernel: Weight, axis: int, channels: np.ndarray
+) -> None:
+    """Binds the channels of the input to an axis of the kernel."""
+    labels = tracer.use(op, kernel, axis, CONSUMER)
+    tracer.labels.unify(labels, channels, f'reads fixed channels in {op.name!r}')
 
 
 @RULES.register(
@@ -43,57 +52,88 @@ def _freeze_axes(op: Op, tracer: Tracer, weight: Weight, *axes: int) -> None:
     attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
     'dilations',
 )
-def conv2d(op: Op, tracer: Tracer) -> Activation:
-    """Binds the input's channels to the kernel's axis 2 and makes those of axis 3."""
-    x, axis = _image(op)
+@RULES.register('Conv3D', attributes='T strides padding data_format dilations')
+def convolution(op: Op, tracer: Tracer) -> Activation:
+    """Binds the input's channels to the last but one axis, makes those of the last.
+
+    In a grouped convolution every group reads the same axis of the kernel, so the
+    groups' inputs are tied together, and so are their outputs.
+    """
     kernel = op.weight(1)
-    channels = (x.shape or ())[axis]
-    if channels != kernel.shape[HWIO_IN]:
-        raise Unsupported(f'{channels} channels into kernel {kernel.shape} (grouped)')
-    _freeze_axes(op, tracer, kernel, 0, 1)
-    taps = kernel.shape[0] * kernel.shape[1]
-    reads = tracer.use(op, kernel, HWIO_IN, CONSUMER)
-    tracer.labels.unify(reads, x.labels.ravel(), f'reads fixed channels in {op.name!r}')
-    makes = tracer.use(op, kernel, HWIO_OUT, PRODUCER)
+    rank = len(kernel.shape)
+    channels, axis = _image(op, 0, rank)
+    size, made = kernel.shape[-2:]
+    groups = len(channels) // max(size, 1)
+    if groups * size != len(channels) or made % max(groups, 1):
+        raise Unsupported(f'{len(channels)} channels into kernel {kernel.shape}')
+    taps = _freeze_axes(op, tracer, kernel, *range(rank - 2))
+    _read(op, tracer, kernel, rank - 2, channels.reshape(groups, size))
+    makes = tracer.use(op, kernel, rank - 1, PRODUCER)
+    per_group = makes.reshape(groups, -1)
+    tracer.labels.unify(per_group, per_group[:1], 'is in one group of several')
     tracer.kernel(
-        Kernel(
-            node=op.name,
-            op=op.type,
-            source=kernel.source,
-            positions=_positions(op, axis),
-            in_axis=HWIO_IN,
-            out_axis=HWIO_OUT,
-            taps=taps,
-            borders=layout.pads_with_zeros(op.node, taps),
-        )
+        op,
+        kernel,
+        in_axis=rank - 2,
+        out_axis=rank - 1,
+        positions=_pixels(op.shape(), axis),
+        taps=taps,
+        borders=layout.pads_with_zeros(op.node, taps),
     )
-    return Activation(op.shape(), layout.along(makes, axis, 4))
+    return Activation(op.shape(), layout.along(makes, axis, rank))
+
+
+@RULES.register(
+    'Conv2DBackpropInput',
+    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
+    'dilations',
+)
+@RULES.register(
+    'Conv3DBackpropInputV2',
+    attributes='T strides padding data_format dilations Tshape',
+)
+def transposed_convolution(op: Op, tracer: Tracer) -> Activation:
+    """Kernel `[..., out, in]`; the output's channel count stands in the first input."""
+    kernel = op.weight(1)
+    rank = len(kernel.shape)
+    channels, axis = _image(op, 2, rank)
+    taps = _freeze_axes(op, tracer, kernel, *range(rank - 2))
+    _read(op, tracer, kernel, rank - 1, channels)
+    makes = tracer.use(op, kernel, rank - 2, PRODUCER)
+    labels = layout.along(makes, axis, rank)
+    sizes.bind_shape(op, tracer, 0, labels)
+    tracer.kernel(
+        op,
+        kernel,
+        in_axis=rank - 1,
+        out_axis=rank - 2,
+        positions=_pixels(op.activation(2).shape or (), axis),
+        taps=taps,
+        borders=taps > 1,
+        reads=2,
+    )
+    return Activation(op.shape(), labels)
 
 
 @RULES.register(
     'DepthwiseConv2dNative', attributes='T strides padding data_format dilations'
 )
-def depthwise_conv2d(op: Op, tracer: Tracer) -> Activation:
+def depthwise_convolution(op: Op, tracer: Tracer) -> Activation:
     """Channel c becomes the channels c * multiplier ... of the output."""
-    x, axis = _image(op)
     kernel = op.weight(1)
-    _freeze_axes(op, tracer, kernel, 0, 1, DEPTHWISE_MULTIPLIER)
-    taps = kernel.shape[0] * kernel.shape[1]
+    channels, axis = _image(op, 0, 4)
+    taps = _freeze_axes(op, tracer, kernel, 0, 1)
+    _freeze_axes(op, tracer, kernel, DEPTHWISE_MULTIPLIER)
     labels = tracer.use(op, kernel, DEPTHWISE_CHANNEL, PRODUCER)
-    tracer.labels.unify(
-        labels, x.labels.ravel(), f'reads fixed channels in {op.name!r}'
-    )
+    tracer.labels.unify(labels, channels, f'reads fixed channels in {op.name!r}')
     tracer.kernel(
-        Kernel(
-            node=op.name,
-            op=op.type,
-            source=kernel.source,
-            positions=_positions(op, axis),
-            in_axis=DEPTHWISE_CHANNEL,
-            out_axis=DEPTHWISE_CHANNEL,
-            taps=taps,
-            borders=layout.pads_with_zeros(op.node, taps),
-        )
+        op,
+        kernel,
+        in_axis=DEPTHWISE_CHANNEL,
+        out_axis=DEPTHWISE_CHANNEL,
+        positions=_pixels(op.shape(), axis),
+        taps=taps,
+        borders=layout.pads_with_zeros(op.node, taps),
     )
     out = np.repeat(labels, kernel.shape[DEPTHWISE_MULTIPLIER])
     return Activation(op.shape(), layout.along(out, axis, 4))
@@ -102,24 +142,35 @@ def depthwise_conv2d(op: Op, tracer: Tracer) -> Activation:
 @RULES.register('MatMul', attributes='T transpose_a transpose_b')
 def matmul(op: Op, tracer: Tracer) -> Activation:
     """A dense layer: activation `[batch, in]` times weight `[in, out]`."""
-    x = op.activation(0)
-    if op.attr('transpose_a').b or x.varies(0):
+    if op.attr('transpose_a').b:
         raise Unsupported('a transposed activation')
-    kernel = op.weight(1)
-    in_axis, out_axis = (1, 0) if op.attr('transpose_b').b else (0, 1)
-    reads = tracer.use(op, kernel, in_axis, CONSUMER)
-    tracer.labels.unify(reads, x.labels[0], f'reads fixed channels in {op.name!r}')
+    return _dense(op, tracer, op.attr('transpose_b').b)
+
+
+@RULES.register('BatchMatMul', 'BatchMatMulV2', attributes='T adj_x adj_y')
+def batch_matmul(op: Op, tracer: Tracer) -> Activation:
+    """A dense layer on the last axis, if the second factor is a weight."""
+    if op.attr('adj_x').b:
+        raise Unsupported('a transposed activation')
+    return _dense(op, tracer, op.attr('adj_y').b)
+
+
+def _dense(op: Op, tracer: Tracer, transposed: bool) -> Activation:
+    kernel, x = op.weight(1), op.activation(0)
+    rank = len(kernel.shape)
+    if rank < 2 or any(size != 1 for size in kernel.shape[:-2]):
+        raise Unsupported(f'a kernel of shape {kernel.shape}')
+    in_axis, out_axis = rank - 2, rank - 1
+    if transposed:
+        in_axis, out_axis = out_axis, in_axis
+    _read(op, tracer, kernel, in_axis, x.channels(x.rank - 1))
     makes = tracer.use(op, kernel, out_axis, PRODUCER)
     tracer.kernel(
-        Kernel(
-            node=op.name,
-            op=op.type,
-            source=kernel.source,
-            positions=1,
-            in_axis=in_axis,
-            out_axis=out_axis,
-            taps=1,
-            borders=False,
-        )
+        op,
+        kernel,
+        in_axis=in_axis,
+        out_axis=out_axis,
+        positions=_pixels(x.shape or (), x.rank - 1),
     )
-    return Activation(op.shape(), makes[np.newaxis])
+    out_rank = len(op.shape())
+    return Activation(op.shape(), layout.along(makes, out_rank - 1, out_rank))

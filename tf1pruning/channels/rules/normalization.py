@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import Tuple
 
-import numpy as np
-
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import BIAS, RULES, SCALE, STATISTIC, Op, Tracer
 from tf1pruning.channels.values import Activation
-
-
-def _channels(op: Op, x: Activation, axis: int) -> np.ndarray:
-    """Labels along the channel axis, as long as the axis."""
-    if any(x.varies(a) for a in range(x.rank) if a != axis):
-        raise Unsupported('an input whose channels lie along several axes')
-    size = op.shape()[axis]
-    if size is None:
-        raise Unsupported('an unknown number of channels')
-    return np.broadcast_to(x.labels.ravel(), (size,))
 
 
 @RULES.register(
@@ -33,7 +21,7 @@ def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
     if op.attr('is_training').b:
         raise Unsupported('training mode')
     x = op.activation(0)
-    channels = _channels(op, x, layout.channel_axis(op.node, x.rank))
+    channels = x.channels(layout.channel_axis(op.node, x.rank))
     for position, role in enumerate((SCALE, BIAS, STATISTIC, STATISTIC), start=1):
         labels = tracer.use(op, op.weight(position), 0, role)
         reason = f'normalizes fixed channels in {op.name!r}'
@@ -46,7 +34,7 @@ def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
 def bias_add(op: Op, tracer: Tracer) -> Activation:
     """Ties a bias to the channels of its input."""
     x = op.activation(0)
-    channels = _channels(op, x, layout.channel_axis(op.node, x.rank))
+    channels = x.channels(layout.channel_axis(op.node, x.rank))
     labels = tracer.use(op, op.weight(1), 0, BIAS)
     tracer.labels.unify(labels, channels, f'is added to fixed channels in {op.name!r}')
     return x

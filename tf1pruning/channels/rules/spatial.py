@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
 from tf1pruning.channels.values import Activation
 
 
 @RULES.register(
     'AvgPool',
+    'AvgPool3D',
     'MaxPool',
+    'MaxPool3D',
     attributes='T ksize strides padding data_format explicit_paddings',
 )
 def pool(op: Op, tracer: Tracer) -> Activation:
@@ -22,14 +28,45 @@ def pool(op: Op, tracer: Tracer) -> Activation:
     return Activation(op.shape(), x.labels)
 
 
-@RULES.register('Pad', 'PadV2', 'MirrorPad', attributes='T Tpaddings mode')
+@RULES.register('Pad', 'PadV2', attributes='T Tpaddings')
 def pad(op: Op, tracer: Tracer) -> Activation:
-    """Keeps the labels; channels themselves may not be padded."""
+    """Keeps the labels; padded channels are new ones, counted by the paddings."""
+    x = op.activation(0)
+    paddings = op.constant(1)
+    labels = x.labels
+    for axis, (before, after) in enumerate(paddings):
+        if (before or after) and x.varies(axis):
+            channels = x.channels(axis)
+            first, last = tracer.labels.fresh(before), tracer.labels.fresh(after)
+            items = sizes.items_of_matrix(op, 1)
+            tracer.size(items[2 * axis], first)
+            tracer.size(items[2 * axis + 1], last)
+            found = np.concatenate([first, channels, last])
+            labels = layout.along(found, axis, x.rank)
+    return Activation(op.shape(), labels)
+
+
+@RULES.register('MirrorPad', attributes='T Tpaddings mode')
+def mirror_pad(op: Op, tracer: Tracer) -> Activation:
+    """Keeps the labels; channels themselves may not be mirrored."""
     del tracer
     x = op.activation(0)
     for axis, (before, after) in enumerate(op.constant(1)):
         if (before or after) and x.varies(axis):
-            raise Unsupported('padding of channels')
+            raise Unsupported('mirrored channels')
+    return Activation(op.shape(), x.labels)
+
+
+@RULES.register('SpaceToBatchND', attributes='T Tblock_shape Tpaddings')
+@RULES.register('BatchToSpaceND', attributes='T Tblock_shape Tcrops')
+def batch_blocks(op: Op, tracer: Tracer) -> Activation:
+    """How a dilated convolution is written: moves pixels into the batch and back."""
+    x = op.activation(0)
+    for value in op.inputs[1:]:
+        tracer.freeze_value(value, f'has its size used as a number in {op.name!r}')
+    blocks = int(op.input_shape(1)[0] or 0)
+    if any(x.varies(axis) for axis in range(1 + blocks)):
+        raise Unsupported('channels along a spatial axis')
     return Activation(op.shape(), x.labels)
 
 
@@ -42,8 +79,8 @@ def pad(op: Op, tracer: Tracer) -> Activation:
 )
 def resize(op: Op, tracer: Tracer) -> Activation:
     """Keeps the labels of the last axis."""
-    del tracer
     x = op.activation(0)
+    tracer.freeze_value(op.inputs[1], f'has its size used as a number in {op.name!r}')
     if x.varies(1) or x.varies(2):
         raise Unsupported('channels along a resized axis')
     return Activation(op.shape(), x.labels)

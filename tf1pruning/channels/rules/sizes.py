@@ -1,0 +1,173 @@
+"""Shapes as values in the graph: where channel counts hide.
+
+A size is fixed by a constant, which must then shrink with its channels, or taken from a
+tensor at run time, which ties the channels on both sides.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value
+
+_ARITHMETIC: Dict[str, Callable[[int, int], int]] = {
+    'Add': lambda x, y: x + y,
+    'AddV2': lambda x, y: x + y,
+    'FloorDiv': lambda x, y: x // y,
+    'FloorMod': lambda x, y: x % y,
+    'Maximum': max,
+    'Minimum': min,
+    'Mul': lambda x, y: x * y,
+    'Sub': lambda x, y: x - y,
+}
+
+
+def items_of(value: Value, consumer: str, position: int) -> Optional[Tuple[Size, ...]]:
+    """The sizes in a value that `consumer` reads; None if it is no shape."""
+    if isinstance(value, Sizes):
+        return value.items
+    if isinstance(value, Constant) and len(value.shape) <= 1:
+        flat = np.ravel(value.value)
+        if flat.dtype.kind == 'i':
+            return tuple(
+                Size(
+                    value=int(number),
+                    node=value.node.name,
+                    consumer=consumer,
+                    position=position,
+                    element=element,
+                )
+                for element, number in enumerate(flat)
+            )
+    return None
+
+
+def items_of_matrix(op: Op, position: int) -> Tuple[Size, ...]:
+    """The elements of a constant matrix of sizes (paddings), row by row."""
+    value = op.inputs[position]
+    if not isinstance(value, Constant):
+        raise Unsupported('computed paddings')
+    return tuple(
+        Size(int(number), None, None, value.node.name, op.name, position, element)
+        for element, number in enumerate(np.ravel(value.value))
+    )
+
+
+def bind_shape(op: Op, tracer: Tracer, position: int, labels: np.ndarray) -> None:
+    """Ties the shape in input `position` to the labels of the tensor it describes.
+
+    Args:
+      op: reads the shape.
+      tracer: collects what is found.
+      position: number of the input.
+      labels: of the described tensor, along one axis.
+    """
+    items = items_of(op.inputs[position], op.name, position)
+    if items is None or len(items) != labels.ndim:
+        raise Unsupported('a computed shape')
+    for axis, item in enumerate(items):
+        counted = labels.ravel() if labels.shape[axis] > 1 else None
+        _bind(op, tracer, item, counted)
+
+
+def _bind(op: Op, tracer: Tracer, size: Size, labels: Optional[np.ndarray]) -> None:
+    """Ties one size to the labels along its axis; None: no channels lie along it."""
+    counted = size.labels
+    if labels is None:
+        if counted is not None and counted.size > 1:
+            tracer.labels.freeze(counted, f'has its size used in {op.name!r}')
+    elif size.value is not None:
+        if size.value >= 0:
+            tracer.size(size, labels)
+    elif counted is None or counted.size != labels.size:
+        tracer.labels.freeze(labels, f'is reshaped to a computed size in {op.name!r}')
+        if counted is not None:
+            tracer.labels.freeze(counted, f'has its size used in {op.name!r}')
+    else:
+        reason = f'is reshaped to the size of fixed channels in {op.name!r}'
+        tracer.labels.unify(labels, counted, reason)
+
+
+def all_items(op: Op, positions: Sequence[int]) -> Optional[List[Size]]:
+    """The sizes of several inputs in a row; None if an input is no shape."""
+    found: List[Size] = []
+    for position in positions:
+        items = items_of(op.inputs[position], op.name, position)
+        if items is None:
+            return None
+        found += items
+    return found
+
+
+@RULES.register('Shape', attributes='T out_type')
+def shape_of(op: Op, tracer: Tracer) -> Sizes:
+    """Sizes that follow the tensor by themselves."""
+    del tracer
+    x = op.inputs[0]
+    if not isinstance(x, Activation) or x.shape is None:
+        raise Unsupported('an input of unknown rank')
+    axes = range(x.rank)
+    if sum(x.varies(axis) for axis in axes) > 1:
+        raise Unsupported('channels along several axes')
+    counted = [x.labels.ravel() if x.varies(a) else None for a in axes]
+    known = zip(counted, x.shape)
+    return Sizes(tuple(Size(labels=labels, static=size) for labels, size in known))
+
+
+def product(items: Sequence[Size]) -> Size:
+    """The product of sizes: what it counts is repeated by the other factors."""
+    counting = [item for item in items if item.labels is not None]
+    if not counting:
+        statics = [item.static if item.value is None else item.value for item in items]
+        known = [size for size in statics if size is not None]
+        static = int(np.prod(known)) if len(known) == len(statics) else None
+        return Size(static=static)
+    others = product([item for item in items if item.labels is None])
+    if len(counting) > 1 or others.static is None or counting[0].labels is None:
+        raise Unsupported('a product of channel counts')
+    labels = np.tile(counting[0].labels, others.static)
+    return Size(labels=labels, static=labels.size)
+
+
+def arithmetic(op: Op, tracer: Tracer) -> Optional[Sizes]:
+    """Sums, products ... of sizes and integers; None if other values take part.
+
+    A multiple of a channel count counts the channels several times. Any other number
+    made from a channel count freezes the channels.
+    """
+    if len(op.inputs) != 2 or not any(isinstance(v, Sizes) for v in op.inputs):
+        return None
+    operands = [items_of(value, op.name, i) for i, value in enumerate(op.inputs)]
+    if operands[0] is None or operands[1] is None:
+        return None
+    count = max(len(operands[0]), len(operands[1]))
+    if any(len(items) not in (1, count) for items in operands):
+        raise Unsupported('sizes that do not fit')
+    left, right = (items * (count // len(items)) for items in operands)
+    pairs = zip(left, right)
+    items = tuple(_computed(op, tracer, x, y) for x, y in pairs)
+    return Sizes(items, scalar=all(is_scalar(value) for value in op.inputs))
+
+
+def _computed(op: Op, tracer: Tracer, x: Size, y: Size) -> Size:
+    counted = [item.labels for item in (x, y) if item.labels is not None]
+    if op.type == 'Mul' and counted:
+        return product([x, y])
+    for labels in counted:
+        tracer.labels.freeze(labels, f'has its size used as a number in {op.name!r}')
+    known = [item.static if item.value is None else item.value for item in (x, y)]
+    function = _ARITHMETIC.get(op.type)
+    if function is None or known[0] is None or known[1] is None:
+        return Size()
+    return Size(static=function(known[0], known[1]))
+
+
+def is_scalar(value: Value) -> bool:
+    """Whether a value is one size and no vector of sizes."""
+    if isinstance(value, Sizes):
+        return value.scalar
+    return isinstance(value, Constant) and value.shape == ()
