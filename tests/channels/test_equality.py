@@ -19,9 +19,7 @@ from tf1pruning.channels import trace as trace_lib
 from tf1pruning.graph.model import Model
 
 # Read by no network that runs on a CPU, or made by no version of TF 1.15.
-NOT_RUN = frozenset(
-    ('ArgMax', 'BiasAddV1', 'FusedBatchNorm', 'FusedBatchNormV2', 'Variable')
-)
+NOT_RUN = frozenset(('BiasAddV1', 'FusedBatchNorm', 'FusedBatchNormV2', 'Variable'))
 # No input for them but the one that the model ends in.
 SOURCES = frozenset(('PlaceholderWithDefault',))
 

@@ -34,19 +34,9 @@ def last(x):
     return tf.reduce_mean(networks.conv(x, 6, name='last'), [1, 2])
 
 
-def grouped(x):
-    kernel = tf.get_variable('grouped', [1, 1, 6, 12])
-    return tf.nn.conv2d(first(x), kernel, 1, 'SAME', name='grouped/Conv2D')
-
-
 def computed_kernel(x):
     kernel = tf.get_variable('kernel', [1, 1, 12, 4])
     return tf.nn.conv2d(first(x), kernel * kernel, 1, 'SAME', name='computed')
-
-
-def shuffle(x):
-    x = tf.reshape(first(x), [-1, 8, 8, 3, 4], name='shuffle')
-    return tf.reshape(x, [-1, 8, 8, 12])
 
 
 def transposed_activation(x):
@@ -93,21 +83,25 @@ FROZEN = {
         lambda x: tf.nn.max_pool2d(first(x), [1, 1, 1, 2], 2, 'VALID', name='pool'),
         "reaches 'pool': a window over channels",
     ),
-    'padded channels': (
-        lambda x: tf.pad(first(x), [[0, 0], [0, 0], [0, 0], [1, 0]], name='pad'),
-        "reaches 'pad': padding of channels",
+    'mirrored channels': (
+        lambda x: tf.pad(first(x), [[0, 0]] * 3 + [[1, 0]], 'REFLECT', name='pad'),
+        "reaches 'pad': mirrored channels",
     ),
-    'grouped': (
-        grouped,
-        "reaches 'grouped/Conv2D': 12 channels into kernel (1, 1, 6, 12) (grouped)",
+    'every other channel': (
+        lambda x: tf.identity(first(x)[..., ::2], name='half'),
+        "reaches 'strided_slice': a strided slice of channels",
+    ),
+    'one channel': (
+        lambda x: tf.expand_dims(first(x)[..., 3], -1),
+        "reaches 'strided_slice': a single channel taken out",
+    ),
+    'channels one by one': (
+        lambda x: tf.stack(tf.unstack(first(x), axis=-1, name='apart')[2:], -1),
+        "reaches 'apart': channels taken apart one by one",
     ),
     'computed kernel': (
         computed_kernel,
         "reaches 'computed': input 1 that is computed, not a weight",
-    ),
-    'channels on two axes': (
-        shuffle,
-        "reaches 'shuffle': channels split over several axes",
     ),
     'transposed activation': (
         transposed_activation,
@@ -232,11 +226,37 @@ def test_layers_are_recorded_with_their_work():
         return tf.layers.dense(tf.reduce_mean(x, [1, 2]), 2, name='dense')
 
     assert tracing.trace_of(build).kernels == (
-        Kernel('first/Conv2D', 'Conv2D', 'first/kernel', 16, 2, 3, 9, True),
-        Kernel('depthwise', 'DepthwiseConv2dNative', 'weights', 16, 2, 2, 25, True),
-        Kernel('point/Conv2D', 'Conv2D', 'point/kernel', 16, 2, 3, 1, False),
-        Kernel('dense/MatMul', 'MatMul', 'dense/kernel', 1, 0, 1, 1, False),
+        Kernel('first/Conv2D', 'Conv2D', 0, 'first/kernel', 16, 2, 3, 9, True, False),
+        Kernel(
+            'depthwise',
+            'DepthwiseConv2dNative',
+            0,
+            'weights',
+            16,
+            2,
+            2,
+            25,
+            True,
+            False,
+        ),
+        Kernel('point/Conv2D', 'Conv2D', 0, 'point/kernel', 16, 2, 3, 1, False, False),
+        Kernel('dense/MatMul', 'MatMul', 0, 'dense/kernel', 1, 0, 1, 1, False, False),
     )
+
+
+def test_the_groups_of_a_grouped_convolution_are_tied():
+    def build(x):
+        kernel = tf.get_variable('grouped/kernel', [1, 1, 6, 8])
+        return last(tf.nn.conv2d(first(x), kernel, 1, 'SAME'))
+
+    groups = tracing.groups_of(build)
+
+    assert {g.name: g.width for g in groups.values() if not g.frozen} == {
+        'first': 6,
+        'grouped': 4,
+    }
+    made = next(p for p in groups['first'].places if p.variable == 'first/kernel')
+    assert made.positions.tolist() == [[i, i + 6] for i in range(6)]
 
 
 @pytest.mark.parametrize(

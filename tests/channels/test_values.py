@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tf1pruning.channels import values
+from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.values import Activation
 
 
@@ -16,7 +17,7 @@ def test_labels_change_along_the_axes_where_they_are_long():
 
 @pytest.mark.parametrize('labels', [np.zeros([1, 3]), np.zeros([1, 1, 1, 4])])
 def test_labels_that_do_not_fit_the_tensor_are_refused(labels):
-    with pytest.raises(ValueError, match='labels'):
+    with pytest.raises(Unsupported, match='in a tensor'):
         Activation((None, 8, 8, 3), labels)
 
 

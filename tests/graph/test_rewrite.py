@@ -79,9 +79,9 @@ def test_each_reader_of_a_size_gets_a_constant_of_its_own():
 
     new = rewrite.resize(model, {}, {}, [NewSize('left', 1, 'shape', 2, 5)])
 
-    assert list(node(new, 'left').input) == ['input', 'left/size_1']
+    assert list(node(new, 'left').input) == ['input', 'left/stripped_1']
     assert node(new, 'right').input[1] == 'shape'
-    values = rewrite.constant_value(node(new, 'left/size_1'))
+    values = rewrite.constant_value(node(new, 'left/stripped_1'))
     assert values.tolist() == [-1, 2, 5]
     assert rewrite.constant_value(node(new, 'shape')).tolist() == [-1, 2, 3]
 
@@ -92,14 +92,14 @@ def test_several_elements_of_one_size_vector_change_together():
 
     new = rewrite.resize(model, {}, {}, sizes)
 
-    values = rewrite.constant_value(node(new, 'left/size_1'))
+    values = rewrite.constant_value(node(new, 'left/stripped_1'))
     assert values.tolist() == [-1, 3, 2]
     assert values.dtype == np.int32
 
 
 def test_a_new_constant_stands_before_its_reader_and_takes_a_free_name():
     def build(x):
-        x = tf.add(x, 1.0, name='left/size_1')
+        x = tf.add(x, 1.0, name='left/stripped_1')
         return tf.reshape(x, tf.constant([-1, 2, 3], name='shape'), name='left')
 
     model = model_of(build)
@@ -107,8 +107,8 @@ def test_a_new_constant_stands_before_its_reader_and_takes_a_free_name():
     new = rewrite.resize(model, {}, {}, [NewSize('left', 1, 'shape', 1, 3)])
 
     order = [n.name for n in new.graph_def.node]
-    assert order.index('left/size_1_1') == order.index('left') - 1
-    assert node(new, 'left').input[1] == 'left/size_1_1'
+    assert order.index('left/stripped_1_1') == order.index('left') - 1
+    assert node(new, 'left').input[1] == 'left/stripped_1_1'
 
 
 def test_a_scalar_size_changes_too():

@@ -129,18 +129,23 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
     Partition refinement: each place splits the classes that it holds from the rest, by
     the number of entries. Classes without places keep number -1.
     """
-    count = 1 + max((int(p.classes.max()) for p in places if p.classes.size), default=0)
-    signature = np.full(count, -1, np.int64)
+    signature = np.full(trace.count, -1, np.int64)
     numbers: Dict[Tuple[str, ...], int] = {}
     for channel, reasons in trace.frozen.items():
-        if channel < count:
-            signature[channel] = -2 - numbers.setdefault(reasons, len(numbers))
+        signature[channel] = -2 - numbers.setdefault(reasons, len(numbers))
     following = 0
     for place in places:
         members, entries = np.unique(place.classes, return_counts=True)
         pairs = np.stack([signature[members], entries])
         _, inverse = np.unique(pairs, axis=1, return_inverse=True)
         signature[members] = following + inverse.ravel()
+        following += len(members)
+    for part in trace.parts:
+        # Each group keeps a channel, so a part that is a whole group never gets empty.
+        members = np.unique(part.labels)
+        members = members[signature[members] >= 0]
+        _, inverse = np.unique(signature[members], return_inverse=True)
+        signature[members] = following + inverse
         following += len(members)
     signature[FIXED] = -1
     signature[signature < 0] = -1

@@ -147,30 +147,32 @@ def expand_dims(array: np.ndarray, axis: np.ndarray) -> np.ndarray:
 def reshape(array: np.ndarray, before: Shape, after: Shape) -> np.ndarray:
     """Reshape: repeats over the axes that are merged, cuts anew, compresses.
 
+    Only the axes from the first one that matters need known sizes: as many elements at
+    the end of one shape are as many at the end of the other.
+
     Args:
       array: of the rank of `before`.
-      before: static shape of the input; only the first size may be unknown.
+      before: static shape of the input.
       after: static shape of the output.
 
     Raises:
       Unsupported: if the sizes cannot be known.
     """
-    known_before, known_after = _known_sizes(before, after)
-    return compress(np.broadcast_to(array, known_before).reshape(known_after))
+    first = next((a for a, size in enumerate(array.shape) if size > 1), None)
+    if first is None:
+        return array.reshape((1,) * len(after))
+    for start in range(first, -1, -1):
+        inner = _known(before[start:])
+        for end in range(len(after) + 1):
+            target = _known(after[end:])
+            if inner and target is not None and np.prod(inner) == np.prod(target):
+                found = np.broadcast_to(array.reshape(array.shape[start:]), inner)
+                found = compress(found.reshape(target))
+                return found.reshape((1,) * end + found.shape)
+    raise Unsupported('a reshape of channels together with unknown sizes')
 
 
-def _known_sizes(before: Shape, after: Shape) -> Tuple[List[int], List[int]]:
-    """Both shapes with the unknown batch taken as 1, and what follows from that."""
-    if any(size is None for size in before[1:]):
-        raise Unsupported('a reshape of unknown sizes')
-    sizes = [1 if size is None else size for size in before]
-    target = [1 if size is None else size for size in after]
-    free = [axis for axis, size in enumerate(after) if size is None]
-    if before and before[0] is None and free != [0]:
-        raise Unsupported('a reshape that moves the batch')
-    total, known = int(np.prod(sizes)), int(np.prod(target))
-    if len(free) > 1 or (not free and total != known) or total % max(known, 1):
-        raise Unsupported('a reshape of unknown sizes')
-    if free:
-        target[free[0]] = total // known
-    return sizes, target
+def _known(shape: Shape) -> Optional[List[int]]:
+    """The sizes, if all of them are known."""
+    sizes = [size for size in shape if size is not None]
+    return sizes if len(sizes) == len(shape) else None

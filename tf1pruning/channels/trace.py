@@ -230,11 +230,15 @@ class Op:
         return self._tracer.as_weight(self, position)
 
     def constant(self, position: int) -> np.ndarray:
-        """Value of a constant input."""
+        """Value of a constant input, or of constants joined to a vector."""
         value = self.inputs[position]
-        if not isinstance(value, Constant):
-            raise Unsupported(f'input {position} that is not a constant')
-        return value.value
+        if isinstance(value, Constant):
+            return value.value
+        if isinstance(value, Sizes) and not value.scalar:
+            numbers = [item.value for item in value.items]
+            if None not in numbers:
+                return np.array(numbers)
+        raise Unsupported(f'input {position} that is not a constant')
 
     def kernel_like(self, position: int) -> Optional[Weight]:
         """Input number `position` if it is a weight with several axes, else None."""

@@ -7,7 +7,7 @@ dropped, since they describe the old sizes.
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -54,17 +54,15 @@ def resize(
     Returns:
       A model with the same node names, plus one Const per rewritten size vector.
     """
-    graph_def = tf.GraphDef()
-    graph_def.CopyFrom(model.graph_def)
-    for node in graph_def.node:
-        node.attr.pop(view_lib.OUTPUT_SHAPES, None)
-        if node.name in shapes and node.op in VARIABLE_OPS:
-            shape = tf.TensorShape(shapes[node.name]).as_proto()
-            node.attr['shape'].shape.CopyFrom(shape)
-        elif node.name in constants:
-            proto = tf.make_tensor_proto(constants[node.name])
-            node.attr['value'].tensor.CopyFrom(proto)
-    _replace_constants(graph_def, [*_resized(graph_def, sizes), *replaced])
+    found = [*_resized(model.graph_def, sizes), *replaced]
+    named = _named(found, {node.name for node in model.graph_def.node})
+    source = model.graph_def
+    graph_def = tf.GraphDef(versions=source.versions, library=source.library)
+    for node in source.node:
+        added = named.get(node.name, {})
+        graph_def.node.extend(added.values())
+        inputs = {position: constant.name for position, constant in added.items()}
+        graph_def.node.extend([_changed(node, inputs, shapes, constants)])
     variables = tuple(
         dataclasses.replace(v, shape=shapes[v.node], full_shape=shapes[v.node])
         if v.node in shapes
@@ -72,6 +70,26 @@ def resize(
         for v in model.variables
     )
     return model_lib.Model(graph_def, model.inputs, model.outputs, variables)
+
+
+def _changed(
+    node: tf.NodeDef,
+    inputs: Mapping[int, str],
+    shapes: Mapping[str, Tuple[int, ...]],
+    constants: Mapping[str, np.ndarray],
+) -> tf.NodeDef:
+    """A copy of a node with new inputs and a new shape or value."""
+    new = tf.NodeDef()
+    new.CopyFrom(node)
+    new.attr.pop(view_lib.OUTPUT_SHAPES, None)
+    for position, name in inputs.items():
+        new.input[position] = name
+    if node.name in shapes and node.op in VARIABLE_OPS:
+        new.attr['shape'].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
+    elif node.name in constants:
+        proto = tf.make_tensor_proto(constants[node.name])
+        new.attr['value'].tensor.CopyFrom(proto)
+    return new
 
 
 def _resized(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> List[NewConstant]:
@@ -89,28 +107,22 @@ def _resized(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> List[NewConsta
     return found
 
 
-def _replace_constants(graph_def: tf.GraphDef, found: Sequence[NewConstant]) -> None:
-    """Gives every consumer a constant of its own, placed before it."""
-    if not found:
-        return
-    nodes = {node.name: node for node in graph_def.node}
-    added: Dict[str, List[tf.NodeDef]] = {}
+def _named(
+    found: Sequence[NewConstant], taken: Set[str]
+) -> Dict[str, Dict[int, tf.NodeDef]]:
+    """Consumer -> position -> the constant of its own that it reads there."""
+    named: Dict[str, Dict[int, tf.NodeDef]] = {}
     for consumer, position, value in found:
-        new = tf.NodeDef(op='Const')
-        new.name = _free_name(f'{consumer}/stripped_{position}', nodes)
+        name = _free_name(f'{consumer}/stripped_{position}', taken)
+        node = tf.NodeDef(name=name, op='Const')
         proto = tf.make_tensor_proto(value)
-        new.attr['dtype'].type = proto.dtype
-        new.attr['value'].tensor.CopyFrom(proto)
-        nodes[new.name] = new
-        nodes[consumer].input[position] = new.name
-        added.setdefault(consumer, []).append(new)
-    ordered = [n for old in graph_def.node for n in (*added.get(old.name, ()), old)]
-    copies = [tf.NodeDef.FromString(node.SerializeToString()) for node in ordered]
-    del graph_def.node[:]
-    graph_def.node.extend(copies)
+        node.attr['dtype'].type = proto.dtype
+        node.attr['value'].tensor.CopyFrom(proto)
+        named.setdefault(consumer, {})[position] = node
+    return named
 
 
-def _free_name(base: str, taken: Mapping[str, tf.NodeDef]) -> str:
+def _free_name(base: str, taken: Set[str]) -> str:
     name, count = base, 0
     while name in taken:
         count += 1

@@ -85,11 +85,15 @@ def _input_values(
     size: int,
 ) -> np.ndarray:
     node = view.node(kernel.node)
-    ref = view_lib.data_inputs(node)[0]
+    ref = view_lib.data_inputs(node)[kernel.reads]
     value = values.get(ref)
     if value is None:
         return np.full(size, constants.VARYING)
-    return constants.channel_vector(value, layout.channel_axis(node, value.ndim), size)
+    axis = layout.channel_axis(node, value.ndim)
+    if value.shape[axis] not in (1, size):
+        # A grouped convolution: several channels for each position.
+        return np.full(size, constants.VARYING)
+    return constants.channel_vector(value, axis, size)
 
 
 def _judge(
@@ -106,7 +110,8 @@ def _judge(
     live = (rows != 0).any(axis=(1, 2)) & (x != 0)
     constant = live & ~np.isnan(x)
     target = targets.get(kernel.node)
-    folds = constant if target and not kernel.borders else np.zeros_like(constant)
+    exact = target is not None and not kernel.borders and not kernel.scaled
+    folds = constant if exact else np.zeros_like(constant)
     for index in np.flatnonzero(live & ~folds):
         why = _obstacle(kernel, bool(constant[index]), target is not None)
         obstacles.setdefault(int(classes[index]), why)
@@ -119,6 +124,8 @@ def _judge(
 def _obstacle(kernel: Kernel, constant: bool, has_target: bool) -> str:
     if not constant:
         return f'not zero: {kernel.node!r} still reads it'
+    if kernel.scaled and has_target:
+        return f'constant, but {kernel.node!r} has a kernel that is scaled or rounded'
     if kernel.borders and has_target:
         return f'constant, but {kernel.node!r} pads its border with zeros (SAME)'
     return f'constant, but no bias or batch norm of its own follows {kernel.node!r}'

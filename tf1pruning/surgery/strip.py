@@ -14,7 +14,7 @@ import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.trace import Trace
+from tf1pruning.channels.trace import IndexUse, Trace
 from tf1pruning.graph import rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import GroupPlan, Plan
@@ -177,13 +177,26 @@ def _remove(
         for cut in [gone[use.labels]]
         if cut.any()
     ]
-    return rewrite.resize(trace.model, shapes, constants, sizes), new_arrays
+    indices = [
+        _new_indices(trace, use, gone)
+        for use in trace.indices
+        if gone[use.labels].any()
+    ]
+    model = rewrite.resize(trace.model, shapes, constants, sizes, indices)
+    return model, new_arrays
+
+
+def _new_indices(trace: Trace, use: IndexUse, gone: np.ndarray) -> rewrite.NewConstant:
+    """Indices counted among the channels that stay."""
+    stays = ~gone[use.labels]
+    old = rewrite.constant_value(trace.model.view().node(use.node))
+    new = (np.cumsum(stays) - 1)[old[stays[old]]]
+    return rewrite.NewConstant(use.consumer, use.position, new.astype(old.dtype))
 
 
 def _mask(trace: Trace, removed: Set[int]) -> np.ndarray:
     """`[classes]` whether a class goes."""
-    vectors = [axis for axes in trace.weights.values() for axis in axes if axis.size]
-    mask = np.zeros(1 + max((int(v.max()) for v in vectors), default=0), bool)
+    mask = np.zeros(trace.count, bool)
     mask[sorted(removed)] = True
     return mask
 

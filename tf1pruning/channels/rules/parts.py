@@ -26,6 +26,8 @@ def concat(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
         return Sizes(tuple(items))
     rank, axis = len(op.shape()), int(op.constant(count))
     axis %= rank
+    if all(op.kernel_like(i) is not None for i in range(count)):
+        raise Unsupported('parts of a weight')
     # A weight among the parts has its channels along the axis that is joined.
     parts = [tracer.as_activation(op, i, axis - rank) for i in range(count)]
     if not any(part.varies(axis) for part in parts) and op.shape()[axis] != count:
@@ -132,8 +134,8 @@ def _count(tracer: Tracer, size: Size, labels: np.ndarray) -> None:
 def slice_(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
     """A range of each axis; on a channel axis both numbers follow the channels."""
     if isinstance(op.inputs[0], Sizes):
-        start, length = int(op.constant(1)[0]), int(op.constant(2)[0])
-        stop = None if length < 0 else start + length
+        start, count = int(op.constant(1)[0]), int(op.constant(2)[0])
+        stop = None if count < 0 else start + count
         return Sizes(op.inputs[0].items[start:stop])
     x = op.activation(0)
     labels = x.labels

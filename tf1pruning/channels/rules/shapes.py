@@ -67,15 +67,25 @@ def reshape(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
     value = op.inputs[0]
     if isinstance(value, Sizes):
         return Sizes(value.items, scalar=not op.shape())
-    kernel = op.kernel_like(0)
-    axes = layout.same_axes(kernel.shape, op.shape()) if kernel is not None else None
-    if kernel is not None and axes is not None:
-        return kernel.view(axes)
-    x = op.activation(0)
-    labels = layout.reshape(x.labels, x.shape or (), op.shape())
+    kernel = _reshaped_kernel(op, tracer)
+    if kernel is not None:
+        return kernel
+    x, shape = op.activation(0), sizes.described_shape(op, 1)
+    labels = layout.reshape(x.labels, x.shape or (), shape)
     labels = _tied(op, tracer, labels)
     sizes.bind_shape(op, tracer, 1, labels)
-    return Activation(op.shape(), labels)
+    return Activation(shape, labels)
+
+
+def _reshaped_kernel(op: Op, tracer: Tracer) -> Optional[Weight]:
+    """A weight that only gains or loses axes of size 1."""
+    kernel = op.kernel_like(0)
+    axes = layout.same_axes(kernel.shape, op.shape()) if kernel is not None else None
+    if kernel is None or axes is None:
+        return None
+    kernel = kernel.view(axes)
+    sizes.bind_axes(op, tracer, 1, [v if v.size > 1 else None for v in kernel.axes])
+    return kernel
 
 
 def _tied(op: Op, tracer: Tracer, labels: np.ndarray) -> np.ndarray:

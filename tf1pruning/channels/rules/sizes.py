@@ -13,6 +13,7 @@ import numpy as np
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op, Tracer
 from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value
+from tf1pruning.graph.view import Shape
 
 _ARITHMETIC: Dict[str, Callable[[int, int], int]] = {
     'Add': lambda x, y: x + y,
@@ -57,6 +58,17 @@ def items_of_matrix(op: Op, position: int) -> Tuple[Size, ...]:
     )
 
 
+def described_shape(op: Op, position: int) -> Shape:
+    """Static shape of the output, with what is known of the shape that it is given."""
+    shape = op.shape()
+    items = items_of(op.inputs[position], op.name, position) or ()
+    if len(items) != len(shape):
+        return shape
+    return tuple(
+        item.static if size is None else size for size, item in zip(shape, items)
+    )
+
+
 def bind_shape(op: Op, tracer: Tracer, position: int, labels: np.ndarray) -> None:
     """Ties the shape in input `position` to the labels of the tensor it describes.
 
@@ -66,12 +78,19 @@ def bind_shape(op: Op, tracer: Tracer, position: int, labels: np.ndarray) -> Non
       position: number of the input.
       labels: of the described tensor, along one axis.
     """
+    along = [labels.ravel() if size > 1 else None for size in labels.shape]
+    bind_axes(op, tracer, position, along)
+
+
+def bind_axes(
+    op: Op, tracer: Tracer, position: int, axes: Sequence[Optional[np.ndarray]]
+) -> None:
+    """Like `bind_shape`, for a label vector per axis; None: no channels along it."""
     items = items_of(op.inputs[position], op.name, position)
-    if items is None or len(items) != labels.ndim:
+    if items is None or len(items) != len(axes):
         raise Unsupported('a computed shape')
-    for axis, item in enumerate(items):
-        counted = labels.ravel() if labels.shape[axis] > 1 else None
-        _bind(op, tracer, item, counted)
+    for item, labels in zip(items, axes):
+        _bind(op, tracer, item, labels)
 
 
 def _bind(op: Op, tracer: Tracer, size: Size, labels: Optional[np.ndarray]) -> None:
@@ -141,14 +160,13 @@ def arithmetic(op: Op, tracer: Tracer) -> Optional[Sizes]:
     """
     if len(op.inputs) != 2 or not any(isinstance(v, Sizes) for v in op.inputs):
         return None
-    operands = [items_of(value, op.name, i) for i, value in enumerate(op.inputs)]
-    if operands[0] is None or operands[1] is None:
+    left, right = (items_of(value, op.name, i) for i, value in enumerate(op.inputs))
+    if left is None or right is None:
         return None
-    count = max(len(operands[0]), len(operands[1]))
-    if any(len(items) not in (1, count) for items in operands):
+    count = max(len(left), len(right))
+    if count % len(left) or count % len(right):
         raise Unsupported('sizes that do not fit')
-    left, right = (items * (count // len(items)) for items in operands)
-    pairs = zip(left, right)
+    pairs = zip(left * (count // len(left)), right * (count // len(right)))
     items = tuple(_computed(op, tracer, x, y) for x, y in pairs)
     return Sizes(items, scalar=all(is_scalar(value) for value in op.inputs))
 
