@@ -6,7 +6,7 @@ the graph (labels and constants) use these functions.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -40,6 +40,12 @@ def pads_with_zeros(node: tf.NodeDef, taps: int) -> bool:
     if padding == b'EXPLICIT':
         return any(attribute(node, 'explicit_paddings').list.i)
     return padding == b'SAME' and taps > 1
+
+
+def spreads_unevenly(node: tf.NodeDef, kernel: Sequence[int]) -> bool:
+    """Whether the outputs of a transposed convolution get different numbers of taps."""
+    strides = attribute(node, 'strides').list.i
+    return any(size > 1 for size in (*kernel[:-2], *strides))
 
 
 def along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:

@@ -88,6 +88,7 @@ _UNARY = {
         x * tf.cast(tf.logical_not(tf.is_inf(x)), tf.float32)
     ),
     'IsNan': lambda x: x - tf.cast(tf.is_nan(x), tf.float32),
+    'LogicalNot': lambda x: masked(x, tf.logical_not(tf.less(x, 0.1))),
     'LeakyRelu': tf.nn.leaky_relu,
     'Neg': tf.negative,
     'OnesLike': lambda x: x + tf.raw_ops.OnesLike(x=x),
@@ -110,7 +111,7 @@ _UNARY = {
     ),
     'FakeQuantWithMinMaxArgs': tf.quantization.fake_quant_with_min_max_args,
     'FakeQuantWithMinMaxVars': lambda x: tf.quantization.fake_quant_with_min_max_vars(
-        x, -2.0, 2.0
+        tf.nn.relu(x), -2.0, 2.0
     ),
     'CheckNumerics': lambda x: tf.check_numerics(x, 'x'),
     'StopGradient': tf.stop_gradient,

@@ -151,6 +151,7 @@ ROWS = (
     family('separable', separable(), inner=10),
     family('separable multiplier 2', separable(depth_multiplier=2), inner=10),
     family('transposed 1x1 convolution', deconvolution(1), inner=10),
+    family('transposed 1x1, stride 2', deconvolution(1, strides=2), inner=10),
     family('transposed convolution', deconvolution(3, strides=2), inner=10),
     family('convolution of lines', lines, inner=10),
     family('convolution of a volume', volume, inner=10),

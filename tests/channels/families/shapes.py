@@ -107,6 +107,11 @@ def padded_channels(x: tf.Tensor) -> tf.Tensor:
     return short + networks.conv(x, WIDTH + 8, name='other', strides=2)
 
 
+def padded_with_twos(x: tf.Tensor) -> tf.Tensor:
+    wide = tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, 4]], constant_values=2.0)
+    return tf.tanh(wide) + networks.conv(x, WIDTH + 4, name='other')
+
+
 def joined_with_zeros(x: tf.Tensor) -> tf.Tensor:
     zeros = tf.fill(tf.stack([tf.shape(x)[0], 8, 8, 4]), 0.5)
     return tf.concat([x, zeros], -1) + networks.conv(x, WIDTH + 4, name='other')
@@ -117,6 +122,7 @@ def ones_of_the_same_shape(x: tf.Tensor) -> tf.Tensor:
 
 
 def pixel_shuffle(x: tf.Tensor) -> tf.Tensor:
+    x = networks.conv(x, 8, name='wide', use_bias=False)
     return tf.nn.relu(tf.depth_to_space(x, 2))
 
 
@@ -167,7 +173,7 @@ ROWS = (
     family('transpose', transposed),
     family('channel shuffle', shuffle, first=4),
     family('channel shuffle with computed sizes', shuffle_dynamic, first=0),
-    family('DepthToSpace', pixel_shuffle, first=3),
+    family('DepthToSpace', pixel_shuffle, wide=2),
     family('SpaceToDepth', lambda x: tf.space_to_depth(x, 2)),
     family('squeeze and expand', pool_squeeze_expand),
     family('reshape of the pooled', pool_reshape),
@@ -178,6 +184,7 @@ ROWS = (
     family('PadV2', lambda x: tf.pad(x, pads([1, 2], [0, 1]), constant_values=3.0)),
     family('MirrorPad', lambda x: tf.pad(x, pads([1, 2], [0, 1]), 'REFLECT')),
     family('Pad of channels', padded_channels, other=8),
+    family('PadV2 of channels', padded_with_twos, other=4),
     family('Fill, joined', joined_with_zeros, other=4),
     family('Fill of the same shape', ones_of_the_same_shape),
     family('Softmax', tf.nn.softmax, first=0),

@@ -109,7 +109,7 @@ def transposed_convolution(op: Op, tracer: Tracer) -> Activation:
         out_axis=rank - 2,
         positions=_pixels(op.activation(2).shape or (), axis),
         taps=taps,
-        borders=taps > 1,
+        borders=layout.spreads_unevenly(op.node, kernel.shape),
         reads=2,
     )
     return Activation(op.shape(), labels)

@@ -1,0 +1,195 @@
+"""Values of ops that work on each element alone, or combine equal positions."""
+
+from __future__ import annotations
+
+import math
+from typing import Callable, Dict, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels import layout
+from tf1pruning.channels.constants import RULES, VARYING, ConstantOp
+from tf1pruning.channels.registry import Unsupported
+
+_Binary = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def _selu(x: np.ndarray) -> np.ndarray:
+    scale, alpha = 1.0507009873554805, 1.6732632423543772
+    return scale * np.where(x > 0, x, alpha * np.expm1(x))
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+_UNARY: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'Abs': np.abs,
+    'Acos': np.arccos,
+    'Asin': np.arcsin,
+    'Atan': np.arctan,
+    'Ceil': np.ceil,
+    'Cos': np.cos,
+    'Cosh': np.cosh,
+    'Elu': lambda x: np.where(x > 0, x, np.expm1(x)),
+    'Erf': _erf,
+    'Erfc': lambda x: 1 - _erf(x),
+    'Exp': np.exp,
+    'Expm1': np.expm1,
+    'Floor': np.floor,
+    'Inv': np.reciprocal,
+    'Log': np.log,
+    'Log1p': np.log1p,
+    'Neg': np.negative,
+    'OnesLike': np.ones_like,
+    'Reciprocal': np.reciprocal,
+    'Relu': lambda x: np.maximum(x, 0),
+    'Relu6': lambda x: np.clip(x, 0, 6),
+    'Rint': np.rint,
+    'Round': np.rint,
+    'Rsqrt': lambda x: 1 / np.sqrt(x),
+    'Selu': _selu,
+    'Sigmoid': _sigmoid,
+    'Sign': np.sign,
+    'Sin': np.sin,
+    'Sinh': np.sinh,
+    'Softplus': lambda x: np.logaddexp(x, 0),
+    'Softsign': lambda x: x / (1 + np.abs(x)),
+    'Sqrt': np.sqrt,
+    'Square': np.square,
+    'Tan': np.tan,
+    'Tanh': np.tanh,
+    'ZerosLike': np.zeros_like,
+}
+
+
+@RULES.register(*_UNARY, attributes='T')
+def _unary(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return _UNARY[op.node.op](inputs[0].astype(np.float64))
+
+
+@RULES.register('LeakyRelu', attributes='T alpha')
+def _leaky_relu(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0].astype(np.float64)
+    return np.where(x > 0, x, op.attr('alpha').f * x)
+
+
+@RULES.register('Cast', attributes='SrcT DstT Truncate')
+def _cast(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0].astype(np.float64)
+    target = tf.as_dtype(op.attr('DstT').type)
+    if target.is_floating:
+        return x
+    if target.is_integer:
+        return np.trunc(x)
+    raise Unsupported(f'a cast to {target.name}')
+
+
+@RULES.register(
+    'FakeQuantWithMinMaxArgs',
+    'FakeQuantWithMinMaxVars',
+    'FakeQuantWithMinMaxVarsPerChannel',
+    attributes='min max num_bits narrow_range',
+)
+def _fake_quantize(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The range always holds zero, and zero is one of its steps."""
+    return np.where(inputs[0] == 0, 0.0, VARYING)
+
+
+def multiply(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Product in which a zero wins over a varying factor."""
+    return np.where((x == 0) | (y == 0), 0.0, x * y)
+
+
+def _unless_varying(function: _Binary) -> _Binary:
+    """A comparison as 0 and 1; NumPy would call every one with NaN false."""
+
+    def compare(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.where(np.isnan(x) | np.isnan(y), VARYING, function(x, y))
+
+    return compare
+
+
+_BINARY: Dict[str, _Binary] = {
+    'Add': np.add,
+    'AddV2': np.add,
+    'Atan2': np.arctan2,
+    'Div': np.divide,
+    'DivNoNan': lambda x, y: np.where((x == 0) | (y == 0), 0.0, x / y),
+    'Equal': _unless_varying(np.equal),
+    'FloorDiv': np.floor_divide,
+    'FloorMod': np.mod,
+    'Greater': _unless_varying(np.greater),
+    'GreaterEqual': _unless_varying(np.greater_equal),
+    'Less': _unless_varying(np.less),
+    'LessEqual': _unless_varying(np.less_equal),
+    'LogicalAnd': multiply,
+    'LogicalOr': lambda x, y: np.where((x == 1) | (y == 1), 1.0, x + y),
+    'Maximum': np.maximum,
+    'Minimum': np.minimum,
+    'Mul': multiply,
+    'MulNoNan': multiply,
+    'NotEqual': _unless_varying(np.not_equal),
+    'RealDiv': np.divide,
+    'SquaredDifference': lambda x, y: np.square(x - y),
+    'Sub': np.subtract,
+    'Xdivy': lambda x, y: np.where(x == 0, 0.0, x / y),
+    'Xlogy': lambda x, y: np.where(x == 0, 0.0, x * np.log(y)),
+}
+
+
+@RULES.register(*_BINARY, attributes='T incompatible_shape_error')
+def _binary(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, y = (value.astype(np.float64) for value in inputs)
+    return _BINARY[op.node.op](x, y)
+
+
+@RULES.register('LogicalNot', attributes='')
+def _logical_not(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return 1 - inputs[0].astype(np.float64)
+
+
+@RULES.register('Select', 'SelectV2', attributes='T')
+def _select(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    condition, x, y = (value.astype(np.float64) for value in inputs)
+    if condition.ndim != x.ndim:
+        raise Unsupported('a condition of another rank')
+    unknown = np.where(x == y, x, VARYING)
+    return np.where(np.isnan(condition), unknown, np.where(condition != 0, x, y))
+
+
+@RULES.register('ClipByValue', attributes='T')
+def _clip(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, low, high = (value.astype(np.float64) for value in inputs)
+    return np.minimum(np.maximum(x, low), high)
+
+
+@RULES.register('AddN', attributes='T N')
+def _add_n(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return sum(value.astype(np.float64) for value in inputs)
+
+
+@RULES.register('BiasAdd', attributes='T data_format')
+def _bias_add(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, bias = inputs
+    return x + layout.along(bias.astype(np.float64), op.channel_axis(), x.ndim)
+
+
+@RULES.register(
+    'FusedBatchNorm',
+    'FusedBatchNormV2',
+    'FusedBatchNormV3',
+    attributes='T U epsilon data_format is_training',
+)
+def _batch_norm(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if op.attr('is_training').b:
+        raise Unsupported('training mode')
+    x, axis = inputs[0].astype(np.float64), op.channel_axis()
+    gamma, beta, mean, variance = (
+        layout.along(v.astype(np.float64), axis, x.ndim) for v in inputs[1:5]
+    )
+    scale = gamma / np.sqrt(variance + op.attr('epsilon').f)
+    return multiply(x - mean, scale) + beta

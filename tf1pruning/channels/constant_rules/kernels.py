@@ -1,0 +1,134 @@
+"""Values of convolutions, dense layers and pooling."""
+
+from __future__ import annotations
+
+from typing import Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning.channels import layout
+from tf1pruning.channels.constant_rules.elementwise import multiply
+from tf1pruning.channels.constants import RULES, VARYING, ConstantOp, channel_vector
+from tf1pruning.channels.registry import Unsupported
+
+
+def _sum_and_support(
+    kernel: np.ndarray, spatial: Tuple[int, ...]
+) -> Tuple[np.ndarray, np.ndarray]:
+    return kernel.sum(axis=spatial, dtype=np.float64), (kernel != 0).any(axis=spatial)
+
+
+def _mixed(
+    x: np.ndarray, weights: np.ndarray, support: np.ndarray, borders: bool
+) -> np.ndarray:
+    """Constant outputs `[out]` of a layer with inputs `x` `[in]`.
+
+    An output varies if a varying input has a weight there, or a non-zero constant one
+    where zero padding mixes with it.
+    """
+    varies = np.isnan(x) | ((x != 0) & borders)
+    constant = np.where(varies, 0, x) @ weights
+    return np.where(support[varies].any(axis=0), VARYING, constant)
+
+
+def _kernel(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The kernel as an array of its full shape."""
+    if inputs[1].shape != op.input_shape(1):
+        raise Unsupported('a computed kernel')
+    return inputs[1]
+
+
+@RULES.register(
+    'Conv2D',
+    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
+    'dilations',
+)
+@RULES.register('Conv3D', attributes='T strides padding data_format dilations')
+def _convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    kernel, axis = _kernel(op, inputs), op.channel_axis()
+    spatial = tuple(range(kernel.ndim - 2))
+    if op.input_shape(0)[axis] != kernel.shape[-2]:
+        raise Unsupported('a grouped convolution')
+    x = channel_vector(inputs[0], axis, kernel.shape[-2])
+    weights, support = _sum_and_support(kernel, spatial)
+    taps = int(np.prod([kernel.shape[a] for a in spatial]))
+    borders = layout.pads_with_zeros(op.node, taps)
+    return layout.along(_mixed(x, weights, support, borders), axis, kernel.ndim)
+
+
+@RULES.register(
+    'Conv2DBackpropInput',
+    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
+    'dilations',
+)
+@RULES.register(
+    'Conv3DBackpropInputV2',
+    attributes='T strides padding data_format dilations Tshape',
+)
+def _transposed_convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    kernel = np.swapaxes(_kernel(op, inputs), -1, -2)
+    axis = layout.channel_axis(op.node, kernel.ndim)
+    x = channel_vector(inputs[2], axis, kernel.shape[-2])
+    weights, support = _sum_and_support(kernel, tuple(range(kernel.ndim - 2)))
+    out = _mixed(x, weights, support, layout.spreads_unevenly(op.node, kernel.shape))
+    return layout.along(out, axis, kernel.ndim)
+
+
+@RULES.register(
+    'DepthwiseConv2dNative', attributes='T strides padding data_format dilations'
+)
+def _depthwise(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    kernel, axis = _kernel(op, inputs), op.channel_axis()
+    x = channel_vector(inputs[0], axis, kernel.shape[2])[:, np.newaxis]
+    weights, support = _sum_and_support(kernel, (0, 1))
+    if layout.pads_with_zeros(op.node, kernel.shape[0] * kernel.shape[1]):
+        x = np.where(x == 0, x, VARYING)
+    out = np.where(support, multiply(x, weights), 0.0)
+    # Weights that cancel make the sum 0, but not the response to a varying input.
+    out = np.where(support & np.isnan(x), VARYING, out)
+    return layout.along(out.ravel(), axis, 4)
+
+
+@RULES.register('MatMul', attributes='T transpose_a transpose_b')
+def _matmul(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return _dense(op, inputs, op.attr('transpose_a').b, op.attr('transpose_b').b)
+
+
+@RULES.register('BatchMatMul', 'BatchMatMulV2', attributes='T adj_x adj_y')
+def _batch_matmul(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return _dense(op, inputs, op.attr('adj_x').b, op.attr('adj_y').b)
+
+
+def _dense(
+    op: ConstantOp, inputs: Sequence[np.ndarray], turned_x: bool, turned: bool
+) -> np.ndarray:
+    x, kernel = inputs[0], _kernel(op, inputs)
+    if turned_x or kernel.size != np.prod(kernel.shape[-2:]):
+        raise Unsupported('a transposed activation or a kernel for each example')
+    kernel = kernel.reshape(kernel.shape[-2:])
+    kernel = kernel.T if turned else kernel
+    weights, support = _sum_and_support(kernel, ())
+    x = channel_vector(x, x.ndim - 1, kernel.shape[0])
+    out = _mixed(x, weights, support, borders=False)
+    rank = len(op.shape())
+    return layout.along(out, rank - 1, rank)
+
+
+@RULES.register(
+    'AvgPool',
+    'AvgPool3D',
+    'MaxPool',
+    'MaxPool3D',
+    attributes='T ksize strides padding data_format explicit_paddings',
+)
+@RULES.register(
+    'ResizeBilinear',
+    'ResizeNearestNeighbor',
+    attributes='T align_corners half_pixel_centers',
+)
+@RULES.register('MirrorPad', attributes='T Tpaddings mode')
+def _same_everywhere(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Averages, maxima and interpolations of equal values are that value."""
+    x = inputs[0]
+    axis = op.channel_axis()
+    return layout.along(channel_vector(x, axis, x.shape[axis]), axis, x.ndim)

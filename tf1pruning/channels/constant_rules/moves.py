@@ -1,0 +1,236 @@
+"""Values of constants, and of ops that move values without changing them.
+
+An axis of size 1 stands for one along which nothing changes, whatever its real size.
+"""
+
+from __future__ import annotations
+
+from typing import List, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels import layout
+from tf1pruning.channels.constants import (
+    RULES,
+    VARYING,
+    ConstantOp,
+    channel_vector,
+    whole_numbers,
+)
+from tf1pruning.channels.registry import Unsupported
+
+
+@RULES.register('Const', attributes='dtype value')
+def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return tf.make_ndarray(op.node.attr['value'].tensor)
+
+
+@RULES.register(
+    'Identity',
+    'ReadVariableOp',
+    'StopGradient',
+    'PreventGradient',
+    'CheckNumerics',
+    'Snapshot',
+    attributes='T dtype message',
+)
+def _identity(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return inputs[0]
+
+
+@RULES.register('IdentityN', attributes='T')
+def _identity_n(op: ConstantOp, inputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    return inputs
+
+
+@RULES.register('Pad', 'PadV2', attributes='T Tpaddings')
+def _pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, paddings = inputs[0], np.reshape(whole_numbers(inputs[1]), (-1, 2))
+    fill = float(inputs[2]) if len(inputs) == 3 else 0.0
+    last = x.ndim - 1
+    for axis, (before, after) in enumerate(paddings.tolist()):
+        if not before and not after:
+            continue
+        if axis == last or x.shape[axis] > 1:
+            # Channels are padded with channels of a known value.
+            x = np.repeat(x, op.input_size(0, axis) // x.shape[axis], axis)
+            widths = [(0, 0)] * x.ndim
+            widths[axis] = (before, after)
+            x = np.pad(x, widths, 'constant', constant_values=fill)
+        else:
+            x = np.where(x == fill, fill, VARYING)
+    return x
+
+
+@RULES.register('Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
+def _reduce(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, keep = inputs[0], op.attr('keep_dims').b
+    axes = tuple(a % x.ndim for a in whole_numbers(inputs[1]))
+    low, high = x.min(axis=axes, keepdims=keep), x.max(axis=axes, keepdims=keep)
+    return np.where(low == high, low, VARYING)
+
+
+@RULES.register('Sum', attributes='T Tidx keep_dims')
+def _sum(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, keep = inputs[0].astype(np.float64), op.attr('keep_dims').b
+    axes = tuple(a % x.ndim for a in whole_numbers(inputs[1]))
+    sizes = [op.input_shape(0)[a] for a in axes if x.shape[a] == 1]
+    if None in sizes:
+        x = np.where(x == 0, x, VARYING)
+    count = np.prod([size for size in sizes if size is not None])
+    return count * x.sum(axis=axes, keepdims=keep)
+
+
+@RULES.register('Squeeze', attributes='T squeeze_dims')
+def _squeeze(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return layout.squeeze(inputs[0], op.input_shape(0), op.node)
+
+
+@RULES.register('ExpandDims', attributes='T Tdim')
+def _expand_dims(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return layout.expand_dims(inputs[0], inputs[1])
+
+
+@RULES.register('Transpose', attributes='T Tperm')
+def _transpose(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return np.transpose(inputs[0], whole_numbers(inputs[1]))
+
+
+@RULES.register('Reshape', attributes='T Tshape')
+def _reshape(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return layout.reshape(inputs[0], op.input_shape(0), op.shape())
+
+
+@RULES.register('ConcatV2', attributes='T N Tidx')
+def _concat(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    parts, rank = inputs[:-1], len(op.shape())
+    axis = whole_numbers(inputs[-1])[0] % rank
+    rows = [
+        channel_vector(part, axis, op.input_size(position, axis))
+        for position, part in enumerate(parts)
+    ]
+    return layout.along(np.concatenate(rows), axis, rank)
+
+
+@RULES.register('Pack', attributes='T N axis')
+def _pack(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack(np.broadcast_arrays(*inputs), op.attr('axis').i)
+
+
+@RULES.register('Unpack', attributes='T num axis')
+def _unpack(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
+    x, count = inputs[0], op.attr('num').i
+    axis = op.attr('axis').i % x.ndim
+    return [x.take(i % x.shape[axis], axis) for i in range(count)]
+
+
+@RULES.register('Split', attributes='T num_split')
+def _split(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
+    return _parts(op, inputs[1], inputs[0])
+
+
+@RULES.register('SplitV', attributes='T Tlen num_split')
+def _split_v(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
+    return _parts(op, inputs[0], inputs[2])
+
+
+def _parts(op: ConstantOp, x: np.ndarray, axis: np.ndarray) -> List[np.ndarray]:
+    count, along = op.attr('num_split').i, whole_numbers(axis)[0] % x.ndim
+    if x.shape[along] == 1:
+        return [x] * count
+    bounds = np.cumsum([op.output_size(i, along) for i in range(count)])
+    return np.split(x, bounds[:-1], along)
+
+
+@RULES.register('Slice', attributes='T Index')
+def _slice(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    for axis, start in enumerate(whole_numbers(inputs[1])):
+        if x.shape[axis] > 1:
+            x = x.take(range(start, start + op.output_size(0, axis)), axis)
+    return x
+
+
+@RULES.register(
+    'StridedSlice',
+    attributes='T Index begin_mask end_mask ellipsis_mask new_axis_mask '
+    'shrink_axis_mask',
+)
+def _strided_slice(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    begin, end, step = (whole_numbers(value) for value in inputs[1:])
+    index: List[object] = []
+    for part in layout.strided_axes(op.node, x.ndim, len(begin)):
+        e = part.element
+        if part.axis < 0:
+            index.append(np.newaxis)
+        elif e is None or x.shape[part.axis] == 1:
+            index.append(0 if part.shrinks else slice(None))
+        elif part.shrinks:
+            index.append(begin[e])
+        else:
+            start = None if op.attr('begin_mask').i >> e & 1 else begin[e]
+            stop = None if op.attr('end_mask').i >> e & 1 else end[e]
+            index.append(slice(start, stop, step[e]))
+    return x[tuple(index)]
+
+
+@RULES.register('GatherV2', attributes='Tparams Tindices Taxis batch_dims')
+@RULES.register('Gather', attributes='Tparams Tindices validate_indices')
+def _gather(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    axis = whole_numbers(inputs[2])[0] % x.ndim if len(inputs) == 3 else 0
+    if op.attr('batch_dims').i:
+        raise Unsupported('indices for each example')
+    indices = np.reshape(whole_numbers(inputs[1]), inputs[1].shape)
+    return x.take(indices % x.shape[axis], axis)
+
+
+@RULES.register('Tile', attributes='T Tmultiples')
+def _tile(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    for axis in range(x.ndim):
+        if x.shape[axis] > 1:
+            repeats = op.output_size(0, axis) // x.shape[axis]
+            x = np.concatenate([x] * repeats, axis)
+    return x
+
+
+@RULES.register('Fill', attributes='T index_type')
+def _fill(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return np.reshape(inputs[1], (1,) * len(op.shape()))
+
+
+def _blocks(op: ConstantOp, x: np.ndarray) -> Tuple[np.ndarray, int]:
+    """`[block_size^2, channels / block_size^2]` values, and the channel axis."""
+    axis = op.channel_axis()
+    channels = channel_vector(x, axis, op.input_size(0, axis))
+    return channels.reshape(op.attr('block_size').i ** 2, -1), axis
+
+
+@RULES.register('DepthToSpace', attributes='T block_size data_format')
+def _depth_to_space(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    rows, axis = _blocks(op, inputs[0])
+    equal = np.where((rows == rows[0]).all(axis=0), rows[0], VARYING)
+    return layout.along(equal, axis, inputs[0].ndim)
+
+
+@RULES.register('SpaceToDepth', attributes='T block_size data_format')
+def _space_to_depth(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    axis = op.channel_axis()
+    channels = channel_vector(inputs[0], axis, op.input_size(0, axis))
+    repeated = np.tile(channels, op.attr('block_size').i ** 2)
+    return layout.along(repeated, axis, inputs[0].ndim)
+
+
+@RULES.register('SpaceToBatchND', attributes='T Tblock_shape Tpaddings')
+@RULES.register('BatchToSpaceND', attributes='T Tblock_shape Tcrops')
+def _batch_blocks(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    if any(size > 1 for size in x.shape[:-1]):
+        raise Unsupported('values that change along a spatial axis')
+    if op.node.op == 'SpaceToBatchND':
+        # Zeros fill up the last block.
+        return np.where(x == 0, 0.0, VARYING)
+    return x
