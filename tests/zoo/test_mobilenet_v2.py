@@ -159,17 +159,9 @@ def test_pruning_scopes_name_the_blocks_that_have_inner_channels():
 
 
 @pytest.mark.parametrize(
-    ('channels', 'expected'), [(3, 8), (24, 24), (12, 16), (33, 32), (44.8, 48)]
-)
-def test_make_divisible(channels, expected):
-    assert mobilenet_v2.make_divisible(channels, 8) == expected
-
-
-@pytest.mark.parametrize(
     ('fields', 'message'),
     [
         ({'activation': 'tanh'}, "activation is 'tanh'; expected one of relu, relu6"),
-        ({'width': 0}, 'width is 0'),
         ({'dropout': 1.0}, 'dropout is 1.0'),
         ({'squeeze_excites': (SqueezeExcite(17),)}, 'blocks are 0 to 16'),
         (

@@ -20,13 +20,16 @@ the configuration names and scales that block's output.
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Dict, List, Tuple
+from typing import Dict, Iterator, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.zoo import layers as layers_lib
+from tf1pruning.zoo.layers import Activation, InvertedResidual, Layers, Scaled
+
 SCOPE = 'MobilenetV2'
 
-ACTIVATIONS: Dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+ACTIVATIONS: Dict[str, Activation] = {
     'relu6': tf.nn.relu6,
     'relu': tf.nn.relu,
     'swish': tf.nn.swish,
@@ -74,13 +77,11 @@ STANDARD_STAGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class MobileNetV2Config:
+class MobileNetV2Config(Scaled):
     """Everything that decides the shape of the network."""
 
-    classes: int = 1000
     stages: Tuple[Stage, ...] = STANDARD_STAGES
     squeeze_excites: Tuple[SqueezeExcite, ...] = ()
-    width: float = 1.0
     stem_channels: int = 32
     stem_stride: int = 2
     head_channels: int = 1280
@@ -90,13 +91,12 @@ class MobileNetV2Config:
     batch_norm_epsilon: float = 1e-3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f'activation is {self.activation!r}; expected one of '
                 f'{", ".join(sorted(ACTIVATIONS))}.'
             )
-        if self.width <= 0:
-            raise ValueError(f'width is {self.width}; expected a positive number.')
         if not 0 <= self.dropout < 1:
             raise ValueError(f'dropout is {self.dropout}; expected 0 <= dropout < 1.')
         places = [block.after for block in self.squeeze_excites]
@@ -115,10 +115,6 @@ class MobileNetV2Config:
     def block_count(self) -> int:
         """Number of inverted-residual blocks."""
         return sum(stage.repeats for stage in self.stages)
-
-    def scaled(self, channels: int) -> int:
-        """`channels` times the width multiplier, as a multiple of 8 ."""
-        return make_divisible(channels * self.width, 8)
 
 
 def standard(classes: int = 1000) -> MobileNetV2Config:
@@ -144,12 +140,6 @@ def small(classes: int) -> MobileNetV2Config:
     )
 
 
-def make_divisible(channels: float, divisor: int) -> int:
-    """Nearest multiple of `divisor` that is not more than 10 % below `channels`."""
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
-
-
 def block_scope(index: int) -> str:
     """Scope of the inverted-residual block number `index`."""
     suffix = f'_{index}' if index else ''
@@ -158,13 +148,11 @@ def block_scope(index: int) -> str:
 
 def pruning_scopes(config: MobileNetV2Config) -> Tuple[str, ...]:
     """Scopes to prune: all squeeze-and-excite and all expanding blocks."""
-    expanding = []
-    index = 0
-    for stage in config.stages:
-        for _ in range(stage.repeats):
-            if stage.expansion > 1:
-                expanding.append(f'{block_scope(index)}/')
-            index += 1
+    expanding = [
+        f'{block_scope(index)}/'
+        for index, (stage, _) in enumerate(_repeats(config))
+        if stage.expansion > 1
+    ]
     excites = [f'SE{n + 1}' for n in range(len(config.squeeze_excites))]
     return tuple(excites + expanding)
 
@@ -183,7 +171,8 @@ def build(
     Returns:
       Logits `[batch, classes]`; the node is named `output`.
     """
-    layers = _Layers(config, is_training)
+    layers = Layers(is_training, config.batch_norm_decay, config.batch_norm_epsilon)
+    activation = ACTIVATIONS[config.activation]
     with tf.variable_scope(tf.get_variable_scope(), use_resource=False):
         net = layers.conv(
             f'{SCOPE}/Conv',
@@ -191,149 +180,41 @@ def build(
             config.scaled(config.stem_channels),
             kernel=3,
             stride=config.stem_stride,
+            activation=activation,
         )
-        net = _blocks(layers, net)
+        net = _blocks(layers, net, config)
         # Narrow networks keep the wide head, as in the paper.
         head = max(config.head_channels, config.scaled(config.head_channels))
-        net = layers.conv(f'{SCOPE}/Conv_1', net, head)
+        net = layers.conv(f'{SCOPE}/Conv_1', net, head, activation=activation)
         net = tf.reduce_mean(net, [1, 2], keepdims=True, name=f'{SCOPE}/Logits/AvgPool')
         if is_training and config.dropout:
             net = tf.nn.dropout(net, rate=config.dropout)
-        net = layers.biased_conv(f'{SCOPE}/Logits/Conv2d_1c_1x1', net, config.classes)
+        scope = f'{SCOPE}/Logits/Conv2d_1c_1x1'
+        net = layers_lib.biased_conv(scope, net, config.classes)
         logits = tf.squeeze(net, [1, 2], name=f'{SCOPE}/Logits/Squeeze')
     return tf.identity(logits, name='output')
 
 
-def _blocks(layers: _Layers, net: tf.Tensor) -> tf.Tensor:
-    config = layers.config
-    index = 0
+def _blocks(layers: Layers, net: tf.Tensor, config: MobileNetV2Config) -> tf.Tensor:
     excites = 0
+    for index, (stage, repeat) in enumerate(_repeats(config)):
+        block = InvertedResidual(
+            expanded=net.shape[-1].value * stage.expansion,
+            channels=config.scaled(stage.channels),
+            stride=stage.stride if repeat == 0 else 1,
+            activation=ACTIVATIONS[config.activation],
+        )
+        net = layers_lib.inverted_residual(layers, block_scope(index), net, block)
+        for excite in config.squeeze_excites:
+            if excite.after == index:
+                excites += 1
+                squeezed = max(4, net.shape[-1].value // excite.reduction)
+                net = layers_lib.squeeze_excite(f'SE{excites}', net, squeezed)
+    return net
+
+
+def _repeats(config: MobileNetV2Config) -> Iterator[Tuple[Stage, int]]:
+    """Every block: its stage and its number in the stage."""
     for stage in config.stages:
         for repeat in range(stage.repeats):
-            net = _inverted_residual(
-                layers,
-                block_scope(index),
-                net,
-                stage.expansion,
-                config.scaled(stage.channels),
-                stride=stage.stride if repeat == 0 else 1,
-            )
-            for block in config.squeeze_excites:
-                if block.after == index:
-                    excites += 1
-                    net = _squeeze_excite(layers, f'SE{excites}', net, block.reduction)
-            index += 1
-    return net
-
-
-def _inverted_residual(
-    layers: _Layers, scope: str, net: tf.Tensor, expansion: int, width: int, stride: int
-) -> tf.Tensor:
-    """Expand 1x1, depthwise 3x3, project 1x1; a shortcut where the shapes allow it."""
-    shortcut = net
-    inner = shortcut.shape[-1].value * expansion
-    if expansion > 1:
-        net = layers.conv(f'{scope}/expand', net, inner)
-    net = layers.depthwise(f'{scope}/depthwise', net, stride)
-    net = layers.conv(f'{scope}/project', net, width, activate=False)
-    if stride == 1 and shortcut.shape[-1].value == width:
-        net = tf.add(shortcut, net, name=f'{scope}/add')
-    return net
-
-
-def _squeeze_excite(
-    layers: _Layers, scope: str, net: tf.Tensor, reduction: int
-) -> tf.Tensor:
-    """Multiplies each channel of `net` by a gate that sees all channels."""
-    width = net.shape[-1].value
-    gate = tf.reduce_mean(net, [1, 2], keepdims=True, name=f'{scope}/AvgPool')
-    gate = layers.biased_conv(f'{scope}/Conv', gate, max(4, width // reduction))
-    gate = tf.nn.relu(gate, name=f'{scope}/Conv/Relu')
-    gate = layers.biased_conv(f'{scope}/Conv_1', gate, width)
-    gate = tf.sigmoid(gate, name=f'{scope}/Conv_1/Sigmoid')
-    return tf.multiply(net, gate, name=f'{scope}/Mul')
-
-
-class _Layers:
-    """The three kinds of layer, with their variables and batch norm."""
-
-    def __init__(self, config: MobileNetV2Config, is_training: bool):
-        self.config = config
-        self._is_training = is_training
-
-    def conv(
-        self,
-        scope: str,
-        net: tf.Tensor,
-        channels: int,
-        kernel: int = 1,
-        stride: int = 1,
-        activate: bool = True,
-    ) -> tf.Tensor:
-        """Convolution without bias, batch norm, activation if `activate`."""
-        with tf.variable_scope(scope):
-            shape = [kernel, kernel, net.shape[-1].value, channels]
-            weights = _variable('weights', shape, tf.initializers.he_normal())
-            net = tf.nn.conv2d(net, weights, strides=stride, padding='SAME')
-            net = self._batch_norm(net)
-            return self._activation(net) if activate else net
-
-    def depthwise(self, scope: str, net: tf.Tensor, stride: int) -> tf.Tensor:
-        """Depthwise 3x3 convolution, batch norm, activation."""
-        with tf.variable_scope(scope):
-            # The default fan of [3, 3, c, 1] counts the c channels; each sees 9 inputs.
-            initializer = tf.initializers.truncated_normal(stddev=(2 / 9) ** 0.5)
-            shape = [3, 3, net.shape[-1].value, 1]
-            weights = _variable('depthwise_weights', shape, initializer)
-            net = tf.nn.depthwise_conv2d(
-                net, weights, strides=[1, stride, stride, 1], padding='SAME'
-            )
-            return self._activation(self._batch_norm(net))
-
-    def biased_conv(self, scope: str, net: tf.Tensor, channels: int) -> tf.Tensor:
-        """1x1 convolution with bias and nothing behind it."""
-        with tf.variable_scope(scope):
-            shape = [1, 1, net.shape[-1].value, channels]
-            weights = _variable('weights', shape, tf.initializers.glorot_normal())
-            biases = _variable('biases', [channels], tf.initializers.zeros())
-            net = tf.nn.conv2d(net, weights, strides=1, padding='SAME')
-            return tf.nn.bias_add(net, biases)
-
-    def _activation(self, net: tf.Tensor) -> tf.Tensor:
-        return ACTIVATIONS[self.config.activation](net)
-
-    def _batch_norm(self, net: tf.Tensor) -> tf.Tensor:
-        with tf.variable_scope('BatchNorm'):
-            shape = [net.shape[-1].value]
-            gamma = _variable('gamma', shape, tf.initializers.ones())
-            beta = _variable('beta', shape, tf.initializers.zeros())
-            mean = _statistic('moving_mean', shape, tf.initializers.zeros())
-            variance = _statistic('moving_variance', shape, tf.initializers.ones())
-            epsilon = self.config.batch_norm_epsilon
-            if not self._is_training:
-                net, _, _ = tf.nn.fused_batch_norm(
-                    net, gamma, beta, mean, variance, epsilon, is_training=False
-                )
-                return net
-            net, batch_mean, batch_variance = tf.nn.fused_batch_norm(
-                net, gamma, beta, epsilon=epsilon, is_training=True
-            )
-            self._update(mean, batch_mean)
-            self._update(variance, batch_variance)
-            return net
-
-    def _update(self, moving: tf.Variable, batch: tf.Tensor) -> None:
-        step = (moving - batch) * (1 - self.config.batch_norm_decay)
-        tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(moving, step))
-
-
-def _variable(
-    name: str, shape: List[int], initializer: tf.keras.initializers.Initializer
-) -> tf.Variable:
-    return tf.get_variable(name, shape, tf.float32, initializer)
-
-
-def _statistic(
-    name: str, shape: List[int], initializer: tf.keras.initializers.Initializer
-) -> tf.Variable:
-    return tf.get_variable(name, shape, tf.float32, initializer, trainable=False)
+            yield stage, repeat

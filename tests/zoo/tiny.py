@@ -1,0 +1,128 @@
+"""Every network of the zoo for 32 x 32 images and with few channels.
+
+Odd numbers of channels where the network allows them, and every kind of block once.
+"""
+
+from __future__ import annotations
+
+from typing import Dict
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.zoo import (
+    efficientnet,
+    feature_pyramid,
+    ghostnet,
+    mlp,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    networks,
+    resnet_cifar,
+    shufflenet_v2,
+    squeezenet,
+    super_resolution,
+    unet,
+    vgg,
+)
+from tf1pruning.zoo.layers import Scaled
+
+CLASSES = 5
+
+_MOBILENET_V2 = mobilenet_v2.MobileNetV2Config(
+    classes=CLASSES,
+    stages=(
+        mobilenet_v2.Stage(1, 8, 1, 2),
+        mobilenet_v2.Stage(3, 8, 2, 2),
+        mobilenet_v2.Stage(2, 16, 1, 2),
+    ),
+    stem_channels=8,
+    head_channels=16,
+)
+
+CONFIGS: Dict[str, Scaled] = {
+    'mobilenet_v1': mobilenet_v1.Config(
+        CLASSES, stem_channels=8, blocks=((16, 1), (16, 2), (24, 2))
+    ),
+    'mobilenet_v2': _MOBILENET_V2,
+    'mobilenet_v2_se': mobilenet_v2.MobileNetV2Config(
+        classes=CLASSES,
+        stages=_MOBILENET_V2.stages,
+        squeeze_excites=(
+            mobilenet_v2.SqueezeExcite(after=1),
+            mobilenet_v2.SqueezeExcite(after=3),
+        ),
+        stem_channels=8,
+        head_channels=16,
+    ),
+    'mobilenet_v3': mobilenet_v3.Config(
+        CLASSES,
+        stem_channels=8,
+        blocks=(
+            mobilenet_v3.Block(8, 8, 3, 1, gated=False, hard=False),
+            mobilenet_v3.Block(24, 16, 5, 2, gated=True, hard=False),
+            mobilenet_v3.Block(40, 16, 3, 1, gated=True, hard=True),
+        ),
+        last_channels=24,
+        head_channels=16,
+    ),
+    'efficientnet_b0': efficientnet.Config(
+        CLASSES,
+        stem_channels=8,
+        stages=(
+            efficientnet.Stage(1, 16, repeats=1, kernel=3, stride=1),
+            efficientnet.Stage(2, 24, repeats=2, kernel=5, stride=2),
+        ),
+        head_channels=32,
+    ),
+    'shufflenet_v2': shufflenet_v2.Config(
+        CLASSES, stem_channels=8, stages=((16, 2), (32, 3)), head_channels=16
+    ),
+    'squeezenet': squeezenet.Config(
+        CLASSES,
+        stem_channels=8,
+        stages=(((8, 8), (8, 16)), ((16, 16),)),
+    ),
+    'ghostnet': ghostnet.Config(
+        CLASSES,
+        stem_channels=8,
+        blocks=(
+            ghostnet.Block(16, 8, 3),
+            ghostnet.Block(20, 16, 5, stride=2, gated=True),
+            ghostnet.Block(28, 16, 3),
+        ),
+        last_channels=24,
+        head_channels=16,
+        # Three does not divide any of the widths: every module slices.
+        ratio=3,
+    ),
+    'unet': unet.Config(classes=2, levels=(8, 16, 24)),
+    'feature_pyramid': feature_pyramid.Config(
+        classes=3,
+        stem_channels=8,
+        stages=((8, 1), (8, 2), (16, 1)),
+        pyramid_channels=16,
+        head_depth=2,
+        anchors=2,
+    ),
+    'super_resolution': super_resolution.Config(channels=8, blocks=2),
+    'resnet_56': resnet_cifar.Config(classes=CLASSES, stages=(8, 16, 24), repeats=2),
+    'vgg_13': vgg.Config(classes=CLASSES, stages=((8, 2), (16, 2)), hidden=(24, 16)),
+    'mlp': mlp.Config(classes=CLASSES, hidden=(20, 12)),
+}
+
+# The resize that stands in for the transposed convolution.
+RESIZING_UNET = unet.Config(classes=2, levels=(8, 16, 24), transposed=False)
+
+SIZE = 32
+
+
+def build(name: str, resource: bool = False) -> tf.Graph:
+    """A graph that holds one of the networks; its input is `input`."""
+    network = networks.NETWORKS[name]
+    with tf.Graph().as_default() as graph:
+        shape = [None, SIZE, SIZE, network.image[2]]
+        images = tf.placeholder(tf.float32, shape, 'input')
+        with tf.variable_scope('', use_resource=resource):
+            network.build(images, CONFIGS[name])
+    return graph

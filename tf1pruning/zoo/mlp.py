@@ -1,0 +1,44 @@
+"""LeNet-300-100 without biases as a plain TF1 graph.
+
+LeCun et al., "Gradient-based learning applied to document recognition" (1998), section
+III.A; in the pruning literature since Han et al. (arXiv 1506.02626).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.zoo import layers
+from tf1pruning.zoo.layers import Scaled
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Scaled):
+    """The shape of the network.
+
+    Attributes:
+      hidden: widths of the dense layers before the last one.
+    """
+
+    classes: int = 10
+    hidden: Tuple[int, ...] = (300, 100)
+
+
+def build(images: tf.Tensor, config: Config) -> tf.Tensor:
+    """Adds the network to the graph of `images` `[batch, height, width, channels]`.
+
+    Height and width must be static: the image is flattened.
+
+    Returns:
+      Logits `[batch, classes]`; the node is named `output`.
+    """
+    net = layers.flatten(images)
+    for index, channels in enumerate(config.hidden):
+        channels = config.scaled(channels, 4)
+        net = layers.dense(f'MLP/fc{index + 1}', net, channels, bias=False)
+        net = tf.nn.relu(net)
+    net = layers.dense('MLP/Logits', net, config.classes, bias=False)
+    return tf.identity(net, name='output')

@@ -1,0 +1,61 @@
+"""ResNet-56 for CIFAR (He et al., arXiv 1512.03385, section 4.2) as a plain TF1 graph.
+
+Shortcuts are option A: every second pixel, and zeros for the channels that are new.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.zoo import layers as layers_lib
+from tf1pruning.zoo.layers import Layers, Scaled
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Scaled):
+    """The shape of the network; 9 blocks a stage make ResNet-56.
+
+    Attributes:
+      stages: width of each stage; every stage but the first halves the resolution.
+      repeats: blocks per stage.
+    """
+
+    classes: int = 10
+    stages: Tuple[int, ...] = (16, 32, 64)
+    repeats: int = 9
+
+
+def build(images: tf.Tensor, config: Config) -> tf.Tensor:
+    """Adds the network to the graph of `images` `[batch, height, width, channels]`.
+
+    Returns:
+      Logits `[batch, classes]`; the node is named `output`.
+    """
+    layers = Layers()
+    scope = 'ResNet'
+    stem = config.scaled(config.stages[0])
+    net = layers.conv(f'{scope}/Conv', images, stem, 3, activation=tf.nn.relu)
+    for stage, channels in enumerate(config.stages):
+        for repeat in range(config.repeats):
+            name = f'{scope}/stage{stage}_{repeat}'
+            stride = 2 if stage and repeat == 0 else 1
+            net = _block(layers, name, net, config.scaled(channels), stride)
+    net = tf.reduce_mean(net, [1, 2])
+    net = layers_lib.dense(f'{scope}/Logits', net, config.classes)
+    return tf.identity(net, name='output')
+
+
+def _block(
+    layers: Layers, scope: str, net: tf.Tensor, channels: int, stride: int
+) -> tf.Tensor:
+    shortcut = net[:, ::stride, ::stride, :] if stride > 1 else net
+    added = channels - shortcut.shape[-1].value
+    if added:
+        before = added // 2
+        shortcut = tf.pad(shortcut, [[0, 0]] * 3 + [[before, added - before]])
+    net = layers.conv(f'{scope}/conv1', net, channels, 3, stride, tf.nn.relu)
+    net = layers.conv(f'{scope}/conv2', net, channels, 3)
+    return tf.nn.relu(net + shortcut)
