@@ -25,12 +25,12 @@ from absl import logging
 
 from tf1pruning import files
 from tf1pruning import plan as plan_lib
-from tf1pruning.channels import select
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import WorkflowError
 from tf1pruning.report import summaries
 from tf1pruning.surgery import failure
-from tf1pruning.workflow import loading, outputs, state, stripping, views
+from tf1pruning.workflow import loading, outputs, state, stripping
+from tf1pruning.workflow import scoped as scoped_lib
 
 
 class Pruning(state.PruningState):
@@ -109,7 +109,7 @@ class Pruning(state.PruningState):
           WorkflowError: before `get_pruning_params`, or without a threshold.
           CheckpointError: if a weight is NaN.
         """
-        self._current_source()
+        self._current()
         self._check_criterion('get_pruning_filters')
         outputs.write_plan(self.output_dir, self._choose_filters())
 
@@ -127,15 +127,17 @@ class Pruning(state.PruningState):
           WorkflowError: before `get_pruning_params` or `get_pruning_filters`.
           PlanError: if the given filters do not fit the model.
         """
-        source = self._current_source()
+        scoped = self._current()
+        source = scoped.source
         if pruning_filters_path is not None:
             self._load_filters(pruning_filters_path)
         plan = self._needed_plan('get_pruning_ckpt')
-        stripping.check_plan(source, plan)
+        scoped.check_plan(plan)
         if pruning_filters_path is not None:
             outputs.write_plan(self.output_dir, plan)
-        groups = views.by_key(self._selection).values()
-        self._norms_before = summaries.filter_norms(groups, source.checkpoint)
+        self._norms_before = summaries.filter_norms(
+            scoped.groups.values(), source.checkpoint
+        )
         self.pruned_ckpt_path = outputs.write_soft_pruned(self.output_dir, source, plan)
         self.retrained_ckpt_path = ''
         logging.info(
@@ -180,11 +182,10 @@ class Pruning(state.PruningState):
         retrained = checkpoint_lib.Checkpoint(self.retrained_ckpt_path)
         report = failure.count_failures(retrained, plan)
         outputs.write_failure(self.output_dir, report)
-        if self._source is not None:
+        if self._trained is not None:
             outputs.write_events(
                 self.output_dir,
-                self._source,
-                self._selection,
+                self._trained,
                 plan,
                 retrained,
                 self._norms_before,
@@ -214,12 +215,12 @@ class Pruning(state.PruningState):
         # Everything that can fail comes before the first file.
         if retrain:
             plan = self._needed_plan('pruning_process(retrain=True)')
-            stripping.check_plan(self._read_params(), plan)
+            self._read_params().check_plan(plan)
         else:
             self._check_criterion('pruning_process')
             self._read_params()
             plan = self._choose_filters()
-        outputs.check_pruned_path(self.output_dir, self._current_source())
+        outputs.check_pruned_path(self.output_dir, self._current().source)
         self._write_params()
         outputs.write_plan(self.output_dir, plan)
         return self.get_pruning_ckpt()
@@ -247,9 +248,8 @@ class Pruning(state.PruningState):
             self.rebuild_meta_graph,
             self.input_tensors_map,
         )
-        self.ckpt_to_strip = outputs.write_rebuilt(self.output_dir, source)
-        self._rebuilt = source
-        self._strip_plan = None
+        scoped = scoped_lib.choose(source, self.scope_names)
+        self._keep_rebuilt(outputs.write_rebuilt(self.output_dir, source), scoped)
         return self.ckpt_to_strip
 
     def get_strip_params(self) -> None:
@@ -259,10 +259,9 @@ class Pruning(state.PruningState):
           WorkflowError: before `get_rebuild_graph` or `get_pruning_filters`.
           PlanError: if the plan does not fit the rebuilt graph.
         """
-        source = self._needed_rebuilt('get_strip_params')
+        scoped = self._needed_rebuilt('get_strip_params')
         plan = self._needed_plan('get_strip_params')
-        stripping.check_plan(source, plan)
-        self._selection = select.inner_groups(source.groups, self.scope_names)
+        scoped.check_plan(plan)
         self._strip_plan = plan
         outputs.write_strip_params(
             self.output_dir, self.strip_nodes_dict, self.strip_vars_dict
@@ -283,20 +282,21 @@ class Pruning(state.PruningState):
           OutputError: if the result would replace a checkpoint it was made from.
           VerificationError: if the outputs differ; nothing is written then.
         """
-        if self._strip_plan is None or self._strip_plan is not self._plan:
+        plan = self._strip_plan
+        scoped = self._needed_rebuilt('get_strip_ckpt') if plan else None
+        # Another plan or another rebuilt graph makes the parameters stale.
+        if plan is None or scoped is None or self._strip_plan is not self._plan:
             raise WorkflowError(
                 'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
             )
-        source = self._needed_rebuilt('get_strip_ckpt')
         self._check_export()
-        prunable = {
-            node
-            for group in views.by_key(self._selection).values()
-            for node in group.kernels
-        }
-        result = stripping.strip_source(source, self._strip_plan, prunable)
-        self.export_ckpt_path, self.export_pb_path = outputs.write_stripped(
-            self.output_dir, source, result, *self._given_exports
+        result = stripping.strip_source(scoped.source, plan, scoped.layers)
+        self._exported = outputs.write_stripped(
+            self.output_dir,
+            scoped.source,
+            result,
+            self._export_ckpt_path,
+            self._export_pb_path,
         )
         self.strip_report = result
         # The contract asks for this line on the terminal, whatever the log level.

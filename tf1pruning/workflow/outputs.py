@@ -12,14 +12,14 @@ from tf1pruning import files, plan_json
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.errors import OutputError
 from tf1pruning.graph import freeze, meta_graph
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, summaries, text
 from tf1pruning.surgery import soft, weights
 from tf1pruning.surgery.failure import FailureReport
-from tf1pruning.workflow import stripping, views
+from tf1pruning.workflow import stripping
 from tf1pruning.workflow.loading import Source
+from tf1pruning.workflow.scoped import Scoped
 
 PARAMS_DIR = 'Pruning_Dict'
 PRUNED_DIR = 'Pruned_Dir'
@@ -75,16 +75,8 @@ def check_pruned_path(folder: str, source: Source) -> str:
     """
     name = os.path.basename(source.checkpoint.prefix)
     prefix = os.path.join(folder, PRUNED_DIR, name)
-    _check_not_source(prefix, source)
+    stripping.check_target(prefix, [source.checkpoint.prefix])
     return prefix
-
-
-def _check_not_source(prefix: str, source: Source) -> None:
-    if os.path.realpath(prefix) == os.path.realpath(source.checkpoint.prefix):
-        raise OutputError(
-            f'The new checkpoint would replace its own source {prefix!r}. '
-            'Choose another folder with set_output_dir().'
-        )
 
 
 def _training_meta(source: Source) -> Optional[bytes]:
@@ -106,17 +98,16 @@ def write_failure(folder: str, report: FailureReport) -> None:
 
 def write_events(
     folder: str,
-    source: Source,
-    selection: views.Selection,
+    scoped: Scoped,
     plan: Plan,
     retrained: Checkpoint,
     norms_before: Mapping[str, np.ndarray],
     scalars: Mapping[str, Optional[float]],
 ) -> None:
     """`events/`: the run of this threshold step for TensorBoard."""
-    groups = list(views.by_key(selection).values())
-    nodes = {node for group in groups for node in group.kernels}
-    planned = cost.measure(source.trace, cost.planned_shapes(source.trace, plan), nodes)
+    source, groups = scoped.source, list(scoped.groups.values())
+    shapes = cost.planned_shapes(source.trace, plan)
+    planned = cost.measure(source.trace, shapes, scoped.layers)
     step = int(retrained['global_step']) if 'global_step' in retrained else 0
     summaries.write_step(
         os.path.join(folder, EVENTS_DIR),
@@ -145,7 +136,7 @@ def write_rebuilt(folder: str, source: Source) -> str:
     """
     name = os.path.basename(source.checkpoint.prefix)
     prefix = os.path.join(folder, REBUILD_DIR, name)
-    _check_not_source(prefix, source)
+    stripping.check_target(prefix, [source.checkpoint.prefix])
     meta = meta_graph.build_meta_graph(source.model)
     arrays = weights.checkpoint_arrays(source.model, source.arrays())
     writer.write_checkpoint(prefix, ArraysInMemory(arrays), meta.SerializeToString())

@@ -9,10 +9,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning import plan as plan_lib
-from tf1pruning.channels import select
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
-from tf1pruning.errors import OptionError, OutputError, WorkflowError
+from tf1pruning.errors import OptionError, WorkflowError
 from tf1pruning.workflow import loading, outputs, planning, stripping, views
+from tf1pruning.workflow import scoped as scoped_lib
+from tf1pruning.workflow.scoped import Scoped
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DERIVED = (
@@ -57,64 +58,134 @@ class PruningState:
             strip_vars_dict,
         )
         _check_empty(dict(zip(_DERIVED, given)))
-        plan_lib.check_mode(mode)
         self.input_ckpt_path = _existing(input_ckpt_path)
-        self.scope_names = _scopes(scope_names)
         self.pruned_ckpt_path = pruned_ckpt_path
         self.retrained_ckpt_path = retrained_ckpt_path
         self.rebuild_meta_graph = rebuild_meta_graph
         self.input_tensors_map = dict(input_tensors_map)
         self.ckpt_to_strip = ckpt_to_strip
+        self._given_filters = dict(pruning_filters_dict)
+        self._forget()
+        self.scope_names = scope_names
         self.output_nodes = output_nodes
+        self.channel_multiple = channel_multiple
+        self.mode = mode
         self.export_ckpt_path = export_ckpt_path
         self.export_pb_path = export_pb_path
-        self.channel_multiple = plan_lib.check_multiple(channel_multiple)
-        self.mode = mode
+        self.output_dir = output_dir or os.path.dirname(self.input_ckpt_path) or '.'
+
+    def _forget(self) -> None:
+        """The state before the first step."""
         self.failed_rate = 1.0
         self.strip_report: Optional[stripping.Result] = None
-        self._outputs = loading.split_outputs(output_nodes)
-        self._given_filters = dict(pruning_filters_dict)
-        self._given_exports = (export_ckpt_path, export_pb_path)
         self._threshold: Optional[float] = None
-        self._source: Optional[loading.Source] = None
-        self._selection: views.Selection = {}
+        self._trained: Optional[Scoped] = None
         self._plan: Optional[plan_lib.Plan] = None
         self._norms_before: Mapping[str, np.ndarray] = {}
-        self._rebuilt: Optional[loading.Source] = None
+        self._rebuilt: Optional[Scoped] = None
+        self._rebuilt_path = ''
         self._strip_plan: Optional[plan_lib.Plan] = None
-        self.output_dir = output_dir or os.path.dirname(self.input_ckpt_path) or '.'
+        self._exported = ('', '')
+
+    # -- options -------------------------------------------------------------------
+
+    @property
+    def scope_names(self) -> Sequence[str]:
+        """Scopes whose blocks are pruned."""
+        return list(self._scope_names)
+
+    @scope_names.setter
+    def scope_names(self, value: Sequence[str]) -> None:
+        self._scope_names = _scopes(value)
+        self._trained = self._rebuilt = None
+
+    @property
+    def output_nodes(self) -> str:
+        """Output node names, separated by commas."""
+        return self._output_nodes
+
+    @output_nodes.setter
+    def output_nodes(self, value: str) -> None:
+        self._outputs = loading.split_outputs(value)
+        self._output_nodes = value
+        self._trained = self._rebuilt = None
+
+    @property
+    def channel_multiple(self) -> int:
+        """A block that is cut keeps a multiple of it; from the next choice on."""
+        return self._channel_multiple
+
+    @channel_multiple.setter
+    def channel_multiple(self, value: int) -> None:
+        self._channel_multiple = plan_lib.check_multiple(value)
+
+    @property
+    def mode(self) -> str:
+        """'block' or 'filter'; from the next choice of filters on."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, value: str) -> None:
+        plan_lib.check_mode(value)
+        self._mode = value
+
+    @property
+    def export_ckpt_path(self) -> str:
+        """Prefix of the stripped checkpoint: the last one, or where it is to go."""
+        return self._exported[0] or self._export_ckpt_path
+
+    @export_ckpt_path.setter
+    def export_ckpt_path(self, value: str) -> None:
+        self._export_ckpt_path, self._exported = value, ('', '')
+
+    @property
+    def export_pb_path(self) -> str:
+        """Path of the frozen graph: the last one, or where it is to go."""
+        return self._exported[1] or self._export_pb_path
+
+    @export_pb_path.setter
+    def export_pb_path(self, value: str) -> None:
+        self._export_pb_path, self._exported = value, ('', '')
 
     # -- views ---------------------------------------------------------------------
 
     @property
     def scope_conv_dict(self) -> Dict[str, List[str]]:
         """Scope -> names of its convolution and dense nodes."""
-        return views.scope_conv(self._selection)
+        scoped = self._trained
+        return views.scope_conv(scoped.selection) if scoped else {}
 
     @property
     def conv_vars_dict(self) -> Dict[str, str]:
         """Node name -> name of its weight variable."""
-        source = self._source
-        return views.conv_vars(self._selection, source.trace) if source else {}
+        scoped = self._trained
+        if scoped is None:
+            return {}
+        return views.conv_vars(scoped.selection, scoped.source.trace)
 
     @property
     def bias_vars_dict(self) -> Dict[str, List[str]]:
         """Node name -> names of the bias or batch-norm variables behind it."""
-        source = self._source
-        return views.bias_vars(self._selection, source.trace) if source else {}
+        scoped = self._trained
+        if scoped is None:
+            return {}
+        return views.bias_vars(scoped.selection, scoped.source.trace)
 
     @property
     def pruning_filters_dict(self) -> Dict[str, Sequence[int]]:
         """Scope or group -> filters that are pruned."""
         if self._plan is None:
             return dict(self._given_filters)
-        return dict(views.pruning_filters(self._plan, self._selection))
+        scoped = self._trained or self._rebuilt
+        selection = scoped.selection if scoped else {}
+        return dict(views.pruning_filters(self._plan, selection))
 
     @property
     def strip_nodes_dict(self) -> Dict[str, List[str]]:
         """Scope or group -> nodes whose kernels shrink."""
-        plan = self._strip_plan
-        return views.strip_nodes(plan, self._selection) if plan else {}
+        if self._strip_plan is None or self._rebuilt is None:
+            return {}
+        return views.strip_nodes(self._strip_plan, self._rebuilt.selection)
 
     @property
     def strip_vars_dict(self) -> Dict[str, Dict[str, List[int]]]:
@@ -128,7 +199,7 @@ class PruningState:
 
     # -- state ---------------------------------------------------------------------
 
-    def _read_params(self) -> loading.Source:
+    def _read_params(self) -> Scoped:
         """Reads the graph and selects the groups; writes nothing."""
         source = loading.load_for_planning(
             self.input_ckpt_path,
@@ -136,9 +207,8 @@ class PruningState:
             self.rebuild_meta_graph,
             self.input_tensors_map,
         )
-        self._selection = select.inner_groups(source.groups, self.scope_names)
-        self._source = source
-        return source
+        self._trained = scoped_lib.choose(source, self._scope_names)
+        return self._trained
 
     def _write_params(self) -> None:
         outputs.write_params(
@@ -150,30 +220,35 @@ class PruningState:
 
     def _choose_filters(self) -> plan_lib.Plan:
         """Plans by the threshold, or else by the given filters."""
-        source = self._current_source()
-        groups = views.by_key(self._selection)
+        scoped = self._current()
         if self._threshold is None:
-            self._plan = planning.plan_by_filters(
-                source, groups, self._given_filters, self.channel_multiple, self.mode
-            )
+            self._plan = self._plan_by_filters(scoped, self._given_filters)
         else:
             self._plan = planning.plan_by_threshold(
-                source,
-                groups.values(),
+                scoped.source,
+                scoped.groups.values(),
                 self._threshold,
                 self.channel_multiple,
                 self.mode,
             )
         return self._plan
 
-    def _current_source(self) -> loading.Source:
-        source = self._source
-        if source is None or source.checkpoint.prefix != self.input_ckpt_path:
+    def _plan_by_filters(
+        self, scoped: Scoped, filters: planning.Filters
+    ) -> plan_lib.Plan:
+        return planning.plan_by_filters(
+            scoped.source, scoped.groups, filters, self.channel_multiple, self.mode
+        )
+
+    def _current(self) -> Scoped:
+        """The graph of the input checkpoint, which has been read."""
+        scoped = self._trained
+        if scoped is None or scoped.source.checkpoint.prefix != self.input_ckpt_path:
             raise WorkflowError(
                 f'The graph of {self.input_ckpt_path!r} has not been read: call '
                 'get_pruning_params() first.'
             )
-        return source
+        return scoped
 
     def _check_criterion(self, step: str) -> None:
         if self._threshold is None and not self._given_filters:
@@ -191,14 +266,24 @@ class PruningState:
             )
         return self._plan
 
-    def _needed_rebuilt(self, step: str) -> loading.Source:
-        if self._rebuilt is None and self.ckpt_to_strip:
-            self._rebuilt = loading.load_source(self.ckpt_to_strip, self._outputs)
-        if self._rebuilt is None:
+    def _needed_rebuilt(self, step: str) -> Scoped:
+        if not self.ckpt_to_strip:
             raise WorkflowError(
                 f'{step}() needs the inference graph: call get_rebuild_graph() first.'
             )
-        return self._rebuilt
+        known = self._rebuilt
+        if known is not None and self._rebuilt_path == self.ckpt_to_strip:
+            return known
+        source = loading.load_source(self.ckpt_to_strip, self._outputs)
+        return self._keep_rebuilt(
+            self.ckpt_to_strip, scoped_lib.choose(source, self._scope_names)
+        )
+
+    def _keep_rebuilt(self, path: str, scoped: Scoped) -> Scoped:
+        self.ckpt_to_strip = self._rebuilt_path = path
+        self._rebuilt = scoped
+        self._strip_plan = None
+        return scoped
 
     def _check_retrained(self, step: str) -> None:
         if not self.retrained_ckpt_path:
@@ -214,25 +299,14 @@ class PruningState:
             self.retrained_ckpt_path,
             self.ckpt_to_strip,
         )
-        target = self._given_exports[0]
-        taken = {os.path.realpath(path) for path in sources if path}
-        if target and os.path.realpath(target) in taken:
-            raise OutputError(
-                f'export_ckpt_path {target!r} is a checkpoint that the stripped one is '
-                'made from. Choose another path.'
-            )
+        if self._export_ckpt_path:
+            stripping.check_target(self._export_ckpt_path, sources)
 
     def _load_filters(self, path: str) -> None:
         loaded = planning.load_filters(path)
         if not isinstance(loaded, plan_lib.Plan):
-            loaded = planning.plan_by_filters(
-                self._current_source(),
-                views.by_key(self._selection),
-                loaded,
-                self.channel_multiple,
-                self.mode,
-            )
-        stripping.check_plan(self._current_source(), loaded)
+            loaded = self._plan_by_filters(self._current(), loaded)
+        self._current().check_plan(loaded)
         self._plan = loaded
 
 

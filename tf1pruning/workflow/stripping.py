@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Collection, Dict, Optional
+from typing import Any, Collection, Dict, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
@@ -97,16 +97,22 @@ def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
     Raises:
       OutputError: if it would replace the checkpoint that it was made from.
     """
-    if os.path.realpath(prefix) == os.path.realpath(source.checkpoint.prefix):
-        raise OutputError(
-            f'The stripped checkpoint would replace its own source {prefix!r}. '
-            'Choose another output path.'
-        )
+    check_target(prefix, [source.checkpoint.prefix])
     meta = meta_graph.build_meta_graph(result.stripped.model)
     arrays = weights.checkpoint_arrays(result.stripped.model, result.stripped.arrays)
     return writer.write_checkpoint(
         prefix, ArraysInMemory(arrays), meta.SerializeToString()
     )
+
+
+def check_target(prefix: str, sources: Sequence[str]) -> None:
+    """Raises OutputError if a checkpoint would replace one that it is made from."""
+    taken = {os.path.realpath(path) for path in sources if path}
+    if os.path.realpath(prefix) in taken:
+        raise OutputError(
+            f'The new checkpoint would replace its own source {prefix!r}. Choose '
+            'another output folder or path.'
+        )
 
 
 def check_plan(source: Source, plan: Plan) -> None:
