@@ -13,24 +13,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 import time
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence
-
-# TensorFlow reads this when it is imported. Its C++ log lines say nothing of use here.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+from typing import Any, Callable, Dict, Optional
 
 import tensorflow.compat.v1 as tf
-from absl import app, flags, logging
+from absl import flags
 
 from tf1pruning import Pruning, files
-from tf1pruning.errors import OptionError, Tf1PruningError
+from tf1pruning.errors import OptionError
 from tf1pruning.graph import freeze
 from tf1pruning.plan import Plan
 from tf1pruning.training import run_state
 from tf1pruning.training.listener import EvalCheckpointSaverListener
 from tf1pruning.training.progress import ProgressHook
-from tf1pruning.workflow import loading
+from tf1pruning.workflow import command, loading
 from tf1pruning.zoo import classifier, digits, results
 from tf1pruning.zoo.settings import Settings
 
@@ -136,17 +132,7 @@ class Trainer:
         """
         settings = self._settings
         model_params = self._model_params(checkpoint)
-        config = tf.estimator.RunConfig(
-            tf_random_seed=settings.seed,
-            save_checkpoints_steps=settings.checkpoint_steps,
-            keep_checkpoint_max=2,
-        )
-        model = tf.estimator.Estimator(
-            model_fn=classifier.model_fn,
-            model_dir=os.path.join(self._output_dir, training),
-            config=config,
-            params=model_params,
-        )
+        model = self._estimator(training, model_params)
         listener = EvalCheckpointSaverListener(
             model,
             digits.eval_input_fn(self.test_split),
@@ -164,6 +150,21 @@ class Trainer:
         if not listener.results:
             # Trained before, by a run that was stopped on its way to the evaluation.
             listener.after_save(None, total)
+
+    def _estimator(
+        self, training: str, model_params: Dict[str, Any]
+    ) -> tf.estimator.Estimator:
+        config = tf.estimator.RunConfig(
+            tf_random_seed=self._settings.seed,
+            save_checkpoints_steps=self._settings.checkpoint_steps,
+            keep_checkpoint_max=2,
+        )
+        return tf.estimator.Estimator(
+            model_fn=classifier.model_fn,
+            model_dir=os.path.join(self._output_dir, training),
+            config=config,
+            params=model_params,
+        )
 
     def _model_params(self, checkpoint: str) -> Dict[str, Any]:
         settings = self._settings
@@ -268,30 +269,32 @@ class Run:
         tf_pruning.get_strip_ckpt()
         report = tf_pruning.strip_report
         assert report is not None and report.comparison is not None
+        costs = {
+            # Zeros cost what other numbers do: soft pruning alone saves nothing.
+            'original': report.before,
+            'soft_pruned': report.before,
+            'stripped': report.after,
+        }
         pb_paths = {
-            'original': self._path('original.pb'),
+            'original': self._freeze_original(baseline),
             'soft_pruned': self._path('soft_pruned.pb'),
             'stripped': tf_pruning.export_pb_path,
         }
-        source = loading.load_source(baseline, (OUTPUT,))
-        original = freeze.freeze(source.model, source.arrays())
-        freeze.write_frozen(pb_paths['original'], original)
         freeze.write_frozen(pb_paths['soft_pruned'], report.reference)
         return results.Results(
-            # Zeros cost what other numbers do: soft pruning alone saves nothing.
             models=results.measure(
-                pb_paths,
-                costs={
-                    'original': report.before,
-                    'soft_pruned': report.before,
-                    'stripped': report.after,
-                },
-                test_split=self._trainer.test_split,
-                latency_runs=FLAGS.latency_runs,
+                pb_paths, costs, self._trainer.test_split, FLAGS.latency_runs
             ),
             steps=tuple(results.StepFigures(**step) for step in self._state.steps),
             max_difference_relative=report.comparison.relative,
         )
+
+    def _freeze_original(self, baseline: str) -> str:
+        """Writes the frozen graph of the unpruned network."""
+        source = loading.load_source(baseline, (OUTPUT,))
+        path = self._path('original.pb')
+        freeze.write_frozen(path, freeze.freeze(source.model, source.arrays()))
+        return path
 
     def _train(self, training: str, steps: int, checkpoint: str = '') -> float:
         """Trains unless it is done. Returns the test accuracy at the last step."""
@@ -329,33 +332,5 @@ def run() -> None:
     say(f'{FLAGS.output_dir}: done in {time.monotonic() - started:.0f} s')
 
 
-def fail(message: object) -> NoReturn:
-    """Ends the program for a user's mistake: one line, exit 1."""
-    sys.exit(f'train_pruning_class.py: {message}')
-
-
-def main(argv: Sequence[str]) -> None:
-    """Runs the app; turns a user's mistakes into one line."""
-    tf.logging.set_verbosity(tf.logging.ERROR)
-    if not FLAGS['verbosity'].present:
-        logging.set_verbosity(logging.WARNING)
-    try:
-        if len(argv) > 1:
-            raise OptionError(f'unexpected arguments: {" ".join(argv[1:])}.')
-        run()
-    except Tf1PruningError as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.exit('Stopped. The same command goes on from here.')
-
-
-def parse_flags(argv: List[str]) -> List[str]:
-    """The arguments that are no flags; a flag that absl refuses is one line, too."""
-    try:
-        return list(FLAGS(argv))
-    except flags.Error as error:
-        fail(error)
-
-
 if __name__ == '__main__':
-    app.run(main, flags_parser=parse_flags)
+    command.run(run, stopped='Stopped. The same command goes on from here.')

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any, List
 
 from absl import flags
 
@@ -24,6 +24,7 @@ from tf1pruning import files
 from tf1pruning import plan as plan_lib
 from tf1pruning.errors import OptionError, Tf1PruningError
 from tf1pruning.workflow import command, outputs
+from tf1pruning.zoo import results
 
 FLAGS = flags.FLAGS
 
@@ -41,23 +42,22 @@ COSTS = (
 )
 
 
-def main(argv: List[str]) -> None:
+def main() -> None:
     """Draws as the flags say."""
-    del argv
-    results = _read(os.path.join(FLAGS.run_dir, 'results.json'))
-    plans = [_plan(step['folder']) for step in results['steps']]
-    data = _draw(results, plans)
+    found = _read(os.path.join(FLAGS.run_dir, 'results.json'))
+    plans = [_plan(step.folder) for step in found.steps]
+    data = _draw(found, plans)
     files.write_bytes(FLAGS.output, data)
     print(FLAGS.output)
 
 
-def _read(path: str) -> Dict[str, Any]:
+def _read(path: str) -> results.Results:
     try:
         with open(path, encoding='utf-8') as file:
-            return json.load(file)
-    except (OSError, ValueError) as error:
+            return results.from_json(json.load(file))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
-            f'{path!r} cannot be read: {error}. Is --run_dir a finished run?'
+            f'{path!r} holds no results ({error}). Is --run_dir a finished run?'
         ) from error
 
 
@@ -68,7 +68,7 @@ def _plan(folder: str) -> plan_lib.Plan:
     return plan
 
 
-def _draw(results: Dict[str, Any], plans: List[plan_lib.Plan]) -> bytes:
+def _draw(found: results.Results, plans: List[plan_lib.Plan]) -> bytes:
     # Its font cache is news to nobody.
     logging.getLogger('matplotlib').setLevel(logging.WARNING)
     try:
@@ -81,8 +81,8 @@ def _draw(results: Dict[str, Any], plans: List[plan_lib.Plan]) -> bytes:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 4), constrained_layout=True)
-    _draw_costs(axes[0], results)
-    _draw_ladder(axes[1], results, plans)
+    _draw_costs(axes[0], found)
+    _draw_ladder(axes[1], found, plans)
     _draw_widths(axes[2], plans[-1])
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png', dpi=110)
@@ -90,10 +90,10 @@ def _draw(results: Dict[str, Any], plans: List[plan_lib.Plan]) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_costs(axes: Any, results: Dict[str, Any]) -> None:
-    original, stripped = results['original'], results['stripped']
+def _draw_costs(axes: Any, found: results.Results) -> None:
+    original, stripped = found.models['original'], found.models['stripped']
     labels = [label for label, _ in COSTS]
-    shares = [100 * stripped[key] / original[key] for _, key in COSTS]
+    shares = [100 * getattr(stripped, key) / getattr(original, key) for _, key in COSTS]
     axes.barh(labels, [100] * len(labels), color=GONE)
     axes.barh(labels, shares, color=KEPT)
     for row, share in enumerate(shares):
@@ -103,13 +103,10 @@ def _draw_costs(axes: Any, results: Dict[str, Any]) -> None:
     axes.set_xlim(0, 100)
 
 
-def _draw_ladder(
-    axes: Any, results: Dict[str, Any], plans: List[plan_lib.Plan]
-) -> None:
-    steps = results['steps']
-    labels = ['original'] + [f'{step["threshold"]:g}' for step in steps]
-    accuracy = [100 * results['original']['accuracy']]
-    accuracy += [100 * step['accuracy'] for step in steps]
+def _draw_ladder(axes: Any, found: results.Results, plans: List[plan_lib.Plan]) -> None:
+    labels = ['original'] + [f'{step.threshold:g}' for step in found.steps]
+    accuracy = [100 * found.models['original'].accuracy]
+    accuracy += [100 * step.accuracy for step in found.steps]
     kept = [100.0] + [100 * plan.kept / (plan.kept + plan.removed) for plan in plans]
     axes.plot(labels, accuracy, marker='o', color='#c05621', label='test accuracy')
     axes.plot(labels, kept, marker='s', color=KEPT, label='kept channels')

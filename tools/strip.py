@@ -42,9 +42,8 @@ flags.DEFINE_string(
 flags.mark_flags_as_required(['checkpoint', 'output_dir'])
 
 
-def main(argv: List[str]) -> None:
+def main() -> None:
     """Strips as the flags say."""
-    del argv
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     outputs = loading.split_outputs(FLAGS.output_nodes)
     source = loading.load_source(FLAGS.checkpoint, outputs, FLAGS.meta_graph)
@@ -52,7 +51,7 @@ def main(argv: List[str]) -> None:
     pb_path = _write(source, result)
     print(_table(result))
     print(stripping.summary_line(result))
-    print(_sizes(source, result, pb_path))
+    print(_sizes(result, pb_path))
 
 
 def _write(source: loading.Source, result: stripping.Result) -> str:
@@ -77,7 +76,7 @@ def _table(result: stripping.Result) -> str:
     return '\n'.join(lines) or 'No channel can be removed.'
 
 
-def _sizes(source: loading.Source, result: stripping.Result, pb_path: str) -> str:
+def _sizes(result: stripping.Result, pb_path: str) -> str:
     before, after = result.before, result.after
     return (
         f'parameters {before.parameters:,} -> {after.parameters:,}, '

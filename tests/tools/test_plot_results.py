@@ -6,9 +6,9 @@ import sys
 from tf1pruning.channels.trace import PRODUCER
 from tf1pruning.plan import Cut, GroupPlan, Plan
 from tf1pruning.workflow import outputs
+from tf1pruning.zoo import results
 
 PLOT = os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'plot_results.py')
-COSTS = ('parameters', 'macs', 'prunable_macs', 'pb_bytes', 'latency_ms')
 
 
 def run_plot(run_dir, output):
@@ -21,13 +21,14 @@ def run_plot(run_dir, output):
 
 
 def test_draws_a_finished_run(tmp_path):
-    figures = dict.fromkeys(COSTS, 10)
-    results = {
-        'original': {**figures, 'accuracy': 0.99},
-        'stripped': {**figures, 'accuracy': 0.98},
-        'steps': [{'threshold': 0.5, 'accuracy': 0.98, 'folder': 'TH0.5'}],
-    }
-    (tmp_path / 'results.json').write_text(json.dumps(results), encoding='utf-8')
+    figures = results.ModelFigures(100, 10, 8, 500, 0.5, 0.98)
+    found = results.Results(
+        models=dict.fromkeys(results.KINDS, figures),
+        steps=(results.StepFigures(0.5, 0.0, 1, 0.9, 0.98, 'TH0.5'),),
+        max_difference_relative=0.0,
+    )
+    text = json.dumps(found.as_json())
+    (tmp_path / 'results.json').write_text(text, encoding='utf-8')
     cut = Cut('b/expand/weights', 3, PRODUCER, ((1,), (2,)))
     group = GroupPlan('b', 'inverted_residual', 4, (1, 2), 2, False, (cut,))
     outputs.write_plan(str(tmp_path / 'TH0.5'), Plan('0', 'block', 1, 0.5, (group,)))

@@ -137,13 +137,6 @@ def test_a_mistake_is_one_line_and_writes_nothing(pruned, tmp_path, changed, exp
     assert not folder.exists()
 
 
-def test_an_unknown_argument_is_refused(tmp_path):
-    done = run_strip('extra', '--checkpoint=x', f'--output_dir={tmp_path}')
-    assert done.returncode == 1
-    assert "Unexpected argument 'extra'" in done.stderr
-    assert listing(tmp_path) == []
-
-
 def test_help_describes_every_flag():
     done = run_strip('--help')
     for flag in ('checkpoint', 'output_nodes', 'output_dir', 'meta_graph', 'plan'):

@@ -11,14 +11,14 @@ from tf1pruning.training import run_state
 def test_a_new_run_has_finished_nothing(tmp_path):
     state = run_state.load_or_new(str(tmp_path / 'state.json'), {'seed': 1})
 
-    assert (state.baseline, state.steps) == (None, ())
+    assert state.steps == ()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_saved_is_loaded(tmp_path):
     path = str(tmp_path / 'state.json')
     state = run_state.RunState({'seed': 1, 'thresholds': [0.8, 0.7]})
-    state = state.with_baseline({'accuracy': 0.98}).with_step({'threshold': 0.8})
+    state = state.with_step({'threshold': 0.8})
     state = state.with_evaluation('TH0.8', 0, 0.5).with_evaluation('TH0.8', 200, 0.75)
 
     state.save(path)

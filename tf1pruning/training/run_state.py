@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from tf1pruning import files
 from tf1pruning.errors import OptionError
@@ -21,20 +21,14 @@ class RunState:
 
     Attributes:
       settings: what decides the outcome of the run; JSON values only.
-      baseline: record of the finished baseline, or None.
       steps: records of the finished threshold steps, in order.
       evaluations: training -> {global step: accuracy}; the steps are strings, as
         JSON has them.
     """
 
     settings: Record
-    baseline: Optional[Record] = None
     steps: Tuple[Record, ...] = ()
     evaluations: Dict[str, Dict[str, float]] = dataclasses.field(default_factory=dict)
-
-    def with_baseline(self, record: Record) -> RunState:
-        """The state once the baseline is trained."""
-        return dataclasses.replace(self, baseline=dict(record))
 
     def with_step(self, record: Record) -> RunState:
         """The state after one more threshold step."""
@@ -86,7 +80,6 @@ def _load(path: str) -> RunState:
             raise ValueError(f'version {data["version"]}, expected {VERSION}')
         return RunState(
             settings=data['settings'],
-            baseline=data['baseline'],
             steps=tuple(data['steps']),
             evaluations=data['evaluations'],
         )
