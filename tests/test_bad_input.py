@@ -111,10 +111,31 @@ def test_truncated_data(refused, new, checkpoint, keep):
     )
 
 
+def test_data_of_an_optimizer_slot_that_is_truncated(refused, tmp_path, original):
+    def add_a_slot(arrays):
+        # The last in the file: all weights come before it.
+        arrays['zz/kernel/Momentum'] = np.ones([1000], np.float32)
+
+    prefix = trained.changed_copy(original, str(tmp_path / 'bad'), add_a_slot)
+    truncate(prefix + DATA, os.path.getsize(prefix + DATA) - 100)
+    pruning = Pruning(prefix, output_dir=str(tmp_path / 'out'))
+    pruning.set_threshold(0.6)
+
+    refused(
+        CheckpointError,
+        "Variable 'zz/kernel/Momentum' cannot be read.*truncated",
+        pruning.pruning_process,
+    )
+
+
 def test_missing_data(refused, new, checkpoint):
     os.remove(checkpoint + DATA)
 
-    refused(CheckpointError, 'damaged|missing', new().pruning_process)
+    refused(
+        CheckpointError,
+        "Variable '.*' cannot be read from .*truncated or damaged",
+        new().pruning_process,
+    )
 
 
 @pytest.mark.parametrize('part', [INDEX, DATA])

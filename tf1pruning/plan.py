@@ -6,9 +6,11 @@ is saved as JSON (`plan_json`) and carries a fingerprint of what it was made for
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import json
+import math
 from typing import (
     Collection,
     Dict,
@@ -22,25 +24,14 @@ from typing import (
 import numpy as np
 
 from tf1pruning import names
-from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.trace import PRODUCER, STATISTIC
+from tf1pruning.channels.trace import PRODUCER, ROLES, STATISTIC
 from tf1pruning.errors import OptionError, PlanError
 from tf1pruning.graph.model import Model
 
 BLOCK = 'block'
 FILTER = 'filter'
 MODES = (BLOCK, FILTER)
-
-_ROLES = frozenset(
-    (
-        trace_lib.PRODUCER,
-        trace_lib.CONSUMER,
-        trace_lib.BIAS,
-        trace_lib.SCALE,
-        trace_lib.STATISTIC,
-    )
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +60,7 @@ class Cut:
             )
         if len(set(flat)) != len(flat):
             raise PlanError(f'Cut of {self.variable!r} names a position twice.')
-        if self.role not in _ROLES:
+        if self.role not in ROLES:
             raise PlanError(f'Cut of {self.variable!r} has unknown role {self.role!r}.')
 
     @property
@@ -142,10 +133,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_mode(self.mode)
-        group_names = [group.name for group in self.groups]
-        for name in group_names:
-            if group_names.count(name) > 1:
-                raise PlanError(f'Plan has two groups named {name!r}.')
+        check_multiple(self.channel_multiple)
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise PlanError(f'Plan has threshold {self.threshold}; expected a number.')
+        counts = collections.Counter(group.name for group in self.groups)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise PlanError(f'Plan has two groups named {names.quoted(twice)}.')
 
     @property
     def cuts(self) -> Tuple[Cut, ...]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from tf1pruning import files
-from tf1pruning import plan as plan_lib
 from tf1pruning.errors import OptionError, PlanError
 from tf1pruning.plan import Cut, GroupPlan, Plan
 
@@ -23,15 +22,15 @@ def load(path: str) -> Plan:
     """Reads a plan.
 
     Raises:
-      PlanError: if the file is missing or is no plan.
+      PlanError: if the file is missing or is no plan; names what is wrong with it.
     """
     try:
         with open(path, encoding='utf-8') as file:
-            return from_json(file.read())
+            return from_json(file.read(), path)
     except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f'Plan {path!r} cannot be read: {error}.') from error
-    except PlanError as error:
-        raise PlanError(f'{path!r}: {error}') from error
+        raise PlanError(
+            f'Plan {path!r} cannot be read: {error}. Expected a Pruned_Filters.json.'
+        ) from error
 
 
 def to_json(plan: Plan) -> str:
@@ -42,52 +41,92 @@ def to_json(plan: Plan) -> str:
     return f'{fields}, "groups": [\n  {groups}\n]}}\n'
 
 
-def from_json(text: str) -> Plan:
+def from_json(text: str, name: str = 'plan') -> Plan:
     """The plan that `to_json` wrote.
 
+    Args:
+      text: JSON.
+      name: of the file, for messages.
+
     Raises:
-      PlanError: if the text is no plan; the message names what is missing.
+      PlanError: if the text is no plan; names what is wrong with it.
     """
     try:
         fields = json.loads(text)
-    except ValueError as error:
-        raise PlanError(f'not JSON ({error})') from error
+    except (ValueError, RecursionError) as error:
+        raise PlanError(
+            f'{name!r} is not JSON ({error}). Make the plan anew.'
+        ) from error
     if not isinstance(fields, dict) or fields.get('format') != _FORMAT:
-        raise PlanError(f'not a plan of format {_FORMAT}')
+        raise PlanError(
+            f'{name!r} is not a plan of format {_FORMAT}. Expected a '
+            'Pruned_Filters.json that this version wrote.'
+        )
     try:
         return Plan(
-            fingerprint=str(fields['fingerprint']),
-            mode=fields['mode'],
-            channel_multiple=plan_lib.check_multiple(fields['channel_multiple']),
-            threshold=_optional(fields['threshold']),
-            groups=tuple(_group_from(group) for group in fields['groups']),
+            fingerprint=_text(fields, 'fingerprint'),
+            mode=_text(fields, 'mode'),
+            channel_multiple=_integer(fields, 'channel_multiple'),
+            threshold=_optional_number(fields, 'threshold'),
+            groups=tuple(_group_from(group) for group in _list(fields, 'groups')),
         )
-    except KeyError as error:
-        raise PlanError(f'a plan without the field {error}') from error
-    except (TypeError, ValueError, OptionError) as error:
-        raise PlanError(f'a plan with a bad field: {error}') from error
+    except (PlanError, OptionError) as error:
+        raise PlanError(f'{name!r} is damaged: {error} Make the plan anew.') from error
 
 
-def _optional(value: Optional[float]) -> Optional[float]:
+def _group_from(fields: Any) -> GroupPlan:
+    return GroupPlan(
+        name=_text(fields, 'name'),
+        kind=_text(fields, 'kind'),
+        width=_integer(fields, 'width'),
+        removed=_integers(_field(fields, 'removed'), 'removed'),
+        wanted=_integer(fields, 'wanted'),
+        capped=_field(fields, 'capped', bool),
+        cuts=tuple(_cut_from(cut) for cut in _list(fields, 'cuts')),
+    )
+
+
+def _cut_from(fields: Any) -> Cut:
+    entries = _list(fields, 'entries')
+    return Cut(
+        variable=_text(fields, 'variable'),
+        axis=_integer(fields, 'axis'),
+        role=_text(fields, 'role'),
+        entries=tuple(_integers(entry, 'entries') for entry in entries),
+    )
+
+
+def _field(fields: Any, name: str, *types: type) -> Any:
+    """A field of one of some types; PlanError if it is missing or of another."""
+    if not isinstance(fields, dict):
+        raise PlanError(f'Expected an object with field {name!r}, found {fields!r}.')
+    if name not in fields:
+        raise PlanError(f'A part is without the field {name!r}.')
+    value = fields[name]
+    if types and type(value) not in types:
+        expected = ' or '.join(kind.__name__ for kind in types)
+        raise PlanError(f'Field {name!r} is {value!r}; expected {expected}.')
+    return value
+
+
+def _text(fields: Any, name: str) -> str:
+    return _field(fields, name, str)
+
+
+def _integer(fields: Any, name: str) -> int:
+    return _field(fields, name, int)
+
+
+def _list(fields: Any, name: str) -> List[Any]:
+    return _field(fields, name, list)
+
+
+def _optional_number(fields: Any, name: str) -> Optional[float]:
+    value = _field(fields, name, float, int, type(None))
     return None if value is None else float(value)
 
 
-def _group_from(fields: Mapping[str, Any]) -> GroupPlan:
-    return GroupPlan(
-        name=str(fields['name']),
-        kind=str(fields['kind']),
-        width=int(fields['width']),
-        removed=tuple(int(channel) for channel in fields['removed']),
-        wanted=int(fields['wanted']),
-        capped=bool(fields['capped']),
-        cuts=tuple(_cut_from(cut) for cut in fields['cuts']),
-    )
-
-
-def _cut_from(fields: Mapping[str, Any]) -> Cut:
-    rows: List[Tuple[int, ...]] = [
-        tuple(int(index) for index in entry) for entry in fields['entries']
-    ]
-    return Cut(
-        str(fields['variable']), int(fields['axis']), str(fields['role']), tuple(rows)
-    )
+def _integers(values: Any, name: str) -> Tuple[int, ...]:
+    if not isinstance(values, list) or any(type(value) is not int for value in values):
+        raise PlanError(f'Field {name!r} is {values!r}; expected a list of integers.')
+    return tuple(values)

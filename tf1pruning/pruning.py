@@ -220,7 +220,9 @@ class Pruning(state.PruningState):
             self._check_criterion('pruning_process')
             self._read_params()
             plan = self._choose_filters()
-        outputs.check_pruned_path(self.output_dir, self._current().source)
+        source = self._current().source
+        outputs.check_pruned_path(self.output_dir, source)
+        source.checkpoint.check_readable()
         self._write_params()
         outputs.write_plan(self.output_dir, plan)
         return self.get_pruning_ckpt()

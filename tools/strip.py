@@ -39,6 +39,12 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     'plan', None, 'Plan (Pruned_Filters.json) that says which channels go.'
 )
+flags.DEFINE_integer(
+    'channel_multiple',
+    1,
+    'Without a plan, kept widths are multiples of this.',
+    lower_bound=1,
+)
 flags.mark_flags_as_required(['checkpoint', 'output_dir'])
 
 
@@ -47,7 +53,7 @@ def main() -> None:
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     outputs = loading.split_outputs(FLAGS.output_nodes)
     source = loading.load_source(FLAGS.checkpoint, outputs, FLAGS.meta_graph)
-    result = stripping.strip_source(source, plan)
+    result = stripping.strip_source(source, plan, multiple=FLAGS.channel_multiple)
     pb_path = _write(source, result)
     print(_table(result))
     print(stripping.summary_line(result))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
@@ -92,7 +91,6 @@ def test_flattening_gives_a_channel_one_entry_per_pixel():
     assert reads.role == 'consumer'
     assert reads.positions.shape == (4, 49)
     assert reads.positions[1].tolist() == list(range(1, 196, 4))
-    assert reads.indices([3, 0])[:4].tolist() == [0, 3, 4, 7]
 
 
 def test_a_depthwise_multiplier_gives_neighbouring_entries():
@@ -207,10 +205,3 @@ def test_a_group_is_found_by_its_name_or_its_first_producer(scope, expected):
     group = tracing.groups_of(halves)['whole#2']
 
     assert group.in_scope(scope) is expected
-
-
-def test_indices_of_no_channels_are_none():
-    group = tracing.groups_of(halves)['whole']
-
-    assert group.producer.indices([]).dtype == np.int64
-    assert group.producer.indices([]).tolist() == []

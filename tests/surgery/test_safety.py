@@ -223,4 +223,4 @@ def test_live_channels_are_not_safe():
     verdicts = [found.is_safe(int(c)) for c in net.group('a').classes]
 
     assert verdicts == [False] * 8
-    assert found.readers == []
+    assert found.folds == ()

@@ -141,3 +141,17 @@ def test_help_describes_every_flag():
     done = run_strip('--help')
     for flag in ('checkpoint', 'output_nodes', 'output_dir', 'meta_graph', 'plan'):
         assert f'--{flag}' in done.stdout
+
+
+def test_kept_widths_are_multiples_on_request(pruned, tmp_path):
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path}',
+        '--channel_multiple=8',
+    )
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / 'report.json').read_text(encoding='utf-8'))
+    cut = [g['after'] for g in report['groups'] if g['after'] < g['before']]
+    assert cut
+    assert all(width % 8 == 0 for width in cut)

@@ -19,7 +19,7 @@ def doubler(tmp_path):
 
 
 def test_runs_the_graph_from_the_file(doubler):
-    with FrozenModel(doubler, single_thread=True) as model:
+    with FrozenModel(doubler) as model:
         np.testing.assert_array_equal(model(np.array([[1, 2, 3]])), [[2, 4, 6]])
 
 

@@ -14,20 +14,11 @@ import numpy as np
 
 from tf1pruning import names
 from tf1pruning.channels import blocks
-from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.labels import FIXED
-from tf1pruning.channels.trace import CONSUMER, PRODUCER, Kernel, Trace
-
-_ROLE_ORDER = (
-    PRODUCER,
-    CONSUMER,
-    trace_lib.SCALE,
-    trace_lib.BIAS,
-    trace_lib.STATISTIC,
-)
+from tf1pruning.channels.trace import PRODUCER, ROLES, Kernel, Trace
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Place:
     """An axis of a weight and where on it the channels of a group lie.
 
@@ -45,12 +36,8 @@ class Place:
     positions: np.ndarray
     is_constant: bool = False
 
-    def indices(self, channels: Sequence[int]) -> np.ndarray:
-        """Sorted positions of some channels of the group."""
-        return np.sort(self.positions[np.asarray(channels, np.int64)].ravel())
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Group:
     """Channels that live in the same places.
 
@@ -103,7 +90,7 @@ def find_groups(trace: Trace) -> Tuple[Group, ...]:
     return _with_unique_names(ordered)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class _UsedPlace:
     source: str
     axis: int
@@ -116,7 +103,7 @@ def _used_places(trace: Trace) -> List[_UsedPlace]:
     roles: Dict[Tuple[str, int], str] = {}
     for use in trace.uses:
         key = (use.source, use.axis)
-        roles[key] = min(roles.get(key, use.role), use.role, key=_ROLE_ORDER.index)
+        roles[key] = min(roles.get(key, use.role), use.role, key=ROLES.index)
     return [
         _UsedPlace(source, axis, role, trace.weights[source][axis])
         for (source, axis), role in roles.items()

@@ -21,7 +21,7 @@ from tf1pruning.channels.registry import Unsupported
 FIXED = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Classes:
     """Resolved labels.
 

@@ -30,6 +30,8 @@ CONSUMER = 'consumer'
 BIAS = 'bias'
 SCALE = 'scale'
 STATISTIC = 'statistic'
+# The foremost first: a place that is used in several roles has the first of them.
+ROLES = (PRODUCER, CONSUMER, SCALE, BIAS, STATISTIC)
 
 
 class Use(NamedTuple):
@@ -129,7 +131,7 @@ class Part(NamedTuple):
     labels: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
     """Where every channel of a model lives.
 

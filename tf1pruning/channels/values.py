@@ -23,7 +23,7 @@ from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph.view import Shape
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Activation:
     """A tensor that depends on the model's input.
 
@@ -72,7 +72,7 @@ class Activation:
         return np.broadcast_to(self.labels.ravel(), (size,))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Weight:
     """A variable or a constant that acts as one.
 
@@ -120,7 +120,7 @@ class Constant:
         return tuple(dim.size for dim in dims)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Size:
     """One size of a tensor, as a number in the graph.
 
@@ -143,7 +143,7 @@ class Size:
     element: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Sizes:
     """A shape in the graph: a vector of sizes, or one size if `scalar`."""
 

@@ -1,18 +1,20 @@
-"""Variables by name, with shapes that are known before an array is read."""
+"""Variables by name, with shapes and types known before an array is read."""
 
 from __future__ import annotations
 
 from typing import Dict, Iterator, Mapping, Tuple
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 Shape = Tuple[int, ...]
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """Variable name -> array, and `shapes` without reading the arrays."""
+    """Variable name -> array; `shapes` and `dtypes` without reading the arrays."""
 
     shapes: Dict[str, Shape]
+    dtypes: Dict[str, tf.DType]
 
 
 class ArraysInMemory(Arrays):
@@ -25,6 +27,7 @@ class ArraysInMemory(Arrays):
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         self._arrays = dict(arrays)
         self.shapes = {name: array.shape for name, array in arrays.items()}
+        self.dtypes = {name: dtype_of(array) for name, array in arrays.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]
@@ -34,3 +37,8 @@ class ArraysInMemory(Arrays):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+
+def dtype_of(array: np.ndarray) -> tf.DType:
+    """Element type of an array; text is an array of objects."""
+    return tf.string if array.dtype == object else tf.as_dtype(array.dtype)

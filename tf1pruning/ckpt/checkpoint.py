@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -30,9 +30,7 @@ class Checkpoint(Arrays):
             name: tuple(shape)
             for name, shape in self._reader.get_variable_to_shape_map().items()
         }
-        self.dtypes: Dict[str, tf.DType] = dict(
-            self._reader.get_variable_to_dtype_map()
-        )
+        self.dtypes = dict(self._reader.get_variable_to_dtype_map())
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
@@ -47,6 +45,15 @@ class Checkpoint(Arrays):
                 f'Variable {name!r} cannot be read from {self.prefix!r}: its data file '
                 f'is truncated or damaged ({_first_line(error)}).'
             ) from error
+
+    def check_readable(self) -> None:
+        """Reads every variable once, one at a time.
+
+        Raises:
+          CheckpointError: names the first that is truncated or damaged.
+        """
+        for name in self:
+            self[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self.shapes

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import files
-from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.arrays import Arrays, dtype_of
 from tf1pruning.errors import OutputError
 
 SHARD_BYTES = 1 << 30
@@ -98,7 +98,8 @@ def _shards(arrays: Arrays) -> List[List[str]]:
     shards: List[List[str]] = [[]]
     filled = 0
     for key in sorted(arrays):
-        size = int(np.prod(arrays.shapes[key], dtype=np.int64)) * 4
+        count = int(np.prod(arrays.shapes[key], dtype=np.int64))
+        size = count * arrays.dtypes[key].size
         if shards[-1] and filled + size > SHARD_BYTES:
             shards.append([])
             filled = 0
@@ -110,7 +111,7 @@ def _shards(arrays: Arrays) -> List[List[str]]:
 def _save_shard(prefix: str, keys: List[str], arrays: Arrays) -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         values = [arrays[key] for key in keys]
-        feeds = [tf.placeholder(_dtype(value), value.shape) for value in values]
+        feeds = [tf.placeholder(dtype_of(value), value.shape) for value in values]
         save = tf.raw_ops.SaveV2(
             prefix=prefix,
             tensor_names=keys,
@@ -118,7 +119,3 @@ def _save_shard(prefix: str, keys: List[str], arrays: Arrays) -> None:
             tensors=feeds,
         )
         session.run(save, dict(zip(feeds, values)))
-
-
-def _dtype(value: np.ndarray) -> tf.DType:
-    return tf.string if value.dtype == object else tf.as_dtype(value.dtype)

@@ -8,7 +8,7 @@ the layer.
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -19,35 +19,33 @@ from tf1pruning.names import TensorRef
 from tf1pruning.surgery import fold
 
 
-@dataclasses.dataclass(frozen=True)
-class Reader:
-    """A layer that reads channels, with what it gets from each.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """Constant shares of a layer's inputs, and the vector that can take them up.
 
     Attributes:
-      kernel: the layer.
       classes: `[in]` class of each input position.
       shares: `[in, out]` constant share of each position where it is folded, else 0.
-      target: vector that takes up the shares.
+      target: the vector.
     """
 
-    kernel: Kernel
     classes: np.ndarray
     shares: np.ndarray
     target: fold.FoldTarget
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Safety:
     """Verdicts on the channels of a model.
 
     Attributes:
       obstacles: class -> why removing it would change the outputs; absent if it is
         safe.
-      readers: layers into whose bias or moving mean something has to be folded.
+      folds: what has to be folded where, if the channels go.
     """
 
     obstacles: Dict[int, str]
-    readers: List[Reader]
+    folds: Tuple[Fold, ...]
 
     def is_safe(self, channel: int) -> bool:
         """Whether a channel class can go."""
@@ -65,7 +63,7 @@ def find_safety(trace: Trace, arrays: Mapping[str, np.ndarray]) -> Safety:
     view = trace.model.view()
     targets = fold.find_fold_targets(trace)
     obstacles: Dict[int, str] = {c: r[0] for c, r in trace.frozen.items()}
-    readers: List[Reader] = []
+    folds: List[Fold] = []
     for kernel in trace.kernels:
         if kernel.depthwise:
             continue
@@ -74,8 +72,13 @@ def find_safety(trace: Trace, arrays: Mapping[str, np.ndarray]) -> Safety:
         weights = arrays.get(kernel.source)
         if weights is None:
             weights = values[TensorRef(kernel.source, 0)]
-        _judge(kernel, classes, x, weights, targets, obstacles, readers)
-    return Safety(obstacles, readers)
+        rows = _rows(kernel, weights)
+        share = _shares(kernel, targets.get(kernel.node), x, rows)
+        for index, why in share.obstacles.items():
+            obstacles.setdefault(int(classes[index]), why)
+        if share.target is not None and share.folded.any():
+            folds.append(Fold(classes, share.folded, share.target))
+    return Safety(obstacles, tuple(folds))
 
 
 def _input_values(
@@ -96,29 +99,44 @@ def _input_values(
     return constants.channel_vector(value, axis, size)
 
 
-def _judge(
-    kernel: Kernel,
-    classes: np.ndarray,
-    x: np.ndarray,
-    weights: np.ndarray,
-    targets: Mapping[str, fold.FoldTarget],
-    obstacles: Dict[int, str],
-    readers: List[Reader],
-) -> None:
+def _rows(kernel: Kernel, weights: np.ndarray) -> np.ndarray:
+    """A kernel as `[in, out, taps]`."""
     rows = np.moveaxis(weights, (kernel.in_axis, kernel.out_axis), (0, 1))
-    rows = rows.reshape(rows.shape[0], rows.shape[1], -1)
+    return rows.reshape(rows.shape[0], rows.shape[1], -1)
+
+
+class _Shares(NamedTuple):
+    """What a layer gets from its inputs.
+
+    Attributes:
+      obstacles: input position -> why its channel must stay.
+      folded: `[in, out]` constant shares that can be folded.
+      target: vector that takes them up.
+    """
+
+    obstacles: Dict[int, str]
+    folded: np.ndarray
+    target: Optional[fold.FoldTarget]
+
+
+def _shares(
+    kernel: Kernel,
+    target: Optional[fold.FoldTarget],
+    x: np.ndarray,
+    rows: np.ndarray,
+) -> _Shares:
+    """Judges the inputs `x` `[in]` of a layer with kernel `rows` `[in, out, taps]`."""
     live = (rows != 0).any(axis=(1, 2)) & (x != 0)
     constant = live & ~np.isnan(x)
-    target = targets.get(kernel.node)
     exact = target is not None and not kernel.borders and not kernel.scaled
     folds = constant if exact else np.zeros_like(constant)
-    for index in np.flatnonzero(live & ~folds):
-        why = _obstacle(kernel, bool(constant[index]), target is not None)
-        obstacles.setdefault(int(classes[index]), why)
-    if target is not None and folds.any():
-        shares = np.zeros(rows.shape[:2])
-        shares[folds] = x[folds, np.newaxis] * rows[folds].sum(axis=2, dtype=np.float64)
-        readers.append(Reader(kernel, classes, shares, target))
+    folded = np.zeros(rows.shape[:2])
+    folded[folds] = x[folds, np.newaxis] * rows[folds].sum(axis=2, dtype=np.float64)
+    obstacles = {
+        int(index): _obstacle(kernel, bool(constant[index]), target is not None)
+        for index in np.flatnonzero(live & ~folds)
+    }
+    return _Shares(obstacles, folded, target)
 
 
 def _obstacle(kernel: Kernel, constant: bool, has_target: bool) -> str:

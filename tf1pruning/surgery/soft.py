@@ -38,6 +38,7 @@ class SoftPruned(Arrays):
     ):
         self._checkpoint = checkpoint
         self.shapes = dict(checkpoint.shapes)
+        self.dtypes = dict(checkpoint.dtypes)
         self._cuts: Dict[str, List[Cut]] = {}
         for cut in plan.zeroed_cuts:
             self._cuts.setdefault(cut.variable, []).append(cut)

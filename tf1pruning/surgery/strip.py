@@ -14,7 +14,7 @@ import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.trace import IndexUse, Trace
+from tf1pruning.channels.trace import IndexUse, SizeUse, Trace
 from tf1pruning.graph import rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import GroupPlan, Plan
@@ -37,7 +37,7 @@ class Kept:
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Stripped:
     """A network without its redundant channels.
 
@@ -74,11 +74,11 @@ def strip(
       PlanError: if the plan was made for another model.
     """
     safety = safety_lib.find_safety(trace, arrays)
+    multiple = plan.channel_multiple if plan else multiple
     if plan is None:
         wanted = {g.name: _redundant(g, safety) for g in groups if not g.frozen}
     else:
         plan_lib.check_fits(plan, groups, trace.model)
-        multiple = plan.channel_multiple
         wanted = {planned.name: planned.removed for planned in plan.groups}
     chosen, kept = _choose(groups, wanted, safety, multiple)
     removed: Set[int] = set()
@@ -153,10 +153,30 @@ def _remove(
     safety: Safety,
 ) -> Tuple[Model, Dict[str, np.ndarray]]:
     gone = _mask(trace, removed)
-    folded = _folded(trace, arrays, gone, safety)
-    new_arrays = dict(arrays)
-    constants: Dict[str, np.ndarray] = {}
-    shapes: Dict[str, Tuple[int, ...]] = {}
+    smaller = _smaller(trace, arrays, gone, _folded(trace, arrays, gone, safety))
+    variables = {name: a for name, a in smaller.items() if name in arrays}
+    model = rewrite.resize(
+        trace.model,
+        shapes={name: array.shape for name, array in variables.items()},
+        constants={name: a for name, a in smaller.items() if name not in arrays},
+        sizes=[_new_size(use, gone) for use in trace.sizes if gone[use.labels].any()],
+        replaced=[
+            _new_indices(trace, use, gone)
+            for use in trace.indices
+            if gone[use.labels].any()
+        ],
+    )
+    return model, {**arrays, **variables}
+
+
+def _smaller(
+    trace: Trace,
+    arrays: Mapping[str, np.ndarray],
+    gone: np.ndarray,
+    folded: Mapping[str, np.ndarray],
+) -> Dict[str, np.ndarray]:
+    """The weights that change, variables and constants, with their new values."""
+    changed = {}
     for source, axes in trace.weights.items():
         drops = [np.flatnonzero(gone[axis]) for axis in axes]
         if not any(drop.size for drop in drops) and source not in folded:
@@ -164,26 +184,13 @@ def _remove(
         array = _array(trace, source, folded, arrays)
         for axis, drop in enumerate(drops):
             array = np.delete(array, drop, axis)
-        if source in arrays:
-            new_arrays[source] = array
-            shapes[source] = array.shape
-        else:
-            constants[source] = array
-    sizes = [
-        rewrite.NewSize(
-            use.consumer, use.position, use.node, use.element, int((~cut).sum())
-        )
-        for use in trace.sizes
-        for cut in [gone[use.labels]]
-        if cut.any()
-    ]
-    indices = [
-        _new_indices(trace, use, gone)
-        for use in trace.indices
-        if gone[use.labels].any()
-    ]
-    model = rewrite.resize(trace.model, shapes, constants, sizes, indices)
-    return model, new_arrays
+        changed[source] = array
+    return changed
+
+
+def _new_size(use: SizeUse, gone: np.ndarray) -> rewrite.NewSize:
+    kept = int((~gone[use.labels]).sum())
+    return rewrite.NewSize(use.consumer, use.position, use.node, use.element, kept)
 
 
 def _new_indices(trace: Trace, use: IndexUse, gone: np.ndarray) -> rewrite.NewConstant:
@@ -222,12 +229,12 @@ def _folded(
 ) -> Dict[str, np.ndarray]:
     """Biases and moving means with the constant shares of the removed channels."""
     folded: Dict[str, np.ndarray] = {}
-    for reader in safety.readers:
-        share = reader.shares[gone[reader.classes]].sum(axis=0)
+    for found in safety.folds:
+        share = found.shares[gone[found.classes]].sum(axis=0)
         if not share.any():
             continue
-        source = reader.target.source
+        source = found.target.source
         old = _array(trace, source, folded, arrays)
-        total = old.astype(np.float64) + reader.target.sign * share
+        total = old.astype(np.float64) + found.target.sign * share
         folded[source] = total.astype(old.dtype)
     return folded

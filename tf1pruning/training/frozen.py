@@ -20,7 +20,6 @@ class FrozenModel:
       pb_path: file with a binary GraphDef.
       input_node: name of its placeholder.
       output_node: name of the node to read.
-      single_thread: run all ops on one thread, for latencies that vary less.
 
     Raises:
       GraphError: if the file cannot be read, TensorFlow refuses the graph, or it lacks
@@ -32,7 +31,6 @@ class FrozenModel:
         pb_path: str,
         input_node: str = 'input',
         output_node: str = 'output',
-        single_thread: bool = False,
     ):
         graph = view_lib.import_graph(_read(pb_path))
         try:
@@ -40,11 +38,7 @@ class FrozenModel:
             self._output = graph.get_tensor_by_name(f'{output_node}:0')
         except KeyError as error:
             raise GraphError(f'Frozen graph {pb_path!r}: {error.args[0]}') from error
-        config = tf.ConfigProto()
-        if single_thread:
-            config.intra_op_parallelism_threads = 1
-            config.inter_op_parallelism_threads = 1
-        self._session = tf.Session(graph=graph, config=config)
+        self._session = tf.Session(graph=graph)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Output for a batch `[n, ...]`."""

@@ -48,6 +48,7 @@ def strip_source(
     plan: Optional[Plan] = None,
     prunable: Collection[str] = (),
     verified: bool = True,
+    multiple: int = 1,
 ) -> Result:
     """Strips a model and runs it against the original.
 
@@ -57,13 +58,14 @@ def strip_source(
       prunable: layers to count as prunable; empty: those of the groups that were cut.
       verified: whether to check the stripped graph and to run both networks on random
         input.
+      multiple: without a plan, kept widths are multiples of it.
 
     Raises:
       PlanError: if the plan was made for another model.
       VerificationError: if the outputs differ by more than 1e-5 of their scale.
     """
     arrays = source.arrays()
-    stripped = strip_lib.strip(source.trace, source.groups, arrays, plan)
+    stripped = strip_lib.strip(source.trace, source.groups, arrays, plan, multiple)
     reference = freeze.freeze(source.model, arrays)
     frozen = freeze.freeze(stripped.model, stripped.arrays)
     comparison = None
