@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # No C++ log lines and no Python deprecation notices in what people read.
 QUIET := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=ignore
 
-.PHONY: all demo test lint format bench bootstrap clean
+.PHONY: all demo test lint format bench zoo bootstrap clean
 
 all: test
 
@@ -29,6 +29,10 @@ test: lint
 
 bench: bootstrap
 	@$(QUIET) $(PYTHON) -m benchmarks
+
+# Prunes every network of the zoo and of Keras at full size; writes docs/coverage.md.
+zoo: bootstrap
+	@$(QUIET) $(PYTHON) -m benchmarks.zoo
 
 clean:
 	rm -rf .venv .conda .bootstrap.lock demo_output bench_output build dist *.egg-info

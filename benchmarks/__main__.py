@@ -1,4 +1,7 @@
-"""Runs every benchmark: `python -m benchmarks [--output_dir bench_output]`."""
+"""Runs every benchmark: `python -m benchmarks [--output_dir bench_output]`.
+
+All but the coverage, which takes long: that is `python -m benchmarks.zoo`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import List
 
 from absl import flags
 
-from benchmarks import surgery
+from benchmarks import surgery, tracing
 from tf1pruning import files
 from tf1pruning.workflow import command
 
@@ -19,9 +22,10 @@ flags.DEFINE_integer('runs', 7, 'Runs per benchmark; the median counts.', lower_
 def main(argv: List[str]) -> None:
     """Runs and writes."""
     del argv
-    result = surgery.run(FLAGS.runs)
-    files.write_json(os.path.join(FLAGS.output_dir, 'surgery.json'), result)
-    print(surgery.table(result))
+    for benchmark, name in ((surgery, 'surgery'), (tracing, 'tracing')):
+        result = benchmark.run(FLAGS.runs)
+        files.write_json(os.path.join(FLAGS.output_dir, f'{name}.json'), result)
+        print(benchmark.table(result))
 
 
 if __name__ == '__main__':

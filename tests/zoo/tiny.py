@@ -126,3 +126,8 @@ def build(name: str, resource: bool = False) -> tf.Graph:
         with tf.variable_scope('', use_resource=resource):
             network.build(images, CONFIGS[name])
     return graph
+
+
+def meta_graph(name: str, resource: bool = False) -> tf.MetaGraphDef:
+    """The same as a meta graph."""
+    return tf.train.export_meta_graph(graph=build(name, resource))

@@ -28,7 +28,8 @@ def _random_array(variable: Variable, seed: int) -> np.ndarray:
     elif 'gamma' in name:
         value = generator.normal(1.0, 0.3, shape)
     elif len(shape) < 2:
-        value = generator.normal(0.0, 0.2, shape)
+        # More above zero than below, so that deep networks of ReLUs stay alive.
+        value = generator.normal(0.1, 0.2, shape)
     else:
         axes = shape[:2] if 'depthwise' in name else shape[:-1]
         value = generator.normal(0.0, np.sqrt(1.5 / np.prod(axes)), shape)
