@@ -6,7 +6,6 @@ All but the coverage, which takes long: that is `python -m benchmarks.zoo`.
 from __future__ import annotations
 
 import os
-from typing import List
 
 from absl import flags
 
@@ -19,9 +18,8 @@ flags.DEFINE_string('output_dir', 'bench_output', 'Folder for the JSON files.')
 flags.DEFINE_integer('runs', 7, 'Runs per benchmark; the median counts.', lower_bound=5)
 
 
-def main(argv: List[str]) -> None:
+def main() -> None:
     """Runs and writes."""
-    del argv
     for benchmark, name in ((surgery, 'surgery'), (tracing, 'tracing')):
         result = benchmark.run(FLAGS.runs)
         files.write_json(os.path.join(FLAGS.output_dir, f'{name}.json'), result)

@@ -57,9 +57,8 @@ HEADER = (
 )
 
 
-def main(argv: List[str]) -> None:
+def main() -> None:
     """Runs and writes."""
-    del argv
     results = []
     for subject in _chosen():
         results.append(measure(subject))
