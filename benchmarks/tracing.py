@@ -21,7 +21,7 @@ from tf1pruning.report import text
 from tf1pruning.zoo import mobilenet_v2
 
 # Blocks of a network of 2,000 nodes and of one of 20,000.
-REPEATS = (42, 425)
+REPEATS = (51, 512)
 
 
 def run(runs: int) -> Dict[str, Any]:

@@ -94,19 +94,21 @@ def _is_squeeze_excite(
     if not producers or not consumers:
         return False
     pooled = {pooled_tensor(view, kernel) for kernel in producers}
-    gated = {gated_tensor(view, kernel) for kernel in consumers}
-    return None not in pooled and pooled == gated
+    # Checked first: a search for gates may walk along the whole network.
+    if None in pooled:
+        return False
+    return pooled == {gated_tensor(view, kernel) for kernel in consumers}
 
 
 def _is_inverted_residual(
     view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
 ) -> bool:
+    if not any(kernel.depthwise for kernel in producers):
+        return False
     expansions = [
         k for k in producers if not k.depthwise and gated_tensor(view, k) is None
     ]
     projections = [k for k in consumers if pooled_tensor(view, k) is None]
-    if not any(kernel.depthwise for kernel in producers):
-        return False
     if not expansions or not projections:
         return False
     pointwise = all(k.op == 'Conv2D' and k.taps == 1 for k in expansions + projections)
