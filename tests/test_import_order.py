@@ -28,8 +28,16 @@ FLOORS = {
     '__init__': 8,
 }
 # Modules of channels/ that both interpretations of the graph stand on.
-BELOW_TRACE = ('labels', 'values', 'registry', 'layout')
-ABOVE_THEM = ('trace', 'rules', 'groups', 'blocks', 'select', 'constants')
+BELOW_TRACE = ('labels', 'values', 'registry', 'layout', 'uses')
+ABOVE_THEM = (
+    'trace',
+    'rules',
+    'groups',
+    'blocks',
+    'select',
+    'constants',
+    'constant_rules',
+)
 
 
 class Import(NamedTuple):

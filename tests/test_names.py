@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tf1pruning import names
+from tf1pruning.errors import GraphError
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,9 @@ def test_a_name_unlike_any_other_gets_no_suggestion():
 def test_long_lists_of_names_are_cut():
     assert names.quoted([str(i) for i in range(12)], limit=2) == "'0', '1' and 10 more"
     assert names.quoted(['a']) == "'a'"
+
+
+@pytest.mark.parametrize('text', ['net/w:', 'net/w:x', 'net/w:1:2'])
+def test_what_is_no_tensor_name_is_refused(text):
+    with pytest.raises(GraphError, match=r'no tensor name; expected .*net/w:0'):
+        names.parse_tensor(text)

@@ -1,4 +1,4 @@
-"""The given README's example loop, run as a user would, in a process of its own."""
+"""The example loop of the original description, run in a process of its own."""
 
 from __future__ import annotations
 

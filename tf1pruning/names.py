@@ -11,6 +11,8 @@ import difflib
 import os
 from typing import Iterable, List, NamedTuple, Sequence
 
+from tf1pruning.errors import GraphError
+
 
 class TensorRef(NamedTuple):
     """Output number `output` of the node `node`."""
@@ -34,9 +36,17 @@ def parse_tensor(name: str) -> TensorRef:
     TensorRef(node='net/split', output=1)
     >>> parse_tensor('net/w')
     TensorRef(node='net/w', output=0)
+
+    Raises:
+      GraphError: if what follows the colon is no number.
     """
-    node, _, index = name.lstrip('^').partition(':')
-    return TensorRef(node, int(index) if index.isdigit() else 0)
+    node, colon, index = name.lstrip('^').partition(':')
+    if colon and not index.isdigit():
+        raise GraphError(
+            f'{name!r} is no tensor name; expected a node name, or one like '
+            f'{node + ":0"!r}.'
+        )
+    return TensorRef(node, int(index) if colon else 0)
 
 
 def node_name(name: str) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 
 from tf1pruning import names
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.trace import PRODUCER, ROLES, STATISTIC
+from tf1pruning.channels.uses import PRODUCER, ROLES, STATISTIC
 from tf1pruning.errors import OptionError, PlanError
 from tf1pruning.graph.model import Model
 

@@ -13,6 +13,7 @@ from tests import networks
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels import uses
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.graph.freeze import freeze
 from tf1pruning.graph.model import Model
@@ -25,7 +26,7 @@ class Case:
     """A traced network with random weights."""
 
     model: Model
-    trace: trace_lib.Trace
+    trace: uses.Trace
     groups: Tuple[groups_lib.Group, ...]
     arrays: Dict[str, np.ndarray]
 

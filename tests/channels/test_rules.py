@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.channels import cases, families, tracing
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.channels.trace import Kernel
+from tf1pruning.channels.uses import Kernel
 from tf1pruning.graph import model as model_lib
 
 

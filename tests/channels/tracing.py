@@ -10,7 +10,7 @@ from tests import networks
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.trace import Trace
+from tf1pruning.channels.uses import Trace
 from tf1pruning.graph.model import Model
 
 Build = Callable[[tf.Tensor], tf.Tensor]

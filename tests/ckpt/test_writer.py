@@ -104,6 +104,7 @@ class Failing(Arrays):
     """Three arrays, the last of which cannot be read."""
 
     shapes = {'a': (2,), 'b': (2,), 'c': (2,)}
+    dtypes = dict.fromkeys(shapes, tf.float32)
 
     def __init__(self, error):
         self._error = error

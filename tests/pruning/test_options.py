@@ -18,7 +18,7 @@ from tf1pruning import (
 )
 from tf1pruning.ckpt.checkpoint import Checkpoint
 
-# The hyperparameter table of the README that the project was made from.
+# The hyperparameter table of the original description.
 TABLE = {
     'input_ckpt_path': None,
     'scope_names': [''],

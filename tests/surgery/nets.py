@@ -11,7 +11,8 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
-from tf1pruning.channels.trace import Trace, trace
+from tf1pruning.channels.trace import trace
+from tf1pruning.channels.uses import Trace
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.graph import freeze
 from tf1pruning.graph.model import Model

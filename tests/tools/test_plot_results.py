@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 
-from tf1pruning.channels.trace import PRODUCER
+from tf1pruning.channels.uses import PRODUCER
 from tf1pruning.plan import Cut, GroupPlan, Plan
 from tf1pruning.workflow import outputs
 from tf1pruning.zoo import results

@@ -1,4 +1,4 @@
-"""The example loop of the given README, as a user's script.
+"""The example loop of the original description, as a user's script.
 
 The loop is the README's, word for word but for its indentation and the parts that it
 leaves to the user (`...`, the pipeline, the thresholds). Everything before the loop is

@@ -14,7 +14,7 @@ from typing import List, Optional, Sequence, Set
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning.channels.trace import Kernel
+from tf1pruning.channels.uses import Kernel
 from tf1pruning.graph import view as view_lib
 
 INVERTED_RESIDUAL = 'inverted_residual'

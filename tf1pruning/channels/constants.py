@@ -23,7 +23,7 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef
 
-RULES: Registry = Registry('constant')
+RULES = Registry('constant')
 
 VARYING = np.nan
 

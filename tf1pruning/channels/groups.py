@@ -15,7 +15,7 @@ import numpy as np
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels.labels import FIXED
-from tf1pruning.channels.trace import PRODUCER, ROLES, Kernel, Trace
+from tf1pruning.channels.uses import PRODUCER, ROLES, Kernel, Trace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

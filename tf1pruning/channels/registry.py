@@ -6,7 +6,7 @@ for; a node with another attribute is not handed to it. Registering a type twice
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Generic, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Dict, NamedTuple, Optional, TypeVar
 
 import tensorflow.compat.v1 as tf
 
@@ -24,7 +24,7 @@ class Unsupported(Exception):
     """A rule meets a case that it was not written for; the message says which."""
 
 
-class Registry(Generic[RuleFunction]):
+class Registry:
     """Rules of one interpretation of the graph (labels, or constants)."""
 
     def __init__(self, what: str):

@@ -1,0 +1,1 @@
+"""What people look at: costs, tables as text, TensorBoard events."""

@@ -7,7 +7,7 @@ from typing import Collection, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
-from tf1pruning.channels.trace import Trace
+from tf1pruning.channels.uses import Trace
 from tf1pruning.plan import Plan
 
 Shape = Tuple[int, ...]

@@ -11,7 +11,7 @@ from typing import Dict, NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels.trace import Trace
+from tf1pruning.channels.uses import Trace
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import BATCH_NORM_OPS
 

@@ -13,7 +13,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 import numpy as np
 
 from tf1pruning.channels import constants, layout
-from tf1pruning.channels.trace import Kernel, Trace
+from tf1pruning.channels.uses import Kernel, Trace
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.surgery import fold

@@ -14,7 +14,7 @@ import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.trace import IndexUse, SizeUse, Trace
+from tf1pruning.channels.uses import IndexUse, SizeUse, Trace
 from tf1pruning.graph import rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import GroupPlan, Plan

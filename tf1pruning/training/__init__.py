@@ -1,0 +1,1 @@
+"""What a training needs around it: warm start, evaluation, progress, resuming."""

@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels import uses
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
@@ -36,7 +37,7 @@ class Source:
     checkpoint: Checkpoint
     meta_path: str
     model: Model
-    trace: trace_lib.Trace
+    trace: uses.Trace
     groups: Tuple[groups_lib.Group, ...]
 
     @property

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, Tuple
 
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.trace import CONSUMER, PRODUCER, Trace
+from tf1pruning.channels.uses import CONSUMER, PRODUCER, Trace
 from tf1pruning.plan import Plan
 
 Selection = Mapping[str, Tuple[Group, ...]]

@@ -12,7 +12,8 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import BIAS, RULES, SCALE, STATISTIC, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.uses import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation, Constant, Sizes, Weight
 from tf1pruning.graph.view import Shape
 

@@ -9,7 +9,8 @@ import numpy as np
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import CONSUMER, PRODUCER, RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.uses import CONSUMER, PRODUCER
 from tf1pruning.channels.values import Activation, Weight
 
 DEPTHWISE_CHANNEL, DEPTHWISE_MULTIPLIER = 2, 3

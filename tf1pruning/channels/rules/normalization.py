@@ -6,7 +6,8 @@ from typing import Tuple
 
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.channels.trace import BIAS, RULES, SCALE, STATISTIC, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.uses import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation
 
 
