@@ -20,8 +20,9 @@ from benchmarks.subjects import Subject
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
+from tf1pruning.channels import uses
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.trace import Trace
+from tf1pruning.channels.uses import Trace
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.criteria import weights as criteria
 from tf1pruning.graph import freeze, inference
@@ -208,7 +209,7 @@ def _retrained(pruned: Arrays, plan: Plan) -> ArraysInMemory:
     """
     gone: Dict[Tuple[str, int], int] = {}
     for cut in plan.cuts:
-        if cut.role == trace_lib.CONSUMER:
+        if cut.role == uses.CONSUMER:
             place = (cut.variable, cut.axis)
             gone[place] = gone.get(place, 0) + len(cut.indices)
     arrays = dict(pruned)
@@ -245,4 +246,4 @@ def _variation(graph_def: tf.GraphDef, outputs: Sequence[str]) -> float:
 
 def _made(plan: Plan) -> int:
     """Output channels of layers that a plan removes."""
-    return sum(len(cut.indices) for cut in plan.cuts if cut.role == trace_lib.PRODUCER)
+    return sum(len(cut.indices) for cut in plan.cuts if cut.role == uses.PRODUCER)

@@ -43,15 +43,17 @@ def build(images: tf.Tensor, config: Config) -> Tuple[tf.Tensor, tf.Tensor]:
     Height and width must be static.
 
     Returns:
-      Boxes `[batch, anchors of all levels, 4]` and scores
+      Boxes `[batch, anchors of all levels, 4]` and scores, before their sigmoid,
       `[batch, anchors of all levels, classes]`; the nodes are `boxes` and `scores`.
     """
     pyramid = _pyramid(_backbone(images, config), config)
     boxes = [_head('boxes_head', level, 4, config) for level in pyramid]
     scores = [_head('scores_head', level, config.classes, config) for level in pyramid]
+    # Logits: at the scale that random weights give them, about 1000, a sigmoid would
+    # magnify rounding errors two hundred times.
     return (
         tf.concat(boxes, axis=1, name='boxes'),
-        tf.sigmoid(tf.concat(scores, axis=1), name='scores'),
+        tf.concat(scores, axis=1, name='scores'),
     )
 
 
