@@ -23,6 +23,11 @@ class TensorRef(NamedTuple):
     def __str__(self) -> str:
         return f'{self.node}:{self.output}'
 
+    @property
+    def as_input(self) -> str:
+        """The tensor as nodes name their inputs: the first without a number."""
+        return str(self) if self.output else self.node
+
 
 def is_control(name: str) -> bool:
     """Whether a node input is a control dependency."""

@@ -7,7 +7,8 @@ From the meta graph that a training run leaves, and the names of the output node
 - batch norm in training mode, fused or not, uses its moving statistics, which are found
   by data flow: from the batch statistics forward to the assignment that updates a
   variable;
-- dropout goes;
+- conditionals that a training flag decides take their inference branch;
+- dropout goes, and so do ops that only print;
 - everything the outputs do not need goes.
 
 What cannot be turned into inference is an error that names the node.
@@ -18,7 +19,6 @@ from __future__ import annotations
 from typing import (
     Any,
     Dict,
-    FrozenSet,
     List,
     Mapping,
     Optional,
@@ -32,7 +32,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import dropout
+from tf1pruning.graph import batch_norm, conditionals, dropout
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
@@ -63,20 +63,8 @@ RANDOM_OPS = frozenset(
         'RandomShuffle',
     )
 )
-BATCH_NORM_OPS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
-ASSIGN_OPS = frozenset(
-    (
-        'Assign',
-        'AssignAdd',
-        'AssignSub',
-        'AssignVariableOp',
-        'AssignAddVariableOp',
-        'AssignSubVariableOp',
-    )
-)
-_UPDATE_PATH = frozenset(
-    ('Sub', 'Mul', 'Add', 'AddV2', 'Identity', 'Cast', 'Squeeze', 'Reshape')
-)
+# They only show what they hand on.
+PASSING_OPS = ('Print',)
 DEFAULT_INPUT = 'input'
 
 InputMap = Mapping[str, Any]
@@ -113,6 +101,10 @@ def inference_model(
                 f'Output node {name!r} is not in the graph. {hint} Name the output '
                 'nodes of the network.'
             )
+    graph_def = conditionals.without_conditionals(
+        meta_graph.graph_def, outputs, _is_training_only
+    )
+    view = view_lib.GraphView(graph_def)
     rewriter = _Rewriter(view)
     if input_map:
         rewriter.cut_at(input_map)
@@ -219,9 +211,11 @@ class _Rewriter:
                 f'Output {node.name!r} is itself part of the input pipeline. '
                 'Name an output node of the network.'
             )
-        if node.op in BATCH_NORM_OPS and view_lib.attribute(node, 'is_training').b:
+        if batch_norm.is_training(node):
             node = self._inference_batch_norm(node)
         kept = dropout.input_without_dropout(self._view, node)
+        if node.op in PASSING_OPS:
+            kept = view_lib.data_inputs(node)[0]
         if kept is not None:
             node = _identity(node, kept)
             self._replaced[node.name] = node
@@ -240,17 +234,10 @@ class _Rewriter:
 
     def _replace_batch_moment(self, ref: TensorRef) -> None:
         """Batch norm that is not fused: a moving average for a mean over the batch."""
-        if ref in self._redirected or not _is_batch_mean(self._view, ref):
-            return
-        found = self._averages(ref, frozenset(('Cast', 'Mul', 'Sub')))
-        if len(found) > 1:
-            raise GraphError(
-                f'The batch statistic {ref.node!r} is averaged by {len(found)} '
-                f'variables ({names.quoted(sorted(found))}); expected one. Give the '
-                'inference meta graph instead of the training one.'
-            )
-        if found:
-            self._redirected[ref] = self._read(found.pop())
+        if ref not in self._redirected and self._is_original(ref.node):
+            variable = batch_norm.average_of(self._view, ref)
+            if variable is not None:
+                self._redirected[ref] = self._read(variable)
 
     def _free_name(self, base: str) -> str:
         name, count = base, 0
@@ -264,44 +251,10 @@ class _Rewriter:
         new.CopyFrom(node)
         new.attr['is_training'].b = False
         for position, output in ((3, 1), (4, 2)):
-            new.input[position] = self._moving_statistic(node, output)
+            variable = batch_norm.moving_statistic(self._view, node, output)
+            new.input[position] = self._read(variable)
         self._replaced[node.name] = new
         return new
-
-    def _moving_statistic(self, node: tf.NodeDef, output: int) -> str:
-        """The tensor that reads the variable which averages a batch statistic."""
-        found = self._averages(TensorRef(node.name, output), _UPDATE_PATH)
-        if len(found) != 1:
-            what = 'mean' if output == 1 else 'variance'
-            raise GraphError(
-                f'Batch norm {node.name!r} runs in training mode and {len(found)} '
-                f'variables average its batch {what}; expected one. Give the inference '
-                'meta graph instead of the training one.'
-            )
-        return self._read(found.pop())
-
-    def _averages(self, ref: TensorRef, path: FrozenSet[str]) -> Set[str]:
-        """The variables that a tensor updates by way of ops of some types."""
-        found: Set[str] = set()
-        edges = self._view.consumers(ref.node)
-        stack = [edge.node for edge in edges if edge.output == ref.output]
-        seen: Set[str] = set()
-        while stack:
-            node = stack.pop()
-            if node.name in seen:
-                continue
-            seen.add(node.name)
-            if node.op in ASSIGN_OPS:
-                found.add(self._variable_behind(node.input[0]))
-            elif node.op in path:
-                stack += [edge.node for edge in self._view.consumers(node.name)]
-        return found
-
-    def _variable_behind(self, name: str) -> str:
-        node = self._view.node(names.node_name(name))
-        while node.op == 'Identity':
-            node = self._view.inputs(node)[0]
-        return node.name
 
     def _read(self, variable: str) -> str:
         """A tensor with the value of the variable, made where the graph has none."""
@@ -336,17 +289,8 @@ class _Rewriter:
                     node.input[position] = new
 
 
-def _is_batch_mean(view: view_lib.GraphView, ref: TensorRef) -> bool:
-    """Whether a tensor is a mean over the batch with one value per channel."""
-    node = view.node(ref.node)
-    if node.op == 'Squeeze':
-        node = view.inputs(node)[0]
-    if node.op != 'Mean':
-        return False
-    axes = view.inputs(node)[1]
-    if axes.op != 'Const' or view.shape(ref) == ():
-        return False
-    return 0 in tf.make_ndarray(axes.attr['value'].tensor)
+def _is_training_only(node: tf.NodeDef) -> bool:
+    return node.op in RANDOM_OPS or batch_norm.is_training(node)
 
 
 def _refuse_random(view: view_lib.GraphView, visited: Set[str]) -> None:
@@ -373,7 +317,7 @@ def placeholder(
 
 def _identity(node: tf.NodeDef, source: TensorRef) -> tf.NodeDef:
     new = tf.NodeDef(name=node.name, op='Identity')
-    new.input.append(str(source))
+    new.input.append(source.as_input)
     for key in ('T', view_lib.OUTPUT_SHAPES):
         if key in node.attr:
             new.attr[key].CopyFrom(node.attr[key])

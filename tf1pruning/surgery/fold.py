@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.uses import Trace
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.inference import BATCH_NORM_OPS
+from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
 
 _MEAN_INPUT = 3
 
