@@ -62,7 +62,7 @@ def _surgery(checkpoint: str, folder: str, seconds: Dict[str, List[float]]) -> N
 
 
 def _plan(source: loading.Source) -> Any:
-    groups = views.by_key(select.inner_groups(source.groups, [''])).values()
+    groups = views.by_key(select.groups_in_scopes(source.groups, [''])).values()
     return planning.plan_by_threshold(source, groups, THRESHOLD, 4, 'block')
 
 

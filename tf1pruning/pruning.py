@@ -30,7 +30,6 @@ from tf1pruning.errors import WorkflowError
 from tf1pruning.report import summaries
 from tf1pruning.surgery import failure
 from tf1pruning.workflow import loading, outputs, state, stripping
-from tf1pruning.workflow import scoped as scoped_lib
 
 
 class Pruning(state.PruningState):
@@ -60,6 +59,8 @@ class Pruning(state.PruningState):
       export_pb_path: path of the frozen graph; '': `Stripped_Dir/modify.pb`.
       channel_multiple: a block that is cut keeps a multiple of it.
       mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
+      groups: 'inner': the inner channels of inverted-residual and squeeze-and-excite
+        blocks. 'all': every group of the scopes, also those that adds and concats tie.
 
     Attributes:
       failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
@@ -250,7 +251,7 @@ class Pruning(state.PruningState):
             self.rebuild_meta_graph,
             self.input_tensors_map,
         )
-        scoped = scoped_lib.choose(source, self.scope_names)
+        scoped = self._scoped(source)
         self._keep_rebuilt(outputs.write_rebuilt(self.output_dir, source), scoped)
         return self.ckpt_to_strip
 

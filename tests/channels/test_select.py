@@ -30,7 +30,7 @@ def groups():
 
 
 def chosen(groups, scopes):
-    found = select.inner_groups(groups, scopes)
+    found = select.groups_in_scopes(groups, scopes)
     return {scope: [g.name for g in members] for scope, members in found.items()}
 
 
@@ -59,7 +59,7 @@ def test_a_scope_inside_a_top_level_block_is_found():
 
 def test_a_scope_that_matches_nothing_offers_the_nearest(groups):
     with pytest.raises(GraphError) as caught:
-        select.inner_groups(groups, ['SE2'])
+        select.groups_in_scopes(groups, ['SE2'])
 
     assert "Scope 'SE2' matches nothing" in str(caught.value)
     assert "Nearest names: 'SE1', 'SE10'." in str(caught.value)
@@ -67,7 +67,7 @@ def test_a_scope_that_matches_nothing_offers_the_nearest(groups):
 
 def test_a_scope_of_other_layers_says_what_they_are(groups):
     with pytest.raises(GraphError) as caught:
-        select.inner_groups(groups, ['stem'])
+        select.groups_in_scopes(groups, ['stem'])
 
     assert "it holds channels of kind 'residual'" in str(caught.value)
     assert "Scopes that do: 'SE1', 'SE10'." in str(caught.value)
@@ -85,7 +85,7 @@ def test_a_frozen_block_says_why():
     groups = groups_lib.find_groups(tracing.trace_of(build))
 
     with pytest.raises(GraphError) as caught:
-        select.inner_groups(groups, ['SE1'])
+        select.groups_in_scopes(groups, ['SE1'])
     assert str(caught.value) == (
         "In scope 'SE1' nothing may be cut: 'SE1' reaches 'SE1/odd': no rule for "
         'Cumsum.'
@@ -94,7 +94,7 @@ def test_a_frozen_block_says_why():
 
 def test_all_bad_scopes_are_named_at_once(groups):
     with pytest.raises(GraphError) as caught:
-        select.inner_groups(groups, ['SE1', 'nothing', 'logits'])
+        select.groups_in_scopes(groups, ['SE1', 'nothing', 'logits'])
 
     assert "'nothing'" in str(caught.value)
     assert "'logits'" in str(caught.value)
@@ -102,7 +102,7 @@ def test_all_bad_scopes_are_named_at_once(groups):
 
 def test_no_scopes_at_all_is_an_error(groups):
     with pytest.raises(GraphError, match='No scope names were given'):
-        select.inner_groups(groups, [])
+        select.groups_in_scopes(groups, [])
 
 
 def test_a_model_without_blocks_says_so():
@@ -111,4 +111,4 @@ def test_a_model_without_blocks_says_so():
     )
 
     with pytest.raises(GraphError, match=r'The model has no such block\.'):
-        select.inner_groups(groups, ['a'])
+        select.groups_in_scopes(groups, ['a'])

@@ -16,7 +16,7 @@ KERNEL = f'{BLOCK}/expand/conv/kernel'
 
 def loaded(prefix, scopes=('',)):
     source = loading.load_source(prefix, ('output',))
-    return source, views.by_key(select.inner_groups(source.groups, scopes))
+    return source, views.by_key(select.groups_in_scopes(source.groups, scopes))
 
 
 def saved(folder, **arrays):

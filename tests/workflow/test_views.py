@@ -18,7 +18,7 @@ def net():
 
 
 def keys(net, scopes):
-    return list(views.by_key(select.inner_groups(net.groups, scopes)))
+    return list(views.by_key(select.groups_in_scopes(net.groups, scopes)))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_blocks_are_found_whatever_they_are_called():
 
 
 def test_the_views_of_a_selection(net):
-    selection = select.inner_groups(net.groups, ['SE1', BLOCK + '/'])
+    selection = select.groups_in_scopes(net.groups, ['SE1', BLOCK + '/'])
 
     assert views.scope_conv(selection) == {
         'SE1': ['SE1/reduce/Conv2D', 'SE1/expand/Conv2D'],
@@ -73,7 +73,7 @@ def test_the_views_of_a_selection(net):
 
 
 def test_the_vectors_behind_each_layer(net):
-    selection = select.inner_groups(net.groups, [''])
+    selection = select.groups_in_scopes(net.groups, [''])
 
     def batch_norm(layer):
         members = ('gamma', 'beta', 'moving_mean', 'moving_variance')
@@ -89,7 +89,7 @@ def test_the_vectors_behind_each_layer(net):
 
 
 def test_the_views_of_a_plan(net):
-    selection = select.inner_groups(net.groups, ['SE1', BLOCK])
+    selection = select.groups_in_scopes(net.groups, ['SE1', BLOCK])
     plan = net.plan({'SE1': [2, 0], BLOCK: []})
 
     assert views.pruning_filters(plan, selection) == {'SE1': [0, 2], BLOCK: []}

@@ -5,6 +5,9 @@
   squeeze-and-excite gate on the expanded channels may hang on it.
 - *Squeeze-and-excite* (Hu et al., 1709.01507): global pooling, a reducing layer, an
   expanding layer, and a product with the tensor that was pooled.
+- *Residual*: several layers make the same channels, since adds tie them.
+- *Concat*: a layer that reads the channels reads other channels beside them.
+- *Dense*: made by a dense layer. *Plain*: anything else.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ INVERTED_RESIDUAL = 'inverted_residual'
 SQUEEZE_EXCITE = 'squeeze_excite'
 DENSE = 'dense'
 RESIDUAL = 'residual'
+CONCAT = 'concat'
 PLAIN = 'plain'
 INNER_KINDS = frozenset((INVERTED_RESIDUAL, SQUEEZE_EXCITE))
 
@@ -35,7 +39,6 @@ _GATE_PATH = (
         (
             'Add',
             'AddV2',
-            'HardSigmoid',
             'Maximum',
             'Minimum',
             'RealDiv',
@@ -67,7 +70,10 @@ _ACTIVATIONS = frozenset(
 
 
 def classify(
-    view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
+    view: view_lib.GraphView,
+    producers: Sequence[Kernel],
+    consumers: Sequence[Kernel],
+    is_part: bool = False,
 ) -> str:
     """The kind of a group, from the layers that make and read its channels.
 
@@ -75,6 +81,7 @@ def classify(
       view: the graph that the layers are in.
       producers: layers that make the channels, depthwise ones included.
       consumers: layers that read them, depthwise ones excluded.
+      is_part: whether such a layer reads other channels, too.
     """
     own = [k for k in producers if not k.depthwise]
     if _is_squeeze_excite(view, own, consumers):
@@ -83,6 +90,8 @@ def classify(
         return INVERTED_RESIDUAL
     if len(own) > 1:
         return RESIDUAL
+    if is_part:
+        return CONCAT
     if own and all(kernel.op == 'MatMul' for kernel in own):
         return DENSE
     return PLAIN

@@ -15,7 +15,7 @@ import numpy as np
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels.labels import FIXED
-from tf1pruning.channels.uses import PRODUCER, ROLES, Kernel, Trace
+from tf1pruning.channels.uses import CONSUMER, PRODUCER, ROLES, Kernel, Trace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -186,7 +186,11 @@ class _Builder:
         places = tuple(self._place(p, len(classes)) for p in used)
         self._rank[classes] = -1
         producers, consumers = self._layers(used)
-        kind = blocks.classify(self._view, producers, consumers)
+        is_part = any(
+            place.role == CONSUMER and not np.isin(place.classes, classes).all()
+            for place in used
+        )
+        kind = blocks.classify(self._view, producers, consumers, is_part)
         return Group(
             name=self._name(kind, places, first),
             kind=kind,

@@ -7,17 +7,29 @@ from typing import Dict, List, Sequence, Tuple
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels.groups import Group
-from tf1pruning.errors import GraphError
+from tf1pruning.errors import GraphError, OptionError
+
+INNER = 'inner'
+ALL = 'all'
 
 
-def inner_groups(
-    groups: Sequence[Group], scopes: Sequence[str]
+def check_which(which: str) -> str:
+    """Returns 'inner' or 'all', else raises OptionError."""
+    if which not in (INNER, ALL):
+        raise OptionError(f"groups is {which!r}; expected 'inner' or 'all'.")
+    return which
+
+
+def groups_in_scopes(
+    groups: Sequence[Group], scopes: Sequence[str], which: str = INNER
 ) -> Dict[str, Tuple[Group, ...]]:
-    """The inner channels of inverted-residual and squeeze-and-excite blocks, by scope.
+    """The groups that may be cut, by scope.
 
     Args:
       groups: all groups of a model.
       scopes: scope names; the empty one means the whole model.
+      which: 'inner': the inner channels of inverted-residual and squeeze-and-excite
+        blocks. 'all': every group, also those that adds and concats tie across blocks.
 
     Returns:
       Scope as it was given -> its groups that may be cut. A group that lies in several
@@ -26,10 +38,12 @@ def inner_groups(
     Raises:
       GraphError: if a scope holds no such group; says what it holds instead, or which
         scopes come near it.
+      OptionError: if `which` is neither.
     """
-    inner = [group for group in groups if group.kind in blocks.INNER_KINDS]
-    free = [group for group in inner if not group.frozen]
-    problems = [_problem(s, groups, inner) for s in scopes if not _within(free, s)]
+    check_which(which)
+    meant = [g for g in groups if which == ALL or g.kind in blocks.INNER_KINDS]
+    free = [group for group in meant if not group.frozen]
+    problems = [_problem(s, groups, meant) for s in scopes if not _within(free, s)]
     if problems or not scopes:
         raise GraphError(' '.join(problems) or 'No scope names were given.')
     taken: List[str] = []
@@ -45,18 +59,19 @@ def _within(groups: Sequence[Group], scope: str) -> List[Group]:
     return [group for group in groups if group.in_scope(scope)]
 
 
-def _problem(scope: str, groups: Sequence[Group], inner: Sequence[Group]) -> str:
-    frozen = _within(inner, scope)
+def _problem(scope: str, groups: Sequence[Group], meant: Sequence[Group]) -> str:
+    frozen = _within(meant, scope)
     if frozen:
         reasons = '; '.join(f'{g.name!r} {g.reasons[0]}' for g in frozen)
         return f'In scope {scope!r} nothing may be cut: {reasons}.'
     others = _within(groups, scope)
-    known = [group.name for group in inner]
+    known = [group.name for group in meant]
     if others:
         kinds = sorted({group.kind for group in others})
         return (
             f'Scope {scope!r} holds no inverted-residual or squeeze-and-excite block; '
-            f'it holds channels of kind {names.quoted(kinds)}. {_scopes_with(known)}'
+            f'it holds channels of kind {names.quoted(kinds)}. {_scopes_with(known)} '
+            "Or choose groups='all'."
         )
     return (
         f'Scope {scope!r} matches nothing that makes channels. '

@@ -1,1 +1,8 @@
-"""Criteria: arrays -> one score per filter. A high score means redundant."""
+"""Criteria: arrays -> one score per filter. A high score means redundant.
+
+Importing this package registers them.
+"""
+
+from tf1pruning.criteria import registry, weights
+
+__all__ = ['registry', 'weights']

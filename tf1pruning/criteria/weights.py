@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf1pruning.criteria import registry
+
 
 def _rows(kernel: np.ndarray, axis: int) -> np.ndarray:
     """`[size of axis, everything else]` magnitudes in double precision."""
@@ -11,6 +13,7 @@ def _rows(kernel: np.ndarray, axis: int) -> np.ndarray:
     return magnitude.reshape(kernel.shape[axis], -1)
 
 
+@registry.register('sparsity', is_share=True)
 def sparsity(kernel: np.ndarray, axis: int) -> np.ndarray:
     """Share of a filter's weights that lie below the layer's mean magnitude.
 
@@ -43,3 +46,33 @@ def l1(kernel: np.ndarray, axis: int) -> np.ndarray:
     [4.0, 0.0]
     """
     return _rows(kernel, axis).sum(axis=1)
+
+
+@registry.register('l1')
+def small_l1(kernel: np.ndarray, axis: int) -> np.ndarray:
+    """Negative L1 norm (Li et al., arXiv 1608.08710): small filters go."""
+    return -l1(kernel, axis)
+
+
+@registry.register('l2')
+def small_l2(kernel: np.ndarray, axis: int) -> np.ndarray:
+    """Negative L2 norm (He et al., arXiv 1808.06866): small filters go.
+
+    >>> small_l2(np.array([[3.0, 0.0], [-4.0, 1.0]]), axis=1).tolist()
+    [-5.0, -1.0]
+    """
+    return -np.sqrt(np.square(_rows(kernel, axis)).sum(axis=1))
+
+
+@registry.register('bn_scale', of_scales=True)
+def small_scale(gamma: np.ndarray, axis: int) -> np.ndarray:
+    """Negative magnitude of the batch-norm scale (Liu et al., arXiv 1708.06519)."""
+    return small_l1(gamma, axis)
+
+
+@registry.register('random', seeded=True)
+def random_scores(
+    kernel: np.ndarray, axis: int, generator: np.random.RandomState
+) -> np.ndarray:
+    """Random scores: what a criterion has to beat."""
+    return generator.uniform(size=kernel.shape[axis])

@@ -15,7 +15,7 @@ from tf1pruning.channels import uses
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, losses, meta_graph
+from tf1pruning.graph import inference, losses, meta_graph, rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.surgery import weights
 
@@ -44,6 +44,20 @@ class Source:
     def weight_keys(self) -> List[str]:
         """Checkpoint keys of the model's variables."""
         return [variable.key for variable in self.model.variables]
+
+    def keyed_arrays(self) -> Dict[str, np.ndarray]:
+        """Checkpoint key, or name of a Const node -> array; refuses NaN.
+
+        Raises:
+          CheckpointError: like `arrays`.
+        """
+        keys = self.model.keys()
+        arrays = {keys[node]: array for node, array in self.arrays().items()}
+        view = self.model.view()
+        for name in self.trace.weights:
+            if name not in keys:
+                arrays[name] = rewrite.constant_value(view.node(name))
+        return arrays
 
     def arrays(self) -> Dict[str, np.ndarray]:
         """Variable node -> array; refuses NaN.

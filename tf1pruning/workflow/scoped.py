@@ -39,10 +39,12 @@ class Scoped:
         stripping.check_plan(self.source, plan)
 
 
-def choose(source: Source, scope_names: Sequence[str]) -> Scoped:
-    """Chooses the groups of a model that scopes name.
+def choose(
+    source: Source, scope_names: Sequence[str], which: str = select.INNER
+) -> Scoped:
+    """Chooses the groups of a model that scopes name; `which`: 'inner' or 'all'.
 
     Raises:
       GraphError: if a scope holds no group that may be cut.
     """
-    return Scoped(source, select.inner_groups(source.groups, scope_names))
+    return Scoped(source, select.groups_in_scopes(source.groups, scope_names, which))

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning import plan as plan_lib
+from tf1pruning.channels import select
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import OptionError, WorkflowError
 from tf1pruning.workflow import loading, outputs, planning, stripping, views
@@ -49,6 +50,7 @@ class PruningState:
         export_pb_path: str = '',
         channel_multiple: int = 4,
         mode: str = plan_lib.BLOCK,
+        groups: str = select.INNER,
     ):
         given = (
             scope_conv_dict,
@@ -70,6 +72,7 @@ class PruningState:
         self.output_nodes = output_nodes
         self.channel_multiple = channel_multiple
         self.mode = mode
+        self.groups = groups
         self.export_ckpt_path = export_ckpt_path
         self.export_pb_path = export_pb_path
         self.output_dir = output_dir or os.path.dirname(self.input_ckpt_path) or '.'
@@ -97,6 +100,16 @@ class PruningState:
     @scope_names.setter
     def scope_names(self, value: Sequence[str]) -> None:
         self._scope_names = _scopes(value)
+        self._trained = self._rebuilt = None
+
+    @property
+    def groups(self) -> str:
+        """'inner' or 'all': which groups of the scopes are pruned."""
+        return self._groups
+
+    @groups.setter
+    def groups(self, value: str) -> None:
+        self._groups = select.check_which(value)
         self._trained = self._rebuilt = None
 
     @property
@@ -207,8 +220,11 @@ class PruningState:
             self.rebuild_meta_graph,
             self.input_tensors_map,
         )
-        self._trained = scoped_lib.choose(source, self._scope_names)
+        self._trained = self._scoped(source)
         return self._trained
+
+    def _scoped(self, source: loading.Source) -> Scoped:
+        return scoped_lib.choose(source, self._scope_names, self._groups)
 
     def _write_params(self) -> None:
         outputs.write_params(
@@ -275,9 +291,7 @@ class PruningState:
         if known is not None and self._rebuilt_path == self.ckpt_to_strip:
             return known
         source = loading.load_source(self.ckpt_to_strip, self._outputs)
-        return self._keep_rebuilt(
-            self.ckpt_to_strip, scoped_lib.choose(source, self._scope_names)
-        )
+        return self._keep_rebuilt(self.ckpt_to_strip, self._scoped(source))
 
     def _keep_rebuilt(self, path: str, scoped: Scoped) -> Scoped:
         self.ckpt_to_strip = self._rebuilt_path = path

@@ -1,0 +1,52 @@
+"""Criteria are found by name; a user's own is one decorated function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+
+KERNEL = np.array([[1.0, 0.0, -2.0], [3.0, 0.5, 2.0]])
+
+
+@pytest.mark.parametrize(
+    ('name', 'order'),
+    [('l1', [1, 0, 2]), ('l2', [1, 2, 0]), ('sparsity', [1, 0, 2])],
+)
+def test_the_most_redundant_filter_scores_highest(name, order):
+    scores = registry.find(name).score(KERNEL, 1)
+
+    assert np.argsort(-scores, kind='stable').tolist() == order
+
+
+def test_small_batch_norm_scales_go_first():
+    found = registry.find('bn_scale')
+
+    assert found.of_scales
+    assert found.score(np.array([0.5, -2.0, 0.1]), 0).tolist() == [-0.5, -2.0, -0.1]
+
+
+def test_random_scores_follow_the_seed():
+    first, same, other = (registry.find('random', seed) for seed in (1, 1, 2))
+
+    scores = first.score(KERNEL, 1)
+
+    assert scores.shape == (3,)
+    np.testing.assert_array_equal(same.score(KERNEL, 1), scores)
+    assert (other.score(KERNEL, 1) != scores).all()
+
+
+def test_an_unknown_name_offers_the_nearest():
+    with pytest.raises(OptionError, match="'sparsty'.*Nearest names: 'sparsity'.*'l1'"):
+        registry.find('sparsty')
+
+
+def test_a_taken_name_is_refused():
+    with pytest.raises(ValueError, match="a criterion 'l1' already"):
+        registry.register('l1')(np.sum)
+
+
+def test_only_shares_have_a_natural_threshold():
+    assert [n for n in registry.known() if registry.find(n).is_share] == ['sparsity']
