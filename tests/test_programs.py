@@ -11,7 +11,13 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = pytest.mark.parametrize(
     'program',
-    ['train_pruning_class.py', 'tools/strip.py', 'tools/plot_results.py'],
+    [
+        'train_pruning_class.py',
+        'tools/analyze.py',
+        'tools/plot_results.py',
+        'tools/prune.py',
+        'tools/strip.py',
+    ],
 )
 
 
@@ -39,6 +45,8 @@ def test_an_unknown_flag_is_one_line_with_the_nearest_name(program):
 def test_an_argument_that_is_no_flag_is_one_line(program):
     required = {
         'train_pruning_class.py': [],
+        'tools/analyze.py': ['--model=m'],
+        'tools/prune.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/strip.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/plot_results.py': ['--run_dir=r', '--output=o'],
     }

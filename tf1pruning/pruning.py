@@ -26,6 +26,7 @@ from absl import logging
 from tf1pruning import files
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt.arrays import check_readable
 from tf1pruning.errors import WorkflowError
 from tf1pruning.report import summaries
 from tf1pruning.surgery import failure
@@ -137,7 +138,7 @@ class Pruning(state.PruningState):
         if pruning_filters_path is not None:
             outputs.write_plan(self.output_dir, plan)
         self._norms_before = summaries.filter_norms(
-            scoped.groups.values(), source.checkpoint
+            scoped.groups.values(), source.variables
         )
         self.pruned_ckpt_path = outputs.write_soft_pruned(self.output_dir, source, plan)
         self.retrained_ckpt_path = ''
@@ -223,7 +224,7 @@ class Pruning(state.PruningState):
             plan = self._choose_filters()
         source = self._current().source
         outputs.check_pruned_path(self.output_dir, source)
-        source.checkpoint.check_readable()
+        check_readable(source.variables)
         self._write_params()
         outputs.write_plan(self.output_dir, plan)
         return self.get_pruning_ckpt()

@@ -7,7 +7,9 @@ With --plan it removes what the plan says; without one, every channel that prova
 no influence on the outputs (zero filters, say). The stripped network is run against the
 original on random input before anything is written.
 
-Written to --output_dir: stripped.pb, stripped.ckpt with its meta graph, report.json.
+The checkpoint may also be the folder of a SavedModel or a frozen graph. Written to
+--output_dir: stripped.pb, stripped.ckpt with its meta graph if there are variables,
+report.json.
 """
 
 from __future__ import annotations
@@ -24,18 +26,12 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tf1pruning import files, plan_json
 from tf1pruning.graph import freeze
 from tf1pruning.report import text
-from tf1pruning.workflow import command, loading, stripping
+from tf1pruning.workflow import command, inputs, loading, stripping
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('checkpoint', None, 'Prefix of the checkpoint to strip.')
-flags.DEFINE_string(
-    'output_nodes', 'output', 'Names of the output nodes, separated by commas.'
-)
+command.define_model_flags('checkpoint')
 flags.DEFINE_string('output_dir', None, 'Folder for the stripped network.')
-flags.DEFINE_string(
-    'meta_graph', None, 'Meta graph; default: the .meta beside the checkpoint.'
-)
 flags.DEFINE_string(
     'plan', None, 'Plan (Pruned_Filters.json) that says which channels go.'
 )
@@ -45,14 +41,13 @@ flags.DEFINE_integer(
     'Without a plan, kept widths are multiples of this.',
     lower_bound=1,
 )
-flags.mark_flags_as_required(['checkpoint', 'output_dir'])
+flags.mark_flag_as_required('output_dir')
 
 
 def main() -> None:
     """Strips as the flags say."""
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
-    outputs = loading.split_outputs(FLAGS.output_nodes)
-    source = loading.load_source(FLAGS.checkpoint, outputs, FLAGS.meta_graph)
+    source = inputs.load(FLAGS.checkpoint, command.model_options())
     result = stripping.strip_source(source, plan, multiple=FLAGS.channel_multiple)
     pb_path = _write(source, result)
     print(_table(result))
@@ -63,7 +58,8 @@ def main() -> None:
 def _write(source: loading.Source, result: stripping.Result) -> str:
     prefix = os.path.join(FLAGS.output_dir, 'stripped.ckpt')
     pb_path = os.path.join(FLAGS.output_dir, 'stripped.pb')
-    stripping.write_checkpoint(result, prefix, source)
+    if result.stripped.model.variables:
+        stripping.write_checkpoint(result, prefix, source)
     freeze.write_frozen(pb_path, result.frozen)
     report_path = os.path.join(FLAGS.output_dir, 'report.json')
     files.write_json(report_path, stripping.report(result))

@@ -39,7 +39,9 @@ def test_random_scores_follow_the_seed():
 
 
 def test_an_unknown_name_offers_the_nearest():
-    with pytest.raises(OptionError, match="'sparsty'.*Nearest names: 'sparsity'.*'l1'"):
+    with pytest.raises(
+        OptionError, match=r"'sparsty'.*Nearest names: 'sparsity'.*'l1'"
+    ):
         registry.find('sparsty')
 
 

@@ -38,7 +38,6 @@ def test_a_checkpoint_is_loaded_with_the_graph_beside_it(tmp_path):
 
     source = loading.load_source(prefix, ('output',))
 
-    assert source.meta_path == prefix + '.meta'
     assert source.model.inputs == ('input',)
     assert names_of(source) == ['net/Conv/conv', trained.BLOCK, trained.GATE]
     assert set(source.weight_keys) == set(source.arrays())
@@ -52,7 +51,6 @@ def test_a_graph_from_elsewhere_replaces_it(tmp_path):
 
     source = loading.load_source(prefix, ('output',), meta)
 
-    assert source.meta_path == meta
     assert names_of(source) == ['net/Conv/conv', trained.BLOCK, trained.GATE]
 
 

@@ -109,6 +109,4 @@ def test_the_plan_names_the_variables_of_the_checkpoint(plain):
 
     plan = planning.plan_by_filters(source, groups, {BLOCK: [0], GATE: [0]}, 4, 'block')
 
-    assert {cut.variable for cut in plan.cuts} <= set(
-        Checkpoint(source.checkpoint.prefix)
-    )
+    assert {cut.variable for cut in plan.cuts} <= set(Checkpoint(source.path))

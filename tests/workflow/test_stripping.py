@@ -82,7 +82,7 @@ def test_the_source_is_never_replaced(source, tmp_path):
     before = trained.contents(tmp_path)
 
     with pytest.raises(OutputError, match='would replace its own source'):
-        stripping.write_checkpoint(result, source.checkpoint.prefix, source)
+        stripping.write_checkpoint(result, source.path, source)
 
     assert trained.contents(tmp_path) == before
 

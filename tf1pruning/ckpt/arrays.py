@@ -39,6 +39,16 @@ class ArraysInMemory(Arrays):
         return len(self._arrays)
 
 
+def check_readable(variables: Arrays) -> None:
+    """Reads every variable once, one at a time.
+
+    Raises:
+      CheckpointError: names the first that is truncated or damaged.
+    """
+    for name in variables:
+        variables[name]
+
+
 def dtype_of(array: np.ndarray) -> tf.DType:
     """Element type of an array; text is an array of objects."""
     return tf.string if array.dtype == object else tf.as_dtype(array.dtype)

@@ -46,15 +46,6 @@ class Checkpoint(Arrays):
                 f'is truncated or damaged ({_first_line(error)}).'
             ) from error
 
-    def check_readable(self) -> None:
-        """Reads every variable once, one at a time.
-
-        Raises:
-          CheckpointError: names the first that is truncated or damaged.
-        """
-        for name in self:
-            self[name]
-
     def __contains__(self, name: object) -> bool:
         return name in self.shapes
 

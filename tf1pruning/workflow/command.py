@@ -10,6 +10,10 @@ import tensorflow.compat.v1 as tf
 from absl import app, flags, logging
 
 from tf1pruning.errors import Tf1PruningError
+from tf1pruning.workflow import inputs, loading
+
+# Flags that this module defines belong to the program that asks for them.
+flags.disclaim_key_flags()
 
 
 def run(main: Callable[[], None], stopped: str = 'Stopped.') -> None:
@@ -49,3 +53,42 @@ def _parse(argv: List[str]) -> List[str]:
 
 def _fail(message: object) -> NoReturn:
     sys.exit(f'Error: {" ".join(str(message).split())}')
+
+
+def define_model_flags(name: str) -> None:
+    """Defines the flags that say which model is meant, `name` its path."""
+    flags.DEFINE_string(
+        name,
+        None,
+        'Prefix of a checkpoint, folder of a SavedModel, or frozen graph (.pb).',
+    )
+    flags.mark_flag_as_required(name)
+    flags.DEFINE_string(
+        'output_nodes',
+        None,
+        'Names of the output nodes, separated by commas; by default those of the '
+        'signature, or the only node that may be one.',
+    )
+    flags.DEFINE_string(
+        'meta_graph', None, 'Meta graph; default: the .meta beside the checkpoint.'
+    )
+    flags.DEFINE_list('tags', ['serve'], 'Tags of the graph in a SavedModel.')
+    flags.DEFINE_string('signature', 'serving_default', 'Signature of a SavedModel.')
+    flags.DEFINE_bool(
+        'use_moving_averages',
+        False,
+        'Use the moving averages of the variables instead of the variables.',
+    )
+
+
+def model_options() -> inputs.Options:
+    """What the flags of `define_model_flags` say."""
+    values = flags.FLAGS
+    given = values.output_nodes
+    return inputs.Options(
+        outputs=loading.split_outputs(given) if given is not None else (),
+        meta_path=values.meta_graph,
+        tags=tuple(values.tags),
+        signature=values.signature,
+        use_moving_averages=values.use_moving_averages,
+    )

@@ -13,6 +13,8 @@ from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels import uses
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference, losses, meta_graph, rewrite
@@ -22,20 +24,20 @@ from tf1pruning.surgery import weights
 DEFAULT_OUTPUTS = ('output',)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Source:
     """A model with its weights on disk.
 
     Attributes:
-      checkpoint: the variables; arrays are read when asked for.
-      meta_path: file that the graph came from.
+      variables: read when asked for; none if all weights are constants.
+      path: prefix of the checkpoint, or path of the model.
       model: inference graph.
       trace: where its channels live.
       groups: groups of its channels.
     """
 
-    checkpoint: Checkpoint
-    meta_path: str
+    variables: Arrays
+    path: str
     model: Model
     trace: uses.Trace
     groups: Tuple[groups_lib.Group, ...]
@@ -65,7 +67,7 @@ class Source:
         Raises:
           CheckpointError: if variables are missing, misshaped, damaged or not finite.
         """
-        arrays = weights.model_arrays(self.model, self.checkpoint)
+        arrays = weights.model_arrays(self.model, self.variables)
         checkpoint_lib.check_finite(arrays)
         return arrays
 
@@ -110,11 +112,33 @@ def load_source(
       GraphError: if the graph is, or lacks an output.
     """
     variables = Checkpoint(checkpoint)
-    path = meta_path or variables.meta_path
-    graph = meta_graph.read_meta_graph(path)
-    return _source(
-        variables, path, inference.inference_model(graph, outputs, input_map)
-    )
+    graph = meta_graph.read_meta_graph(meta_path or variables.meta_path)
+    model = inference.inference_model(graph, outputs, input_map)
+    return _source(variables, variables.prefix, model)
+
+
+def source_of(
+    graph: tf.MetaGraphDef,
+    outputs: Sequence[str],
+    variables: Arrays,
+    path: str,
+    use_moving_averages: bool = False,
+) -> Source:
+    """Traces a graph that has been read.
+
+    Args:
+      graph: of training or inference.
+      outputs: output node names.
+      variables: of the graph.
+      path: of the model, for messages and to protect it.
+      use_moving_averages: whether variables have the values of their averages.
+
+    Raises:
+      GraphError: if the graph lacks an output or cannot be turned into inference.
+    """
+    model = inference.inference_model(graph, outputs)
+    values = Averaged(variables) if use_moving_averages else variables
+    return _source(values, path, model)
 
 
 def load_for_planning(
@@ -142,14 +166,13 @@ def load_for_planning(
     if inference_meta is not None:
         return load_source(checkpoint, outputs, inference_meta, input_map)
     variables = Checkpoint(checkpoint)
-    path = variables.meta_path
-    graph = meta_graph.read_meta_graph(path)
+    graph = meta_graph.read_meta_graph(variables.meta_path)
     starts = _outputs_or_losses(graph, outputs)
     model = inference.inference_model(graph, starts, deterministic=False)
-    return _source(variables, path, model)
+    return _source(variables, variables.prefix, model)
 
 
-def _source(variables: Checkpoint, path: str, model: Model) -> Source:
+def _source(variables: Arrays, path: str, model: Model) -> Source:
     trace = trace_lib.trace(model)
     return Source(variables, path, model, trace, groups_lib.find_groups(trace))
 

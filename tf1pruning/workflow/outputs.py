@@ -12,6 +12,7 @@ from tf1pruning import files, plan_json
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import freeze, meta_graph
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, summaries, text
@@ -60,8 +61,7 @@ def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:
       Prefix of the checkpoint.
     """
     prefix = check_pruned_path(folder, source)
-    pruned = soft.SoftPruned(source.checkpoint, plan, source.weight_keys)
-    writer.write_checkpoint(prefix, pruned, _training_meta(source))
+    write_zeros(prefix, source, plan, source.path + '.meta')
     report = os.path.join(folder, PRUNED_DIR, 'Pruned_Filters.txt')
     files.write_text(report, text.pruned_filters(plan))
     return prefix
@@ -73,19 +73,39 @@ def check_pruned_path(folder: str, source: Source) -> str:
     Raises:
       OutputError: if it would replace the checkpoint that it is made from.
     """
-    name = os.path.basename(source.checkpoint.prefix)
+    name = os.path.basename(source.path)
     prefix = os.path.join(folder, PRUNED_DIR, name)
-    stripping.check_target(prefix, [source.checkpoint.prefix])
+    stripping.check_target(prefix, [source.path])
     return prefix
 
 
-def _training_meta(source: Source) -> Optional[bytes]:
-    """The meta graph beside the checkpoint; shapes stay, so it still fits."""
-    path = source.checkpoint.meta_path
-    if not os.path.exists(path):
-        return None
-    with open(path, 'rb') as file:
-        return file.read()
+def write_zeros(prefix: str, source: Source, plan: Plan, meta_path: str) -> None:
+    """A soft-pruned checkpoint with a meta graph.
+
+    Args:
+      prefix: of the new checkpoint.
+      source: what is pruned.
+      plan: where the zeros go.
+      meta_path: the graph to put beside it, since its shapes still fit; if there is no
+        such file, the inference graph.
+
+    Raises:
+      OutputError: if it would replace its source or cannot be written.
+      GraphError: if there is nothing to write, since all weights are constants.
+    """
+    if not source.variables:
+        raise GraphError(
+            f'{source.path!r} has no variables, so there is no checkpoint to write '
+            'zeros into. tools/strip.py removes what is zero already.'
+        )
+    stripping.check_target(prefix, [source.path])
+    pruned = soft.SoftPruned(source.variables, plan, source.weight_keys)
+    if os.path.exists(meta_path):
+        with open(meta_path, 'rb') as file:
+            meta = file.read()
+    else:
+        meta = meta_graph.build_meta_graph(source.model).SerializeToString()
+    writer.write_checkpoint(prefix, pruned, meta)
 
 
 def write_failure(folder: str, report: FailureReport) -> None:
@@ -134,9 +154,9 @@ def write_rebuilt(folder: str, source: Source) -> str:
     Returns:
       Prefix of the checkpoint.
     """
-    name = os.path.basename(source.checkpoint.prefix)
+    name = os.path.basename(source.path)
     prefix = os.path.join(folder, REBUILD_DIR, name)
-    stripping.check_target(prefix, [source.checkpoint.prefix])
+    stripping.check_target(prefix, [source.path])
     meta = meta_graph.build_meta_graph(source.model)
     arrays = weights.checkpoint_arrays(source.model, source.arrays())
     writer.write_checkpoint(prefix, ArraysInMemory(arrays), meta.SerializeToString())
@@ -173,7 +193,7 @@ def write_stripped(
       Prefix of the checkpoint and path of the frozen graph.
     """
     target = os.path.join(folder, STRIPPED_DIR)
-    name = os.path.basename(source.checkpoint.prefix)
+    name = os.path.basename(source.path)
     ckpt_path = ckpt_path or os.path.join(target, name)
     pb_path = pb_path or os.path.join(target, 'modify.pb')
     for path in (pb_path, ckpt_path):

@@ -259,7 +259,7 @@ class PruningState:
     def _current(self) -> Scoped:
         """The graph of the input checkpoint, which has been read."""
         scoped = self._trained
-        if scoped is None or scoped.source.checkpoint.prefix != self.input_ckpt_path:
+        if scoped is None or scoped.source.path != self.input_ckpt_path:
             raise WorkflowError(
                 f'The graph of {self.input_ckpt_path!r} has not been read: call '
                 'get_pruning_params() first.'

@@ -99,7 +99,7 @@ def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
     Raises:
       OutputError: if it would replace the checkpoint that it was made from.
     """
-    check_target(prefix, [source.checkpoint.prefix])
+    check_target(prefix, [source.path])
     meta = meta_graph.build_meta_graph(result.stripped.model)
     arrays = weights.checkpoint_arrays(result.stripped.model, result.stripped.arrays)
     return writer.write_checkpoint(

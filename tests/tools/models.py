@@ -1,0 +1,64 @@
+"""One small network in every form that the tools read, and how to run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tf1pruning.graph import freeze
+from tf1pruning.workflow import loading
+
+TOOLS = os.path.join(os.path.dirname(__file__), '..', '..', 'tools')
+IMAGE = np.random.RandomState(5).standard_normal([2, 8, 8, 3]).astype(np.float32)
+
+
+def run_tool(name, *arguments):
+    return subprocess.run(
+        [sys.executable, os.path.join(TOOLS, name), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def checkpoint(folder, **options):
+    graph = networks.inverted_residual_net(is_training=True, pipeline=True, **options)
+    return networks.save(graph, os.path.join(folder, 'model.ckpt'))
+
+
+def saved_model(folder, prefix):
+    """A SavedModel with the weights of a checkpoint."""
+    target = os.path.join(folder, 'exported')
+    graph = networks.inverted_residual_net()
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        tf.train.Saver().restore(session, prefix)
+        tf.saved_model.simple_save(
+            session,
+            target,
+            inputs={'image': graph.get_tensor_by_name('input:0')},
+            outputs={'logits': graph.get_tensor_by_name('output:0')},
+        )
+    return target
+
+
+def frozen(folder, prefix):
+    """A frozen graph with the weights of a checkpoint."""
+    source = loading.load_source(prefix, ('output',))
+    path = os.path.join(folder, 'frozen.pb')
+    freeze.write_frozen(path, freeze.freeze(source.model, source.arrays()))
+    return path
+
+
+def answers(path, image=IMAGE):
+    """Outputs of a frozen graph."""
+    graph_def = tf.GraphDef()
+    with open(path, 'rb') as file:
+        graph_def.ParseFromString(file.read())
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.import_graph_def(graph_def, name='')
+        return session.run('output:0', {'input:0': image})

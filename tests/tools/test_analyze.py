@@ -1,0 +1,119 @@
+"""tools/analyze.py lists groups for every kind of model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.tools import models
+from tests.workflow.trained import BLOCK, GATE
+
+KINDS = {
+    'net/Conv/conv': 'residual',
+    BLOCK: 'inverted_residual',
+    GATE: 'squeeze_excite',
+    'Logits/dense': 'dense',
+}
+FIELDS = {
+    'inputs',
+    'outputs',
+    'parameters',
+    'macs',
+    'groups',
+    'unsupported_ops',
+    'channels',
+    'prunable_channels',
+}
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    return models.checkpoint(str(tmp_path_factory.mktemp('model')))
+
+
+def analyzed(path, tmp_path, *flags):
+    target = str(tmp_path / 'groups.json')
+    done = models.run_tool('analyze.py', f'--model={path}', f'--json={target}', *flags)
+    assert (done.returncode, done.stderr) == (0, '')
+    with open(target, encoding='utf-8') as file:
+        return done.stdout, json.load(file)
+
+
+def test_the_groups_of_a_checkpoint(prefix, tmp_path):
+    stdout, found = analyzed(prefix, tmp_path)
+
+    assert set(found) == FIELDS
+    assert {g['name']: g['kind'] for g in found['groups']} == KINDS
+    assert (found['channels'], found['prunable_channels']) == (41, 36)
+    block = next(g for g in found['groups'] if g['name'] == BLOCK)
+    assert (block['channels'], block['reasons']) == (24, [])
+    # Expansion, depthwise and projection kernels; three vectors of two batch norms
+    # and their variances.
+    assert block['parameters'] == 24 * (8 + 9 + 8 + 2 * 4)
+    assert '36 of 41 channels may be cut (87.8 %)' in stdout
+    assert 'is a model output' in stdout
+
+
+def test_a_saved_model_and_a_frozen_graph_have_the_same_groups(prefix, tmp_path):
+    _, expected = analyzed(prefix, tmp_path)
+    saved = models.saved_model(str(tmp_path), prefix)
+    frozen = models.frozen(str(tmp_path), prefix)
+
+    for path in (saved, frozen):
+        _, found = analyzed(path, tmp_path)
+        assert [g['name'].replace('/kernel', '') for g in found['groups']] == [
+            g['name'] for g in expected['groups']
+        ]
+        for key in ('kind', 'channels', 'places', 'macs', 'sparsity'):
+            assert [g[key] for g in found['groups']] == pytest.approx(
+                [g[key] for g in expected['groups']]
+            )
+
+
+def test_scopes_choose_what_is_listed(prefix, tmp_path):
+    _, found = analyzed(prefix, tmp_path, f'--scope_names={GATE}')
+
+    assert [g['name'] for g in found['groups']] == [GATE]
+
+
+def test_ops_without_a_rule_are_listed(tmp_path):
+    prefix = networks.save(strange_graph(), str(tmp_path / 'model.ckpt'))
+
+    stdout, found = analyzed(prefix, tmp_path)
+
+    assert found['unsupported_ops'] == ['Cumsum', 'Betainc']
+    assert 'Ops without a rule: Cumsum, Betainc.' in stdout
+    assert "reaches 'running': no rule for Cumsum" in stdout
+
+
+def strange_graph():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        x = tf.cumsum(networks.conv(x, 6, name='first'), 1, name='running')
+        x = tf.math.betainc(tf.sigmoid(x), tf.sigmoid(x), tf.sigmoid(x))
+        tf.identity(networks.conv(tf.cumsum(x, 2), 4, name='last'), name='output')
+    return graph
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (('--model=none/model.ckpt',), "No checkpoint at 'none/model.ckpt'"),
+        (('--model=none.pb',), "'none.pb' cannot be read"),
+        (('--model={folder}',), "saved_model.pb' cannot be read"),
+        (('--model={prefix}', '--output_nodes=outptu'), "Nearest names: 'output'"),
+        (('--model={prefix}', '--scope_names=a', '--tag=x'), 'Unknown command line'),
+    ],
+)
+def test_a_mistake_is_one_line(flags, message, prefix, tmp_path):
+    flags = [flag.format(prefix=prefix, folder=tmp_path) for flag in flags]
+
+    done = models.run_tool('analyze.py', f'--json={tmp_path / "out.json"}', *flags)
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert message in done.stderr
+    assert done.stderr.count('\n') == 1
+    assert not (tmp_path / 'out.json').exists()

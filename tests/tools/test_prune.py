@@ -1,0 +1,160 @@
+"""tools/prune.py writes zeros; tools/strip.py removes them with the same answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.tools import models
+from tests.workflow.trained import BLOCK, GATE
+from tf1pruning import plan_json
+from tf1pruning.ckpt.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    return models.checkpoint(str(tmp_path_factory.mktemp('model')), optimizer='adam')
+
+
+def pruned(prefix, folder, *flags):
+    done = models.run_tool(
+        'prune.py', f'--checkpoint={prefix}', f'--output_dir={folder}', *flags
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+    return plan_json.load(str(folder / 'plan.json')), done.stdout
+
+
+def stripped(folder, *flags):
+    prefix = folder / 'model.ckpt'
+    done = models.run_tool(
+        'strip.py', f'--checkpoint={prefix}', f'--output_dir={folder / "s"}', *flags
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+    return models.answers(str(folder / 's' / 'stripped.pb'))
+
+
+@pytest.mark.parametrize('mode', ['block', 'filter'])
+@pytest.mark.parametrize('criterion', ['l1', 'l2', 'bn_scale', 'random'])
+def test_half_of_every_group_goes_with_the_same_answers(
+    prefix, tmp_path, criterion, mode
+):
+    scopes = [] if criterion != 'bn_scale' else [f'--scope_names={BLOCK}']
+    plan, _ = pruned(
+        prefix,
+        tmp_path,
+        f'--criterion={criterion}',
+        '--ratio=0.5',
+        '--groups=all',
+        '--channel_multiple=1',
+        f'--mode={mode}',
+        *scopes,
+    )
+
+    soft = models.answers(models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt')))
+    found = stripped(tmp_path, f'--plan={tmp_path / "plan.json"}')
+
+    expected = {BLOCK: 12}
+    if criterion != 'bn_scale':
+        expected.update({'net/Conv/conv': 4, GATE: 2})
+    assert plan.widths() == expected
+    assert np.abs(found - soft).max() <= 1e-5 * np.abs(soft).max()
+    unpruned = models.answers(models.frozen(str(tmp_path), prefix))
+    assert np.abs(soft - unpruned).max() > 1e-4 * np.abs(unpruned).max()
+
+
+def test_the_inner_groups_go_by_sparsity_unless_told_otherwise(prefix, tmp_path):
+    plan, stdout = pruned(prefix, tmp_path)
+
+    assert (plan.threshold, plan.mode, plan.channel_multiple) == (0.5, 'block', 4)
+    assert [group.name for group in plan.groups] == [BLOCK, GATE]
+    assert f'Soft-pruned {plan.removed} of 28 channels' in stdout
+
+
+def test_the_training_graph_and_all_variables_stay(prefix, tmp_path):
+    pruned(prefix, tmp_path, '--threshold=0.55')
+
+    before, after = Checkpoint(prefix), Checkpoint(str(tmp_path / 'model.ckpt'))
+    assert after.shapes == before.shapes
+    with open(prefix + '.meta', 'rb') as old:
+        assert (tmp_path / 'model.ckpt.meta').read_bytes() == old.read()
+
+
+def test_a_seed_makes_the_random_choice_again(prefix, tmp_path):
+    flags = ('--criterion=random', '--ratio=0.5')
+    first, _ = pruned(prefix, tmp_path / 'a', *flags, '--random_seed=3')
+    same, _ = pruned(prefix, tmp_path / 'b', *flags, '--random_seed=3')
+    other, _ = pruned(prefix, tmp_path / 'c', *flags, '--random_seed=4')
+
+    assert same == first
+    assert other.groups != first.groups
+
+
+def test_a_saved_model_is_soft_pruned_and_stripped(prefix, tmp_path):
+    saved = models.saved_model(str(tmp_path), prefix)
+
+    pruned(saved, tmp_path, '--criterion=l1', '--ratio=0.5')
+
+    soft = models.answers(models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt')))
+    found = stripped(tmp_path)
+    assert np.abs(found - soft).max() <= 1e-5 * np.abs(soft).max()
+
+
+def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
+    pruned(prefix, tmp_path, '--criterion=l1', '--ratio=0.5')
+    frozen = models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt'))
+    target = tmp_path / 'small'
+
+    done = models.run_tool(
+        'strip.py', f'--checkpoint={frozen}', f'--output_dir={target}'
+    )
+
+    assert (done.returncode, done.stderr) == (0, '')
+    assert sorted(p.name for p in target.iterdir()) == ['report.json', 'stripped.pb']
+    small = target / 'stripped.pb'
+    assert small.stat().st_size < 0.9 * (tmp_path / 'frozen.pb').stat().st_size
+    expected = models.answers(frozen)
+    assert np.abs(models.answers(str(small)) - expected).max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (('--criterion=sparsty',), "Nearest names: 'sparsity'"),
+        (('--criterion=l1',), "'l1' has no threshold of its own: give --ratio"),
+        (('--ratio=0.5', '--threshold=0.5'), '--threshold or --ratio, not both'),
+        (('--ratio=1',), '--ratio is 1.0; expected between 0 and 1'),
+        (('--threshold=1.5',), 'Threshold is 1.5; expected a number in (0, 1)'),
+        (('--groups=some',), 'groups'),
+        (('--channel_multiple=0',), 'channel_multiple'),
+        (('--scope_names=nothing',), "Scope 'nothing' matches nothing"),
+        (('--output_nodes=outptu',), "Nearest names: 'output'"),
+        (
+            ('--criterion=bn_scale', '--ratio=0.5', f'--scope_names={GATE}'),
+            f'group {GATE!r} has none',
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):
+    target = tmp_path / 'out'
+
+    done = models.run_tool(
+        'prune.py', f'--checkpoint={prefix}', f'--output_dir={target}', *flags
+    )
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert message in done.stderr
+    assert done.stderr.count('\n') == 1
+    assert not target.exists()
+
+
+def test_a_frozen_graph_has_no_checkpoint_to_write(prefix, tmp_path):
+    frozen = models.frozen(str(tmp_path), prefix)
+    target = tmp_path / 'out'
+
+    done = models.run_tool(
+        'prune.py', f'--checkpoint={frozen}', f'--output_dir={target}'
+    )
+
+    assert done.returncode == 1
+    assert 'has no variables' in done.stderr
+    assert not target.exists()

@@ -1,0 +1,125 @@
+"""Reads the graph of a SavedModel or of a frozen GraphDef, as a MetaGraphDef."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Sequence, Tuple
+
+import tensorflow.compat.v1 as tf
+from google.protobuf import message
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
+
+SAVED_MODEL_FILE = 'saved_model.pb'
+VARIABLES_PREFIX = os.path.join('variables', 'variables')
+# They end a graph, but are no answer of a network.
+_NO_ANSWERS = frozenset(
+    (
+        'Assert',
+        'Assign',
+        'AssignAddVariableOp',
+        'AssignSubVariableOp',
+        'AssignVariableOp',
+        'Const',
+        'MergeSummary',
+        'NoOp',
+        'Placeholder',
+        'PlaceholderWithDefault',
+        'RestoreV2',
+        'SaveV2',
+        'ShardedFilename',
+        'VarHandleOp',
+        'VarIsInitializedOp',
+        'VariableV2',
+    )
+)
+
+
+def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
+    """The meta graph of a SavedModel that has exactly these tags.
+
+    Raises:
+      GraphError: if the file is missing or damaged, or has no such tags.
+    """
+    model = saved_model_pb2.SavedModel()
+    _parse(os.path.join(folder, SAVED_MODEL_FILE), model)
+    found: List[List[str]] = []
+    for graph in model.meta_graphs:
+        found.append(sorted(graph.meta_info_def.tags))
+        if found[-1] == sorted(tags):
+            return graph
+    raise GraphError(
+        f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
+        f'{names.quoted([",".join(each) for each in found])}.'
+    )
+
+
+def signature_outputs(graph: tf.MetaGraphDef, signature: str) -> Tuple[str, ...]:
+    """Output nodes of a signature, sorted by the names it gives them.
+
+    Raises:
+      GraphError: if there is no such signature.
+    """
+    if signature not in graph.signature_def:
+        raise GraphError(
+            f'There is no signature {signature!r}; there is '
+            f'{names.quoted(sorted(graph.signature_def))}.'
+        )
+    outputs = graph.signature_def[signature].outputs
+    nodes = (names.node_name(outputs[key].name) for key in sorted(outputs))
+    return tuple(dict.fromkeys(nodes))
+
+
+def read_frozen(path: str) -> tf.MetaGraphDef:
+    """A frozen GraphDef, as a meta graph without collections.
+
+    Raises:
+      GraphError: if the file is missing or damaged.
+    """
+    graph = tf.MetaGraphDef()
+    _parse(path, graph.graph_def)
+    return graph
+
+
+def _parse(path: str, proto: message.Message) -> None:
+    """Reads a binary file into an empty proto."""
+    try:
+        with open(path, 'rb') as file:
+            proto.ParseFromString(file.read())
+    except OSError as error:
+        raise GraphError(f'{path!r} cannot be read: {error.strerror}.') from error
+    except message.DecodeError as error:
+        raise GraphError(
+            f'{path!r} is no binary {type(proto).__name__}, or is truncated.'
+        ) from error
+
+
+def only_output(graph: tf.MetaGraphDef) -> Tuple[str, ...]:
+    """The output node, if the graph leaves one clear candidate.
+
+    That is a node called `output`, or else the only one that nothing reads and that
+    computes something (no saver, no summary, no initializer).
+
+    Raises:
+      GraphError: names the candidates if there is not exactly one.
+    """
+    view = view_lib.GraphView(graph.graph_def)
+    if 'output' in view:
+        return ('output',)
+    found = [
+        node.name
+        for node in view
+        if node.op not in _NO_ANSWERS
+        and 'Summary' not in node.op
+        and view_lib.data_inputs(node)
+        and not view.consumers(node.name)
+    ]
+    if len(found) != 1:
+        raise GraphError(
+            f'{len(found)} nodes may be the output: {names.quoted(found) or "none"}. '
+            'Name the output nodes.'
+        )
+    return (found[0],)

@@ -1,0 +1,175 @@
+"""What a model consists of: its groups, what they cost, and why some may not be cut."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.uses import Trace
+from tf1pruning.criteria import weights
+from tf1pruning.report import cost, text
+
+_REASON_WIDTH = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupFigures:
+    """A group in numbers.
+
+    Attributes:
+      name: of the group.
+      kind: see `channels.blocks`.
+      channels: number of channels.
+      places: number of variable axes that they live on.
+      parameters: weights that belong to them.
+      macs: of the layers that make or read them; None if a size is not static.
+      sparsity: mean sparsity of their filters in the first producer.
+      reasons: why the group may not be cut; empty if it may.
+    """
+
+    name: str
+    kind: str
+    channels: int
+    places: int
+    parameters: int
+    macs: Optional[int]
+    sparsity: float
+    reasons: Tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """A model in numbers.
+
+    Attributes:
+      inputs: names of the input nodes.
+      outputs: names of the output nodes.
+      parameters: of the whole model.
+      macs: of the whole model, for one example; None if a size is not static.
+      groups: in graph order.
+      unsupported_ops: op types without a rule, all of them.
+    """
+
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    parameters: int
+    macs: Optional[int]
+    groups: Tuple[GroupFigures, ...]
+    unsupported_ops: Tuple[str, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of all groups."""
+        return sum(group.channels for group in self.groups)
+
+    @property
+    def prunable_channels(self) -> int:
+        """Channels of the groups that may be cut."""
+        return sum(group.channels for group in self.groups if not group.reasons)
+
+    def as_json(self) -> Dict[str, Any]:
+        """The analysis as plain data."""
+        return {
+            **dataclasses.asdict(self),
+            'channels': self.channels,
+            'prunable_channels': self.prunable_channels,
+        }
+
+    def table(self) -> str:
+        """The groups as a table, and the totals."""
+        header = [
+            'group',
+            'kind',
+            'channels',
+            'places',
+            'parameters',
+            'MACs',
+            'sparsity',
+            'frozen',
+        ]
+        share = 100 * self.prunable_channels / max(self.channels, 1)
+        lines = [
+            text.table(header, [_row(group) for group in self.groups]),
+            '',
+            f'{self.prunable_channels:,} of {self.channels:,} channels may be cut '
+            f'({share:.1f} %); {self.parameters:,} parameters, '
+            f'{text.number(self.macs)} MACs.',
+        ]
+        if self.unsupported_ops:
+            lines.append(f'Ops without a rule: {", ".join(self.unsupported_ops)}.')
+        return '\n'.join(lines)
+
+
+def _row(group: GroupFigures) -> List[object]:
+    reason = '; '.join(group.reasons)
+    if len(reason) > _REASON_WIDTH:
+        reason = reason[: _REASON_WIDTH - 3] + '...'
+    return [
+        group.name,
+        group.kind,
+        group.channels,
+        group.places,
+        f'{group.parameters:,}',
+        text.number(group.macs),
+        f'{group.sparsity:.2f}',
+        reason,
+    ]
+
+
+def analyze(
+    trace: Trace, groups: Sequence[Group], arrays: Mapping[str, np.ndarray]
+) -> Analysis:
+    """Puts a model into numbers.
+
+    Args:
+      trace: of the model.
+      groups: those of interest.
+      arrays: checkpoint key, or name of a Const node -> array.
+    """
+    shapes = {v.node: arrays[v.key].shape for v in trace.model.variables}
+    macs = cost.layer_macs(trace, shapes)
+    return Analysis(
+        inputs=trace.model.inputs,
+        outputs=trace.model.outputs,
+        parameters=sum(array.size for array in arrays.values()),
+        macs=_sum(macs, macs),
+        groups=tuple(_figures(group, macs, arrays) for group in groups),
+        unsupported_ops=trace.unsupported,
+    )
+
+
+def _figures(
+    group: Group,
+    macs: Mapping[str, Optional[int]],
+    arrays: Mapping[str, np.ndarray],
+) -> GroupFigures:
+    producer = group.producer
+    scores = weights.sparsity(arrays[producer.variable], producer.axis)
+    return GroupFigures(
+        name=group.name,
+        kind=group.kind,
+        channels=group.width,
+        places=len(group.places),
+        parameters=_parameters(group, arrays),
+        macs=_sum(macs, group.kernels),
+        sparsity=float(scores[producer.positions].mean()),
+        reasons=group.reasons,
+    )
+
+
+def _parameters(group: Group, arrays: Mapping[str, np.ndarray]) -> int:
+    """Weights at any place of a group; one at two places counts once."""
+    by_variable: Dict[str, np.ndarray] = {}
+    for place in group.places:
+        array = arrays[place.variable]
+        touched = by_variable.setdefault(place.variable, np.zeros(array.shape, bool))
+        np.moveaxis(touched, place.axis, 0)[place.positions.ravel()] = True
+    return sum(int(touched.sum()) for touched in by_variable.values())
+
+
+def _sum(macs: Mapping[str, Optional[int]], nodes: Collection[str]) -> Optional[int]:
+    values = [macs[node] for node in nodes]
+    return None if None in values else sum(value or 0 for value in values)

@@ -1,0 +1,47 @@
+"""Lists the channel groups of a model: what may be cut, and why the rest may not.
+
+  python tools/analyze.py --model model.ckpt-1000 --output_nodes output
+  python tools/analyze.py --model exported/1 --json groups.json
+  python tools/analyze.py --model frozen.pb
+
+The model is the prefix of a checkpoint with its .meta, the folder of a SavedModel, or a
+frozen graph.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from absl import flags
+
+# A clone works without being installed.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tf1pruning import files
+from tf1pruning.report import analysis
+from tf1pruning.workflow import command, inputs
+
+FLAGS = flags.FLAGS
+
+command.define_model_flags('model')
+flags.DEFINE_list('scope_names', [''], 'Scopes to list; the whole model by default.')
+flags.DEFINE_string('json', None, 'File to write the same to, as JSON.')
+
+
+def main() -> None:
+    """Analyzes as the flags say."""
+    source = inputs.load(FLAGS.model, command.model_options())
+    chosen = [
+        group
+        for group in source.groups
+        if any(group.in_scope(scope) for scope in FLAGS.scope_names)
+    ]
+    found = analysis.analyze(source.trace, chosen, source.keyed_arrays())
+    if FLAGS.json:
+        files.write_json(FLAGS.json, found.as_json())
+    print(found.table())
+
+
+if __name__ == '__main__':
+    command.run(main)
