@@ -179,7 +179,7 @@ def test_a_constant_weight_is_marked():
     }
 
 
-def test_a_partitioned_kernel_and_what_it_reads_stay_whole():
+def test_a_partitioned_kernel_is_pruned_like_any_other():
     def build(x):
         x = networks.conv(x, 6, name='before')
         partitioner = tf.fixed_size_partitioner(2, axis=3)
@@ -189,11 +189,11 @@ def test_a_partitioned_kernel_and_what_it_reads_stay_whole():
 
     groups = tracing.groups_of(build)
 
-    reason = "reaches 'a': input 1 that is computed, not a weight"
-    assert {name: g.reasons for name, g in groups.items()} == {
-        'before': (reason,),
-        'b': (),
-        'head': ('is a model output',),
+    assert {name: (g.width, g.frozen) for name, g in groups.items()} == {
+        'before': (6, False),
+        'a': (4, False),
+        'b': (5, False),
+        'head': (2, True),
     }
 
 

@@ -9,7 +9,7 @@ from tf1pruning.graph.variables import Variable
 
 def find(graph):
     meta_graph = tf.train.export_meta_graph(graph=graph)
-    found = variables_lib.find_variables(meta_graph.graph_def.node, meta_graph)
+    found = variables_lib.find_variables(meta_graph.graph_def.node, meta_graph, {})
     return {variable.node: variable for variable in found}
 
 
@@ -79,7 +79,7 @@ def test_a_variable_of_unknown_size_says_minus_one():
     del node.attr['shape'].shape.dim[:]
     node.attr['shape'].shape.dim.add(size=-1)
 
-    assert variables_lib.find_variables([node], meta_graph)[0].shape == (-1,)
+    assert variables_lib.find_variables([node], meta_graph, {})[0].shape == (-1,)
 
 
 def test_definitions_are_found_by_node_name():

@@ -71,13 +71,6 @@ def test_ancestors_come_before_their_readers_each_once():
     assert found == ['input', 'left', 'right', 'both/axis', 'both']
 
 
-def test_control_dependencies_are_followed_on_demand():
-    found = names_of(view_of(diamond()).ancestors(['both'], control=True))
-
-    assert 'ready' in found
-    assert found.index('ready') < found.index('right')
-
-
 def test_ancestors_of_a_very_deep_graph_need_no_recursion():
     graph_def = tf.GraphDef()
     graph_def.node.add(name='n0', op='Placeholder')

@@ -15,11 +15,12 @@ WHOLE = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 @pytest.fixture
 def partitioned():
-    """`x * w` with `w` `[3, 4]` in two parts of two columns."""
+    """`w` `[3, 4]` in two parts of two columns, which are read one by one."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 3], 'input')
         parts = tf.get_variable('w', [3, 4], partitioner=lambda **_: [1, 2])
-        tf.matmul(x, parts, name='output')
+        products = [tf.matmul(x, part) for part in parts]
+        tf.concat(products, 1, name='output')
     return networks.model_of(graph)
 
 

@@ -8,12 +8,13 @@ initializers (these are made anew when a meta graph is written).
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Tuple
+from typing import Dict, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import partitions
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 
@@ -72,17 +73,26 @@ def build_model(
       outputs: output node names.
       meta_graph: source of the variable collections.
     """
-    view = view_lib.GraphView(graph_def)
-    nodes = view.ancestors(outputs)
+    needed = _needed(graph_def, outputs)
+    merged = partitions.merge(needed, variables_lib.variable_defs(meta_graph))
+    if merged.first_parts:
+        needed = _needed(merged.graph_def, outputs)
+    return Model(
+        graph_def=needed,
+        inputs=tuple(node.name for node in needed.node if node.op in INPUT_OPS),
+        outputs=tuple(outputs),
+        variables=variables_lib.find_variables(
+            needed.node, meta_graph, merged.first_parts
+        ),
+    )
+
+
+def _needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
+    """What outputs need, each node after its inputs, without control dependencies."""
     kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    for node in nodes:
+    for node in view_lib.GraphView(graph_def).ancestors(outputs):
         copy = kept.node.add()
         copy.CopyFrom(node)
         del copy.input[:]
         copy.input.extend(i for i in node.input if not names.is_control(i))
-    return Model(
-        graph_def=kept,
-        inputs=tuple(n.name for n in nodes if n.op in INPUT_OPS),
-        outputs=tuple(outputs),
-        variables=variables_lib.find_variables(nodes, meta_graph),
-    )
+    return kept

@@ -9,7 +9,7 @@ of a partitioned variable (`pv/part_0`), whose key is the whole variable's (`pv`
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Iterable, Mapping, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import variable_pb2
@@ -55,18 +55,25 @@ class Variable:
 
 
 def find_variables(
-    nodes: Iterable[tf.NodeDef], meta_graph: tf.MetaGraphDef
+    nodes: Iterable[tf.NodeDef],
+    meta_graph: tf.MetaGraphDef,
+    first_parts: Mapping[str, str],
 ) -> Tuple[Variable, ...]:
     """The variables among `nodes`, in their order.
 
     Args:
       nodes: where to look.
       meta_graph: its collections tell what is trainable or partitioned.
+      first_parts: variable that was put together -> its first part.
     """
     defs = variable_defs(meta_graph)
     trainable = _nodes_in(meta_graph, tf.GraphKeys.TRAINABLE_VARIABLES)
     return tuple(
-        _variable(node, defs.get(node.name), node.name in trainable)
+        _variable(
+            node,
+            defs.get(node.name),
+            first_parts.get(node.name, node.name) in trainable,
+        )
         for node in nodes
         if node.op in VARIABLE_OPS
     )

@@ -107,14 +107,11 @@ class GraphView:
                     self._edges.setdefault(ref.node, []).append(edge)
         return self._edges.get(name, [])
 
-    def ancestors(
-        self, targets: Iterable[str], control: bool = False
-    ) -> List[tf.NodeDef]:
-        """Nodes that `targets` depend on, themselves included, inputs first.
+    def ancestors(self, targets: Iterable[str]) -> List[tf.NodeDef]:
+        """Nodes that `targets` read, themselves included, inputs first.
 
         Args:
           targets: node names.
-          control: follow control dependencies too.
 
         Raises:
           GraphError: on an unknown name, or a cycle (a while loop).
@@ -132,7 +129,7 @@ class GraphView:
                 continue
             done[name] = False
             stack.append((name, True))
-            for child in reversed(self._dependencies(name, control)):
+            for child in reversed(self._dependencies(name)):
                 if child not in done:
                     stack.append((child, False))
                 elif not done[child]:
@@ -143,11 +140,8 @@ class GraphView:
                     )
         return order
 
-    def _dependencies(self, name: str, control: bool) -> List[str]:
-        node = self.node(name)
-        return [
-            names.node_name(i) for i in node.input if control or not names.is_control(i)
-        ]
+    def _dependencies(self, name: str) -> List[str]:
+        return [ref.node for ref in data_inputs(self.node(name))]
 
     def shape(self, ref: TensorRef) -> Optional[Shape]:
         """Static shape of a tensor; None if not even the rank is known."""

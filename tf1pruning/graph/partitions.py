@@ -1,0 +1,147 @@
+"""Puts partitioned variables together, so that they are pruned like any other.
+
+A partitioned variable `w` is several variables `w/part_0`, `w/part_1` ... in the graph,
+one in the checkpoint, and a ConcatV2 in front of what reads it, behind an Identity that
+is named `w`. Here that Identity becomes a variable `w` of the whole shape, and the
+parts go. A variable whose parts are read one by one stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import variable_pb2
+
+from tf1pruning.graph import view as view_lib
+
+Defs = Mapping[str, variable_pb2.VariableDef]
+
+
+class Merged(NamedTuple):
+    """A graph with whole variables.
+
+    Attributes:
+      graph_def: the graph; what the outputs do not need any more is still in it.
+      first_parts: name of a whole variable -> name of its first part.
+    """
+
+    graph_def: tf.GraphDef
+    first_parts: Dict[str, str]
+
+
+def merge(graph_def: tf.GraphDef, defs: Defs) -> Merged:
+    """Puts the partitioned variables of a graph together.
+
+    Args:
+      graph_def: inference graph; not changed.
+      defs: node name of a variable -> its VariableDef.
+    """
+    sliced = {n for n, d in defs.items() if d.HasField('save_slice_info_def')}
+    if not any(node.name in sliced for node in graph_def.node):
+        return Merged(graph_def, {})
+    view = view_lib.GraphView(graph_def)
+    replaced: Dict[str, tf.NodeDef] = {}
+    first_parts: Dict[str, str] = {}
+    for whole, joins in _joins(view, defs).items():
+        parts = next(iter(joins.values()))
+        readers = [edge.node for name in joins for edge in view.consumers(name)]
+        if not _only_joined(view, parts, joins) or not _all_read(readers, whole):
+            continue
+        first_parts[whole] = parts[0]
+        for reader in readers:
+            replaced[reader.name] = _same(reader, whole)
+        replaced[whole] = _variable(whole, view.node(parts[0]), defs[parts[0]])
+    return Merged(_with(graph_def, replaced), first_parts)
+
+
+def _joins(view: view_lib.GraphView, defs: Defs) -> Dict[str, Dict[str, List[str]]]:
+    """Whole variable -> the nodes that join all its parts -> the parts."""
+    found: Dict[str, Dict[str, List[str]]] = {}
+    for node in view:
+        parts = _parts(view, node, defs) if node.op == 'ConcatV2' else None
+        if parts:
+            whole = defs[parts[0]].save_slice_info_def.full_name
+            found.setdefault(whole, {})[node.name] = parts
+    return found
+
+
+def _parts(
+    view: view_lib.GraphView, node: tf.NodeDef, defs: Defs
+) -> Optional[List[str]]:
+    """Names of the parts that a node joins to a whole variable, else None."""
+    refs = view_lib.data_inputs(node)[:-1]
+    found = [_variable_behind(view, ref.node) for ref in refs]
+    infos = [defs[name].save_slice_info_def for name in found if name in defs]
+    if len(infos) != len(found) or len({info.full_name for info in infos}) != 1:
+        return None
+    covered = sum(_size(info.var_shape) for info in infos)
+    offsets = [list(info.var_offset) for info in infos]
+    is_whole = covered == _size(infos[0].full_shape) and offsets == sorted(offsets)
+    return found if is_whole and infos[0].full_name else None
+
+
+def _only_joined(
+    view: view_lib.GraphView, parts: Sequence[str], joins: Mapping[str, List[str]]
+) -> bool:
+    """Whether nothing reads a part but what joins all of them."""
+    return all(reader in joins for name in parts for reader in _readers(view, name))
+
+
+def _all_read(readers: Sequence[tf.NodeDef], whole: str) -> bool:
+    """Whether all are plain reads, one of them named like the variable."""
+    is_named = whole in {reader.name for reader in readers}
+    return is_named and all(reader.op == 'Identity' for reader in readers)
+
+
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for dim in shape:
+        size *= dim
+    return size
+
+
+def _variable_behind(view: view_lib.GraphView, name: str) -> str:
+    node = view.node(name)
+    while node.op in ('Identity', 'ReadVariableOp'):
+        node = view.inputs(node)[0]
+    return node.name
+
+
+def _readers(view: view_lib.GraphView, name: str) -> List[str]:
+    """What reads a variable, through plain reads."""
+    found: List[str] = []
+    for edge in view.consumers(name):
+        if edge.node.op in ('Identity', 'ReadVariableOp'):
+            found += _readers(view, edge.node.name)
+        else:
+            found.append(edge.node.name)
+    return found
+
+
+def _variable(
+    name: str, part: tf.NodeDef, variable_def: variable_pb2.VariableDef
+) -> tf.NodeDef:
+    node = tf.NodeDef(name=name, op='VariableV2')
+    node.attr['dtype'].CopyFrom(part.attr['dtype'])
+    shape = tf.TensorShape(list(variable_def.save_slice_info_def.full_shape))
+    node.attr['shape'].shape.CopyFrom(shape.as_proto())
+    node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(shape.as_proto())
+    for empty in ('container', 'shared_name'):
+        node.attr[empty].s = b''
+    return node
+
+
+def _same(reader: tf.NodeDef, source: str) -> tf.NodeDef:
+    """The reader of the parts as a reader of the whole."""
+    node = tf.NodeDef()
+    node.CopyFrom(reader)
+    del node.input[:]
+    node.input.append(source)
+    return node
+
+
+def _with(graph_def: tf.GraphDef, replaced: Mapping[str, tf.NodeDef]) -> tf.GraphDef:
+    result = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    result.node.extend(replaced.get(node.name, node) for node in graph_def.node)
+    return result
