@@ -47,10 +47,11 @@ def net(x, training, fused=True):
     return tf.identity(x, name='output')
 
 
-def graph_of(training, **options):
+def graph_of(training, resource=False, **options):
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
-        net(x, training() if callable(training) else training, **options)
+        with tf.variable_scope('', use_resource=resource):
+            net(x, training() if callable(training) else training, **options)
     return graph
 
 
@@ -60,10 +61,13 @@ def answers(model, arrays):
     return verify.run(freeze(model, given), model.outputs, {'input': image})[0]
 
 
-@pytest.mark.parametrize('fused', [True, False])
+@pytest.mark.parametrize(
+    ('fused', 'resource'), [(True, False), (False, False), (False, True)]
+)
 @pytest.mark.parametrize('flag', FLAGS)
-def test_a_flag_gives_exactly_the_answers_of_the_inference_graph(flag, fused):
-    training, written = graph_of(flag, fused=fused), graph_of(False, fused=fused)
+def test_a_flag_gives_exactly_the_answers_of_the_inference_graph(flag, fused, resource):
+    training = graph_of(flag, resource, fused=fused)
+    written = graph_of(False, resource, fused=fused)
     arrays = networks.random_arrays(training)
 
     model = networks.model_of(training)

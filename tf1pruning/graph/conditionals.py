@@ -4,6 +4,7 @@
 Merge nodes. Where the predicate follows from constants and training flags, each Switch
 is replaced by its data and each Merge by its living input. A training flag is a scalar
 boolean that nothing computes: a placeholder, with or without a default, or a variable.
+Conditionals that control flow v2 writes have this form too (`graph.functions`).
 
 In inference a flag is false, unless that leads through more training-only ops (batch
 norm in training mode, random ops) than true does: some flags are called `is_inference`.
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -54,7 +56,74 @@ def without_conditionals(
             for value in (False, True)
         ]
         flags[name] = counts[1] < counts[0]
-    return _Resolver(view, flags).result()
+    return _with_reads_outside(_Resolver(view, flags).result())
+
+
+def check_remaining(graph_def: tf.GraphDef) -> None:
+    """Checks that the conditionals that depend on data work as they are.
+
+    A model has no control dependencies. So a branch must read something from outside,
+    or it would run even if it is not taken.
+
+    Args:
+      graph_def: nodes, each after its inputs.
+
+    Raises:
+      GraphError: names the conditionals with a branch that reads nothing.
+    """
+    switched: Set[str] = set()
+    found: List[str] = []
+    for node in graph_def.node:
+        behind = [ref.node in switched for ref in view_lib.data_inputs(node)]
+        if node.op in MERGE_OPS and not all(behind):
+            found.append(node.name)
+        if node.op in SWITCH_OPS or any(behind):
+            switched.add(node.name)
+    if found:
+        raise GraphError(
+            f'Conditionals {names.quoted(found)} depend on data, and a branch of them '
+            'gives a constant or a variable. That is not supported. Name an input '
+            'behind them in the input map, or outputs before them.'
+        )
+
+
+def _with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
+    """Reads resource variables before the conditionals that are left.
+
+    So a variable is always read by a node that names it, and not a Switch.
+    """
+    view = view_lib.GraphView(graph_def)
+    result = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        is_read = node.op == 'ReadVariableOp'
+        result.node.extend(_read_outside(view, node) if is_read else [node])
+    return result
+
+
+def _read_outside(view: view_lib.GraphView, node: tf.NodeDef) -> List[tf.NodeDef]:
+    handle = view_lib.data_inputs(node)[0]
+    switches: List[TensorRef] = []
+    while view.node(handle.node).op in SWITCH_OPS:
+        switches.append(handle)
+        handle = view_lib.data_inputs(view.node(handle.node))[0]
+    if not switches:
+        return [node]
+    read = tf.NodeDef(
+        name=f'{node.name}/outside', op='ReadVariableOp', input=[handle.as_input]
+    )
+    read.attr['dtype'].CopyFrom(node.attr['dtype'])
+    found, last = [read], read.name
+    for i, ref in enumerate(reversed(switches)):
+        condition = view_lib.data_inputs(view.node(ref.node))[1].as_input
+        switch = tf.NodeDef(
+            name=f'{node.name}/switch_{i}', op='Switch', input=[last, condition]
+        )
+        found.append(switch)
+        last = TensorRef(switch.name, ref.output).as_input
+    found.append(tf.NodeDef(name=node.name, op='Identity', input=[last]))
+    for new in found[1:]:
+        new.attr['T'].CopyFrom(node.attr['dtype'])
+    return found
 
 
 def _flags(view: view_lib.GraphView) -> List[str]:

@@ -7,6 +7,7 @@ From the meta graph that a training run leaves, and the names of the output node
 - batch norm in training mode, fused or not, uses its moving statistics, which are found
   by data flow: from the batch statistics forward to the assignment that updates a
   variable;
+- functions are put in the place of their calls;
 - conditionals that a training flag decides take their inference branch;
 - dropout goes, and so do ops that only print;
 - everything the outputs do not need goes.
@@ -32,7 +33,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import batch_norm, conditionals, dropout
+from tf1pruning.graph import batch_norm, conditionals, dropout, functions
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
@@ -101,17 +102,21 @@ def inference_model(
                 f'Output node {name!r} is not in the graph. {hint} Name the output '
                 'nodes of the network.'
             )
+    inlined = functions.inline(meta_graph.graph_def)
     graph_def = conditionals.without_conditionals(
-        meta_graph.graph_def, outputs, _is_training_only
+        inlined.graph_def, outputs, _is_training_only
     )
     view = view_lib.GraphView(graph_def)
     rewriter = _Rewriter(view)
     if input_map:
         rewriter.cut_at(input_map)
     visited = rewriter.run(outputs)
+    _refuse_calls(inlined.refused, visited)
     if deterministic:
         _refuse_random(view, visited)
-    return model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
+    model = model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
+    conditionals.check_remaining(model.graph_def)
+    return model
 
 
 class _Rewriter:
@@ -258,11 +263,12 @@ class _Rewriter:
 
     def _read(self, variable: str) -> str:
         """A tensor with the value of the variable, made where the graph has none."""
-        for edge in self._view.consumers(variable):
-            if edge.node.op in ('Identity', 'ReadVariableOp'):
-                return edge.node.name
         node = self._view.node(variable)
-        if node.op != 'VarHandleOp':
+        is_resource = node.op == 'VarHandleOp'
+        for edge in self._view.consumers(variable):
+            if edge.node.op == ('ReadVariableOp' if is_resource else 'Identity'):
+                return edge.node.name
+        if not is_resource:
             return variable
         read = tf.NodeDef(name=f'{variable}/Read/ReadVariableOp', op='ReadVariableOp')
         read.input.append(variable)
@@ -291,6 +297,16 @@ class _Rewriter:
 
 def _is_training_only(node: tf.NodeDef) -> bool:
     return node.op in RANDOM_OPS or batch_norm.is_training(node)
+
+
+def _refuse_calls(refused: Mapping[str, str], visited: Set[str]) -> None:
+    found = [f'{name!r}: {refused[name]}' for name in refused if name in visited]
+    if found:
+        raise GraphError(
+            f'Function calls that cannot be inlined lie before the outputs: '
+            f'{"; ".join(found)}. Name an input behind them in the input map, or '
+            'outputs before them.'
+        )
 
 
 def _refuse_random(view: view_lib.GraphView, visited: Set[str]) -> None:

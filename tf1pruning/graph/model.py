@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import partitions
+from tf1pruning.graph import functions, partitions
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 
@@ -95,4 +95,5 @@ def _needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
         copy.CopyFrom(node)
         del copy.input[:]
         copy.input.extend(i for i in node.input if not names.is_control(i))
+    kept.library.CopyFrom(functions.used_library(kept))
     return kept

@@ -1,0 +1,333 @@
+"""Puts the bodies of functions in the place of their calls.
+
+With `tf.enable_control_flow_v2()`, and in functions, a graph holds calls: an `If` names
+one function per branch, a `PartitionedCall` names one. Here
+
+- a call becomes the nodes of its function, in the scope of the call;
+- an `If` becomes both branches, in the scopes `then` and `else`, with a Switch for each
+  argument and a Merge for each result, as TensorFlow itself runs it. So a conditional
+  has one form, whatever wrote it.
+
+A node keeps its name: the call itself stays as the node that holds its first result.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import function_pb2, op_def_pb2
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
+
+IF_OPS = ('If', 'StatelessIf')
+_CALL_OPS = ('PartitionedCall', 'StatefulPartitionedCall')
+
+Functions = Mapping[str, function_pb2.FunctionDef]
+
+
+class Inlined(NamedTuple):
+    """A graph without calls.
+
+    Attributes:
+      graph_def: the graph.
+      refused: call that stays -> why.
+    """
+
+    graph_def: tf.GraphDef
+    refused: Dict[str, str]
+
+
+def inline(graph_def: tf.GraphDef) -> Inlined:
+    """Puts the bodies of functions in the place of their calls.
+
+    Args:
+      graph_def: the graph; not changed.
+
+    Raises:
+      GraphError: if a function holds an op that TensorFlow does not know.
+    """
+    functions = {f.signature.name: f for f in graph_def.library.function}
+    if not any(_is_call(node, functions) for node in graph_def.node):
+        return Inlined(graph_def, {})
+    inliner = _Inliner(graph_def, functions)
+    for node in graph_def.node:
+        inliner.add(node, _Place('', '', ()))
+    return Inlined(inliner.result(), inliner.refused)
+
+
+def used_library(graph_def: tf.GraphDef) -> function_pb2.FunctionDefLibrary:
+    """The functions that the nodes of a graph name, directly or through others."""
+    functions = {f.signature.name: f for f in graph_def.library.function}
+    used: Set[str] = set()
+    stack = list(graph_def.node) if functions else []
+    while stack:
+        node = stack.pop()
+        named = [attr.func.name for attr in node.attr.values()]
+        named += [f.name for attr in node.attr.values() for f in attr.list.func]
+        for name in (node.op, *named):
+            if name in functions and name not in used:
+                used.add(name)
+                stack += functions[name].node_def
+    library = function_pb2.FunctionDefLibrary()
+    kept = (f for f in graph_def.library.function if f.signature.name in used)
+    library.function.extend(kept)
+    gradients = graph_def.library.gradient
+    library.gradient.extend(g for g in gradients if g.function_name in used)
+    return library
+
+
+def _is_call(node: tf.NodeDef, functions: Functions) -> bool:
+    return node.op in IF_OPS or node.op in _CALL_OPS or node.op in functions
+
+
+class _Place(NamedTuple):
+    """Where nodes go.
+
+    Attributes:
+      scope: of their names.
+      pivot: lives exactly when they run; empty if they always do.
+      inside: names of the functions that they come from, outermost first.
+    """
+
+    scope: str
+    pivot: str
+    inside: Tuple[str, ...]
+
+
+class _Inliner:
+    """Collects nodes, and what became of the results of calls."""
+
+    def __init__(self, graph_def: tf.GraphDef, functions: Functions):
+        self._source = graph_def
+        self._functions = functions
+        self._op_defs = _op_defs(functions)
+        self._nodes: List[tf.NodeDef] = []
+        self._names = {node.name for node in graph_def.node}
+        self._results: Dict[TensorRef, str] = {}
+        self.refused: Dict[str, str] = {}
+
+    def add(self, node: tf.NodeDef, place: _Place) -> None:
+        """Adds a node whose inputs are names of the result."""
+        if not _is_call(node, self._functions):
+            self._nodes.append(node)
+            return
+        called = _called(node)
+        problem = self._problem(node, called, place)
+        if problem is not None:
+            self.refused[node.name] = problem
+            self._nodes.append(node)
+        elif node.op in IF_OPS:
+            self._add_conditional(node, called, place)
+        else:
+            args = [ref.as_input for ref in view_lib.data_inputs(node)]
+            inner = place._replace(scope=node.name)
+            self._end_call(node, self._add_body(called[0], args, inner))
+
+    def _problem(
+        self, node: tf.NodeDef, called: Sequence[str], place: _Place
+    ) -> Optional[str]:
+        """Why a call cannot be inlined; None if it can."""
+        for name in called:
+            function = self._functions.get(name)
+            if function is None:
+                return f'its function {name!r} is not in the graph'
+            if name in place.inside:
+                return f'its function {name!r} calls itself'
+            signature = function.signature
+            args = (*signature.input_arg, *signature.output_arg)
+            if any(arg.number_attr or arg.type_list_attr for arg in args):
+                return f'its function {name!r} has an argument that is a list'
+            if any(a.placeholder for n in function.node_def for a in n.attr.values()):
+                return f'its function {name!r} has attributes that each call sets'
+        if node.op in IF_OPS and not _is_boolean(node):
+            return 'its condition is not a boolean'
+        return None
+
+    def _add_conditional(
+        self, node: tf.NodeDef, called: Sequence[str], place: _Place
+    ) -> None:
+        condition, *args = [ref.as_input for ref in view_lib.data_inputs(node)]
+        switch = self._new(f'{node.name}/switch', 'Switch', [condition, condition])
+        switch.attr['T'].type = tf.bool.as_datatype_enum
+        switches = [
+            self._new(f'{node.name}/arg_{i}', 'Switch', [arg, condition])
+            for i, arg in enumerate(args)
+        ]
+        for new, dtype in zip(switches, node.attr['Tin'].list.type):
+            new.attr['T'].type = dtype
+        results = []
+        for taken, (label, name) in enumerate(zip(('else', 'then'), called)):
+            scope = f'{node.name}/{label}'
+            side = TensorRef(switch.name, taken).as_input
+            pivot = self._new(f'{scope}/pivot', 'Identity', [side])
+            pivot.attr['T'].type = tf.bool.as_datatype_enum
+            sides = [TensorRef(s.name, taken).as_input for s in switches]
+            inner = place._replace(scope=scope, pivot=pivot.name)
+            results.append(self._add_body(name, sides, inner))
+        self._end_conditional(node, list(zip(*results)))
+
+    def _end_conditional(
+        self, node: tf.NodeDef, results: Sequence[Sequence[str]]
+    ) -> None:
+        """Merges the results of both branches; the node becomes the first Merge."""
+        if not results:
+            self._nodes.append(tf.NodeDef(name=node.name, op='NoOp'))
+        for position, sides in enumerate(results):
+            if position == 0:
+                merge = tf.NodeDef(name=node.name, op='Merge', input=sides)
+                self._nodes.append(merge)
+            else:
+                merge = self._new(f'{node.name}/merge_{position}', 'Merge', sides)
+                self._results[TensorRef(node.name, position)] = merge.name
+            merge.attr['T'].type = node.attr['Tout'].list.type[position]
+            merge.attr['N'].i = len(sides)
+
+    def _end_call(self, node: tf.NodeDef, results: Sequence[str]) -> None:
+        """The node of the call becomes its first result."""
+        if not results:
+            self._nodes.append(tf.NodeDef(name=node.name, op='NoOp'))
+            return
+        first = tf.NodeDef(name=node.name, op='Identity', input=results[:1])
+        signature = self._functions[_called(node)[0]].signature
+        first.attr['T'].type = signature.output_arg[0].type
+        self._nodes.append(first)
+        for position, result in enumerate(results[1:], start=1):
+            self._results[TensorRef(node.name, position)] = result
+
+    def _add_body(self, name: str, args: Sequence[str], place: _Place) -> List[str]:
+        """Adds the nodes of a function; returns the tensors that it returns."""
+        function = self._functions[name]
+        body = _Body(
+            args=dict(zip((a.name for a in function.signature.input_arg), args)),
+            nodes={node.name: node for node in function.node_def},
+            renamed={
+                node.name: self._free_name(f'{place.scope}/{node.name}')
+                for node in function.node_def
+            },
+        )
+        inner = place._replace(inside=(*place.inside, name))
+        for node in function.node_def:
+            copy = tf.NodeDef()
+            copy.CopyFrom(node)
+            copy.name = body.renamed[node.name]
+            # It names nodes of the function.
+            copy.attr.pop('_class', None)
+            del copy.input[:]
+            copy.input.extend(self._tensor(i, body) for i in node.input)
+            if place.pivot and not view_lib.data_inputs(copy):
+                copy.input.append(f'^{place.pivot}')
+            self.add(copy, inner)
+        outputs = function.signature.output_arg
+        return [self._tensor(function.ret[arg.name], body) for arg in outputs]
+
+    def _tensor(self, name: str, body: _Body) -> str:
+        """What a function calls `arg`, `^node` or `node:arg:index`."""
+        if names.is_control(name):
+            node = body.renamed.get(name[1:])
+            return f'^{node or names.node_name(body.args[name[1:]])}'
+        parts = name.split(':')
+        if parts[0] in body.args:
+            return body.args[parts[0]]
+        node, arg, index = parts
+        op_def = self._op_def(body.nodes[node].op)
+        position = _first_output(op_def, body.nodes[node], arg) + int(index)
+        return TensorRef(body.renamed[node], position).as_input
+
+    def _op_def(self, op: str) -> op_def_pb2.OpDef:
+        if op in self._functions:
+            return self._functions[op].signature
+        return self._op_defs[op]
+
+    def _new(self, name: str, op: str, inputs: Sequence[str]) -> tf.NodeDef:
+        node = tf.NodeDef(name=self._free_name(name), op=op, input=inputs)
+        self._nodes.append(node)
+        return node
+
+    def _free_name(self, base: str) -> str:
+        name, count = base, 0
+        while name in self._names:
+            count += 1
+            name = f'{base}_{count}'
+        self._names.add(name)
+        return name
+
+    def result(self) -> tf.GraphDef:
+        """The graph, with every result of a call named as it is now."""
+        source = self._source
+        graph_def = tf.GraphDef(versions=source.versions, library=source.library)
+        graph_def.node.extend(self._nodes)
+        for node in graph_def.node:
+            for position, name in enumerate(node.input):
+                if not names.is_control(name):
+                    node.input[position] = self._found(name)
+        return graph_def
+
+    def _found(self, name: str) -> str:
+        ref = names.parse_tensor(name)
+        while ref in self._results:
+            name = self._results[ref]
+            ref = names.parse_tensor(name)
+        return name
+
+
+class _Body(NamedTuple):
+    """The names of one inlined function.
+
+    Attributes:
+      args: argument -> tensor.
+      nodes: name in the function -> node.
+      renamed: name in the function -> name in the graph.
+    """
+
+    args: Dict[str, str]
+    nodes: Dict[str, tf.NodeDef]
+    renamed: Dict[str, str]
+
+
+def _called(node: tf.NodeDef) -> Tuple[str, ...]:
+    """Functions of a call; of a conditional the one for false comes first."""
+    if node.op in IF_OPS:
+        keys = ('else_branch', 'then_branch')
+        return tuple(node.attr[key].func.name for key in keys)
+    return (node.attr['f'].func.name if node.op in _CALL_OPS else node.op,)
+
+
+def _is_boolean(node: tf.NodeDef) -> bool:
+    return view_lib.attribute(node, 'Tcond').type == tf.bool.as_datatype_enum
+
+
+def _first_output(op_def: op_def_pb2.OpDef, node: tf.NodeDef, arg: str) -> int:
+    """Number of the first tensor of an output argument of a node."""
+    position = 0
+    for output in op_def.output_arg:
+        if output.name == arg:
+            return position
+        if output.number_attr:
+            position += node.attr[output.number_attr].i
+        elif output.type_list_attr:
+            position += len(node.attr[output.type_list_attr].list.type)
+        else:
+            position += 1
+    raise GraphError(
+        f'Node {node.name!r} of a function has no output {arg!r}: {op_def.name} has '
+        f'{names.quoted([output.name for output in op_def.output_arg])}. The graph was '
+        'written by another version of TensorFlow; write it with TensorFlow 1.15.'
+    )
+
+
+def _op_defs(functions: Functions) -> Dict[str, op_def_pb2.OpDef]:
+    """What TensorFlow knows of the ops that functions hold."""
+    ops = {node.op for f in functions.values() for node in f.node_def}
+    graph_def = tf.GraphDef()
+    for op in sorted(ops - set(functions)):
+        graph_def.node.add(name=op, op=op)
+    try:
+        # The public way to op definitions; the graph is not imported.
+        meta_graph = tf.train.export_meta_graph(graph_def=graph_def, graph=tf.Graph())
+    except ValueError as error:
+        raise GraphError(f'TensorFlow refuses the graph: {error}') from error
+    return {op.name: op for op in meta_graph.meta_info_def.stripped_op_list.op}
