@@ -5,7 +5,8 @@
 
 With --plan it removes what the plan says; without one, every channel that provably has
 no influence on the outputs (zero filters, say). The stripped network is run against the
-original on random input before anything is written.
+original on random input before anything is written. --tolerance and --allow_lossy
+remove more and change the outputs; by how much is measured and printed.
 
 The checkpoint may also be the folder of a SavedModel or a frozen graph. Written to
 --output_dir: stripped.pb, stripped.ckpt with its meta graph if there are variables,
@@ -26,6 +27,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tf1pruning import files, plan_json
 from tf1pruning.graph import freeze
 from tf1pruning.report import text
+from tf1pruning.surgery.choice import Options
 from tf1pruning.workflow import command, inputs, loading, stripping
 
 FLAGS = flags.FLAGS
@@ -41,14 +43,25 @@ flags.DEFINE_integer(
     'Without a plan, kept widths are multiples of this.',
     lower_bound=1,
 )
+flags.DEFINE_float(
+    'tolerance',
+    0.0,
+    'Weights up to this share of the largest in their layer count as zero.',
+)
+flags.DEFINE_bool(
+    'allow_lossy',
+    False,
+    'Remove what the plan says even where it is not zero (any more).',
+)
 flags.mark_flag_as_required('output_dir')
 
 
 def main() -> None:
     """Strips as the flags say."""
+    options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())
-    result = stripping.strip_source(source, plan, multiple=FLAGS.channel_multiple)
+    result = stripping.strip_source(source, plan, options=options)
     pb_path = _write(source, result)
     print(_table(result))
     print(stripping.summary_line(result))
@@ -75,6 +88,8 @@ def _table(result: stripping.Result) -> str:
     lines = [text.table(['group', 'kind', 'before', 'after'], rows)] if rows else []
     for kept in result.stripped.kept:
         lines.append(f'kept {len(kept.channels)} of {kept.group}: {kept.reason}')
+    for lossy in result.stripped.lossy:
+        lines.append(f'lost {len(lossy.channels)} of {lossy.group}: {lossy.reason}')
     return '\n'.join(lines) or 'No channel can be removed.'
 
 

@@ -17,7 +17,7 @@ from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.graph import freeze
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import Plan
-from tf1pruning.surgery import soft, strip, verify
+from tf1pruning.surgery import choice, soft, strip, verify
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
 Planned = Mapping[str, Sequence[int]]
@@ -52,8 +52,10 @@ class Net:
         pruned = soft.SoftPruned(ArraysInMemory(self.arrays), plan, list(self.arrays))
         return dataclasses.replace(self, arrays=dict(pruned))
 
-    def strip(self, plan: Optional[Plan] = None, multiple: int = 1) -> strip.Stripped:
-        return strip.strip(self.trace, self.groups, self.arrays, plan, multiple)
+    def strip(self, plan: Optional[Plan] = None, **options: object) -> strip.Stripped:
+        return strip.strip(
+            self.trace, self.groups, self.arrays, plan, choice.Options(**options)
+        )
 
     def frozen(self) -> tf.GraphDef:
         return freeze.freeze(self.model, self.arrays)

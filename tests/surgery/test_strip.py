@@ -13,7 +13,7 @@ from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
 from tf1pruning.errors import PlanError
 from tf1pruning.graph import freeze
-from tf1pruning.surgery.strip import Kept
+from tf1pruning.surgery.choice import Verdict
 
 TOLERANCE = 1e-5
 BLOCK = 'net/expanded_conv_1'
@@ -157,8 +157,8 @@ def test_a_filter_that_woke_up_stays_and_the_reading_layer_is_named():
     stripped = pruned.strip(plan)
 
     assert stripped.kept == (
-        Kept('a', (2,), "not zero: 'b/Conv2D' still reads it"),
-        Kept('a', (5, 6, 7), 'kept width is a multiple of 4, and at least that'),
+        Verdict('a', (2,), "not zero: 'b/Conv2D' still reads it"),
+        Verdict('a', (5, 6, 7), 'kept width is a multiple of 4, and at least that'),
     )
     assert stripped.plan.groups[0].removed == (0, 1, 3, 4)
     assert stripped.plan.widths() == {'a': 8}

@@ -8,6 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tests.workflow import trained
 from tf1pruning import Pruning
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.surgery import verify
@@ -155,3 +156,37 @@ def test_kept_widths_are_multiples_on_request(pruned, tmp_path):
     cut = [g['after'] for g in report['groups'] if g['after'] < g['before']]
     assert cut
     assert all(width % 8 == 0 for width in cut)
+
+
+def woken(pruned, folder):
+    """The soft-pruned checkpoint with its planned filters a little alive."""
+
+    def wake(arrays):
+        for group in pruned.plan.groups:
+            for cut in group.cuts:
+                if cut.role != 'statistic':
+                    taken = np.moveaxis(arrays[cut.variable], cut.axis, 0)
+                    taken[list(cut.indices)] = 1e-4
+
+    return trained.changed_copy(pruned.pruned_ckpt_path, str(folder), wake)
+
+
+@pytest.mark.parametrize('flag', ['--allow_lossy', '--tolerance=0.05'])
+def test_lossy_removal_is_measured_and_printed(pruned, tmp_path, flag):
+    prefix = woken(pruned, tmp_path / 'woken')
+    plan = os.path.join(pruned.output_dir, 'Pruning_Dict', 'Pruned_Filters.json')
+    command = (f'--checkpoint={prefix}', f'--plan={plan}')
+
+    careful = run_strip(*command, f'--output_dir={tmp_path / "careful"}')
+    lossy = run_strip(*command, f'--output_dir={tmp_path / "lossy"}', flag)
+
+    assert (careful.returncode, lossy.returncode) == (0, 0), lossy.stderr
+    assert 'Stripped 0 of' in careful.stdout
+    assert 'still reads it' in careful.stdout
+    assert f'Stripped {pruned.plan.removed} of' in lossy.stdout
+    assert 'so the limit of 1e-05 does not apply.' in lossy.stdout
+    report = json.loads((tmp_path / 'lossy' / 'report.json').read_text())
+    assert report['max_difference_relative'] > 0
+    assert (report['limit_relative'], report['limit_applies']) == (1e-5, False)
+    gone = sum(len(verdict['channels']) for verdict in report['lossy'])
+    assert gone == pruned.plan.removed

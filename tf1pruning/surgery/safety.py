@@ -8,7 +8,7 @@ the layer.
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -41,10 +41,13 @@ class Safety:
     Attributes:
       obstacles: class -> why removing it would change the outputs; absent if it is
         safe.
+      constant: classes that stay although they do not vary: what they add cannot be
+        folded exactly.
       folds: what has to be folded where, if the channels go.
     """
 
     obstacles: Dict[int, str]
+    constant: FrozenSet[int]
     folds: Tuple[Fold, ...]
 
     def is_safe(self, channel: int) -> bool:
@@ -52,17 +55,23 @@ class Safety:
         return channel not in self.obstacles
 
 
-def find_safety(trace: Trace, arrays: Mapping[str, np.ndarray]) -> Safety:
+def find_safety(
+    trace: Trace, arrays: Mapping[str, np.ndarray], across_borders: bool = False
+) -> Safety:
     """Judges every channel of a model.
 
     Args:
       trace: of the model.
-      arrays: variable node -> array.
+      arrays: variable node, or name of a Const node that acts as a weight -> array.
+        Constants that are not named have the value of the graph.
+      across_borders: whether to fold also where that is right inside an image only, and
+        not at its padded border.
     """
     values = constants.find_constants(trace.model, arrays)
     view = trace.model.view()
     targets = fold.find_fold_targets(trace)
     obstacles: Dict[int, str] = {c: r[0] for c, r in trace.frozen.items()}
+    varying: Set[int] = set(obstacles)
     folds: List[Fold] = []
     for kernel in trace.kernels:
         if kernel.depthwise:
@@ -73,12 +82,13 @@ def find_safety(trace: Trace, arrays: Mapping[str, np.ndarray]) -> Safety:
         if weights is None:
             weights = values[TensorRef(kernel.source, 0)]
         rows = _rows(kernel, weights)
-        share = _shares(kernel, targets.get(kernel.node), x, rows)
+        share = _shares(kernel, targets.get(kernel.node), x, rows, across_borders)
         for index, why in share.obstacles.items():
             obstacles.setdefault(int(classes[index]), why)
+        varying.update(classes[np.isnan(x)].tolist())
         if share.target is not None and share.folded.any():
             folds.append(Fold(classes, share.folded, share.target))
-    return Safety(obstacles, tuple(folds))
+    return Safety(obstacles, frozenset(set(obstacles) - varying), tuple(folds))
 
 
 def _input_values(
@@ -124,12 +134,14 @@ def _shares(
     target: Optional[fold.FoldTarget],
     x: np.ndarray,
     rows: np.ndarray,
+    across_borders: bool,
 ) -> _Shares:
     """Judges the inputs `x` `[in]` of a layer with kernel `rows` `[in, out, taps]`."""
     live = (rows != 0).any(axis=(1, 2)) & (x != 0)
     constant = live & ~np.isnan(x)
-    exact = target is not None and not kernel.borders and not kernel.scaled
-    folds = constant if exact else np.zeros_like(constant)
+    borders = kernel.borders and not across_borders
+    foldable = target is not None and not borders and not kernel.scaled
+    folds = constant if foldable else np.zeros_like(constant)
     folded = np.zeros(rows.shape[:2])
     folded[folds] = x[folds, np.newaxis] * rows[folds].sum(axis=2, dtype=np.float64)
     obstacles = {

@@ -1,8 +1,6 @@
 """Stripping: removes channels from graph and arrays; the outputs do not change.
 
-Only channels that are provably safe go (see `safety`). What was planned and is not safe
-stays, with the reason. At least one channel of every group stays, always: a convolution
-without channels kills the TensorFlow process.
+`choice` says which channels go; only what the user insists on changes the outputs.
 """
 
 from __future__ import annotations
@@ -17,24 +15,13 @@ from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import IndexUse, SizeUse, Trace
 from tf1pruning.graph import rewrite
 from tf1pruning.graph.model import Model
-from tf1pruning.plan import GroupPlan, Plan
-from tf1pruning.surgery import safety as safety_lib
+from tf1pruning.plan import Plan
+from tf1pruning.surgery import choice as choice_lib
+from tf1pruning.surgery import fold
+from tf1pruning.surgery.choice import Choice, Options, Verdict
 from tf1pruning.surgery.safety import Safety
 
-
-@dataclasses.dataclass(frozen=True)
-class Kept:
-    """Channels of a group that were to go and stay.
-
-    Attributes:
-      group: name of the group.
-      channels: the channels.
-      reason: why they stay.
-    """
-
-    group: str
-    channels: Tuple[int, ...]
-    reason: str
+EXACT = Options()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,12 +33,14 @@ class Stripped:
       arrays: variable node -> array of the new size.
       plan: what was really removed.
       kept: what was to go and stays.
+      lossy: what went although that changes the outputs.
     """
 
     model: Model
     arrays: Dict[str, np.ndarray]
     plan: Plan
-    kept: Tuple[Kept, ...]
+    kept: Tuple[Verdict, ...]
+    lossy: Tuple[Verdict, ...]
 
 
 def strip(
@@ -59,7 +48,7 @@ def strip(
     groups: Sequence[Group],
     arrays: Mapping[str, np.ndarray],
     plan: Optional[Plan] = None,
-    multiple: int = 1,
+    options: Options = EXACT,
 ) -> Stripped:
     """Removes channels.
 
@@ -68,92 +57,42 @@ def strip(
       groups: of the trace.
       arrays: variable node -> array; not changed.
       plan: what to remove; None: every channel that is provably redundant.
-      multiple: without a plan, kept widths are multiples of it.
+      options: what may go.
 
     Raises:
       PlanError: if the plan was made for another model.
+      OptionError: if lossy removal is allowed and no plan says of what.
     """
-    safety = safety_lib.find_safety(trace, arrays)
-    multiple = plan.channel_multiple if plan else multiple
-    if plan is None:
-        wanted = {g.name: _redundant(g, safety) for g in groups if not g.frozen}
-    else:
-        plan_lib.check_fits(plan, groups, trace.model)
-        wanted = {planned.name: planned.removed for planned in plan.groups}
-    chosen, kept = _choose(groups, wanted, safety, multiple)
-    removed: Set[int] = set()
-    for group, channels in chosen:
-        removed.update(group.classes[list(channels)].tolist())
-    model, new_arrays = _remove(trace, arrays, removed, safety)
+    choice = choice_lib.choose(trace, groups, arrays, plan, options)
+    model, new_arrays = _remove(trace, arrays, choice)
     done = Plan(
-        fingerprint=plan_lib.fingerprint([group for group, _ in chosen], trace.model),
+        fingerprint=plan_lib.fingerprint([g for g, _ in choice.removed], trace.model),
         mode=plan.mode if plan else plan_lib.BLOCK,
-        channel_multiple=multiple,
+        channel_multiple=plan.channel_multiple if plan else options.multiple,
         threshold=plan.threshold if plan else None,
-        groups=_group_plans(chosen, wanted),
+        groups=tuple(
+            plan_lib.plan_group(group, channels, choice.wanted[group.name])
+            for group, channels in choice.removed
+        ),
     )
-    return Stripped(model, new_arrays, done, tuple(kept))
-
-
-def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:
-    return tuple(
-        channel
-        for channel, number in enumerate(group.classes.tolist())
-        if safety.is_safe(number)
-    )
-
-
-def _choose(
-    groups: Sequence[Group],
-    wanted: Mapping[str, Sequence[int]],
-    safety: Safety,
-    multiple: int,
-) -> Tuple[List[Tuple[Group, Tuple[int, ...]]], List[Kept]]:
-    """Per group the channels that go, and those that stay although they were wanted."""
-    chosen: List[Tuple[Group, Tuple[int, ...]]] = []
-    kept: List[Kept] = []
-    for group in groups:
-        if group.frozen or group.name not in wanted:
-            continue
-        channels = tuple(wanted[group.name])
-        numbers = group.classes
-        safe = [c for c in channels if safety.is_safe(int(numbers[c]))]
-        count = plan_lib.removable(group.width, len(safe), multiple)
-        chosen.append((group, tuple(safe[:count])))
-        kept += _unsafe(group, channels, safety)
-        if safe[count:]:
-            reason = f'kept width is a multiple of {multiple}, and at least that'
-            kept.append(Kept(group.name, tuple(safe[count:]), reason))
-    return chosen, kept
-
-
-def _unsafe(group: Group, channels: Sequence[int], safety: Safety) -> List[Kept]:
-    by_reason: Dict[str, List[int]] = {}
-    for channel in channels:
-        number = int(group.classes[channel])
-        if not safety.is_safe(number):
-            by_reason.setdefault(safety.obstacles[number], []).append(channel)
-    return [Kept(group.name, tuple(c), reason) for reason, c in by_reason.items()]
-
-
-def _group_plans(
-    chosen: Sequence[Tuple[Group, Tuple[int, ...]]],
-    wanted: Mapping[str, Sequence[int]],
-) -> Tuple[GroupPlan, ...]:
-    return tuple(
-        plan_lib.plan_group(group, channels, len(wanted[group.name]))
-        for group, channels in chosen
-    )
+    return Stripped(model, new_arrays, done, choice.kept, choice.lossy)
 
 
 def _remove(
-    trace: Trace,
-    arrays: Mapping[str, np.ndarray],
-    removed: Set[int],
-    safety: Safety,
+    trace: Trace, arrays: Mapping[str, np.ndarray], choice: Choice
 ) -> Tuple[Model, Dict[str, np.ndarray]]:
+    removed = {
+        number
+        for group, channels in choice.removed
+        for number in group.classes[list(channels)].tolist()
+    }
     gone = _mask(trace, removed)
-    smaller = _smaller(trace, arrays, gone, _folded(trace, arrays, gone, safety))
+    # What is safe as it is keeps its own constants, whatever is tolerated elsewhere.
+    safe = {number for number in removed if choice.exact.is_safe(number)}
+    shares = _shares(choice.exact, _mask(trace, safe))
+    shares += _shares(choice.loose, _mask(trace, removed - safe))
+    folded = _folded(trace, arrays, shares)
+    smaller = _smaller(trace, arrays, gone, folded)
     variables = {name: a for name, a in smaller.items() if name in arrays}
     model = rewrite.resize(
         trace.model,
@@ -221,20 +160,23 @@ def _array(
     return rewrite.constant_value(trace.model.view().node(source))
 
 
+def _shares(
+    safety: Safety, gone: np.ndarray
+) -> List[Tuple[fold.FoldTarget, np.ndarray]]:
+    """What removed channels add to the vectors that take it up."""
+    shares = [(f.target, f.shares[gone[f.classes]].sum(axis=0)) for f in safety.folds]
+    return [(target, share) for target, share in shares if share.any()]
+
+
 def _folded(
     trace: Trace,
     arrays: Mapping[str, np.ndarray],
-    gone: np.ndarray,
-    safety: Safety,
+    shares: Sequence[Tuple[fold.FoldTarget, np.ndarray]],
 ) -> Dict[str, np.ndarray]:
     """Biases and moving means with the constant shares of the removed channels."""
     folded: Dict[str, np.ndarray] = {}
-    for found in safety.folds:
-        share = found.shares[gone[found.classes]].sum(axis=0)
-        if not share.any():
-            continue
-        source = found.target.source
-        old = _array(trace, source, folded, arrays)
-        total = old.astype(np.float64) + found.target.sign * share
-        folded[source] = total.astype(old.dtype)
+    for target, share in shares:
+        old = _array(trace, target.source, folded, arrays)
+        total = old.astype(np.float64) + target.sign * share
+        folded[target.source] = total.astype(old.dtype)
     return folded

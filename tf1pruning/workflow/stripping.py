@@ -18,6 +18,7 @@ from tf1pruning.plan import Plan
 from tf1pruning.report import cost
 from tf1pruning.surgery import strip as strip_lib
 from tf1pruning.surgery import verify, weights
+from tf1pruning.surgery.choice import Options
 from tf1pruning.surgery.verify import Comparison
 from tf1pruning.workflow.loading import Source
 
@@ -48,7 +49,7 @@ def strip_source(
     plan: Optional[Plan] = None,
     prunable: Collection[str] = (),
     verified: bool = True,
-    multiple: int = 1,
+    options: Options = strip_lib.EXACT,
 ) -> Result:
     """Strips a model and runs it against the original.
 
@@ -58,21 +59,24 @@ def strip_source(
       prunable: layers to count as prunable; empty: those of the groups that were cut.
       verified: whether to check the stripped graph and to run both networks on random
         input.
-      multiple: without a plan, kept widths are multiples of it.
+      options: what may go.
 
     Raises:
       PlanError: if the plan was made for another model.
-      VerificationError: if the outputs differ by more than 1e-5 of their scale.
+      OptionError: if lossy removal is allowed and no plan says of what.
+      VerificationError: if the outputs differ by more than 1e-5 of their scale, and
+        nothing was removed that changes them.
     """
     arrays = source.arrays()
-    stripped = strip_lib.strip(source.trace, source.groups, arrays, plan, multiple)
+    stripped = strip_lib.strip(source.trace, source.groups, arrays, plan, options)
     reference = freeze.freeze(source.model, arrays)
     frozen = freeze.freeze(stripped.model, stripped.arrays)
     comparison = None
     if verified:
         _lint(source, frozen)
         comparison = verify.compare(reference, frozen, source.model.outputs)
-        verify.check(comparison)
+        if not stripped.lossy:
+            verify.check(comparison)
     cut = {group.name for group in stripped.plan.groups if group.removed}
     nodes = prunable or {
         node for group in source.groups if group.name in cut for node in group.kernels
@@ -126,13 +130,20 @@ def summary_line(result: Result) -> str:
     """What was removed and the largest difference, in one line."""
     plan = result.stripped.plan
     removed = f'Stripped {plan.removed} of {plan.removed + plan.kept} channels'
-    if result.comparison is None:
-        return f'{removed}; outputs were not compared.'
-    return (
-        f'{removed}; largest difference of the outputs '
-        f'{result.comparison.absolute:.2e}, {result.comparison.relative:.2e} of their '
-        'scale.'
+    lossy = sum(len(verdict.channels) for verdict in result.stripped.lossy)
+    note = (
+        f' {lossy} of them went although that changes the outputs, so the limit of '
+        f'{verify.TOLERANCE:.0e} does not apply.'
     )
+    if result.comparison is None:
+        line = f'{removed}; outputs were not compared.'
+    else:
+        line = (
+            f'{removed}; largest difference of the outputs '
+            f'{result.comparison.absolute:.2e}, {result.comparison.relative:.2e} of '
+            'their scale.'
+        )
+    return line + note if lossy else line
 
 
 def report(result: Result) -> Dict[str, Any]:
@@ -144,9 +155,12 @@ def report(result: Result) -> Dict[str, Any]:
         'after': dataclasses.asdict(result.after),
         'max_difference': comparison.absolute if comparison else None,
         'max_difference_relative': comparison.relative if comparison else None,
+        'limit_relative': verify.TOLERANCE,
+        'limit_applies': not result.stripped.lossy,
         'groups': [
             {'name': g.name, 'kind': g.kind, 'before': g.width, 'after': g.kept}
             for g in plan.groups
         ],
         'kept': [dataclasses.asdict(kept) for kept in result.stripped.kept],
+        'lossy': [dataclasses.asdict(lossy) for lossy in result.stripped.lossy],
     }

@@ -1,0 +1,173 @@
+"""Which channels go: those that are provably safe, and those that the user insists on.
+
+What was to go and is not safe stays, with the reason. At least one channel of every
+group stays, always: a convolution without channels kills the TensorFlow process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.uses import Trace
+from tf1pruning.errors import OptionError
+from tf1pruning.plan import Plan
+from tf1pruning.surgery import near_zero
+from tf1pruning.surgery import safety as safety_lib
+from tf1pruning.surgery.safety import Safety
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What may go.
+
+    Attributes:
+      multiple: without a plan, kept widths are multiples of it.
+      tolerance: weights up to this share of their layer's largest count as zero.
+      allow_lossy: planned channels go although they are not zero.
+
+    Raises:
+      OptionError: if a value lies outside its range.
+    """
+
+    multiple: int = 1
+    tolerance: float = 0.0
+    allow_lossy: bool = False
+
+    def __post_init__(self) -> None:
+        plan_lib.check_multiple(self.multiple)
+        if not 0 <= self.tolerance < 1:
+            raise OptionError(
+                f'The tolerance is {self.tolerance}; expected a share from 0 to below '
+                '1 of the largest weight of a layer.'
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Channels of a group, and what was found about them.
+
+    Attributes:
+      group: name of the group.
+      channels: the channels.
+      reason: why they stay, or why removing them changes the outputs.
+    """
+
+    group: str
+    channels: Tuple[int, ...]
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Choice:
+    """What goes.
+
+    Attributes:
+      removed: per group that was looked at the sorted channels that go.
+      wanted: per group the number of channels that were to go.
+      kept: what was to go and stays.
+      lossy: what goes although that changes the outputs.
+      exact: judgement of the model as it is.
+      loose: judgement with the tolerance; `exact` if there is none.
+    """
+
+    removed: Tuple[Tuple[Group, Tuple[int, ...]], ...]
+    wanted: Dict[str, int]
+    kept: Tuple[Verdict, ...]
+    lossy: Tuple[Verdict, ...]
+    exact: Safety
+    loose: Safety
+
+
+def choose(
+    trace: Trace,
+    groups: Sequence[Group],
+    arrays: Mapping[str, np.ndarray],
+    plan: Optional[Plan],
+    options: Options,
+) -> Choice:
+    """Chooses channels.
+
+    Args:
+      trace: of the model.
+      groups: of the trace.
+      arrays: variable node -> array.
+      plan: what is to go; None: every channel that is provably redundant.
+      options: what may go.
+
+    Raises:
+      PlanError: if the plan was made for another model.
+      OptionError: if lossy removal is allowed and no plan says of what.
+    """
+    if options.allow_lossy and plan is None:
+        raise OptionError(
+            'Lossy removal needs a plan that says which channels go; none was given.'
+        )
+    exact = safety_lib.find_safety(trace, arrays)
+    loose = exact
+    if options.tolerance or options.allow_lossy:
+        small = near_zero.flushed(trace, arrays, options.tolerance)
+        loose = safety_lib.find_safety(trace, small, options.allow_lossy)
+    if plan is None:
+        wanted = {g.name: _redundant(g, loose) for g in groups if not g.frozen}
+    else:
+        plan_lib.check_fits(plan, groups, trace.model)
+        wanted = {planned.name: planned.removed for planned in plan.groups}
+    multiple = plan.channel_multiple if plan else options.multiple
+    obstacles = {} if options.allow_lossy else loose.obstacles
+    removed: List[Tuple[Group, Tuple[int, ...]]] = []
+    kept: List[Verdict] = []
+    lossy: List[Verdict] = []
+    for group in groups:
+        if not group.frozen and group.name in wanted:
+            channels = wanted[group.name]
+            goes, held = _split(group, channels, exact, obstacles, multiple)
+            removed.append((group, tuple(sorted(goes))))
+            kept += _verdicts(group, channels, obstacles) + held
+            lossy += _verdicts(group, sorted(goes), exact.obstacles)
+    counts = {name: len(channels) for name, channels in wanted.items()}
+    return Choice(tuple(removed), counts, tuple(kept), tuple(lossy), exact, loose)
+
+
+def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:
+    """What is safe, and what would be if its constant could be folded."""
+    return tuple(
+        channel
+        for channel, number in enumerate(group.classes.tolist())
+        if safety.is_safe(number) or number in safety.constant
+    )
+
+
+def _split(
+    group: Group,
+    channels: Sequence[int],
+    exact: Safety,
+    obstacles: Mapping[int, str],
+    multiple: int,
+) -> Tuple[Tuple[int, ...], List[Verdict]]:
+    """What goes, and what the rounding of the kept width holds back."""
+    numbers = group.classes.tolist()
+    free = [c for c in channels if numbers[c] not in obstacles]
+    # What costs nothing goes first.
+    free.sort(key=lambda c: (not exact.is_safe(numbers[c]), c))
+    count = plan_lib.removable(group.width, len(free), multiple)
+    if not free[count:]:
+        return tuple(free), []
+    reason = f'kept width is a multiple of {multiple}, and at least that'
+    held = Verdict(group.name, tuple(sorted(free[count:])), reason)
+    return tuple(free[:count]), [held]
+
+
+def _verdicts(
+    group: Group, channels: Sequence[int], reasons: Mapping[int, str]
+) -> List[Verdict]:
+    by_reason: Dict[str, List[int]] = {}
+    for channel in channels:
+        number = int(group.classes[channel])
+        if number in reasons:
+            by_reason.setdefault(reasons[number], []).append(channel)
+    return [Verdict(group.name, tuple(c), reason) for reason, c in by_reason.items()]

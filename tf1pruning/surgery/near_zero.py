@@ -1,0 +1,40 @@
+"""Weights that are almost zero, counted as zero."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping
+
+import numpy as np
+
+from tf1pruning.channels.uses import STATISTIC, Trace
+from tf1pruning.graph import rewrite
+
+
+def flushed(
+    trace: Trace, arrays: Mapping[str, np.ndarray], tolerance: float
+) -> Dict[str, np.ndarray]:
+    """The arrays of a model with zeros in the place of almost zero weights.
+
+    Moving means and variances stay: a small variance is a large factor.
+
+    Args:
+      trace: of the model.
+      arrays: variable node -> array; not changed.
+      tolerance: magnitudes up to this share of the weight's largest count as zero.
+
+    Returns:
+      Variable node, or name of a Const node that acts as a weight -> array.
+    """
+    statistics = {use.source for use in trace.uses if use.role == STATISTIC}
+    view = trace.model.view()
+    result = dict(arrays)
+    for source in trace.weights:
+        if source in statistics:
+            continue
+        array = arrays.get(source)
+        if array is None:
+            array = rewrite.constant_value(view.node(source))
+        magnitudes = np.abs(array)
+        small = magnitudes <= tolerance * magnitudes.max(initial=0)
+        result[source] = np.where(small, np.zeros_like(array), array)
+    return result
