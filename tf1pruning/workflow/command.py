@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Callable, List, NoReturn
+from typing import Callable, List, NoReturn, Sequence
 
 import tensorflow.compat.v1 as tf
 from absl import app, flags, logging
@@ -16,21 +16,31 @@ from tf1pruning.workflow import inputs, loading
 flags.disclaim_key_flags()
 
 
-def run(main: Callable[[], None], stopped: str = 'Stopped.') -> None:
+def run(
+    main: Callable[..., None],
+    stopped: str = 'Stopped.',
+    arguments: Sequence[str] = (),
+) -> None:
     """Runs `main` as an absl app; a user's mistake becomes one line on stderr.
 
     Args:
       main: the program; it reads its own flags.
       stopped: what to say after an interruption from the keyboard.
+      arguments: names of what it takes besides flags; `main` gets their values.
     """
 
     def guarded(argv: List[str]) -> None:
-        if len(argv) > 1:
-            _fail(f'Unexpected argument {argv[1]!r}; every option starts with --.')
+        if len(argv) > 1 + len(arguments):
+            _fail(
+                f'Unexpected argument {argv[1 + len(arguments)]!r}; every option '
+                'starts with --.'
+            )
+        if len(argv) <= len(arguments):
+            _fail(f'Missing argument {arguments[len(argv) - 1]}; see --help.')
         if not flags.FLAGS['verbosity'].present:
             logging.set_verbosity(logging.WARNING)
         try:
-            main()
+            main(*argv[1:])
         except Tf1PruningError as error:
             _fail(error)
         except KeyboardInterrupt:
