@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.ckpt.slots import find_slots
+from tf1pruning.ckpt.slots import find_slots, zeroed_slots
 
 SHAPE = (3, 2)
 
@@ -86,3 +86,32 @@ def test_the_longest_weight_name_owns_the_slot():
         'net/w/Adam': 'net/w',
         'w/Adam': 'w',
     }
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda step: tf.train.MomentumOptimizer(0.1, 0.9),
+        lambda step: tf.train.AdamOptimizer(0.1),
+        lambda step: tf.train.RMSPropOptimizer(0.1, momentum=0.9, centered=True),
+        lambda step: tf.train.FtrlOptimizer(0.1),
+        lambda step: tf.train.AdadeltaOptimizer(0.1),
+        lambda step: tf.train.AdagradOptimizer(0.1),
+        lambda step: tf.train.ProximalAdagradOptimizer(0.1),
+        lambda step: tf.train.AdagradDAOptimizer(0.1, step),
+    ],
+)
+def test_a_zeroed_weight_without_gradient_stays_zero(make):
+    with tf.Graph().as_default(), tf.Session() as session:
+        w = tf.get_variable('w', [2], initializer=tf.initializers.ones())
+        optimizer = make(tf.train.get_or_create_global_step())
+        train = optimizer.minimize(tf.reduce_sum(w * [0.0, 1.0]))
+        session.run(tf.global_variables_initializer())
+        session.run(train)
+        variables = {v.op.name: v for v in tf.global_variables()}
+        shapes = {name: tuple(v.shape.as_list()) for name, v in variables.items()}
+        for name in ['w', *zeroed_slots(shapes, ['w'])]:
+            session.run(tf.scatter_update(variables[name], [0], [0.0]))
+        session.run(train)
+
+        assert session.run(w)[0] == 0

@@ -14,6 +14,10 @@ from tf1pruning import names
 
 Shape = Tuple[int, ...]
 
+# Sums of squared gradients that these optimizers divide by, with nothing added: with a
+# sum of zero, a gradient of zero makes the weight NaN. They cannot wake a filter.
+_DIVISORS = frozenset(('Adagrad', 'ProximalAdagrad', 'AdagradDA_1'))
+
 
 def find_slots(shapes: Mapping[str, Shape], weights: Collection[str]) -> Dict[str, str]:
     """Maps every slot in a checkpoint to the weight that it shadows.
@@ -37,6 +41,21 @@ def find_slots(shapes: Mapping[str, Shape], weights: Collection[str]) -> Dict[st
         if owner and shapes.get(owner) == shapes[name]:
             slots[name] = owner
     return slots
+
+
+def zeroed_slots(
+    shapes: Mapping[str, Shape], weights: Collection[str]
+) -> Dict[str, str]:
+    """Like `find_slots`, without what must not be zero when the weight is.
+
+    >>> zeroed_slots({'w': (3,), 'w/Adam': (3,), 'w/Adagrad': (3,)}, ['w'])
+    {'w/Adam': 'w'}
+    """
+    return {
+        slot: owner
+        for slot, owner in find_slots(shapes, weights).items()
+        if slot.rpartition('/')[2] not in _DIVISORS
+    }
 
 
 def _owner(stem: str, weights: Collection[str]) -> str:

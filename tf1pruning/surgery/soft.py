@@ -2,7 +2,8 @@
 
 What is written depends on the plan's mode (see `plan.Plan.zeroed_cuts`). The optimizer
 slots and moving averages of a zeroed weight are zeroed with it: a stale momentum would
-wake the filter at the first step of retraining. All other variables pass unchanged.
+wake the filter at the first step of retraining. What Adagrad divides by stays: zero
+would make the weights NaN. All other variables pass unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class SoftPruned(Arrays):
         for cut in plan.zeroed_cuts:
             self._cuts.setdefault(cut.variable, []).append(cut)
         check_cuts(plan.zeroed_cuts, self.shapes)
-        for slot, owner in slots.find_slots(self.shapes, weights).items():
+        for slot, owner in slots.zeroed_slots(self.shapes, weights).items():
             if owner in self._cuts:
                 self._cuts[slot] = self._cuts[owner]
 
