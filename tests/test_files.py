@@ -73,6 +73,26 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ['graph.pb']
 
 
+def test_a_folder_that_was_made_for_nothing_goes(tmp_path):
+    with pytest.raises(KeyError), files.staging(str(tmp_path / 'new')):
+        raise KeyError('mine')
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_there_already_is_named_unless_it_may_be_replaced(tmp_path):
+    paths = [str(tmp_path / name) for name in ('a', 'b', 'c')]
+    (tmp_path / 'b').write_text('old')
+    (tmp_path / 'c').symlink_to('nowhere')
+
+    with pytest.raises(OutputError, match=r"b', '.*c'\. Give --overwrite") as caught:
+        files.check_new(paths, overwrite=False)
+
+    assert paths[0] not in str(caught.value)
+    assert files.check_new(paths, overwrite=True) is None
+    assert files.check_new(paths[:1], overwrite=False) is None
+
+
 def test_an_error_of_the_caller_passes_through_and_cleans_up(tmp_path):
     with pytest.raises(KeyError), files.staging(str(tmp_path)):
         raise KeyError('mine')

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 from tf1pruning.errors import OutputError
 
@@ -34,13 +34,35 @@ def make_folder(path: str) -> str:
     return path
 
 
+def check_new(paths: Iterable[str], overwrite: bool) -> None:
+    """Protects files and folders that are there already.
+
+    Args:
+      paths: what is going to be written.
+      overwrite: whether it may replace what is there.
+
+    Raises:
+      OutputError: names all that is there, unless it may be replaced.
+    """
+    found = [path for path in paths if os.path.lexists(path)]
+    if found and not overwrite:
+        listed = ', '.join(repr(path) for path in found)
+        raise OutputError(
+            f'There is output already: {listed}. Give --overwrite to replace it, or '
+            'choose another folder.'
+        )
+
+
 @contextlib.contextmanager
 def staging(folder: str) -> Iterator[str]:
     """A temporary folder inside `folder`, gone at the end whatever happens.
 
+    A folder that was made here and is still empty at the end goes, too.
+
     Raises:
       OutputError: if the disk is full or the folder cannot be written.
     """
+    is_new = not os.path.isdir(folder)
     make_folder(folder)
     try:
         temporary = tempfile.mkdtemp(prefix=TEMPORARY, dir=folder)
@@ -54,13 +76,23 @@ def staging(folder: str) -> Iterator[str]:
         raise OutputError(f'Cannot write into {folder!r}: {error.strerror}.') from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if is_new and not os.listdir(folder):
+            os.rmdir(folder)
 
 
 def publish(source: str, target: str) -> None:
     """Syncs the file `source` and renames it to `target` on the same disk."""
-    with open(source, 'rb') as file:
-        os.fsync(file.fileno())
+    sync(source)
     os.replace(source, target)
+
+
+def sync(path: str) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(path: str, data: bytes) -> None:

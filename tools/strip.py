@@ -53,11 +53,16 @@ flags.DEFINE_bool(
     False,
     'Remove what the plan says even where it is not zero (any more).',
 )
+flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 flags.mark_flag_as_required('output_dir')
+
+OUTPUTS = ('stripped.ckpt.index', 'stripped.pb', 'report.json', 'checkpoint')
 
 
 def main() -> None:
     """Strips as the flags say."""
+    targets = [os.path.join(FLAGS.output_dir, name) for name in OUTPUTS]
+    files.check_new(targets, FLAGS.overwrite)
     options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
+import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,6 +196,33 @@ def test_fewer_shards_than_before_leave_no_old_ones(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize('names', ['ab', 'a'])
+def test_the_old_checkpoint_is_whole_until_the_new_index_comes(
+    tmp_path, monkeypatch, names
+):
+    prefix = str(tmp_path / 'model.ckpt')
+    for value in (1, 2):
+        arrays = ArraysInMemory({name: np.full([2], value) for name in names})
+        if value == 1:
+            writer.write_checkpoint(prefix, arrays)
+    seen = []
+    replace = os.replace
+
+    def watched(source, target):
+        if os.path.exists(prefix + '.index'):
+            seen.append({float(v) for a in Checkpoint(prefix).values() for v in a})
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', watched)
+    writer.write_checkpoint(prefix, arrays)
+
+    # Two shards and the index, then `checkpoint`; one variable cannot be split.
+    assert seen == ([{1}, {1}, {1}, {2}] if names == 'ab' else [{2}])
+    assert_same(Checkpoint(prefix), dict(arrays))
+    data = [file for file in os.listdir(tmp_path) if '.data-' in file]
+    assert len(data) == len(names)
+
+
 def test_an_old_meta_graph_does_not_stay_beside_new_variables(tmp_path):
     prefix = str(tmp_path / 'model.ckpt')
     other = tmp_path / 'model.ckpt-2.meta'
@@ -218,3 +249,49 @@ def test_a_name_without_a_folder_goes_into_the_working_directory(tmp_path, monke
     writer.write_checkpoint('model.ckpt', ArraysInMemory({'w': np.ones([1])}))
 
     assert list(Checkpoint('model.ckpt')) == ['w']
+
+
+def test_a_kill_at_any_moment_leaves_the_old_checkpoint_or_the_new_one(tmp_path):
+    script = os.path.join(os.path.dirname(__file__), 'killed_writer.py')
+    done = subprocess.run(
+        [sys.executable, script, str(tmp_path / 'model.ckpt')],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    rounds = json.loads(done.stdout)
+    assert len(rounds) == 15
+    # One value for all variables: that of one of the checkpoints, never a mixture.
+    assert [len(values) for values in rounds] == [1] * 15
+    assert len({values[0] for values in rounds}) > 1
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    code = (
+        'import numpy as np, sys\n'
+        'from tf1pruning.ckpt import arrays, writer\n'
+        'from tf1pruning.errors import OutputError\n'
+        'values = arrays.ArraysInMemory({"w": np.ones(5000)})\n'
+        'try:\n'
+        '  writer.write_checkpoint(sys.argv[1], values)\n'
+        'except OutputError as error:\n'
+        '  print(error)\n'
+    )
+    prefix = str(tmp_path / 'model.ckpt')
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = subprocess.run(
+        [sys.executable, '-c', code, prefix],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
+    )
+
+    assert done.stdout == (
+        f'Checkpoint {prefix!r} cannot be written: File too large.\n'
+    )
+    assert os.listdir(tmp_path) == []

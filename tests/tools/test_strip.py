@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -16,12 +17,16 @@ from tf1pruning.surgery import verify
 STRIP = os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'strip.py')
 
 
-def run_strip(*arguments):
+def run_strip(*arguments, largest_file=resource.RLIM_INFINITY):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     return subprocess.run(
-        [sys.executable, STRIP, *arguments],
+        [sys.executable, '-B', STRIP, *arguments],
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=limit,
     )
 
 
@@ -190,3 +195,32 @@ def test_lossy_removal_is_measured_and_printed(pruned, tmp_path, flag):
     assert (report['limit_relative'], report['limit_applies']) == (1e-5, False)
     gone = sum(len(verdict['channels']) for verdict in report['lossy'])
     assert gone == pruned.plan.removed
+
+
+def test_output_that_is_there_stays_unless_told_otherwise(pruned, tmp_path):
+    (tmp_path / 'report.json').write_text('old')
+    command = (f'--checkpoint={pruned.pruned_ckpt_path}', f'--output_dir={tmp_path}')
+
+    refused = run_strip(*command)
+    before = trained.contents(tmp_path)
+    done = run_strip(*command, '--overwrite')
+
+    assert refused.returncode == 1
+    assert "report.json'. Give --overwrite to replace it" in refused.stderr
+    assert refused.stderr.count('\n') == 1
+    assert list(before) == ['report.json']
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / 'report.json').read_text())['groups']
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_behind(pruned, tmp_path):
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path / "out"}',
+        largest_file=8192,
+    )
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert 'File too large' in done.stderr
+    assert done.stderr.count('\n') == 1
+    assert not (tmp_path / 'out').exists()

@@ -1,14 +1,16 @@
 """Arrays -> checkpoint, as a whole or not at all.
 
-The files are written to a temporary folder beside the target and renamed, the index
-last: without its index a checkpoint does not exist, so a kill at any moment leaves the
-old checkpoint, none, or the new one.
+The files are written to a temporary folder beside the target, synced and renamed, the
+index last: without its index a checkpoint does not exist. The number of shards, which
+is part of their names, is never one that is there already, so the old index and its
+data stay whole until the new index takes its place. (A checkpoint of one variable
+cannot be split; there the old index goes first.)
 """
 
 from __future__ import annotations
 
 import os
-from typing import List, Optional
+from typing import Collection, List, Optional, Set
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -17,14 +19,14 @@ from tf1pruning import files
 from tf1pruning.ckpt.arrays import Arrays, dtype_of
 from tf1pruning.errors import OutputError
 
-SHARD_BYTES = 1 << 30
+SHARD_BYTES = 1 << 26
 
 
 def write_checkpoint(prefix: str, arrays: Arrays, meta: Optional[bytes] = None) -> str:
     """Writes `arrays` as a V2 checkpoint.
 
     Arrays are read one shard at a time, so a lazy mapping needs memory for about
-    `SHARD_BYTES` only.
+    `SHARD_BYTES` or the largest array only.
 
     Args:
       prefix: path without `.index`.
@@ -37,36 +39,79 @@ def write_checkpoint(prefix: str, arrays: Arrays, meta: Optional[bytes] = None) 
     Raises:
       OutputError: if the folder cannot be written; nothing is left behind.
     """
-    folder, name = os.path.split(prefix)
-    with files.staging(folder or '.') as temporary:
-        staged = os.path.join(temporary, name)
+    with files.staging(os.path.dirname(prefix) or '.') as temporary:
         try:
-            _save(staged, arrays)
-        except tf.errors.OpError as error:
-            reason = error.message.split('\n')[0].split('; ')[-1]
+            save(temporary, prefix, arrays, meta)
+        except OutputError as error:
             raise OutputError(
-                f'Checkpoint {prefix!r} cannot be written: {reason}.'
+                f'Checkpoint {prefix!r} cannot be written: {error}'
             ) from error
-        if meta is not None:
-            with open(staged + '.meta', 'wb') as file:
-                file.write(meta)
-        _remove_old(folder or '.', name)
-        for source in sorted(os.listdir(temporary), key=lambda f: f.endswith('.index')):
-            files.publish(os.path.join(temporary, source), os.path.join(folder, source))
-    _write_state(folder or '.', name)
+        publish(temporary, prefix)
     return prefix
 
 
-def _remove_old(folder: str, name: str) -> None:
-    """Removes an older checkpoint of the same name, its index first.
+def save(staged: str, prefix: str, arrays: Arrays, meta: Optional[bytes]) -> None:
+    """Writes the files of a checkpoint where nobody looks for them yet.
 
-    The index must not describe new data, not even for a moment; and no shard or meta
-    graph of the old one may stay beside the new one.
+    Args:
+      staged: folder to write them to.
+      prefix: where `publish` will put them.
+      arrays: variable name -> array.
+      meta: serialized meta graph to put beside it as `.meta`.
+
+    Raises:
+      OutputError: with TensorFlow's reason, if they cannot be written.
     """
-    old = {f'{name}.index', f'{name}.meta'}
-    found = [f for f in os.listdir(folder) if f in old or f.startswith(f'{name}.data-')]
-    for file in sorted(found, key=lambda f: not f.endswith('.index')):
+    target = os.path.join(staged, os.path.basename(prefix))
+    try:
+        _save(target, _shards(arrays, _shard_counts(prefix)), arrays)
+    except tf.errors.OpError as error:
+        reason = error.message.split('\n')[0].split('; ')[-1]
+        raise OutputError(f'{reason}.') from error
+    if meta is not None:
+        with open(target + '.meta', 'wb') as file:
+            file.write(meta)
+
+
+def publish(staged: str, prefix: str) -> None:
+    """Renames the files of a checkpoint on the same disk, its index last.
+
+    Args:
+      staged: folder where `save` wrote them.
+      prefix: where they go; an older checkpoint of the same name is replaced.
+    """
+    folder, name = os.path.split(prefix)
+    folder = folder or '.'
+    new = sorted(_files(staged, name), key=lambda file: file.endswith('.index'))
+    old = _files(folder, name)
+    for file in new:
+        files.sync(os.path.join(staged, file))
+    if any('.data-' in file for file in set(new).intersection(old)):
+        # The old index must not describe new data, not even for a moment.
+        os.remove(prefix + '.index')
+    for file in new:
+        os.replace(os.path.join(staged, file), os.path.join(folder, file))
+    files.sync(folder)
+    for file in set(old).difference(new, [f'{name}.index']):
         os.remove(os.path.join(folder, file))
+    _write_state(folder, name)
+
+
+def _files(folder: str, name: str) -> List[str]:
+    """The files of the checkpoint `name`."""
+    whole = (f'{name}.index', f'{name}.meta')
+    found = os.listdir(folder)
+    return [f for f in found if f in whole or f.startswith(f'{name}.data-')]
+
+
+def _shard_counts(prefix: str) -> Set[int]:
+    """Numbers of shards of older data of the same name."""
+    folder, name = os.path.split(prefix)
+    return {
+        int(file.rpartition('-')[2])
+        for file in _files(folder or '.', name)
+        if file.rpartition('-')[2].isdigit()
+    }
 
 
 def _write_state(folder: str, name: str) -> None:
@@ -76,8 +121,7 @@ def _write_state(folder: str, name: str) -> None:
     )
 
 
-def _save(prefix: str, arrays: Arrays) -> None:
-    shards = _shards(arrays)
+def _save(prefix: str, shards: List[List[str]], arrays: Arrays) -> None:
     if len(shards) == 1:
         _save_shard(prefix, shards[0], arrays)
         return
@@ -94,7 +138,8 @@ def _save(prefix: str, arrays: Arrays) -> None:
         )
 
 
-def _shards(arrays: Arrays) -> List[List[str]]:
+def _shards(arrays: Arrays, taken: Collection[int]) -> List[List[str]]:
+    """The variables of each shard; as many shards as no older checkpoint has."""
     shards: List[List[str]] = [[]]
     filled = 0
     for key in sorted(arrays):
@@ -105,6 +150,10 @@ def _shards(arrays: Arrays) -> List[List[str]]:
             filled = 0
         shards[-1].append(key)
         filled += size
+    while len(shards) in taken and any(len(shard) > 1 for shard in shards):
+        longest = max(shards, key=len)
+        shards.append(longest[len(longest) // 2 :])
+        del longest[len(longest) // 2 :]
     return shards
 
 
