@@ -9,7 +9,7 @@ import os
 
 from absl import flags
 
-from benchmarks import surgery, tracing
+from benchmarks import hook, surgery, tracing
 from tf1pruning import files
 from tf1pruning.workflow import command
 
@@ -18,9 +18,12 @@ flags.DEFINE_string('output_dir', 'bench_output', 'Folder for the JSON files.')
 flags.DEFINE_integer('runs', 7, 'Runs per benchmark; the median counts.', lower_bound=5)
 
 
+_ALL = ((surgery, 'surgery'), (tracing, 'tracing'), (hook, 'hook'))
+
+
 def main() -> None:
     """Runs and writes."""
-    for benchmark, name in ((surgery, 'surgery'), (tracing, 'tracing')):
+    for benchmark, name in _ALL:
         result = benchmark.run(FLAGS.runs)
         files.write_json(os.path.join(FLAGS.output_dir, f'{name}.json'), result)
         print(benchmark.table(result))

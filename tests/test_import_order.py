@@ -21,11 +21,11 @@ FLOORS = {
     'plan': 3,
     'plan_json': 4,
     'surgery': 4,
-    'training': 5,
     'report': 5,
-    'workflow': 6,
-    'pruning': 7,
-    '__init__': 8,
+    'training': 6,
+    'workflow': 7,
+    'pruning': 8,
+    '__init__': 9,
 }
 # Modules of channels/ that both interpretations of the graph stand on.
 BELOW_TRACE = ('labels', 'values', 'registry', 'layout', 'uses')

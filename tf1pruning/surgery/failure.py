@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterable, List, Tuple
+from typing import Callable, Dict, Iterable, List, Tuple
 
 import numpy as np
 
@@ -53,14 +53,25 @@ def count_failures(checkpoint: Arrays, plan: Plan) -> FailureReport:
     Raises:
       PlanError: if the plan does not fit the checkpoint.
     """
-    zeroed = set(plan.zeroed_cuts)
     soft.check_cuts(plan.zeroed_cuts, checkpoint.shapes)
+    return count_alive(plan, lambda cut: _alive(checkpoint[cut.variable], cut.axis))
+
+
+def count_alive(plan: Plan, alive: Callable[[Cut], np.ndarray]) -> FailureReport:
+    """Counts the places of a plan that are not zero.
+
+    Args:
+      plan: what was zeroed.
+      alive: cut -> `[size of its axis]` whether a position of the axis holds something
+        else than zero.
+    """
+    zeroed = set(plan.zeroed_cuts)
     variables: Dict[Tuple[str, int], List[Count]] = {}
     groups: Dict[str, Count] = {}
     for group in plan.groups:
         counts = []
         for cut in _cuts_of(group, zeroed):
-            count = _count(checkpoint[cut.variable], cut)
+            count = _count(alive(cut), cut)
             variables.setdefault((cut.variable, cut.axis), []).append(count)
             counts.append(count)
         groups[group.name] = _sum(counts)
@@ -71,9 +82,12 @@ def _cuts_of(group: GroupPlan, zeroed: set) -> List[Cut]:
     return [cut for cut in group.cuts if cut in zeroed]
 
 
-def _count(array: np.ndarray, cut: Cut) -> Count:
-    other = tuple(axis for axis in range(array.ndim) if axis != cut.axis)
-    alive = (array != 0).any(axis=other)
+def _alive(array: np.ndarray, axis: int) -> np.ndarray:
+    other = tuple(a for a in range(array.ndim) if a != axis)
+    return (array != 0).any(axis=other)
+
+
+def _count(alive: np.ndarray, cut: Cut) -> Count:
     failed = sum(bool(alive[list(entry)].any()) for entry in cut.entries)
     return Count(planned=len(cut.entries), failed=failed)
 

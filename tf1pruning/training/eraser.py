@@ -1,0 +1,111 @@
+"""Ops that write zeros at the cuts of a plan into the variables of a live graph.
+
+They touch nothing but the cuts (`scatter_nd_update`), so what other workers write
+elsewhere in the same variable at the same time is not lost, and writing twice does no
+harm.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, FrozenSet, List, Mapping, Set, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.plan import Plan
+from tf1pruning.training import live
+from tf1pruning.training.live import Part
+
+# (checkpoint key, axis)
+Axis = Tuple[str, int]
+
+
+class Eraser:
+    """Zeroes what a plan zeroes, and the optimizer slots with it.
+
+    Args:
+      plan: what to zero.
+      parts: variables of the graph, by checkpoint key.
+      replaceable: whether other plans of the same groups are to be fed.
+
+    Attributes:
+      all: op that zeroes everything.
+      in_loops: ops that write and that nothing can wait for.
+    """
+
+    def __init__(
+        self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]], replaceable: bool
+    ):
+        self._shapes = live.shapes_of(parts)
+        self._after: Dict[tf.Operation, List[tf.Operation]] = {}
+        self._masks: Dict[Axis, tf.Tensor] = {}
+        now: List[tf.Operation] = []
+        loops: Set[tf.Operation] = set()
+        with tf.name_scope('pruning_hook'):
+            for place, mask in masks(plan, self._shapes).items():
+                self._masks[place] = _tensor(mask, replaceable)
+            for part, axis, indices in self._places(plan, parts):
+                now.append(_erase(part, axis, indices))
+                for writer in live.find_writers(part.variable):
+                    if writer.in_loop:
+                        loops.add(writer.op)
+                        continue
+                    with tf.control_dependencies([writer.op]):
+                        erase = _erase(part, axis, indices)
+                    self._after.setdefault(writer.op, []).append(erase)
+            self.all = tf.group(*now)
+        self.in_loops: FrozenSet[tf.Operation] = frozenset(loops)
+
+    def _places(
+        self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]]
+    ) -> List[Tuple[Part, int, tf.Tensor]]:
+        """Parts of weights and slots, with the axis and the indices to zero."""
+        slots = live.find_slots(parts, plan)
+        places = []
+        for (key, axis), mask in self._masks.items():
+            indices: Dict[Tuple[int, ...], tf.Tensor] = {}
+            for name in [key, *(slot for slot in slots if slots[slot] == key)]:
+                for part in parts[name]:
+                    if part.offset not in indices:
+                        indices[part.offset] = _indices(part, axis, mask)
+                    places.append((part, axis, indices[part.offset]))
+        return places
+
+    def after(self, running: Collection[tf.Operation]) -> List[tf.Operation]:
+        """Ops that zero what some ops write, and that run after them."""
+        return [op for writer in running for op in self._after.get(writer, ())]
+
+    def feeds(self, plan: Plan) -> Dict[tf.Tensor, np.ndarray]:
+        """What to feed so that another plan of the same groups is zeroed."""
+        found = masks(plan, self._shapes)
+        return {tensor: found[axis] for axis, tensor in self._masks.items()}
+
+
+def masks(plan: Plan, shapes: Mapping[str, live.Shape]) -> Dict[Axis, np.ndarray]:
+    """(Variable, axis) -> `[size of axis]` whether a position is zeroed."""
+    found: Dict[Axis, np.ndarray] = {}
+    for cut in plan.zeroed_cuts:
+        size = shapes[cut.variable][cut.axis]
+        mask = found.setdefault((cut.variable, cut.axis), np.zeros(size, bool))
+        mask[list(cut.indices)] = True
+    return found
+
+
+def _tensor(mask: np.ndarray, replaceable: bool) -> tf.Tensor:
+    if replaceable:
+        return tf.placeholder_with_default(mask, mask.shape)
+    return tf.constant(mask)
+
+
+def _indices(part: Part, axis: int, mask: tf.Tensor) -> tf.Tensor:
+    """`[n, axis + 1]` indices of the slices that are zeroed in a part."""
+    start, size = part.offset[axis], part.shape[axis]
+    own = tf.reshape(mask[start : start + size], [1] * axis + [size])
+    return tf.where(tf.broadcast_to(own, part.shape[: axis + 1]))
+
+
+def _erase(part: Part, axis: int, indices: tf.Tensor) -> tf.Operation:
+    inner = tf.constant(part.shape[axis + 1 :], tf.int32)
+    shape = tf.concat([tf.shape(indices)[:1], inner], axis=0)
+    zeros = tf.zeros(shape, part.variable.dtype.base_dtype)
+    return tf.scatter_nd_update(part.variable, indices, zeros).op

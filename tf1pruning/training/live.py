@@ -1,0 +1,194 @@
+"""The variables of the graph that is being trained, by their names in a checkpoint.
+
+Nothing is read by a variable's type: ref and resource variables, and the parts of
+partitioned ones, are all `Part`s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Iterable, Iterator, List, Mapping, Set, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.ckpt import slots
+from tf1pruning.errors import PlanError
+from tf1pruning.plan import GroupPlan, Plan
+
+Shape = Tuple[int, ...]
+
+# Ops that take a resource variable and do not write it.
+_READS = frozenset(
+    (
+        'ReadVariableOp',
+        'ResourceGather',
+        'ResourceGatherNd',
+        'VarIsInitializedOp',
+        'VariableShape',
+    )
+)
+# Ops that hand a variable on.
+_PASSES = frozenset(
+    (
+        'Enter',
+        'Identity',
+        'RefEnter',
+        'RefIdentity',
+        'RefMerge',
+        'RefSwitch',
+        'Switch',
+    )
+)
+_LOOP_ENTRIES = ('Enter', 'RefEnter')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """A variable of the graph: a whole one, or a part of a partitioned one.
+
+    Attributes:
+      variable: the variable.
+      key: name in the checkpoint, of the whole variable.
+      offset: where it starts in the whole variable.
+      shape: its own shape.
+      full_shape: shape of the whole variable.
+    """
+
+    variable: tf.Variable
+    key: str
+    offset: Shape
+    shape: Shape
+    full_shape: Shape
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Writer:
+    """An op that changes a variable.
+
+    Attributes:
+      op: the op.
+      in_loop: whether it lies in a while loop, where nothing outside can wait for it.
+    """
+
+    op: tf.Operation
+    in_loop: bool
+
+
+def part_of(variable: tf.Variable) -> Part:
+    """What a variable is in a checkpoint."""
+    shape = tuple(variable.shape.as_list())
+    info = variable.to_proto().save_slice_info_def
+    if info.full_name:
+        return Part(
+            variable,
+            info.full_name,
+            tuple(info.var_offset),
+            shape,
+            tuple(info.full_shape),
+        )
+    return Part(variable, variable.op.name, (0,) * len(shape), shape, shape)
+
+
+def by_key(variables: Iterable[tf.Variable]) -> Dict[str, Tuple[Part, ...]]:
+    """Checkpoint key -> its parts; variables whose shape is not static are left out."""
+    found: Dict[str, List[Part]] = {}
+    for variable in variables:
+        if variable.shape.is_fully_defined():
+            part = part_of(variable)
+            found.setdefault(part.key, []).append(part)
+    return {key: tuple(parts) for key, parts in found.items()}
+
+
+def shapes_of(parts: Mapping[str, Tuple[Part, ...]]) -> Dict[str, Shape]:
+    """Checkpoint key -> shape of the whole variable."""
+    return {key: found[0].full_shape for key, found in parts.items()}
+
+
+def find_slots(parts: Mapping[str, Tuple[Part, ...]], plan: Plan) -> Dict[str, str]:
+    """Slot -> weight, for the slots that are zeroed with what a plan zeroes."""
+    zeroed = {cut.variable for cut in plan.zeroed_cuts}
+    trainable = {part_of(variable).key for variable in tf.trainable_variables()}
+    found = slots.zeroed_slots(shapes_of(parts), zeroed | trainable)
+    return {slot: owner for slot, owner in found.items() if owner in zeroed}
+
+
+def check_fits(plan: Plan, shapes: Mapping[str, Shape]) -> None:
+    """Checks that a plan was made for the graph that is about to train.
+
+    Args:
+      plan: the plan.
+      shapes: of the graph's variables, by checkpoint key.
+
+    Raises:
+      PlanError: names every variable that the graph lacks, or that is too small for
+        the plan.
+    """
+    # A statistic is never written, and may be a constant of the graph.
+    missing = sorted({cut.variable for cut in plan.zeroed_cuts} - set(shapes))
+    if missing:
+        raise PlanError(
+            f'The plan is for another graph: this one lacks the variables '
+            f'{names.quoted(missing)}. {names.did_you_mean(missing[0], shapes)} Build '
+            'the hook from the plan of the network that is trained.'
+        )
+    problems = [text for group in plan.groups for text in _too_small(group, shapes)]
+    if problems:
+        raise PlanError(
+            f'The plan is for another graph: {"; ".join(problems[:10])}. Is this the '
+            'stripped network, and the plan that of the network before?'
+        )
+
+
+def _too_small(group: GroupPlan, shapes: Mapping[str, Shape]) -> Iterator[str]:
+    for cut in group.cuts:
+        shape = shapes.get(cut.variable)
+        if shape is None:
+            continue
+        # All channels of a group have as many positions as those that go.
+        needed = max(group.width * len(cut.entries[0]), cut.indices[-1] + 1)
+        if cut.axis >= len(shape) or shape[cut.axis] < needed:
+            yield (
+                f'group {group.name!r} needs {needed} positions on axis {cut.axis} of '
+                f'{cut.variable!r}, which has shape {shape}'
+            )
+
+
+def find_writers(variable: tf.Variable) -> List[Writer]:
+    """The ops that change a variable, but for its initializer and restore ops."""
+    found: Dict[tf.Operation, bool] = {}
+    stack = [(variable.op.outputs[0], False)]
+    seen: Set[str] = set()
+    while stack:
+        tensor, in_loop = stack.pop()
+        if tensor.name in seen:
+            continue
+        seen.add(tensor.name)
+        for op in tensor.consumers():
+            if op.type in _PASSES:
+                inside = in_loop or op.type in _LOOP_ENTRIES
+                stack += [
+                    (output, inside) for output in op.outputs if _is_handle(output)
+                ]
+            elif _writes(op, tensor) and not _sets_up(op, variable):
+                found[op] = in_loop
+    return [Writer(op, in_loop) for op, in_loop in found.items()]
+
+
+def _is_handle(tensor: tf.Tensor) -> bool:
+    """Whether a tensor is a variable, not its value."""
+    return tensor.dtype == tf.resource or tensor.dtype != tensor.dtype.base_dtype
+
+
+def _writes(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    if tensor.dtype == tf.resource:
+        return op.type not in _READS
+    return any(argument.is_ref for argument in op.op_def.input_arg)
+
+
+def _sets_up(op: tf.Operation, variable: tf.Variable) -> bool:
+    if op == variable.initializer:
+        return True
+    sources = [value.op for value in op.inputs[1:]]
+    sources += [value.op for source in sources for value in source.inputs]
+    return any(source.type == 'RestoreV2' for source in sources)

@@ -1,0 +1,47 @@
+"""Which ops a `Session.run` runs: those that its fetches need."""
+
+from __future__ import annotations
+
+from typing import Any, FrozenSet, Hashable, List, Set
+
+import tensorflow.compat.v1 as tf
+
+
+def key_of(args: tf.train.SessionRunArgs) -> Hashable:
+    """Equal for calls that run the same ops."""
+    fetches = tuple(_name(fetch) for fetch in _leaves(args.fetches))
+    return fetches, frozenset(_name(tensor) for tensor in args.feed_dict or ())
+
+
+def needed_ops(
+    graph: tf.Graph, args: tf.train.SessionRunArgs
+) -> FrozenSet[tf.Operation]:
+    """The ops that a call needs; of a conditional those of all branches.
+
+    Args:
+      graph: that the call runs in.
+      args: fetches and feeds of the call. What only a fed tensor needs does not run.
+    """
+    fed = {_name(tensor) for tensor in args.feed_dict or ()}
+    stack: List[tf.Operation] = []
+    for fetch in _leaves(args.fetches):
+        element = graph.as_graph_element(fetch)
+        stack.append(element if isinstance(element, tf.Operation) else element.op)
+    found: Set[tf.Operation] = set()
+    while stack:
+        op = stack.pop()
+        if op in found:
+            continue
+        found.add(op)
+        stack += op.control_inputs
+        stack += [tensor.op for tensor in op.inputs if tensor.name not in fed]
+    return frozenset(found)
+
+
+def _leaves(fetches: Any) -> List[Any]:
+    """Tensors and ops of nested fetches, composite tensors taken apart."""
+    return tf.nest.flatten(fetches, expand_composites=True)
+
+
+def _name(element: Any) -> str:
+    return element if isinstance(element, str) else element.name
