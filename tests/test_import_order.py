@@ -20,6 +20,7 @@ FLOORS = {
     'criteria': 2,
     'plan': 3,
     'plan_json': 4,
+    'choosing': 4,
     'surgery': 4,
     'report': 5,
     'training': 6,

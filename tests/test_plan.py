@@ -248,43 +248,6 @@ def test_rounding_never_takes_a_channel_that_was_not_wanted(multiple):
             assert removed == 0 or (kept % multiple == 0 and kept >= multiple)
 
 
-def test_the_channels_above_the_threshold_go():
-    scores = np.array([0.9, 0.5, 0.6, 0.3, 0.8])
-
-    plan = plan_lib.choose(a_group(5), scores, np.ones(5), 0.5, 1)
-
-    assert (plan.removed, plan.wanted, plan.capped) == ((0, 2, 4), 3, False)
-
-
-def test_of_too_many_the_most_redundant_go():
-    scores = np.array([0.9, 0.6, 0.7, 0.1, 0.8, 0.1])
-
-    plan = plan_lib.choose(a_group(6), scores, np.ones(6), 0.5, 4)
-
-    assert (plan.removed, plan.wanted, plan.capped) == ((0, 4), 4, True)
-
-
-def test_of_equal_scores_the_smallest_magnitude_goes():
-    magnitudes = np.array([3.0, 1.0, 4.0, 2.0, 2.0])
-
-    plan = plan_lib.choose(a_group(5), np.full(5, 0.9), magnitudes, 0.5, 3)
-
-    # Channels 3 and 4 are equal in everything: the first of them goes.
-    assert (plan.removed, plan.kept) == ((1, 3), 3)
-
-
-@pytest.mark.parametrize(
-    ('width', 'multiple', 'removed'), [(8, 4, 4), (4, 4, 0), (3, 4, 0), (3, 1, 2)]
-)
-def test_a_group_that_is_all_redundant_is_capped(width, multiple, removed):
-    plan = plan_lib.choose(
-        a_group(width), np.ones(width), np.ones(width), 0.5, multiple
-    )
-
-    assert len(plan.removed) == removed
-    assert (plan.wanted, plan.capped) == (width, True)
-
-
 def test_cuts_name_every_place_with_its_positions():
     plan = plan_lib.plan_group(a_group(4), [3, 0], 2)
 

@@ -220,47 +220,6 @@ def removable(width: int, wanted: int, multiple: int) -> int:
     return max(0, width - kept)
 
 
-def choose(
-    group: Group,
-    scores: np.ndarray,
-    magnitudes: np.ndarray,
-    threshold: float,
-    multiple: int,
-) -> GroupPlan:
-    """Plans the removal of the channels of a group that score above a threshold.
-
-    Args:
-      group: a group that is not frozen.
-      scores: `[width]`; the larger, the more redundant.
-      magnitudes: `[width]`; among equal scores the smallest goes first.
-      threshold: channels with a larger score go.
-      multiple: the kept width is a multiple of it.
-    """
-    wanted = int((scores > threshold).sum())
-    return choose_count(group, scores, magnitudes, wanted, multiple)
-
-
-def choose_count(
-    group: Group,
-    scores: np.ndarray,
-    magnitudes: np.ndarray,
-    wanted: int,
-    multiple: int,
-) -> GroupPlan:
-    """Plans the removal of a number of channels of a group: those that score highest.
-
-    Args:
-      group: a group that is not frozen.
-      scores: `[width]`; the larger, the more redundant.
-      magnitudes: `[width]`; among equal scores the smallest goes first.
-      wanted: how many are to go, before rounding and the cap.
-      multiple: the kept width is a multiple of it.
-    """
-    count = removable(group.width, wanted, multiple)
-    order = np.lexsort((np.arange(group.width), magnitudes, -scores))
-    return plan_group(group, order[:count], wanted, group.width - wanted < multiple)
-
-
 def plan_group(
     group: Group, channels: Iterable[int], wanted: int, capped: bool = False
 ) -> GroupPlan:

@@ -8,7 +8,7 @@ from tests.channels import tracing
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import select
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.errors import GraphError
+from tf1pruning.errors import GraphError, OptionError
 
 
 def gate(x, scope):
@@ -112,3 +112,33 @@ def test_a_model_without_blocks_says_so():
 
     with pytest.raises(GraphError, match=r'The model has no such block\.'):
         select.groups_in_scopes(groups, ['a'])
+
+
+def by_name(groups):
+    return {group.name: group for group in groups if not group.frozen}
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'protected'),
+    # The gate multiplies what the stem makes, so both make the same channels.
+    [('^SE1$', {'SE1'}), ('^SE1/.*kernel', {'SE1', 'stem'})],
+)
+def test_a_pattern_protects_by_group_or_producer(groups, pattern, protected):
+    known = by_name(groups)
+
+    kept = select.unprotected(known, [pattern])
+
+    assert set(known) - set(kept) == protected
+
+
+@pytest.mark.parametrize(
+    ('patterns', 'message'),
+    [
+        (['SE1', 'SE2'], "Pattern 'SE2' protects no chosen group. Groups: "),
+        (['('], r"Pattern '\(' is no regular expression"),
+        ([''], 'All chosen groups are protected'),
+    ],
+)
+def test_patterns_that_make_no_sense_are_refused(groups, patterns, message):
+    with pytest.raises(OptionError, match=message):
+        select.unprotected(by_name(groups), patterns)

@@ -13,7 +13,14 @@ KERNEL = np.array([[1.0, 0.0, -2.0], [3.0, 0.5, 2.0]])
 
 @pytest.mark.parametrize(
     ('name', 'order'),
-    [('l1', [1, 0, 2]), ('l2', [1, 2, 0]), ('sparsity', [1, 0, 2])],
+    [
+        ('l1', [1, 0, 2]),
+        ('l2', [1, 2, 0]),
+        ('mean_square', [1, 2, 0]),
+        ('lamp', [1, 2, 0]),
+        ('geometric_median', [1, 2, 0]),
+        ('sparsity', [1, 0, 2]),
+    ],
 )
 def test_the_most_redundant_filter_scores_highest(name, order):
     scores = registry.find(name).score(KERNEL, 1)
@@ -48,6 +55,23 @@ def test_an_unknown_name_offers_the_nearest():
 def test_a_taken_name_is_refused():
     with pytest.raises(ValueError, match="a criterion 'l1' already"):
         registry.register('l1')(np.sum)
+
+
+def test_a_criterion_of_ones_own_is_one_decorated_function(monkeypatch):
+    monkeypatch.setattr(registry, '_FACTORIES', {})
+
+    @registry.register('largest_weight')
+    def largest_weight(kernel, axis):
+        others = tuple(a for a in range(kernel.ndim) if a != axis)
+        return -np.abs(kernel).max(axis=others)
+
+    found = registry.find('largest_weight')
+    assert found.score(KERNEL, 1).tolist() == [-3.0, -0.5, -2.0]
+    assert registry.known() == ['largest_weight']
+
+
+def test_only_clustering_has_to_know_how_many_stay():
+    assert [n for n in registry.known() if registry.find(n).counted] == ['kmeans']
 
 
 def test_only_shares_have_a_natural_threshold():

@@ -34,6 +34,20 @@ def test_l1_sums_magnitudes():
     assert weights.l1(KERNEL[0, 0], 0).tolist() == [4.0, 5.0]
 
 
+def test_mean_square_is_the_mean_over_the_filter():
+    # Filters of four weights: 1 + 4 + 1 + 4, 9 * 4 and 0.
+    assert weights.small_mean_square(KERNEL, 3).tolist() == [-2.5, -9.0, 0.0]
+
+
+def test_lamp_divides_by_the_filters_that_are_at_least_as_large():
+    # Squared norms 10, 36 and 0: 10 / (10 + 36), 36 / 36 and 0 / 46.
+    assert weights.small_lamp(KERNEL, 3).tolist() == [-10 / 46, -1.0, 0.0]
+
+
+def test_lamp_of_a_layer_of_zeros_is_zero():
+    assert weights.small_lamp(np.zeros([2, 3]), 1).tolist() == [0.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize('criterion', [weights.sparsity, weights.l1])
 @pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
 def test_scores_are_double_precision_and_the_kernel_stays(criterion, dtype):

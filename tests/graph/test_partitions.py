@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
 from tf1pruning.graph.freeze import freeze
@@ -73,8 +74,9 @@ def test_a_partitioned_network_goes_the_whole_way(partitioner, tmp_path):
     prefix, unpruned = saved(tmp_path, partitioner, train=True)
     source = load_source(prefix, ('output',))
     chosen = scoped.choose(source, [''], 'all')
-    plan = planning.plan_by_ratio(
-        source, chosen.groups.values(), 0.5, 1, 'block', registry.find('l1')
+    scorer = planning.weight_scorer(source, registry.find('l1'))
+    plan = planning.plan_by_choice(
+        source, chosen.groups.values(), Choice(ratio=0.5), scorer, 'block'
     )
     soft = str(tmp_path / 'soft' / 'model.ckpt')
     outputs.write_zeros(soft, source, plan, prefix + '.meta')

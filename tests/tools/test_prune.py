@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def stripped(folder, *flags):
 
 
 @pytest.mark.parametrize('mode', ['block', 'filter'])
-@pytest.mark.parametrize('criterion', ['l1', 'l2', 'bn_scale', 'random'])
+@pytest.mark.parametrize('criterion', ['l1', 'kmeans', 'bn_scale'])
 def test_half_of_every_group_goes_with_the_same_answers(
     prefix, tmp_path, criterion, mode
 ):
@@ -79,6 +81,26 @@ def test_the_training_graph_and_all_variables_stay(prefix, tmp_path):
         assert (tmp_path / 'model.ckpt.meta').read_bytes() == old.read()
 
 
+def test_a_target_of_macs_is_met_by_a_ranking_of_all_groups(prefix, tmp_path):
+    plan, stdout = pruned(
+        prefix,
+        tmp_path,
+        '--criterion=l2',
+        '--normalizer=l2',
+        '--target_macs=0.6',
+        '--channel_multiple=2',
+        '--min_width=2',
+        f'--protect={GATE}',
+    )
+
+    assert list(plan.widths()) == [BLOCK]
+    assert plan.widths()[BLOCK] % 2 == 0
+    before, after = re.search(
+        r'MACs ([\d,]+) -> ([\d,]+)', stdout.replace('\n', ' ')
+    ).groups()
+    assert int(after.replace(',', '')) <= 0.6 * int(before.replace(',', ''))
+
+
 def test_a_seed_makes_the_random_choice_again(prefix, tmp_path):
     flags = ('--criterion=random', '--ratio=0.5')
     first, _ = pruned(prefix, tmp_path / 'a', *flags, '--random_seed=3')
@@ -121,11 +143,23 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
     [
         (('--criterion=sparsty',), "Nearest names: 'sparsity'"),
         (('--criterion=l1',), "'l1' has no threshold of its own: give --ratio"),
-        (('--ratio=0.5', '--threshold=0.5'), '--threshold or --ratio, not both'),
-        (('--ratio=1',), '--ratio is 1.0; expected between 0 and 1'),
+        (('--ratio=0.5', '--threshold=0.5'), 'threshold and ratio given; expected one'),
+        (('--ratio=1',), 'ratio is 1.0; expected between 0 and 1'),
         (('--threshold=1.5',), 'Threshold is 1.5; expected a number in (0, 1)'),
         (('--groups=some',), 'groups'),
         (('--channel_multiple=0',), 'channel_multiple'),
+        (
+            ('--target_macs=0.5', '--target_parameters=0.5'),
+            'Give one target, not --target_macs and --target_parameters',
+        ),
+        (
+            ('--criterion=l1', '--target_macs=0.05'),
+            'target is 5.0% of the macs, and with the chosen groups',
+        ),
+        (('--scope_ratios=net',), "'net'; expected scope:ratio"),
+        (('--width_bins=1,two', '--width_ratios=0.5'), "'two'; expected a number"),
+        (('--protect=nothing',), "Pattern 'nothing' protects no chosen group"),
+        (('--criterion=kmeans', '--target_macs=0.5'), 'has to know how many channels'),
         (('--scope_names=nothing',), "Scope 'nothing' matches nothing"),
         (('--output_nodes=outptu',), "Nearest names: 'output'"),
         (

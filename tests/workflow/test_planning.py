@@ -6,9 +6,13 @@ import pytest
 from tests import networks
 from tests.workflow import trained
 from tf1pruning.channels import select
+from tf1pruning.choosing.choice import Choice, Target
+from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.errors import CheckpointError, PlanError
-from tf1pruning.workflow import loading, planning, views
+from tf1pruning.criteria import registry
+from tf1pruning.errors import CheckpointError, OptionError, PlanError
+from tf1pruning.report import cost
+from tf1pruning.workflow import budgets, loading, planning, views
 
 BLOCK, GATE = trained.BLOCK, trained.GATE
 KERNEL = f'{BLOCK}/expand/conv/kernel'
@@ -102,6 +106,65 @@ def test_filters_that_do_not_exist_are_refused(plain, filters, message):
 
     with pytest.raises(PlanError, match=message):
         planning.plan_by_filters(source, groups, filters, 4, 'block')
+
+
+def by_choice(loaded, choice, normalizer='none'):
+    source, groups = loaded
+    combination = Combination('mean', normalizer)
+    scorer = planning.weight_scorer(source, registry.find('l1'), combination)
+    return planning.plan_by_choice(source, groups.values(), choice, scorer, 'block')
+
+
+@pytest.mark.parametrize('quantity', ['macs', 'parameters'])
+def test_a_target_is_met_and_not_missed_by_more_than_a_channel(plain, quantity):
+    source, _ = plain
+
+    plan = by_choice(plain, Choice(target=Target(quantity, 0.7)))
+
+    def left(p):
+        shapes = cost.planned_shapes(source.trace, p)
+        return getattr(cost.measure(source.trace, shapes, ()), quantity)
+
+    whole = left(by_choice(plain, Choice(threshold=1.0)))
+    channel = max(budgets.channel_macs(source, source.groups[:2]).values())
+    slack = channel if quantity == 'macs' else 8 + 9 + 8 + 8
+    assert 0.7 * whole - slack <= left(plan) <= 0.7 * whole
+    assert plan.threshold is None
+
+
+def test_a_channel_costs_the_macs_of_the_layers_that_touch_it(plain):
+    source, groups = plain
+
+    costs = budgets.channel_macs(source, groups.values())
+
+    # 64 pixels: 8 to make it, 3 * 3 depthwise, 8 to read it. The gate has one pixel.
+    assert costs == {BLOCK: 64 * (8 + 9 + 8), GATE: 8 + 8}
+
+
+def test_a_penalty_spares_the_cheap_gate(plain):
+    amount = {'count': 12, 'ranking': 'global'}
+
+    free = by_choice(plain, Choice(**amount))
+    penalised = by_choice(plain, Choice(**amount, flop_penalty=10.0))
+
+    assert free.widths()[GATE] < 4
+    assert penalised.widths() == {BLOCK: 12, GATE: 4}
+
+
+def test_a_measured_latency_is_a_target_too(plain):
+    source, _ = plain
+    plan = by_choice(plain, Choice(ratio=0.5))
+
+    seconds = budgets.latency(budgets.soft_pruned(source, plan), plan)
+
+    assert 0 < seconds < 10
+    with pytest.raises(PlanError, match=r'1\.0% of the latency'):
+        by_choice(plain, Choice(target=Target('latency', 0.01)))
+
+
+def test_ratios_for_scopes_that_hold_nothing_are_refused(plain):
+    with pytest.raises(OptionError, match=r"'SE3'.*Nearest names: 'SE1'"):
+        by_choice(plain, Choice(scope_ratios=(('SE3', 0.5),)))
 
 
 def test_the_plan_names_the_variables_of_the_checkpoint(plain):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence, Tuple
+import re
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels.groups import Group
+from tf1pruning.channels.uses import PRODUCER
 from tf1pruning.errors import GraphError, OptionError
 
 INNER = 'inner'
@@ -83,3 +85,43 @@ def _scopes_with(blocks_found: Sequence[str]) -> str:
     if not blocks_found:
         return 'The model has no such block.'
     return f'Scopes that do: {names.quoted(blocks_found)}.'
+
+
+def unprotected(
+    groups: Mapping[str, Group], patterns: Sequence[str]
+) -> Dict[str, Group]:
+    """The groups that no pattern protects.
+
+    Args:
+      groups: scope or group name -> group.
+      patterns: regular expressions; each protects the groups in whose name, or in the
+        name of one of whose producers, it is found.
+
+    Raises:
+      OptionError: on a bad pattern, one that protects nothing, or if all is protected.
+    """
+    kept = dict(groups)
+    for pattern in patterns:
+        try:
+            found = re.compile(pattern)
+        except re.error as error:
+            raise OptionError(
+                f'Pattern {pattern!r} is no regular expression: {error}.'
+            ) from error
+        matched = [key for key, g in groups.items() if any(map(found.search, _own(g)))]
+        if not matched:
+            known = [group.name for group in groups.values()]
+            raise OptionError(
+                f'Pattern {pattern!r} protects no chosen group. Groups: '
+                f'{names.quoted(known)}.'
+            )
+        for key in matched:
+            kept.pop(key, None)
+    if not kept:
+        raise OptionError('All chosen groups are protected: nothing may be cut.')
+    return kept
+
+
+def _own(group: Group) -> List[str]:
+    makers = [place.variable for place in group.places if place.role == PRODUCER]
+    return [group.name, *makers]

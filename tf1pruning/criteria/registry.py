@@ -8,7 +8,8 @@ A criterion of one's own is one decorated function:
         return -np.abs(kernel).max(axis=others)
 
 It gets an array and the axis of the filters and returns one score per filter; the
-larger the score, the more redundant the filter.
+larger the score, the more redundant the filter. A criterion that must know how many
+filters stay is registered as `counted` and gets that number as its third argument.
 """
 
 from __future__ import annotations
@@ -32,21 +33,28 @@ class Criterion:
     Attributes:
       name: its name.
       score: (array, axis) -> `[size of axis]` scores; the larger, the more redundant.
+        If `counted`: (array, axis, number of filters that stay) -> the same.
       is_share: whether scores are shares in [0, 1], so that a threshold makes sense.
       of_scales: whether it looks at the batch-norm scales instead of the kernels.
+      counted: whether it has to know how many filters of a group stay.
     """
 
     name: str
     score: Score
     is_share: bool
     of_scales: bool
+    counted: bool
 
 
 _FACTORIES: Dict[str, Callable[[int], Criterion]] = {}
 
 
 def register(
-    name: str, is_share: bool = False, of_scales: bool = False, seeded: bool = False
+    name: str,
+    is_share: bool = False,
+    of_scales: bool = False,
+    counted: bool = False,
+    seeded: bool = False,
 ) -> Callable[[Score], Score]:
     """Decorator: the criterion `name`.
 
@@ -54,7 +62,9 @@ def register(
       name: how users call it.
       is_share: see `Criterion`.
       of_scales: see `Criterion`.
-      seeded: whether the function has a third argument, a `np.random.RandomState`.
+      counted: see `Criterion`.
+      seeded: whether the function has an argument `generator`, a
+        `np.random.RandomState`.
 
     Raises:
       ValueError: if the name is taken.
@@ -69,7 +79,7 @@ def register(
             if seeded:
                 generator = np.random.RandomState(seed)
                 score = functools.partial(function, generator=generator)
-            return Criterion(name, score, is_share, of_scales)
+            return Criterion(name, score, is_share, of_scales, counted)
 
         _FACTORIES[name] = make
         return function

@@ -7,10 +7,18 @@ import numpy as np
 from tf1pruning.criteria import registry
 
 
-def _rows(kernel: np.ndarray, axis: int) -> np.ndarray:
-    """`[size of axis, everything else]` magnitudes in double precision."""
-    magnitude = np.abs(np.moveaxis(kernel, axis, 0), dtype=np.float64)
-    return magnitude.reshape(kernel.shape[axis], -1)
+def rows(kernel: np.ndarray, axis: int) -> np.ndarray:
+    """A kernel as `[size of axis, everything else]`, in double precision."""
+    moved = np.moveaxis(kernel, axis, 0).astype(np.float64)
+    return moved.reshape(kernel.shape[axis], -1)
+
+
+def _magnitudes(kernel: np.ndarray, axis: int) -> np.ndarray:
+    return np.abs(rows(kernel, axis))
+
+
+def _squares(kernel: np.ndarray, axis: int) -> np.ndarray:
+    return np.square(rows(kernel, axis))
 
 
 @registry.register('sparsity', is_share=True)
@@ -35,8 +43,8 @@ def sparsity(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> sparsity(np.array([[1.0, 0.0], [3.0, 0.0]]), axis=1).tolist()
     [0.0, 1.0]
     """
-    rows = _rows(kernel, axis)
-    return (rows < rows.mean()).mean(axis=1)
+    magnitudes = _magnitudes(kernel, axis)
+    return (magnitudes < magnitudes.mean()).mean(axis=1)
 
 
 def l1(kernel: np.ndarray, axis: int) -> np.ndarray:
@@ -45,7 +53,7 @@ def l1(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> l1(np.array([[1.0, 0.0], [-3.0, 0.0]]), axis=1).tolist()
     [4.0, 0.0]
     """
-    return _rows(kernel, axis).sum(axis=1)
+    return _magnitudes(kernel, axis).sum(axis=1)
 
 
 @registry.register('l1')
@@ -61,7 +69,43 @@ def small_l2(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> small_l2(np.array([[3.0, 0.0], [-4.0, 1.0]]), axis=1).tolist()
     [-5.0, -1.0]
     """
-    return -np.sqrt(np.square(_rows(kernel, axis)).sum(axis=1))
+    return -np.sqrt(_squares(kernel, axis).sum(axis=1))
+
+
+@registry.register('mean_square')
+def small_mean_square(kernel: np.ndarray, axis: int) -> np.ndarray:
+    """Negative mean square of each filter's weights: small filters go.
+
+    The weight criterion of Molchanov et al. (arXiv 1611.06440, section 2.2):
+
+        S(n) = -(sum of w^2 over filter n) / #{w in filter n}
+
+    >>> small_mean_square(np.array([[3.0, 0.0], [-4.0, 1.0]]), axis=1).tolist()
+    [-12.5, -0.5]
+    """
+    return -_squares(kernel, axis).mean(axis=1)
+
+
+@registry.register('lamp')
+def small_lamp(kernel: np.ndarray, axis: int) -> np.ndarray:
+    """Negative LAMP score, for whole filters (Lee et al., arXiv 2010.07611, eq. 4).
+
+    With the filters in ascending order of n(f) = ||w_f||_2^2:
+
+        S(f) = -n(f) / (sum of n(g) over the filters g from f on)
+
+    The largest filter of every layer scores -1, so that a ranking over all layers
+    empties none. A layer of zeros scores 0.
+
+    >>> small_lamp(np.array([[1.0, 2.0, 0.0]]), axis=1).tolist()
+    [-0.2, -1.0, -0.0]
+    """
+    norms = _squares(kernel, axis).sum(axis=1)
+    order = np.argsort(norms, kind='stable')
+    tails = np.cumsum(norms[order][::-1])[::-1]
+    scores = np.zeros_like(norms)
+    scores[order] = -norms[order] / np.where(tails == 0, 1, tails)
+    return scores
 
 
 @registry.register('bn_scale', of_scales=True)

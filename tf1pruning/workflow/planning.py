@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import (
-    Callable,
     Collection,
     Dict,
-    List,
     Mapping,
     Optional,
     Sequence,
@@ -18,13 +17,16 @@ import numpy as np
 
 from tf1pruning import names, plan_json
 from tf1pruning import plan as plan_lib
-from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.uses import PRODUCER, SCALE
-from tf1pruning.criteria import registry, weights
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing import choice as choice_lib
+from tf1pruning.choosing import groupwise, ranking
+from tf1pruning.choosing.choice import Choice, Limits
+from tf1pruning.choosing.scores import Combination, Scorer, WeightScorer
+from tf1pruning.criteria import registry
 from tf1pruning.criteria.registry import Criterion
-from tf1pruning.errors import OptionError, PlanError
+from tf1pruning.errors import PlanError
 from tf1pruning.plan import GroupPlan, Plan
-from tf1pruning.workflow import legacy
+from tf1pruning.workflow import budgets, legacy
 from tf1pruning.workflow.loading import Source
 
 Filters = Mapping[str, Sequence[int]]
@@ -36,103 +38,82 @@ def plan_by_threshold(
     threshold: float,
     multiple: int,
     mode: str,
-    criterion: Optional[Criterion] = None,
 ) -> Plan:
-    """Plans the removal of all filters whose score lies above a threshold.
-
-    A group is judged by the layers that make its channels, depthwise ones left out;
-    their scores are averaged. So an inverted-residual block is judged by its expansion,
-    a squeeze-and-excite block by its reducing layer.
+    """Plans the removal of all filters whose sparsity lies above a threshold.
 
     Args:
       source: the model.
       groups: what may be cut.
-      threshold: filters with a larger score go.
+      threshold: filters that are sparser go.
       multiple: kept widths are multiples of it.
       mode: of soft pruning.
-      criterion: default: sparsity.
 
     Raises:
       CheckpointError: if a weight is NaN or infinite.
-      OptionError: if a group lacks what the criterion looks at.
     """
-    criterion = criterion or registry.find('sparsity')
-    scored = _Scores(source, criterion)
-    plans = [
-        plan_lib.choose(group, *scored.of(group), threshold, multiple)
-        for group in groups
-    ]
-    return _plan(source, groups, plans, threshold, multiple, mode)
+    scorer = weight_scorer(source, registry.find('sparsity'))
+    choice = Choice(threshold=threshold, limits=Limits(multiple))
+    return plan_by_choice(source, groups, choice, scorer, mode)
 
 
-def plan_by_ratio(
+def weight_scorer(
+    source: Source,
+    criterion: Criterion,
+    combination: Combination = Combination(),  # noqa: B008 (frozen)
+) -> Scorer:
+    """Scores the groups of a model by a criterion that looks at its weights.
+
+    Raises:
+      CheckpointError: if a weight is NaN or infinite.
+    """
+    arrays = source.keyed_arrays()
+    return WeightScorer(source.trace, arrays, criterion, combination)
+
+
+def plan_by_choice(
     source: Source,
     groups: Collection[Group],
-    ratio: float,
-    multiple: int,
+    choice: Choice,
+    scorer: Scorer,
     mode: str,
-    criterion: Criterion,
 ) -> Plan:
-    """Plans the removal of a share of the filters of each group: the highest scores.
+    """Plans the removal of the channels that a choice names.
 
     Args:
       source: the model.
       groups: what may be cut.
-      ratio: share in (0, 1); rounded down to whole filters.
-      multiple: kept widths are multiples of it.
+      choice: how many channels go.
+      scorer: which ones go first.
       mode: of soft pruning.
-      criterion: what ranks the filters.
 
     Raises:
-      CheckpointError: if a weight is NaN or infinite.
-      OptionError: if a group lacks what the criterion looks at.
+      OptionError: if a group lacks what the criterion looks at, or a scope of the
+        choice holds no group.
+      PlanError: if the limits of the choice do not let as many go.
+      GraphError: if MACs are asked for and are not known.
     """
-    scored = _Scores(source, criterion)
-    plans = [
-        plan_lib.choose_count(
-            group, *scored.of(group), int(ratio * group.width), multiple
+    chosen = list(groups)
+    choice_lib.check_scopes(choice, chosen)
+    plan = functools.partial(
+        _plan,
+        source,
+        chosen,
+        threshold=choice.threshold,
+        multiple=choice.limits.multiple,
+        mode=mode,
+    )
+    if not choice.is_global:
+        return plan(groupwise.choose(chosen, choice, scorer))
+    scored = [scorer(group, None) for group in chosen]
+    if choice.flop_penalty:
+        scored = ranking.penalised(
+            scored, budgets.channel_macs(source, chosen), choice.flop_penalty
         )
-        for group in groups
-    ]
-    return _plan(source, groups, plans, None, multiple, mode)
-
-
-class _Scores:
-    """Scores and sizes of the channels of a model's groups."""
-
-    def __init__(self, source: Source, criterion: Criterion):
-        self._arrays = source.keyed_arrays()
-        self._criterion = criterion
-        keys = source.model.keys()
-        self._depthwise = {
-            keys.get(k.source, k.source) for k in source.trace.kernels if k.depthwise
-        }
-
-    def of(self, group: Group) -> Tuple[np.ndarray, np.ndarray]:
-        """`[width]` scores, and `[width]` L1 norms to tell equal ones apart."""
-        makers = self._makers(group)
-        judged = makers
-        if self._criterion.of_scales:
-            judged = [place for place in group.places if place.role == SCALE]
-        if not judged:
-            raise OptionError(
-                f'Criterion {self._criterion.name!r} looks at batch-norm scales, and '
-                f'group {group.name!r} has none. Choose another criterion, or scopes '
-                'without this group.'
-            )
-        scores = [self._per_channel(p, self._criterion.score) for p in judged]
-        sizes = [self._per_channel(p, weights.l1) for p in makers]
-        return np.mean(scores, axis=0), np.sum(sizes, axis=0)
-
-    def _makers(self, group: Group) -> List[Place]:
-        makers = [place for place in group.places if place.role == PRODUCER]
-        return [p for p in makers if p.variable not in self._depthwise] or makers
-
-    def _per_channel(
-        self, place: Place, score: Callable[..., np.ndarray]
-    ) -> np.ndarray:
-        scores = score(self._arrays[place.variable], place.axis)
-        return scores[place.positions].mean(axis=1)
+    measure = None
+    if choice.target is not None:
+        quantity = budgets.measure_of(source, choice.target.quantity)
+        measure = lambda plans: quantity(plan(plans))  # noqa: E731
+    return plan(ranking.choose(scored, choice, measure))
 
 
 def plan_by_filters(

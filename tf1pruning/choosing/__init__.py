@@ -1,0 +1,1 @@
+"""Choosing: scores of groups -> which of their channels go."""

@@ -1,0 +1,47 @@
+"""Chooses channels group by group."""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing.choice import Choice, Limits, wanted_share
+from tf1pruning.choosing.scores import Scored, Scorer
+from tf1pruning.plan import GroupPlan
+
+
+def choose(groups: Sequence[Group], choice: Choice, scorer: Scorer) -> List[GroupPlan]:
+    """Plans each group by a threshold, ratio or count of its own.
+
+    Args:
+      groups: groups that are not frozen.
+      choice: what is asked for; not global.
+      scorer: of the groups.
+    """
+    return [_choose(group, choice, scorer) for group in groups]
+
+
+def _choose(group: Group, choice: Choice, scorer: Scorer) -> GroupPlan:
+    limits = choice.limits
+    if choice.threshold is not None:
+        scored = scorer(group, None)
+        wanted = int((scored.scores > choice.threshold).sum())
+        return take(scored, wanted, limits)
+    wanted = choice.count or wanted_share(choice.ratio_of(group), group.width)
+    kept = group.width - limits.removable(group.width, wanted)
+    return take(scorer(group, kept), wanted, limits)
+
+
+def take(scored: Scored, wanted: int, limits: Limits) -> GroupPlan:
+    """Plans the removal of a number of channels: those that score highest.
+
+    Args:
+      scored: a group and its scores.
+      wanted: how many are to go, before rounding and the limits.
+      limits: what must stay.
+    """
+    group = scored.group
+    count = limits.removable(group.width, wanted)
+    capped = wanted > limits.most(group.width)
+    return plan_lib.plan_group(group, scored.order()[:count], wanted, capped)

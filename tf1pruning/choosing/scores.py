@@ -1,0 +1,179 @@
+"""Scores of a group's channels: the scores of its layers, put together.
+
+A channel of a group may be made by several layers (those that an add ties, say). Each
+of them gives it a score; `Combination` says how these become one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable, Collection, Dict, List, Mapping, Optional
+
+import numpy as np
+
+from tf1pruning import names
+from tf1pruning.channels.groups import Group, Place
+from tf1pruning.channels.uses import PRODUCER, SCALE, Trace
+from tf1pruning.criteria import weights
+from tf1pruning.criteria.registry import Criterion
+from tf1pruning.errors import OptionError
+
+COMBINE: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'mean': lambda scores: scores.mean(axis=0),
+    # Scores are redundancies: the layer that needs a channel most gives the smallest.
+    'max': lambda scores: scores.min(axis=0),
+    'first': lambda scores: scores[0],
+}
+NORMALIZERS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'none': lambda scores: np.ones(len(scores)),
+    'mean': lambda scores: np.abs(scores).mean(axis=1),
+    'l2': lambda scores: np.sqrt(np.square(scores).sum(axis=1)),
+    'max': lambda scores: np.abs(scores).max(axis=1),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Combination:
+    """How the scores of a group's layers become one.
+
+    Attributes:
+      combine: 'mean' of the layers; 'max': a channel is as important as it is to the
+        layer that needs it most; 'first': the first layer's.
+      normalizer: what each layer's scores are divided by first, so that layers can be
+        compared: 'none', 'mean' (of their magnitudes), 'l2' (their norm, Molchanov et
+        al., arXiv 1611.06440, eq. 12) or 'max' (the largest magnitude).
+
+    Raises:
+      OptionError: if there is no such way.
+    """
+
+    combine: str = 'mean'
+    normalizer: str = 'none'
+
+    def __post_init__(self) -> None:
+        _check_known('combine', self.combine, COMBINE)
+        _check_known('normalizer', self.normalizer, NORMALIZERS)
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """One score per channel `[width]` from those of the layers `[layers, width]`.
+
+        >>> Combination('mean', 'max')(np.array([[1.0, 2.0], [8.0, 4.0]])).tolist()
+        [0.75, 0.75]
+        """
+        scales = NORMALIZERS[self.normalizer](scores)[:, np.newaxis]
+        return COMBINE[self.combine](scores / np.where(scales == 0, 1, scales))
+
+
+def _check_known(option: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise OptionError(
+            f'{option} is {value!r}; expected one of {names.quoted(list(known))}.'
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """A group with the scores of its channels.
+
+    Attributes:
+      group: a group that is not frozen.
+      scores: `[width]`; the larger, the more redundant.
+      magnitudes: `[width]`; among equal scores the smallest goes first.
+    """
+
+    group: Group
+    scores: np.ndarray
+    magnitudes: np.ndarray
+
+    def order(self) -> np.ndarray:
+        """`[width]` channels, the first to go first."""
+        channels = np.arange(self.group.width)
+        return np.lexsort((channels, self.magnitudes, -self.scores))
+
+
+# Scores of a group, given how many of its channels stay (None if that is not known).
+Scorer = Callable[[Group, Optional[int]], Scored]
+
+
+class WeightScorer:
+    """Scores groups by a criterion that looks at weights.
+
+    A group is judged by the layers that make its channels, depthwise ones left out. So
+    an inverted-residual block is judged by its expansion, a squeeze-and-excite block by
+    its reducing layer. Where a channel has several filters in a layer, their scores are
+    averaged.
+
+    Args:
+      trace: of the model.
+      arrays: checkpoint key, or name of a Const node -> array.
+      criterion: what scores filters.
+      combination: of the layers' scores.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        arrays: Mapping[str, np.ndarray],
+        criterion: Criterion,
+        combination: Combination = Combination(),
+    ):
+        self._trace = trace
+        self._arrays = arrays
+        self._criterion = criterion
+        self._combination = combination
+
+    def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
+        """Scores a group.
+
+        Args:
+          group: the group.
+          kept: how many of its channels stay, for a criterion that has to know.
+
+        Raises:
+          OptionError: if the group lacks what the criterion looks at, or the criterion
+            has to know how many channels stay.
+        """
+        makers = judging_places(group, self._trace)
+        judged = makers
+        if self._criterion.of_scales:
+            judged = [place for place in group.places if place.role == SCALE]
+        if not judged:
+            raise OptionError(
+                f'Criterion {self._criterion.name!r} looks at batch-norm scales, and '
+                f'group {group.name!r} has none. Choose another criterion, or scopes '
+                'without this group.'
+            )
+        scores = np.stack([self._per_channel(place, kept) for place in judged])
+        sizes = magnitudes(group, self._trace, self._arrays)
+        return Scored(group, self._combination(scores), sizes)
+
+    def _per_channel(self, place: Place, kept: Optional[int]) -> np.ndarray:
+        array, criterion = self._arrays[place.variable], self._criterion
+        if not criterion.counted:
+            return criterion.score(array, place.axis)[place.positions].mean(axis=1)
+        if kept is None:
+            raise OptionError(
+                f'Criterion {criterion.name!r} has to know how many channels of each '
+                'group stay: give a ratio or a count per group.'
+            )
+        filters = np.moveaxis(array, place.axis, 0)[place.positions]
+        return criterion.score(filters, 0, kept)
+
+
+def judging_places(group: Group, trace: Trace) -> List[Place]:
+    """The producers that a group is judged by: all but the depthwise ones, if any."""
+    keys = trace.model.keys()
+    depthwise = {keys.get(k.source, k.source) for k in trace.kernels if k.depthwise}
+    makers = [place for place in group.places if place.role == PRODUCER]
+    return [p for p in makers if p.variable not in depthwise] or makers
+
+
+def magnitudes(
+    group: Group, trace: Trace, arrays: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """`[width]` L1 norms of what makes each channel, to tell equal scores apart."""
+    norms = [
+        weights.l1(arrays[place.variable], place.axis)[place.positions].mean(axis=1)
+        for place in judging_places(group, trace)
+    ]
+    return np.sum(norms, axis=0)

@@ -1,0 +1,122 @@
+"""What a planned model costs: MACs, parameters, measured latency."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Callable, Collection, Dict, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels.groups import Group
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
+from tf1pruning.plan import Plan
+from tf1pruning.report import cost
+from tf1pruning.surgery import soft, verify
+from tf1pruning.workflow import stripping
+from tf1pruning.workflow.loading import Source
+
+_WARM_UP = 3
+_RUNS = 15
+
+
+def measure_of(source: Source, quantity: str) -> Callable[[Plan], float]:
+    """Plan -> what the planned model costs.
+
+    Args:
+      source: the model.
+      quantity: 'macs', 'parameters' or 'latency' (seconds of one run, measured).
+
+    Raises:
+      GraphError: if the MACs are not known, for want of static sizes.
+    """
+    if quantity == 'latency':
+        return lambda plan: latency(soft_pruned(source, plan), plan)
+    if quantity == 'parameters':
+        return lambda plan: _cost(source, plan).parameters
+    return lambda plan: _macs(source, plan)
+
+
+def channel_macs(source: Source, groups: Collection[Group]) -> Dict[str, float]:
+    """Group name -> MACs that go with one of its channels.
+
+    Raises:
+      GraphError: if the MACs are not known, for want of static sizes.
+    """
+    empty = _plan_of(source, [])
+    whole = _macs(source, empty)
+    return {
+        group.name: whole - _macs(source, _plan_of(source, [group]))
+        if group.width > 1
+        else 0
+        for group in groups
+    }
+
+
+def planned_costs(source: Source, plan: Plan) -> Tuple[cost.Cost, cost.Cost]:
+    """What a model costs before and after a plan is carried out."""
+    return _cost(source, _plan_of(source, [])), _cost(source, plan)
+
+
+def _plan_of(source: Source, groups: Collection[Group]) -> Plan:
+    """A plan to remove the first channel of each group."""
+    return Plan(
+        fingerprint=plan_lib.fingerprint(groups, source.model),
+        mode=plan_lib.BLOCK,
+        channel_multiple=1,
+        threshold=None,
+        groups=tuple(plan_lib.plan_group(group, [0], 1) for group in groups),
+    )
+
+
+def _cost(source: Source, plan: Plan) -> cost.Cost:
+    return cost.measure(source.trace, cost.planned_shapes(source.trace, plan), ())
+
+
+def _macs(source: Source, plan: Plan) -> int:
+    macs = _cost(source, plan).macs
+    if macs is None:
+        raise GraphError(
+            'The MACs are not known, since the output size of a layer is not static. '
+            'Give a target of parameters, or a graph with a fixed input size.'
+        )
+    return macs
+
+
+def soft_pruned(source: Source, plan: Plan) -> Source:
+    """The model with zeros at the cuts of a plan.
+
+    Raises:
+      PlanError: if a cut does not fit the checkpoint.
+    """
+    pruned = soft.SoftPruned(source.variables, plan, source.weight_keys)
+    return dataclasses.replace(source, variables=pruned)
+
+
+def latency(source: Source, plan: Plan) -> float:
+    """Median seconds of one run of the stripped model on two random examples.
+
+    Args:
+      source: soft-pruned by the plan.
+      plan: what to strip.
+
+    Raises:
+      VerificationError: if no input can be made up.
+    """
+    frozen = stripping.strip_source(source, plan, verified=False).frozen
+    feeds = verify.random_inputs(frozen, seed=0)
+    graph = view_lib.import_graph(frozen)
+    # Without values handed back, only the network is timed.
+    fetches = [graph.get_operation_by_name(name) for name in source.model.outputs]
+    seconds = []
+    with tf.Session(graph=graph) as session:
+        call = session.make_callable(fetches, [f'{name}:0' for name in feeds])
+        for turn in range(_WARM_UP + _RUNS):
+            started = time.perf_counter()
+            call(*feeds.values())
+            if turn >= _WARM_UP:
+                seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))
