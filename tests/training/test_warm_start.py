@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import CheckpointError
-from tf1pruning.training.warm_start import warm_start_scaffold
+from tf1pruning.training import warm_start
 
 
 def ones(name, shape=(2,), **kwargs):
     return tf.get_variable(name, shape, initializer=tf.initializers.ones(), **kwargs)
+
+
+def scaffold_of(*args, **options):
+    return tf.train.Scaffold(init_fn=warm_start.init_fn(*args, **options))
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def trained(model_dir, checkpoint, steps):
         step = tf.train.get_or_create_global_step()
         weight = ones('weight')
         ones('moving_mean', trainable=False)
-        scaffold = warm_start_scaffold(checkpoint)
+        scaffold = scaffold_of(checkpoint)
         optimizer = tf.train.MomentumOptimizer(0.0, 0.9)
         train = optimizer.minimize(0.0 * tf.reduce_sum(weight), step, [weight])
         wanted = {v.op.name: v for v in tf.global_variables()}
@@ -70,7 +76,7 @@ def test_resource_and_partitioned_variables_are_restored(checkpoint):
         resource = ones('resource', use_resource=True)
         parts = ones('parts', (4,), partitioner=tf.fixed_size_partitioner(2))
         whole = tf.identity(parts)
-        scaffold = warm_start_scaffold(checkpoint)
+        scaffold = scaffold_of(checkpoint)
         with tf.train.SingularMonitoredSession(scaffold=scaffold) as session:
             np.testing.assert_array_equal(session.run(whole), [0, 1, 2, 3])
             np.testing.assert_array_equal(session.run(resource), [6, 6])
@@ -79,7 +85,7 @@ def test_resource_and_partitioned_variables_are_restored(checkpoint):
 def test_only_the_named_variables_are_restored(checkpoint):
     with tf.Graph().as_default():
         weight, other = ones('weight'), ones('moving_mean')
-        scaffold = warm_start_scaffold(checkpoint, [weight])
+        scaffold = scaffold_of(checkpoint, [weight])
         with tf.train.SingularMonitoredSession(scaffold=scaffold) as session:
             np.testing.assert_array_equal(session.run(weight), [3, 3])
             np.testing.assert_array_equal(session.run(other), [1, 1])
@@ -91,7 +97,7 @@ def test_all_variables_that_do_not_fit_are_named_at_once(checkpoint):
         ones('weihgt')
         ones('bias')
         with pytest.raises(CheckpointError) as error:
-            warm_start_scaffold(checkpoint)
+            scaffold_of(checkpoint)
 
     message = str(error.value)
     assert "has no 'bias', 'weihgt'" in message
@@ -102,4 +108,122 @@ def test_a_missing_checkpoint_is_named(tmp_path):
     with tf.Graph().as_default():
         ones('weight')
         with pytest.raises(CheckpointError, match='nowhere'):
-            warm_start_scaffold(str(tmp_path / 'nowhere'))
+            scaffold_of(str(tmp_path / 'nowhere'))
+
+
+def test_what_is_not_restored_is_named_with_the_reason(checkpoint):
+    with tf.Graph().as_default():
+        step = tf.train.get_or_create_global_step()
+        weight = ones('weight')
+        ones('moving_mean', trainable=False)
+        loss = tf.reduce_sum(weight)
+        tf.train.AdamOptimizer().minimize(loss, step, [weight])
+        average = tf.train.ExponentialMovingAverage(0.9)
+        average.apply([weight])
+        tf.get_variable('open', initializer=[1.0], validate_shape=False)
+        found = warm_start.init_fn(checkpoint)
+
+    assert found.restored == ('weight', 'moving_mean')
+    assert found.skipped == {
+        'global_step': warm_start.STEP,
+        'weight/Adam': warm_start.SLOT,
+        'weight/Adam_1': warm_start.SLOT,
+        'weight/ExponentialMovingAverage': warm_start.SLOT,
+        'beta1_power': warm_start.OPTIMIZER,
+        'beta2_power': warm_start.OPTIMIZER,
+        'open': warm_start.NO_SHAPE,
+    }
+
+
+def test_slots_and_step_are_restored_when_asked_for(checkpoint):
+    with tf.Graph().as_default():
+        step = tf.train.get_or_create_global_step()
+        weight = ones('weight')
+        optimizer = tf.train.MomentumOptimizer(0.0, 0.9)
+        optimizer.minimize(tf.reduce_sum(weight), step, [weight])
+        scaffold = scaffold_of(checkpoint, with_slots=True, with_global_step=True)
+        with tf.train.SingularMonitoredSession(scaffold=scaffold) as session:
+            slot = session.run(optimizer.get_slot(weight, 'momentum'))
+            assert session.run(step) == 70
+
+    np.testing.assert_array_equal(slot, [5, 5])
+
+
+@pytest.mark.parametrize(
+    ('weight', 'mean', 'advice'),
+    [
+        (1, 2, 'The model was stripped and the checkpoint was not'),
+        (3, 2, 'The checkpoint was stripped and the model was not'),
+        (1, 3, 'Each side is narrower somewhere'),
+    ],
+)
+def test_the_stripped_side_is_named(checkpoint, weight, mean, advice):
+    with tf.Graph().as_default():
+        ones('weight', (weight,))
+        ones('moving_mean', (mean,))
+        with pytest.raises(CheckpointError, match=advice):
+            warm_start.init_fn(checkpoint)
+
+
+def model_fn(features, labels, mode, params):
+    del features, labels
+    with tf.variable_scope('', use_resource=params['resource']):
+        weight = ones('weight')
+        ones('moving_mean', trainable=False)
+        parts = ones('parts', (4,), partitioner=tf.fixed_size_partitioner(2))
+    loss = 0.0 * (tf.reduce_sum(weight) + tf.reduce_sum(tf.identity(parts)))
+    step = tf.train.get_or_create_global_step()
+    train = tf.train.MomentumOptimizer(0.1, 0.9).minimize(loss, step)
+    return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train)
+
+
+def estimator_of(settings, folder, resource=False):
+    return tf.estimator.Estimator(
+        model_fn, str(folder), params={'resource': resource}, warm_start_from=settings
+    )
+
+
+@pytest.mark.parametrize('resource', [False, True])
+def test_an_estimator_starts_from_the_settings(checkpoint, tmp_path, resource):
+    settings = warm_start.warm_start_settings(checkpoint)
+    estimator = estimator_of(settings, tmp_path / 'new', resource)
+    estimator.train(tf_input, steps=1)
+
+    value = estimator.get_variable_value
+    np.testing.assert_array_equal(value('weight'), [3, 3])
+    np.testing.assert_array_equal(value('moving_mean'), [4, 4])
+    np.testing.assert_array_equal(value('parts'), [0, 1, 2, 3])
+    np.testing.assert_array_equal(value('weight/Momentum'), [0, 0])
+    assert value('global_step') == 1
+
+
+def test_an_estimator_that_asks_for_slots_needs_them_in_the_checkpoint(
+    checkpoint, tmp_path
+):
+    settings = warm_start.warm_start_settings(
+        checkpoint, with_slots=True, with_global_step=True
+    )
+    with pytest.raises(ValueError, match='parts/Momentum'):
+        estimator_of(settings, tmp_path / 'new').train(tf_input, steps=1)
+
+
+def tf_input():
+    return tf.data.Dataset.from_tensors([0.0]).repeat()
+
+
+def test_a_slot_of_ones_own_name_is_known_by_the_meta_graph(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        weight = ones('weight')
+        ones('weight/scale')
+        optimizer = tf.train.MomentumOptimizer(0.1, 0.9, name='Mine')
+        optimizer.minimize(tf.reduce_sum(weight), var_list=[weight])
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Saver().save(session, str(tmp_path / 'own.ckpt'))
+    (pattern,) = warm_start.warm_start_settings(prefix).vars_to_warm_start
+
+    matched = [
+        name
+        for name in ('weight:0', 'weight/scale:0', 'weight/Mine:0', 'global_step:0')
+        if re.match(pattern, name)
+    ]
+    assert matched == ['weight:0', 'weight/scale:0']

@@ -108,7 +108,7 @@ def shapes_of(parts: Mapping[str, Tuple[Part, ...]]) -> Dict[str, Shape]:
 def find_slots(parts: Mapping[str, Tuple[Part, ...]], plan: Plan) -> Dict[str, str]:
     """Slot -> weight, for the slots that are zeroed with what a plan zeroes."""
     zeroed = {cut.variable for cut in plan.zeroed_cuts}
-    trainable = {part_of(variable).key for variable in tf.trainable_variables()}
+    trainable = set(by_key(tf.trainable_variables()))
     found = slots.zeroed_slots(shapes_of(parts), zeroed | trainable)
     return {slot: owner for slot, owner in found.items() if owner in zeroed}
 

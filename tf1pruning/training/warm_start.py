@@ -1,72 +1,213 @@
-"""Start a training from the weights of a checkpoint, and from nothing else of it."""
+"""Start a training from the weights of a checkpoint, and from nothing else of it.
+
+Two ways, for the same: `init_fn` for whoever makes a Scaffold, `warm_start_settings`
+for `tf.estimator.Estimator(warm_start_from=...)`. Weights and moving statistics are
+restored; optimizer slots and the global step start anew, unless asked for.
+"""
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Tuple
+import dataclasses
+import os
+import re
+from typing import Dict, Iterable, List, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
+from absl import logging
 
 from tf1pruning import names
+from tf1pruning.ckpt import averages, slots
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import CheckpointError
+from tf1pruning.graph import meta_graph as meta_graph_lib
+from tf1pruning.graph import variables as variables_lib
+from tf1pruning.training import live
+
+GLOBAL_STEP = 'global_step'
+SLOT = 'optimizer slot or moving average, not asked for'
+OPTIMIZER = 'state of the optimizer, not asked for'
+STEP = 'global step, not asked for'
+NO_SHAPE = 'its shape is not static'
+
+_POWERS = re.compile(r'beta\d+_power(_\d+)?$')
+# Slots by the names that TensorFlow's optimizers give them.
+_SLOTS = (
+    '(Momentum|Adam|RMSProp|Adagrad|ProximalAdagrad|AdagradDA|Ftrl|Adadelta'
+    '|ExponentialMovingAverage)'
+)
 
 
-def warm_start_scaffold(
-    checkpoint: str, variables: Optional[Iterable[tf.Variable]] = None
-) -> tf.train.Scaffold:
-    """A Scaffold that restores the model's variables when a training begins.
+@dataclasses.dataclass(frozen=True, eq=False)
+class WarmStart:
+    """Restores variables when a training begins; an `init_fn` of a `tf.train.Scaffold`.
 
-    Call it in the model function before the optimizer is made: what exists then is the
-    model, with its moving statistics. Optimizer slots are made later and the global
-    step is left out, so they start anew. The Scaffold restores only where `model_dir`
-    holds no checkpoint yet: an interrupted training goes on from its own last one.
+    A Scaffold calls it only where `model_dir` holds no checkpoint yet: an interrupted
+    training goes on from its own last one.
+
+    Attributes:
+      checkpoint: prefix of the checkpoint.
+      restored: checkpoint keys of the variables that are restored.
+      skipped: variable of the graph -> why it is not restored.
+      saver: restores them.
+    """
+
+    checkpoint: str
+    restored: Tuple[str, ...]
+    skipped: Dict[str, str]
+    saver: tf.train.Saver
+
+    def __call__(self, scaffold: tf.train.Scaffold, session: tf.Session) -> None:
+        """Restores, and logs what is not."""
+        del scaffold  # Part of the signature of an init_fn.
+        self.saver.restore(session, self.checkpoint)
+        _log(self.checkpoint, len(self.restored), self.skipped)
+
+
+def init_fn(
+    checkpoint: str,
+    variables: Optional[Iterable[tf.Variable]] = None,
+    with_slots: bool = False,
+    with_global_step: bool = False,
+) -> WarmStart:
+    """Restores the variables that exist now when a training begins.
+
+        scaffold = tf.train.Scaffold(init_fn=init_fn('pruned/model.ckpt'))
 
     Args:
       checkpoint: prefix of the checkpoint to start from.
-      variables: what to restore; None means all global variables but the global step.
+      variables: what to restore; None: all global variables.
+      with_slots: whether optimizer slots, moving averages and other state of the
+        optimizer are restored, too. It is made before this is called.
+      with_global_step: whether the training counts on from the checkpoint's step.
 
     Raises:
       CheckpointError: if the checkpoint cannot be read, lacks a variable or has one of
-        another shape; names all such variables.
+        another shape; names all such variables, and the side that was stripped.
     """
-    if variables is None:
-        global_step = tf.train.get_global_step()
-        variables = [v for v in tf.global_variables() if v is not global_step]
-    wanted = list(variables)
-    _check(Checkpoint(checkpoint), wanted)
-    saver = tf.train.Saver(wanted, name='warm_start')
-
-    def restore(scaffold: tf.train.Scaffold, session: tf.Session) -> None:
-        del scaffold  # Part of the signature of an init_fn.
-        saver.restore(session, checkpoint)
-
-    return tf.train.Scaffold(init_fn=restore)
+    wanted = list(tf.global_variables() if variables is None else variables)
+    parts = live.by_key(wanted)
+    skipped = _skipped(parts, with_slots, with_global_step)
+    restored = {key: found for key, found in parts.items() if key not in skipped}
+    _check(Checkpoint(checkpoint), live.shapes_of(restored))
+    chosen = [part.variable for found in restored.values() for part in found]
+    no_shape = [v.op.name for v in wanted if not v.shape.is_fully_defined()]
+    skipped.update(dict.fromkeys(no_shape, NO_SHAPE))
+    saver = tf.train.Saver(chosen, name='warm_start')
+    return WarmStart(checkpoint, tuple(restored), skipped, saver)
 
 
-def _check(checkpoint: Checkpoint, variables: List[tf.Variable]) -> None:
-    missing, misshaped = [], []
-    for variable in variables:
-        key, shape = _key_and_shape(variable)
-        found = checkpoint.shapes.get(key)
-        if found is None:
-            missing.append(key)
-        elif found != shape:
-            misshaped.append(f'{key!r}: expected {shape}, found {found}')
+def warm_start_settings(
+    checkpoint: str, with_slots: bool = False, with_global_step: bool = False
+) -> tf.estimator.WarmStartSettings:
+    """Settings for `tf.estimator.Estimator(warm_start_from=...)`.
+
+    TensorFlow refuses to start if the checkpoint lacks a variable of the model.
+
+    Args:
+      checkpoint: prefix of the checkpoint to start from.
+      with_slots: see `init_fn`.
+      with_global_step: see `init_fn`.
+
+    Raises:
+      CheckpointError: if the checkpoint cannot be read.
+    """
+    source = Checkpoint(checkpoint)
+    skipped: Dict[str, str] = {}
+    patterns = []
+    if not with_slots:
+        found = slots.find_slots(source.shapes, _weights(source))
+        skipped.update(dict.fromkeys(found, SLOT))
+        skipped.update({k: OPTIMIZER for k in source if _POWERS.search(k)})
+        patterns += [rf'(.*/)?{_POWERS.pattern[:-1]}', rf'.*/{_SLOTS}(_\d+)?']
+    if not with_global_step:
+        skipped.update({key: STEP for key in source if key == GLOBAL_STEP})
+        patterns.append(GLOBAL_STEP)
+    _log(checkpoint, len(source) - len(skipped), skipped)
+    patterns += [re.escape(key) for key in skipped]
+    others = rf'(?!({"|".join(patterns)})(/part_\d+)?:0$)' if patterns else ''
+    return tf.estimator.WarmStartSettings(checkpoint, [f'{others}.*'])
+
+
+def _weights(source: Checkpoint) -> List[str]:
+    """Keys of the weights: what was trained, or what has no name of a slot."""
+    if os.path.isfile(source.meta_path):
+        meta_graph = meta_graph_lib.read_meta_graph(source.meta_path)
+        nodes = meta_graph.graph_def.node
+        found = variables_lib.find_variables(nodes, meta_graph, {})
+        return [variable.key for variable in found if variable.trainable]
+    return [key for key in source if not re.search(rf'/{_SLOTS}(_\d+)?$', key)]
+
+
+def _skipped(
+    parts: Dict[str, Tuple[live.Part, ...]], with_slots: bool, with_global_step: bool
+) -> Dict[str, str]:
+    """Variable -> why it is not restored."""
+    found: Dict[str, str] = {}
+    step = tf.train.get_global_step()
+    if step is not None and not with_global_step and step.op.name in parts:
+        found[step.op.name] = STEP
+    if not with_slots:
+        trainable = live.by_key(tf.trainable_variables())
+        shadows = slots.find_slots(live.shapes_of(parts), trainable)
+        found.update({k: SLOT for k in parts if k.endswith(averages.SUFFIX)})
+        found.update(dict.fromkeys(shadows, SLOT))
+        found.update({k: OPTIMIZER for k in parts if _POWERS.search(k)})
+    return found
+
+
+def _log(checkpoint: str, count: int, skipped: Dict[str, str]) -> None:
+    logging.info('Warm start from %s: %d variables', checkpoint, count)
+    for why in sorted(set(skipped.values())):
+        keys = sorted(key for key in skipped if skipped[key] == why)
+        logging.info('Not restored (%s): %s', why, names.quoted(keys, len(keys)))
+
+
+def _check(checkpoint: Checkpoint, shapes: Dict[str, live.Shape]) -> None:
+    known = checkpoint.shapes
+    missing = sorted(key for key in shapes if key not in known)
+    other = sorted(key for key in shapes if known.get(key, shapes[key]) != shapes[key])
     problems = []
     if missing:
-        problems.append(f'it has no {names.quoted(sorted(set(missing)))}')
-    if misshaped:
-        problems.append('of another shape are ' + ', '.join(sorted(set(misshaped))))
+        problems.append(f'it has no {names.quoted(missing)}')
+    if other:
+        differ = [f'{k!r}: expected {shapes[k]}, found {known[k]}' for k in other]
+        problems.append('of another shape are ' + ', '.join(differ))
     if problems:
+        sides = {_narrower(shapes[key], known[key]) for key in other}
         raise CheckpointError(
             f'Checkpoint {checkpoint.prefix!r} does not fit the model: '
-            f'{"; ".join(problems)}. Was it made by another model?'
+            f'{"; ".join(problems)}. {_advice(sides)}'
         )
 
 
-def _key_and_shape(variable: tf.Variable) -> Tuple[str, Tuple[int, ...]]:
-    """Name and shape in the checkpoint; a part of a variable is saved in the whole."""
-    part = variable.to_proto().save_slice_info_def
-    if part.full_name:
-        return part.full_name, tuple(part.full_shape)
-    return variable.op.name, tuple(variable.shape.as_list())
+_NEITHER, _GRAPH, _CHECKPOINT = 'neither', 'graph', 'checkpoint'
+
+
+def _narrower(graph: live.Shape, checkpoint: live.Shape) -> str:
+    """The side whose shape is smaller along some axes and equal along the others."""
+    pairs = list(zip(graph, checkpoint))
+    if len(graph) == len(checkpoint) and all(g <= c for g, c in pairs):
+        return _GRAPH
+    if len(graph) == len(checkpoint) and all(g >= c for g, c in pairs):
+        return _CHECKPOINT
+    return _NEITHER
+
+
+def _advice(sides: Iterable[str]) -> str:
+    found = set(sides)
+    if found == {_GRAPH}:
+        return (
+            'The model was stripped and the checkpoint was not: start from the '
+            'stripped checkpoint.'
+        )
+    if found == {_CHECKPOINT}:
+        return (
+            'The checkpoint was stripped and the model was not: build the model with '
+            'the widths of the plan (Plan.widths).'
+        )
+    if found == {_GRAPH, _CHECKPOINT}:
+        return (
+            'Each side is narrower somewhere: the two were stripped by different '
+            'plans, or one of them by half.'
+        )
+    return 'Was it made by another model?'

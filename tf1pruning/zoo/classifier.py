@@ -68,8 +68,8 @@ def model_fn(
         )
     scaffold = None
     if params.get('pretrained_model_path'):
-        # Before the optimizer is made: only the model's own variables exist so far.
-        scaffold = warm_start.warm_start_scaffold(params['pretrained_model_path'])
+        restore = warm_start.init_fn(params['pretrained_model_path'])
+        scaffold = tf.train.Scaffold(init_fn=restore)
     loss = tf.add(loss, _weight_loss(params), name='loss')
     return tf.estimator.EstimatorSpec(
         mode, loss=loss, train_op=_train_op(loss, params), scaffold=scaffold
