@@ -1,0 +1,139 @@
+"""Losses that make filters small, so that pruning them costs less accuracy.
+
+Each returns a scalar tensor, to be added to the loss before the optimizer is made. The
+gradients are finite also where a filter is zero.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable, List, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError, OptionError, WorkflowError
+from tf1pruning.plan import Plan
+from tf1pruning.training import eraser, live
+
+
+def group_lasso(
+    kernels: Iterable[tf.Variable], factor: float, axis: int = -1
+) -> tf.Tensor:
+    """Sum of the L2 norms of all filters.
+
+    Wen et al., "Learning Structured Sparsity in Deep Neural Networks" (arXiv
+    1608.03665, equation 4): it draws whole filters to zero, not single weights.
+
+    Args:
+      kernels: e.g. `[kh, kw, c_in, c_out]`; a depthwise one has its filters on axis 2.
+      factor: of the loss, at least 0.
+      axis: of the filters.
+
+    Raises:
+      OptionError: if the factor is negative.
+      GraphError: if there are no kernels.
+    """
+    norms = [_filter_norms(kernel, axis) for kernel in kernels]
+    return _scaled_sum(norms, factor, 'kernels')
+
+
+def l1_of_scales(
+    factor: float, gammas: Optional[Iterable[tf.Variable]] = None
+) -> tf.Tensor:
+    """Sum of the magnitudes of batch-norm scales.
+
+    Liu et al., "Learning Efficient Convolutional Networks through Network Slimming"
+    (arXiv 1708.06519, equation 1).
+
+    Args:
+      factor: of the loss, at least 0.
+      gammas: the scales; None: all trainable variables named `gamma`.
+
+    Raises:
+      OptionError: if the factor is negative.
+      GraphError: if there are no scales.
+    """
+    if gammas is None:
+        keys = live.by_key(tf.trainable_variables())
+        scales = [key for key in keys if key.rpartition('/')[2] == 'gamma']
+        gammas = [part.variable for key in scales for part in keys[key]]
+    return _scaled_sum([tf.abs(gamma) for gamma in gammas], factor, 'scales')
+
+
+def growing_penalty(
+    plan: Plan, delta: float, every_steps: int, ceiling: float
+) -> tf.Tensor:
+    """Half the squares of what a plan zeroes, by a factor that grows; nothing else.
+
+    Wang et al., "Neural Pruning via Growing Regularization" (arXiv 2012.09243): the
+    factor is `delta` at first and grows by `delta` every few steps, up to `ceiling`.
+    The planned filters fade while the others learn to do without them.
+
+    Args:
+      plan: which channels are to go.
+      delta: what the factor grows by.
+      every_steps: global steps between two growths.
+      ceiling: largest factor.
+
+    Raises:
+      OptionError: on a number out of range.
+      PlanError: if the plan is for another graph.
+      WorkflowError: without a global step.
+    """
+    if delta <= 0 or every_steps < 1 or ceiling < delta:
+        raise OptionError(
+            f'delta is {delta}, every_steps {every_steps}, ceiling {ceiling}; expected '
+            'delta > 0, every_steps >= 1 and ceiling >= delta.'
+        )
+    step = tf.train.get_global_step()
+    if step is None:
+        raise WorkflowError(
+            'The penalty grows with the global step and the graph has none. Call '
+            'tf.train.get_or_create_global_step() first.'
+        )
+    growths = tf.cast(tf.floordiv(step, every_steps) + 1, tf.float32)
+    factor = tf.minimum(delta * growths, ceiling)
+    return 0.5 * factor * tf.add_n(_planned_squares(plan) or [tf.zeros([])])
+
+
+def _planned_squares(plan: Plan) -> List[tf.Tensor]:
+    """Per variable or part the sum of squares at the cuts."""
+    parts = live.by_key(tf.global_variables())
+    live.check_fits(plan, live.shapes_of(parts))
+    # Where the cuts of two axes cross, a weight still counts once.
+    kept = {key: [tf.ones([])] * len(parts[key]) for key in _zeroed(plan)}
+    for (key, axis), mask in eraser.masks(plan, live.shapes_of(parts)).items():
+        for number, part in enumerate(parts[key]):
+            start, size = part.offset[axis], part.shape[axis]
+            shape = [size if a == axis else 1 for a in range(len(part.shape))]
+            stays = tf.constant(~mask[start : start + size], tf.float32, shape)
+            kept[key][number] *= stays
+    return [
+        tf.reduce_sum((1.0 - stays) * tf.square(tf.cast(part.variable, tf.float32)))
+        for key, found in kept.items()
+        for part, stays in zip(parts[key], found)
+    ]
+
+
+def _zeroed(plan: Plan) -> List[str]:
+    return list(dict.fromkeys(cut.variable for cut in plan.zeroed_cuts))
+
+
+def _filter_norms(kernel: tf.Variable, axis: int) -> tf.Tensor:
+    rank = len(kernel.shape)
+    others = [a for a in range(rank) if a != axis % rank]
+    squares = tf.reduce_sum(tf.square(tf.cast(kernel, tf.float32)), others)
+    # The gradient of a root at 0 is infinite; times 0 it would be NaN.
+    is_zero = tf.equal(squares, 0.0)
+    roots = tf.sqrt(tf.where(is_zero, tf.ones_like(squares), squares))
+    return tf.where(is_zero, tf.zeros_like(squares), roots)
+
+
+def _scaled_sum(values: List[tf.Tensor], factor: float, what: str) -> tf.Tensor:
+    if factor < 0:
+        raise OptionError(f'The factor is {factor}; expected at least 0.')
+    if not values:
+        raise GraphError(
+            f'There are no {what} to regularize. Build the network first, or give them.'
+        )
+    sums = [tf.reduce_sum(tf.cast(value, tf.float32)) for value in values]
+    return factor * tf.add_n(sums)
