@@ -6,7 +6,7 @@ assignment that updates a variable with it.
 
 from __future__ import annotations
 
-from typing import FrozenSet, Optional, Set
+from typing import FrozenSet, Iterable, Optional, Set
 
 import tensorflow.compat.v1 as tf
 
@@ -40,8 +40,12 @@ _UPDATE_PATH = frozenset(
         'Merge',
     )
 )
-# A mean that is only displayed is averaged too, so fewer ops lead there.
-_MEAN_PATH = frozenset(('Cast', 'Mul', 'Sub', 'Switch', 'Merge'))
+_READS = ('Identity', 'ReadVariableOp')
+# What batch renormalization and the like do with statistics that they average.
+_OTHER_USES = frozenset(
+    ('Maximum', 'Minimum', 'RealDiv', 'Relu', 'Rsqrt', 'Sqrt', 'Square')
+)
+_DIFFERENCES = ('SquaredDifference', 'Square')
 
 
 def is_training(node: tf.NodeDef) -> bool:
@@ -75,14 +79,15 @@ def moving_statistic(view: view_lib.GraphView, node: tf.NodeDef, output: int) ->
 def average_of(view: view_lib.GraphView, ref: TensorRef) -> Optional[str]:
     """The variable that averages a mean over the batch; None if `ref` is no such mean.
 
-    This is batch norm that is not fused.
+    This is batch norm that is not fused. What else a mean updates, a weight by its
+    gradient for one, does not count: a new average is made of the old one.
 
     Raises:
       GraphError: if several variables do.
     """
     if not _is_batch_mean(view, ref):
         return None
-    found = _averages(view, ref, _MEAN_PATH)
+    found = _averages(view, ref, _UPDATE_PATH, of_itself=True)
     if len(found) > 1:
         raise GraphError(
             f'The batch statistic {ref.node!r} is averaged by {len(found)} '
@@ -92,10 +97,48 @@ def average_of(view: view_lib.GraphView, ref: TensorRef) -> Optional[str]:
     return found.pop() if found else None
 
 
+def check_none_left(view: view_lib.GraphView, used: Iterable[str]) -> None:
+    """Checks that no statistic is left that the training averages in some other form.
+
+    Args:
+      view: of the training graph.
+      used: names of the nodes that inference still needs.
+
+    Raises:
+      GraphError: names the statistics.
+    """
+    left = []
+    for name in used:
+        ref, path = TensorRef(name, 0), _UPDATE_PATH | _OTHER_USES
+        is_variance = _is_variance(view, ref)
+        if is_variance:
+            # Means over parts of the batch are averaged first.
+            path |= {'Mean'}
+        is_statistic = is_variance or _is_batch_mean(view, ref)
+        if is_statistic and _averages(view, ref, path, of_itself=True):
+            left.append(name)
+    if left:
+        raise GraphError(
+            f'Batch statistics {names.quoted(sorted(left))} are averaged in training, '
+            'in a form that is not known (batch renormalization, virtual batches). '
+            'Give the inference meta graph instead of the training one.'
+        )
+
+
 def _averages(
-    view: view_lib.GraphView, ref: TensorRef, path: FrozenSet[str]
+    view: view_lib.GraphView,
+    ref: TensorRef,
+    path: FrozenSet[str],
+    of_itself: bool = False,
 ) -> Set[str]:
-    """The variables that a tensor updates by way of ops of some types."""
+    """The variables that a tensor updates by way of ops of some types.
+
+    Args:
+      view: of the training graph.
+      ref: the tensor.
+      path: types of ops.
+      of_itself: only variables whose new value depends on the old one.
+    """
     found: Set[str] = set()
     edges = view.consumers(ref.node)
     stack = [edge.node for edge in edges if edge.output == ref.output]
@@ -106,10 +149,45 @@ def _averages(
             continue
         seen.add(node.name)
         if node.op in ASSIGN_OPS:
-            found.add(_variable_behind(view, node.input[0]))
+            variable = _variable_behind(view, node.input[0])
+            if not of_itself or _reads(view, node, variable, path):
+                found.add(_debiased(view, variable))
         elif node.op in path:
             stack += [edge.node for edge in view.consumers(node.name)]
     return found
+
+
+def _reads(
+    view: view_lib.GraphView, assign: tf.NodeDef, variable: str, path: FrozenSet[str]
+) -> bool:
+    """Whether the value that is assigned to a variable is made of the variable."""
+    stack = [names.node_name(assign.input[1])]
+    seen: Set[str] = set()
+    while stack:
+        node = view.node(stack.pop())
+        if node.name == variable:
+            return True
+        if node.name not in seen and (node.op in path or node.op in _READS):
+            seen.add(node.name)
+            stack += [ref.node for ref in view_lib.data_inputs(node)]
+    return False
+
+
+def _debiased(view: view_lib.GraphView, variable: str) -> str:
+    """The variable that holds an average without the bias of its start at zero.
+
+    That is `zero_debias`: `average -= average - biased / (1 - decay ** steps)`.
+    """
+    stack = view.consumers(variable)
+    while stack:
+        edge, *stack = stack
+        if edge.node.op in _READS or edge.node.op in ASSIGN_OPS:
+            stack += view.consumers(edge.node.name)
+        elif edge.node.op == 'RealDiv' and edge.position == 0:
+            quotient = TensorRef(edge.node.name, 0)
+            for found in _averages(view, quotient, frozenset(('Sub',))):
+                return found
+    return variable
 
 
 def _variable_behind(view: view_lib.GraphView, name: str) -> str:
@@ -130,3 +208,10 @@ def _is_batch_mean(view: view_lib.GraphView, ref: TensorRef) -> bool:
     if axes.op != 'Const' or view.shape(ref) == ():
         return False
     return 0 in tf.make_ndarray(axes.attr['value'].tensor)
+
+
+def _is_variance(view: view_lib.GraphView, ref: TensorRef) -> bool:
+    """Whether a tensor is a mean square with more than one value."""
+    node = view.node(ref.node)
+    is_mean_square = node.op == 'Mean' and view.inputs(node)[0].op in _DIFFERENCES
+    return is_mean_square and view.shape(ref) != ()

@@ -85,8 +85,8 @@ def inference_model(
       input_map: tensor name in the graph -> what replaces it: a placeholder tensor (its
         name, type and shape are taken) or the name for a new placeholder. None: the
         input pipeline is found and replaced.
-      deterministic: refuse random ops that are no dropout. Not needed where the graph
-        is only traced, not run.
+      deterministic: refuse random ops that are no dropout, and batch statistics in a
+        form that is not known. Not needed where the graph is only traced, not run.
 
     Returns:
       A `Model` whose nodes keep their names.
@@ -114,6 +114,7 @@ def inference_model(
     _refuse_calls(inlined.refused, visited)
     if deterministic:
         _refuse_random(view, visited)
+        batch_norm.check_none_left(view, visited)
     model = model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
     conditionals.check_remaining(model.graph_def)
     return model
@@ -242,7 +243,25 @@ class _Rewriter:
         if ref not in self._redirected and self._is_original(ref.node):
             variable = batch_norm.average_of(self._view, ref)
             if variable is not None:
-                self._redirected[ref] = self._read(variable)
+                self._redirected[ref] = self._shaped_like(ref, variable)
+
+    def _shaped_like(self, ref: TensorRef, variable: str) -> str:
+        """The value of an average, in the shape of a moment that keeps dimensions."""
+        read = self._read(variable)
+        wanted = self._view.shape(ref)
+        proto = view_lib.attribute(self._view.node(variable), 'shape').shape
+        if wanted == view_lib.shape_from_proto(proto):
+            return read
+        if wanted is None or None in wanted:
+            raise GraphError(
+                f'The batch statistic {str(ref)!r} has the shape {wanted}; expected '
+                f'one that is known, as its average {variable!r} must get it. Give the '
+                'inference meta graph instead of the training one.'
+            )
+        base = self._free_name(f'{ref.node}/average')
+        self._names.add(base)
+        self._added += _reshaped(base, read, self._view.node(variable), wanted)
+        return base
 
     def _free_name(self, base: str) -> str:
         name, count = base, 0
@@ -329,6 +348,20 @@ def placeholder(
     node.attr['shape'].shape.CopyFrom(proto)
     node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(proto)
     return node
+
+
+def _reshaped(
+    name: str, source: str, typed: tf.NodeDef, shape: view_lib.Shape
+) -> List[tf.NodeDef]:
+    """A Reshape and the constant with its shape; `typed` has the element type."""
+    sizes = tf.NodeDef(name=f'{name}/shape', op='Const')
+    sizes.attr['dtype'].type = tf.int32.as_datatype_enum
+    proto = tf.make_tensor_proto(list(shape), tf.int32)
+    sizes.attr['value'].tensor.CopyFrom(proto)
+    node = tf.NodeDef(name=name, op='Reshape', input=[source, sizes.name])
+    node.attr['T'].CopyFrom(typed.attr['dtype'])
+    node.attr['Tshape'].type = tf.int32.as_datatype_enum
+    return [sizes, node]
 
 
 def _identity(node: tf.NodeDef, source: TensorRef) -> tf.NodeDef:
