@@ -24,7 +24,7 @@ from absl import flags
 # A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tf1pruning import files, plan_json
+from tf1pruning import files, names, plan_json
 from tf1pruning.graph import freeze
 from tf1pruning.report import text
 from tf1pruning.surgery.choice import Options
@@ -53,6 +53,12 @@ flags.DEFINE_bool(
     False,
     'Remove what the plan says even where it is not zero (any more).',
 )
+flags.DEFINE_bool(
+    'verify', True, 'Run the stripped network and the original, and compare them.'
+)
+flags.DEFINE_bool(
+    'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
+)
 flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 flags.mark_flag_as_required('output_dir')
 
@@ -66,11 +72,19 @@ def main() -> None:
     options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())
-    result = stripping.strip_source(source, plan, options=options)
+    result = stripping.strip_source(
+        source,
+        plan,
+        verified=FLAGS.verify,
+        options=options,
+        allow_unsafe=FLAGS.allow_unsafe_ops,
+    )
     pb_path = _write(source, result)
     print(_table(result))
     print(stripping.summary_line(result))
     print(_sizes(result, pb_path))
+    if source.unused_keys:
+        print(f'Not used by the network: {names.quoted(source.unused_keys)}.')
 
 
 def _write(source: loading.Source, result: stripping.Result) -> str:

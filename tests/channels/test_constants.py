@@ -12,7 +12,7 @@ from tests import networks
 from tests.channels import cases, families, tracing
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import constants
-from tf1pruning.graph import view as view_lib
+from tf1pruning.graph import importing
 from tf1pruning.graph.freeze import freeze
 from tf1pruning.names import TensorRef
 
@@ -59,7 +59,7 @@ def test_constant_channels_have_that_value_for_every_input(row):
 
 
 def fetch(frozen, refs, feeds):
-    with tf.Session(graph=view_lib.import_graph(frozen)) as session:
+    with tf.Session(graph=importing.import_graph(frozen)) as session:
         return session.run([str(ref) for ref in refs], feeds)
 
 

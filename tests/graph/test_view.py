@@ -166,11 +166,3 @@ def test_a_view_holds_its_nodes():
     assert 'left' in view
     assert 'left:0' not in view
     assert names_of(view)[0] == 'input'
-
-
-def test_a_graph_that_tensorflow_refuses_is_an_error_with_its_words():
-    graph_def = tf.GraphDef()
-    graph_def.node.add(name='a', op='NoSuchOp')
-
-    with pytest.raises(GraphError, match=r'TensorFlow refuses the graph.*NoSuchOp'):
-        view_lib.import_graph(graph_def)

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -41,7 +42,7 @@ def check(
 def _inferred(
     graph_def: tf.GraphDef, outputs: Mapping[str, Optional[view_lib.Shape]]
 ) -> Dict[str, Optional[view_lib.Shape]]:
-    graph = view_lib.import_graph(graph_def)
+    graph = importing.import_graph(graph_def)
     return {
         name: view_lib.shape_from_proto(
             graph.get_tensor_by_name(str(TensorRef(name, 0))).shape.as_proto()

@@ -14,6 +14,7 @@ from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import importing
 from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
@@ -157,25 +158,13 @@ class GraphView:
         return self._import().get_tensor_by_name(str(ref)).dtype.base_dtype
 
     def _imported_shape(self, ref: TensorRef) -> Optional[Shape]:
-        tensor = self._import().get_tensor_by_name(str(ref))
+        try:
+            tensor = self._import().get_tensor_by_name(str(ref))
+        except KeyError:  # A further output of an unknown op.
+            return None
         return shape_from_proto(tensor.shape.as_proto())
 
     def _import(self) -> tf.Graph:
         if self._imported is None:
-            self._imported = import_graph(self.graph_def)
+            self._imported = importing.import_for_shapes(self.graph_def)
         return self._imported
-
-
-def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
-    """Imports a GraphDef into a fresh graph, so that TensorFlow infers its shapes.
-
-    Raises:
-      GraphError: with TensorFlow's own message, if it refuses the graph.
-    """
-    graph = tf.Graph()
-    try:
-        with graph.as_default():
-            tf.import_graph_def(graph_def, name='')
-    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
-        raise GraphError(f'TensorFlow refuses the graph: {error}') from error
-    return graph

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import VerificationError
+from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
 
 TOLERANCE = 1e-5
@@ -119,7 +120,7 @@ def run(
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
     """
-    graph = view_lib.import_graph(graph_def)
+    graph = importing.import_graph(graph_def)
     try:
         with tf.Session(graph=graph) as session:
             return session.run(

@@ -26,9 +26,11 @@ def model_arrays(model: Model, checkpoint: Arrays) -> Dict[str, np.ndarray]:
     shapes = checkpoint.shapes
     missing = sorted({v.key for v in model.variables} - set(shapes))
     if missing:
+        extra = sorted(set(shapes) - {v.key for v in model.variables})
         raise CheckpointError(
             f'The graph has variables that the checkpoint lacks: '
             f'{names.quoted(missing)}. Do the graph and the checkpoint belong together?'
+            f' Only in the checkpoint: {names.quoted(extra) or "nothing"}.'
         )
     wrong = [
         f'{v.key!r} is {shapes[v.key]} in the checkpoint and {v.full_shape} in the '

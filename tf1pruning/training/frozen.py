@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf import message
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import view as view_lib
+from tf1pruning.graph import importing
 
 
 class FrozenModel:
@@ -32,7 +32,7 @@ class FrozenModel:
         input_node: str = 'input',
         output_node: str = 'output',
     ):
-        graph = view_lib.import_graph(_read(pb_path))
+        graph = importing.import_graph(_read(pb_path))
         try:
             self._input = graph.get_tensor_by_name(f'{input_node}:0')
             self._output = graph.get_tensor_by_name(f'{output_node}:0')

@@ -13,11 +13,12 @@ from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels import uses
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt import slots
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, losses, meta_graph, rewrite
+from tf1pruning.graph import inference, losses, meta_graph, rewrite, unsafe
 from tf1pruning.graph.model import Model
 from tf1pruning.surgery import weights
 
@@ -34,6 +35,7 @@ class Source:
       model: inference graph.
       trace: where its channels live.
       groups: groups of its channels.
+      unsafe_ops: nodes before its outputs that write files or call Python.
     """
 
     variables: Arrays
@@ -41,6 +43,14 @@ class Source:
     model: Model
     trace: uses.Trace
     groups: Tuple[groups_lib.Group, ...]
+    unsafe_ops: Tuple[str, ...]
+
+    @property
+    def unused_keys(self) -> List[str]:
+        """What the checkpoint holds besides the model's variables and their slots."""
+        own = set(self.weight_keys)
+        known = own | set(slots.find_slots(self.variables.shapes, own))
+        return sorted(set(self.variables.shapes) - known)
 
     @property
     def weight_keys(self) -> List[str]:
@@ -114,7 +124,7 @@ def load_source(
     variables = Checkpoint(checkpoint)
     graph = meta_graph.read_meta_graph(meta_path or variables.meta_path)
     model = inference.inference_model(graph, outputs, input_map)
-    return _source(variables, variables.prefix, model)
+    return _source(variables, variables.prefix, model, graph)
 
 
 def source_of(
@@ -138,7 +148,7 @@ def source_of(
     """
     model = inference.inference_model(graph, outputs)
     values = Averaged(variables) if use_moving_averages else variables
-    return _source(values, path, model)
+    return _source(values, path, model, graph)
 
 
 def load_for_planning(
@@ -169,12 +179,17 @@ def load_for_planning(
     graph = meta_graph.read_meta_graph(variables.meta_path)
     starts = _outputs_or_losses(graph, outputs)
     model = inference.inference_model(graph, starts, deterministic=False)
-    return _source(variables, variables.prefix, model)
+    return _source(variables, variables.prefix, model, graph)
 
 
-def _source(variables: Arrays, path: str, model: Model) -> Source:
+def _source(
+    variables: Arrays, path: str, model: Model, graph: tf.MetaGraphDef
+) -> Source:
     trace = trace_lib.trace(model)
-    return Source(variables, path, model, trace, groups_lib.find_groups(trace))
+    pipeline = inference.PIPELINE_OPS - unsafe.PYTHON_OPS
+    found = unsafe.find_unsafe(graph.graph_def, model.outputs, pipeline)
+    groups = groups_lib.find_groups(trace)
+    return Source(variables, path, model, trace, groups, found)
 
 
 def _outputs_or_losses(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Sequence[str]:

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
-from tf1pruning.errors import OutputError
+from tf1pruning.errors import GraphError, OutputError
 from tf1pruning.graph import freeze, lint, meta_graph
 from tf1pruning.names import TensorRef
 from tf1pruning.plan import Plan
@@ -50,6 +50,7 @@ def strip_source(
     prunable: Collection[str] = (),
     verified: bool = True,
     options: Options = strip_lib.EXACT,
+    allow_unsafe: bool = False,
 ) -> Result:
     """Strips a model and runs it against the original.
 
@@ -60,13 +61,21 @@ def strip_source(
       verified: whether to check the stripped graph and to run both networks on random
         input.
       options: what may go.
+      allow_unsafe: whether the graph may write files or call Python.
 
     Raises:
+      GraphError: if it would, and may not.
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
         nothing was removed that changes them.
     """
+    if source.unsafe_ops and not allow_unsafe:
+        raise GraphError(
+            'The outputs depend on ops that write files or call Python: '
+            f'{", ".join(source.unsafe_ops)}. Nothing was run. Name output nodes '
+            'that do not need them, or give --allow_unsafe_ops to insist.'
+        )
     arrays = source.arrays()
     stripped = strip_lib.strip(source.trace, source.groups, arrays, plan, options)
     reference = freeze.freeze(source.model, arrays)

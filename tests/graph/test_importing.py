@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import importing
+from tf1pruning.graph.importing import UnknownOpError
+from tf1pruning.graph.view import GraphView
+from tf1pruning.names import TensorRef
+
+
+def with_unknown():
+    """input -> conv-like reshape -> Fancy (two outputs) -> Fancier -> output."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [2, 4], 'input')
+        x = tf.reshape(x, [8], 'known')
+        a, b = tf.unstack(tf.reshape(x, [2, 4]), name='fancy')
+        tf.identity(tf.add(a, b, name='fancier'), name='output')
+    graph_def = graph.as_graph_def()
+    for node in graph_def.node:
+        if node.name in ('fancy', 'fancier'):
+            node.op = node.name.capitalize()
+    return graph_def
+
+
+def test_a_graph_that_tensorflow_refuses_is_an_error_with_its_words():
+    graph_def = tf.GraphDef()
+    graph_def.node.add(name='a', op='Identity', input=['gone'])
+
+    with pytest.raises(GraphError, match=r'TensorFlow refuses the graph.*gone'):
+        importing.import_graph(graph_def)
+
+
+def test_an_unknown_op_is_named_with_its_nodes():
+    with pytest.raises(UnknownOpError, match=r"op 'Fanc.*' of 'fanc.*--noverify"):
+        importing.import_graph(with_unknown())
+
+
+def test_shapes_are_known_up_to_an_unknown_op():
+    graph_def = with_unknown()
+    before = graph_def.SerializeToString(deterministic=True)
+    view = GraphView(graph_def)
+
+    assert view.shape(TensorRef('known', 0)) == (8,)
+    assert view.shape(TensorRef('fancy', 0)) is None
+    assert view.shape(TensorRef('fancy', 1)) is None
+    assert view.shape(TensorRef('output', 0)) is None
+    assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_a_damaged_graph_is_refused_beside_unknown_ops():
+    graph_def = with_unknown()
+    graph_def.node.add(name='a', op='Identity', input=['gone'])
+
+    with pytest.raises(GraphError, match=r'refuses the graph.*gone'):
+        importing.import_for_shapes(graph_def)
