@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import view as view_lib
+from tf1pruning.graph import importing
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost
 from tf1pruning.surgery import soft, verify
@@ -108,7 +108,7 @@ def latency(source: Source, plan: Plan) -> float:
     """
     frozen = stripping.strip_source(source, plan, verified=False).frozen
     feeds = verify.random_inputs(frozen, seed=0)
-    graph = view_lib.import_graph(frozen)
+    graph = importing.import_graph(frozen)
     # Without values handed back, only the network is timed.
     fetches = [graph.get_operation_by_name(name) for name in source.model.outputs]
     seconds = []
