@@ -1,8 +1,9 @@
 """What `PruningHook` costs: MobileNetV2 1.0/224, batch 32, half of the inner filters.
 
-The trainings take turns, one step each, so that a slow moment of the machine hits all
-of them alike. Where the share is smaller than the noise of the steps, the time of the
-zeroing alone, which is measured too, says more. The goal: at most 2 % of a step.
+Seconds are those of the processors, all threads together, which other programs on the
+machine disturb less than the clock. The trainings take turns, one step each. Where the
+share is smaller than the noise of the steps, the zeroing alone, which is measured too,
+says more. The goal: at most 2 % of a step.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ZEROING = 'zeroing alone'
 
 
 def run(runs: int) -> Dict[str, Any]:
-    """Median seconds of a training step with and without the hook."""
+    """Median processor seconds of a training step with and without the hook."""
     plan = _plan()
     trainings = {variant: _Training(plan, variant) for variant in VARIANTS}
     seconds: Dict[str, List[float]] = {name: [] for name in (*VARIANTS, ZEROING)}
@@ -99,18 +100,18 @@ class _Training:
             self._session = tf.train.MonitoredSession(hooks=hooks)
 
     def step(self) -> float:
-        """Seconds of one training step."""
-        started = time.perf_counter()
+        """Processor seconds of one training step."""
+        started = time.process_time()
         self._session.run(self._train)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     def zero(self) -> float:
-        """Seconds of writing the zeros, in a call of its own."""
+        """Processor seconds of writing the zeros, in a call of its own."""
 
         def call(step_context: Any) -> float:
-            started = time.perf_counter()
+            started = time.process_time()
             step_context.session.run(self._zero)
-            return time.perf_counter() - started
+            return time.process_time() - started
 
         return self._session.run_step_fn(call)
 

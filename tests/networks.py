@@ -6,7 +6,7 @@ random: gamma, beta, moving mean, (positive) moving variance, biases and slots.
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -18,6 +18,14 @@ CLASSES = 5
 EXPANDED = 24
 SQUEEZED = 4
 STEM = 8
+BLOCK = 'net/expanded_conv_1'
+_WIDTHS = {
+    'net/Conv/conv': STEM,
+    f'{BLOCK}/expand/conv': EXPANDED,
+    f'{BLOCK}/project/conv': STEM,
+    'SE1/reduce': SQUEEZED,
+    'SE1/expand': STEM,
+}
 
 ACTIVATIONS = {
     'relu': tf.nn.relu,
@@ -28,6 +36,7 @@ ACTIVATIONS = {
 OPTIMIZERS = {
     'momentum': lambda: tf.train.MomentumOptimizer(0.01, 0.9),
     'adam': lambda: tf.train.AdamOptimizer(0.001),
+    'rmsprop': lambda: tf.train.RMSPropOptimizer(0.001, momentum=0.9),
 }
 
 
@@ -39,6 +48,8 @@ def inverted_residual_net(
     optimizer: Optional[str] = None,
     pipeline: bool = False,
     squeeze_excite: bool = True,
+    widths: Optional[Mapping[str, int]] = None,
+    dropout: float = 0.3,
 ) -> tf.Graph:
     """Stem, one inverted-residual block, `SE1`, global pool, dense, `output`.
 
@@ -49,6 +60,8 @@ def inverted_residual_net(
       optimizer: a key of `OPTIMIZERS`; adds loss, slots and collection `train_op`.
       pipeline: images from a tf.data iterator instead of the placeholder `input`.
       squeeze_excite: whether there is a block `SE1`.
+      widths: scope of a convolution -> its filters, where they are other than usual.
+      dropout: rate of the dropout in training.
 
     Returns:
       A new graph. Input `[n, 8, 8, 3]`, node `output` `[n, 5]`.
@@ -57,9 +70,11 @@ def inverted_residual_net(
         tf.set_random_seed(0)
         images, labels = _pipeline() if pipeline else _placeholders()
         with tf.variable_scope('', use_resource=resource):
-            x = _block(images, ACTIVATIONS[activation], is_training)
-            x = _squeeze_excite(x) if squeeze_excite else x
-            logits = _head(x, is_training)
+            width = _WIDTHS.copy()
+            width.update(widths or {})
+            x = _block(images, ACTIVATIONS[activation], is_training, width)
+            x = _squeeze_excite(x, width) if squeeze_excite else x
+            logits = _head(x, dropout if is_training else 0.0)
             if optimizer is not None:
                 _train(logits, labels, OPTIMIZERS[optimizer]())
         return graph
@@ -82,7 +97,7 @@ def random_array(
     generator: np.random.RandomState, name: str, shape: Sequence[int]
 ) -> np.ndarray:
     """A random array that suits the role that a variable's name tells."""
-    if 'variance' in name or 'Adam_1' in name:
+    if 'variance' in name or name.endswith(('Adam_1', '/RMSProp')):
         return generator.uniform(0.5, 2.0, shape)
     if name.endswith('_power'):
         return generator.uniform(0.5, 0.9, shape)
@@ -145,36 +160,36 @@ def _pipeline():
     return iterator.get_next()
 
 
-def _block(images, activation, is_training):
+def _block(images, activation, is_training, width):
     with tf.variable_scope('net'):
         with tf.variable_scope('Conv'):
-            x = conv(images, STEM, 3, use_bias=False)
+            x = conv(images, width['net/Conv/conv'], 3, use_bias=False)
             x = tf.nn.relu6(batch_norm(x, is_training))
         with tf.variable_scope('expanded_conv_1'):
             with tf.variable_scope('expand'):
-                y = conv(x, EXPANDED, use_bias=False)
+                y = conv(x, width[f'{BLOCK}/expand/conv'], use_bias=False)
                 y = activation(batch_norm(y, is_training))
             with tf.variable_scope('depthwise'):
                 y = activation(batch_norm(depthwise(y), is_training))
             with tf.variable_scope('project'):
-                y = conv(y, STEM, use_bias=False)
+                y = conv(y, width[f'{BLOCK}/project/conv'], use_bias=False)
                 y = batch_norm(y, is_training)
             return tf.add(x, y, name='add')
 
 
-def _squeeze_excite(x):
+def _squeeze_excite(x, width):
     with tf.variable_scope('SE1'):
         y = tf.reduce_mean(x, [1, 2], keepdims=True)
-        y = tf.nn.relu(conv(y, SQUEEZED, name='reduce'))
-        y = tf.sigmoid(conv(y, STEM, name='expand'))
+        y = tf.nn.relu(conv(y, width['SE1/reduce'], name='reduce'))
+        y = tf.sigmoid(conv(y, width['SE1/expand'], name='expand'))
         return tf.multiply(x, y, name='scale')
 
 
-def _head(x, is_training):
+def _head(x, dropout):
     with tf.variable_scope('Logits'):
         x = tf.reduce_mean(x, [1, 2])
-        if is_training:
-            x = tf.nn.dropout(x, rate=0.3)
+        if dropout:
+            x = tf.nn.dropout(x, rate=dropout)
         logits = tf.layers.dense(x, CLASSES, name='dense')
     return tf.identity(logits, name='output')
 

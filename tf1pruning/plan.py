@@ -15,6 +15,7 @@ from typing import (
     Collection,
     Dict,
     Iterable,
+    Mapping,
     Optional,
     Sequence,
     Set,
@@ -166,6 +167,43 @@ class Plan:
     def widths(self) -> Dict[str, int]:
         """Group name -> number of channels that stay."""
         return {group.name: group.kept for group in self.groups}
+
+    def layer_widths(self, shapes: Mapping[str, Tuple[int, ...]]) -> Dict[str, int]:
+        """Width after stripping of each layer that loses channels.
+
+        For one's own model code: built with these widths, the network fits the stripped
+        checkpoint by name. A layer that is not in the result keeps its width.
+
+        Args:
+          shapes: variable -> shape, before stripping (`Checkpoint.shapes`).
+
+        Returns:
+          Scope of the layer's kernel -> channels that the layer makes; the name of the
+          kernel instead, where several kernels lie in one scope.
+
+        Raises:
+          PlanError: names every layer that `shapes` lacks.
+        """
+        gone: Dict[Tuple[str, int], Set[int]] = {}
+        for cut in self.cuts:
+            if cut.role == PRODUCER:
+                gone.setdefault((cut.variable, cut.axis), set()).update(cut.indices)
+        missing = sorted({name for name, _ in gone} - set(shapes))
+        if missing:
+            raise PlanError(
+                f'No shapes are given for {names.quoted(missing)}. '
+                f'{names.did_you_mean(missing[0], shapes)} Give those of the network '
+                'that the plan was made for.'
+            )
+        scopes = collections.Counter(
+            map(names.parent_scope, {name for name, _ in gone})
+        )
+        widths = {}
+        for (name, axis), removed in gone.items():
+            scope = names.parent_scope(name)
+            layer = scope if scope and scopes[scope] == 1 else name
+            widths[layer] = shapes[name][axis] - len(removed)
+        return widths
 
 
 def check_mode(mode: str) -> None:

@@ -203,7 +203,7 @@ def _advice(sides: Iterable[str]) -> str:
     if found == {_CHECKPOINT}:
         return (
             'The checkpoint was stripped and the model was not: build the model with '
-            'the widths of the plan (Plan.widths).'
+            'the widths of the plan (Plan.layer_widths).'
         )
     if found == {_GRAPH, _CHECKPOINT}:
         return (
