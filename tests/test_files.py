@@ -118,3 +118,14 @@ def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path):
         files.write_text(str(tmp_path / 'plan.json'), 'x')
 
     assert os.listdir(tmp_path) == ['plan.json']
+
+
+def test_a_folder_takes_the_place_of_an_older_one(tmp_path):
+    for content in ('old', 'new'):
+        source = tmp_path / 'staged' / 'model'
+        source.mkdir(parents=True, exist_ok=True)
+        (source / content).write_text(content)
+        files.publish_folder(str(source), str(tmp_path / 'model'))
+
+    assert os.listdir(tmp_path / 'model') == ['new']
+    assert os.listdir(tmp_path / 'staged') == ['model.old']

@@ -95,6 +95,20 @@ def sync(path: str) -> None:
         os.close(descriptor)
 
 
+def publish_folder(source: str, target: str) -> None:
+    """Syncs the files in the folder `source` and renames it to `target`.
+
+    An older folder moves aside first, into the folder that holds `source`: a folder
+    cannot be renamed onto another one.
+    """
+    for base, _, found in os.walk(source):
+        for name in found:
+            sync(os.path.join(base, name))
+    if os.path.isdir(target):
+        os.replace(target, source + '.old')
+    os.replace(source, target)
+
+
 def write_bytes(path: str, data: bytes) -> None:
     """Writes a file as a whole.
 

@@ -8,9 +8,10 @@ no influence on the outputs (zero filters, say). The stripped network is run aga
 original on random input before anything is written. --tolerance and --allow_lossy
 remove more and change the outputs; by how much is measured and printed.
 
-The checkpoint may also be the folder of a SavedModel or a frozen graph. Written to
---output_dir: stripped.pb, stripped.ckpt with its meta graph if there are variables,
-report.json.
+The checkpoint may also be the folder of a SavedModel or a frozen graph. --formats says
+what is written to --output_dir: stripped.ckpt with its meta graph (if there are
+variables), stripped.pb, saved_model/, stripped.tflite; and always report.json. Each
+is loaded again and run against the original before it gets its name.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from absl import flags
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files, names, plan_json
-from tf1pruning.graph import freeze
+from tf1pruning.export import calibration, tflite
 from tf1pruning.report import text
 from tf1pruning.surgery.choice import Options
-from tf1pruning.workflow import command, inputs, loading, stripping
+from tf1pruning.workflow import command, exporting, inputs, loading, stripping
 
 FLAGS = flags.FLAGS
 
@@ -59,19 +60,29 @@ flags.DEFINE_bool(
 flags.DEFINE_bool(
     'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
 )
+flags.DEFINE_list(
+    'formats',
+    ['ckpt', 'pb'],
+    'What to write, some of: ckpt, pb, saved_model, tflite.',
+)
+flags.DEFINE_bool('quantize', False, 'Quantize the weights of the tflite file.')
+flags.DEFINE_string(
+    'calibration_data',
+    None,
+    'File (.npz) with one array per input, by name, its first axis the samples. The '
+    'tflite file then does all its arithmetic in 8-bit integers.',
+)
 flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 flags.mark_flag_as_required('output_dir')
-
-OUTPUTS = ('stripped.ckpt.index', 'stripped.pb', 'report.json', 'checkpoint')
 
 
 def main() -> None:
     """Strips as the flags say."""
-    targets = [os.path.join(FLAGS.output_dir, name) for name in OUTPUTS]
-    files.check_new(targets, FLAGS.overwrite)
+    files.check_new(exporting.targets(FLAGS.output_dir, FLAGS.formats), FLAGS.overwrite)
     options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())
+    export_options = _export_options(source)
     result = stripping.strip_source(
         source,
         plan,
@@ -79,23 +90,25 @@ def main() -> None:
         options=options,
         allow_unsafe=FLAGS.allow_unsafe_ops,
     )
-    pb_path = _write(source, result)
+    exports = exporting.export(source, result, FLAGS.output_dir, export_options)
+    fields = {**stripping.report(result), 'exports': exporting.report(exports)}
+    files.write_json(os.path.join(FLAGS.output_dir, exporting.REPORT), fields)
     print(_table(result))
     print(stripping.summary_line(result))
-    print(_sizes(result, pb_path))
+    print(_sizes(result))
+    print(exporting.table(exports))
     if source.unused_keys:
         print(f'Not used by the network: {names.quoted(source.unused_keys)}.')
+    exporting.check(exports)
 
 
-def _write(source: loading.Source, result: stripping.Result) -> str:
-    prefix = os.path.join(FLAGS.output_dir, 'stripped.ckpt')
-    pb_path = os.path.join(FLAGS.output_dir, 'stripped.pb')
-    if result.stripped.model.variables:
-        stripping.write_checkpoint(result, prefix, source)
-    freeze.write_frozen(pb_path, result.frozen)
-    report_path = os.path.join(FLAGS.output_dir, 'report.json')
-    files.write_json(report_path, stripping.report(result))
-    return pb_path
+def _export_options(source: loading.Source) -> exporting.Options:
+    samples = None
+    if FLAGS.calibration_data:
+        samples = calibration.read_samples(FLAGS.calibration_data, source.model)
+    return exporting.Options(
+        formats=tuple(FLAGS.formats), lite=tflite.Options(FLAGS.quantize, samples)
+    )
 
 
 def _table(result: stripping.Result) -> str:
@@ -112,13 +125,13 @@ def _table(result: stripping.Result) -> str:
     return '\n'.join(lines) or 'No channel can be removed.'
 
 
-def _sizes(result: stripping.Result, pb_path: str) -> str:
+def _sizes(result: stripping.Result) -> str:
     before, after = result.before, result.after
     return (
         f'parameters {before.parameters:,} -> {after.parameters:,}, '
         f'MACs {text.number(before.macs)} -> {text.number(after.macs)}, '
         f'frozen graph {result.reference.ByteSize():,} -> '
-        f'{os.path.getsize(pb_path):,} bytes: {pb_path}'
+        f'{result.frozen.ByteSize():,} bytes'
     )
 
 

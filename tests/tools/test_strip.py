@@ -224,3 +224,47 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(pruned, tmp_path):
     assert 'File too large' in done.stderr
     assert done.stderr.count('\n') == 1
     assert not (tmp_path / 'out').exists()
+
+
+def test_all_formats_are_written_and_in_table_and_report(pruned, tmp_path):
+    calibration = tmp_path / 'samples.npz'
+    np.savez(str(calibration), input=np.ones([4, 8, 8, 3]))
+    folder = tmp_path / 'out'
+
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={folder}',
+        '--formats=ckpt,pb,saved_model,tflite',
+        f'--calibration_data={calibration}',
+    )
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
+    exports = {each['format']: each for each in report['exports']}
+    assert list(exports) == ['ckpt', 'pb', 'saved_model', 'tflite']
+    for name in ('ckpt', 'pb', 'saved_model'):
+        assert exports[name]['max_difference_relative'] <= 1e-5
+    # Full integers are only reported.
+    assert exports['tflite']['max_difference_relative'] > 1e-5
+    assert (folder / 'saved_model' / 'saved_model.pb').exists()
+    assert str(folder / 'stripped.tflite') in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('flags', 'expected'),
+    [
+        (['--formats=onnx'], "expected some of 'ckpt', 'pb'"),
+        (['--quantize'], "add 'tflite'"),
+        (['--formats=tflite', '--calibration_data=no.npz'], 'cannot be read'),
+    ],
+)
+def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):
+    folder = tmp_path / 'out'
+
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}', f'--output_dir={folder}', *flags
+    )
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert expected in done.stderr
+    assert not folder.exists()

@@ -58,6 +58,13 @@ class Model:
         """A fresh index of the graph."""
         return view_lib.GraphView(self.graph_def)
 
+    @property
+    def required_inputs(self) -> Tuple[str, ...]:
+        """The inputs without a default, or all if each has one."""
+        view = self.view()
+        found = [name for name in self.inputs if view.node(name).op == 'Placeholder']
+        return tuple(found) or self.inputs
+
     def keys(self) -> Dict[str, str]:
         """Variable node name -> checkpoint key."""
         return {variable.node: variable.key for variable in self.variables}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -32,6 +32,21 @@ class Comparison:
     relative: float
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network answers.
+
+    Attributes:
+      outputs: names of its output nodes.
+      feeds: input node -> array.
+      values: one per output.
+    """
+
+    outputs: Tuple[str, ...]
+    feeds: Dict[str, np.ndarray]
+    values: Tuple[np.ndarray, ...]
+
+
 def compare(
     reference: tf.GraphDef, other: tf.GraphDef, outputs: Sequence[str], seed: int = 0
 ) -> Comparison:
@@ -41,17 +56,52 @@ def compare(
     becomes 2, any other unknown size 64.
 
     Raises:
-      VerificationError: if a graph does not run or gives NaN.
+      VerificationError: if a graph does not run, gives NaN or another shape.
     """
-    feeds = random_inputs(reference, seed)
-    expected = run(reference, outputs, feeds)
-    found = run(other, outputs, feeds)
-    absolute = relative = 0.0
-    for name, a, b in zip(outputs, expected, found):
-        if not np.all(np.isfinite(a)):
+    answers = answers_of(reference, outputs, seed)
+    return measure(answers, run(other, outputs, answers.feeds))
+
+
+def answers_of(
+    reference: tf.GraphDef, outputs: Sequence[str], seed: int = 0
+) -> Answers:
+    """What a frozen graph answers to random inputs (see `compare`).
+
+    Raises:
+      VerificationError: if it does not run or gives NaN.
+    """
+    return answers_to(reference, outputs, random_inputs(reference, seed))
+
+
+def answers_to(
+    reference: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> Answers:
+    """What a frozen graph answers to some inputs.
+
+    Raises:
+      VerificationError: if it does not run or gives NaN.
+    """
+    values = run(reference, outputs, feeds)
+    for name, value in zip(outputs, values):
+        if not np.all(np.isfinite(value)):
             raise VerificationError(
                 f'Output {name!r} is not finite on random input, before anything is '
                 'stripped. Name an output before the op that overflows.'
+            )
+    return Answers(tuple(outputs), dict(feeds), tuple(values))
+
+
+def measure(answers: Answers, found: Sequence[np.ndarray]) -> Comparison:
+    """The largest differences between the answers of a network and other ones.
+
+    Raises:
+      VerificationError: if they do not have the same shapes.
+    """
+    absolute = relative = 0.0
+    for name, a, b in zip(answers.outputs, answers.values, found):
+        if a.shape != b.shape:
+            raise VerificationError(
+                f'Output {name!r} had shape {a.shape} and now has {b.shape}.'
             )
         difference = float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0))
         scale = float(np.max(np.abs(a), initial=0.0))

@@ -50,7 +50,9 @@ def load(path: str, options: Options) -> Source:
             graph, options.signature
         )
         variables = Checkpoint(os.path.join(path, saved_model.VARIABLES_PREFIX))
-        return loading.source_of(graph, outputs, variables, path, averaged)
+        return loading.source_of(
+            graph, outputs, variables, path, averaged, options.signature
+        )
     if path.endswith('.pb'):
         graph = saved_model.read_frozen(path)
         outputs = options.outputs or saved_model.only_output(graph)

@@ -20,6 +20,7 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference, losses, meta_graph, rewrite, unsafe
 from tf1pruning.graph.model import Model
+from tf1pruning.graph.signature import DEFAULT_NAME, Signature, signature_of
 from tf1pruning.surgery import weights
 
 DEFAULT_OUTPUTS = ('output',)
@@ -36,6 +37,7 @@ class Source:
       trace: where its channels live.
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that write files or call Python.
+      signature: names of its inputs and outputs.
     """
 
     variables: Arrays
@@ -44,6 +46,7 @@ class Source:
     trace: uses.Trace
     groups: Tuple[groups_lib.Group, ...]
     unsafe_ops: Tuple[str, ...]
+    signature: Signature
 
     @property
     def unused_keys(self) -> List[str]:
@@ -133,6 +136,7 @@ def source_of(
     variables: Arrays,
     path: str,
     use_moving_averages: bool = False,
+    signature: str = DEFAULT_NAME,
 ) -> Source:
     """Traces a graph that has been read.
 
@@ -142,13 +146,14 @@ def source_of(
       variables: of the graph.
       path: of the model, for messages and to protect it.
       use_moving_averages: whether variables have the values of their averages.
+      signature: which one of the graph names inputs and outputs.
 
     Raises:
       GraphError: if the graph lacks an output or cannot be turned into inference.
     """
     model = inference.inference_model(graph, outputs)
     values = Averaged(variables) if use_moving_averages else variables
-    return _source(values, path, model, graph)
+    return _source(values, path, model, graph, signature)
 
 
 def load_for_planning(
@@ -183,13 +188,18 @@ def load_for_planning(
 
 
 def _source(
-    variables: Arrays, path: str, model: Model, graph: tf.MetaGraphDef
+    variables: Arrays,
+    path: str,
+    model: Model,
+    graph: tf.MetaGraphDef,
+    signature: str = DEFAULT_NAME,
 ) -> Source:
     trace = trace_lib.trace(model)
     pipeline = inference.PIPELINE_OPS - unsafe.PYTHON_OPS
     found = unsafe.find_unsafe(graph.graph_def, model.outputs, pipeline)
     groups = groups_lib.find_groups(trace)
-    return Source(variables, path, model, trace, groups, found)
+    named = signature_of(model, graph, signature)
+    return Source(variables, path, model, trace, groups, found, named)
 
 
 def _outputs_or_losses(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Sequence[str]:

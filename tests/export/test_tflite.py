@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests.export import made
+from tf1pruning.errors import OutputError, VerificationError
+from tf1pruning.export import tflite
+
+SAMPLES = {'input': np.random.RandomState(0).standard_normal([8, 8, 8, 3]).astype('f4')}
+CRASH = """See console for info.
+2026-01-01 10:00:00.1: F tensorflow/lite/toco/x.cc:9] Check failed: a != b
+Fatal Python error: Aborted
+
+Current thread 0x00007f4dae1a5b80 (most recent call first):
+  File "toco_from_protos.py", line 52 in execute
+Aborted
+"""
+
+
+def difference(folder, network):
+    """Largest difference to the network, over the scale of its answers."""
+    feeds = tflite.fitted(folder, {'input': made.IMAGE})
+    expected = made.answers(network, feeds['input'])
+    found = tflite.answers(folder, ['output'], feeds)[0]
+    assert found.shape == expected.shape
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def dense(units=64):
+    """Enough weights that TensorFlow Lite's quantizer does not skip them."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        x = tf.layers.dense(tf.reshape(x, [-1, 192]), units, tf.nn.relu)
+        tf.identity(tf.layers.dense(x, 5), name='output')
+    return made.network(graph)
+
+
+def test_a_float_file_gives_the_answers_of_the_network(tmp_path):
+    network = made.inverted_residual()
+    tflite.write(str(tmp_path), network, tflite.Options())
+
+    assert os.listdir(str(tmp_path)) == [tflite.NAME]
+    assert difference(str(tmp_path), network) < 1e-5
+
+
+def test_quantized_weights_take_a_quarter_of_the_bytes(tmp_path):
+    network = dense()
+    tflite.write(str(tmp_path), network, tflite.Options())
+    float_size = (tmp_path / tflite.NAME).stat().st_size
+    tflite.write(str(tmp_path), network, tflite.Options(quantize=True))
+
+    assert (tmp_path / tflite.NAME).stat().st_size < 0.4 * float_size
+    assert 1e-5 < difference(str(tmp_path), network) < 0.1
+
+
+def test_samples_make_all_arithmetic_8_bit(tmp_path):
+    network = dense()
+    tflite.write(str(tmp_path), network, tflite.Options(samples=SAMPLES))
+
+    interpreter = tf.lite.Interpreter(model_path=str(tmp_path / tflite.NAME))
+    interpreter.allocate_tensors()
+    types = {d['dtype'] for d in interpreter.get_tensor_details()}
+    assert np.int8 in types
+    assert interpreter.get_input_details()[0]['dtype'] == np.float32
+    assert difference(str(tmp_path), network) < 0.1
+
+
+def test_an_op_that_it_lacks_is_named(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [1, 2, 2], 'input')
+        tf.linalg.det(x, name='output')
+
+    with pytest.raises(OutputError, match='no operators for MatrixDeterminant'):
+        tflite.write(str(tmp_path), made.network(graph), tflite.Options())
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_unknown_sizes_are_refused_in_its_words(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, None, 3], 'input')
+        tf.nn.relu(x, name='output')
+
+    with pytest.raises(OutputError, match='only supported in the 1st dimension'):
+        tflite.write(str(tmp_path), made.network(graph), tflite.Options())
+
+
+def test_the_reason_of_a_crash_is_its_failed_check():
+    assert tflite.reason(CRASH).endswith('Check failed: a != b')
+    assert '\n' not in tflite.reason(CRASH)
+
+
+def test_an_empty_message_is_still_a_sentence():
+    assert tflite.reason('') == 'the converter gives no reason.'
+
+
+def test_a_damaged_file_does_not_pass(tmp_path):
+    (tmp_path / tflite.NAME).write_bytes(b'nothing')
+
+    with pytest.raises(VerificationError, match='does not load and run'):
+        tflite.answers(str(tmp_path), ['output'], {'input': made.IMAGE})

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.tools import models
+from tests.workflow import trained
+from tf1pruning.errors import OptionError, OutputError, VerificationError
+from tf1pruning.export import tflite
+from tf1pruning.workflow import exporting, inputs, stripping
+
+ALL = exporting.Options(formats=exporting.FORMATS)
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp('source'))
+    return inputs.load(
+        models.saved_model(folder, models.checkpoint(folder)), inputs.Options()
+    )
+
+
+@pytest.fixture(scope='module')
+def result(source):
+    return stripping.strip_source(source)
+
+
+def determinant(folder):
+    """A source that TensorFlow Lite has no operator for."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [1, 2, 2], 'input')
+        tf.multiply(tf.linalg.det(x), tf.get_variable('w', []), name='output')
+    prefix = networks.save(graph, os.path.join(str(folder), 'model'))
+    return inputs.load(prefix, inputs.Options(outputs=('output',)))
+
+
+def spoiled(result):
+    """A result whose arrays are not those of its frozen graph."""
+    arrays = {name: array + 1 for name, array in result.stripped.arrays.items()}
+    return dataclasses.replace(
+        result, stripped=dataclasses.replace(result.stripped, arrays=arrays)
+    )
+
+
+def test_every_format_is_written_and_measured(source, result, tmp_path):
+    found = exporting.export(source, result, str(tmp_path), ALL)
+
+    assert [each.format for each in found] == ['ckpt', 'pb', 'saved_model', 'tflite']
+    assert all(each.comparison.relative <= 1e-5 for each in found)
+    assert sorted(os.listdir(str(tmp_path))) == [
+        'checkpoint',
+        'saved_model',
+        'stripped.ckpt.data-00000-of-00001',
+        'stripped.ckpt.index',
+        'stripped.ckpt.meta',
+        'stripped.pb',
+        'stripped.tflite',
+    ]
+    assert found[1].size == (tmp_path / 'stripped.pb').stat().st_size
+
+
+def test_the_signature_of_the_input_is_kept(source, result, tmp_path):
+    exporting.export(
+        source, result, str(tmp_path), exporting.Options(formats=('saved_model',))
+    )
+
+    again = inputs.load(str(tmp_path / 'saved_model'), inputs.Options())
+    assert [name for name, _ in again.signature.inputs] == ['image']
+    assert [name for name, _ in again.signature.outputs] == ['logits']
+
+
+def test_a_second_export_replaces_the_first(source, result, tmp_path):
+    for _ in range(2):
+        exporting.export(source, result, str(tmp_path), ALL)
+
+    assert len(os.listdir(str(tmp_path))) == 7
+
+
+def test_an_export_with_other_answers_is_not_written(source, result, tmp_path):
+    with pytest.raises(VerificationError, match='Nothing was written'):
+        exporting.export(source, spoiled(result), str(tmp_path), exporting.Options())
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_quantized_answers_may_differ(source, result, tmp_path):
+    lite = tflite.Options(samples={'input': np.ones([2, 8, 8, 3], np.float32)})
+    options = exporting.Options(('tflite',), lite)
+
+    found = exporting.export(source, result, str(tmp_path), options)[0]
+
+    assert found.comparison.relative > 1e-5
+
+
+def test_what_tensorflow_lite_cannot_take_does_not_keep_the_others_back(tmp_path):
+    source = determinant(tmp_path)
+    folder = tmp_path / 'out'
+
+    found = exporting.export(source, stripping.strip_source(source), str(folder), ALL)
+
+    assert [each.problem == '' for each in found] == [True, True, True, False]
+    assert 'MatrixDeterminant' in found[3].problem
+    assert not (folder / 'stripped.tflite').exists()
+    assert (folder / 'stripped.pb').exists()
+    with pytest.raises(OutputError, match=r'MatrixDeterminant.*other formats were'):
+        exporting.check(found)
+
+
+def test_the_source_is_never_replaced(source, result):
+    folder = os.path.dirname(source.path)
+    taken = dataclasses.replace(source, path=os.path.join(folder, 'stripped.pb'))
+    before = trained.contents(folder)
+
+    with pytest.raises(OutputError, match='would replace its own source'):
+        exporting.export(taken, result, folder, exporting.Options())
+    assert trained.contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ('formats', 'expected'),
+    [(('pb', 'tfilte'), "Nearest names: 'tflite'"), ((), 'expected some of')],
+)
+def test_unknown_formats_are_named(formats, expected):
+    with pytest.raises(OptionError, match=expected):
+        exporting.Options(formats=formats)
+
+
+def test_only_tensorflow_lite_is_quantized():
+    with pytest.raises(OptionError, match="add 'tflite'"):
+        exporting.Options(('pb',), tflite.Options(quantize=True))
+
+
+def test_the_table_has_one_line_per_export(source, result, tmp_path):
+    found = exporting.export(source, result, str(tmp_path), exporting.Options())
+
+    lines = exporting.table(found).splitlines()
+    assert lines[0].split() == ['format', 'bytes', 'difference', 'of', 'scale', 'path']
+    assert [line.split()[0] for line in lines[2:]] == ['ckpt', 'pb']
+    assert exporting.report(found)[0]['max_difference_relative'] <= 1e-5

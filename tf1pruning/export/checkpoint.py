@@ -1,0 +1,50 @@
+"""Checkpoint with a meta graph that imports, restores and can be trained further."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Mapping, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.ckpt import writer
+from tf1pruning.ckpt.arrays import ArraysInMemory
+from tf1pruning.export import session as session_lib
+from tf1pruning.export.network import Network
+from tf1pruning.graph import meta_graph
+from tf1pruning.surgery import weights
+
+NAME = 'stripped.ckpt'
+
+
+def write(folder: str, network: Network, prefix: str) -> None:
+    """Writes `stripped.ckpt*`: exactly the variables that the graph uses.
+
+    Args:
+      folder: where to write.
+      network: what is written.
+      prefix: where `ckpt.writer.publish` will put it.
+
+    Raises:
+      OutputError: if the files cannot be written.
+    """
+    meta = meta_graph.build_meta_graph(network.model)
+    arrays = weights.checkpoint_arrays(network.model, network.arrays)
+    writer.save(folder, prefix, ArraysInMemory(arrays), meta.SerializeToString())
+
+
+def answers(
+    folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> List[np.ndarray]:
+    """Imports the meta graph, restores the checkpoint and runs.
+
+    Raises:
+      VerificationError: if that fails.
+    """
+    prefix = os.path.join(folder, NAME)
+
+    def load(session: tf.Session) -> None:
+        tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
+
+    return session_lib.answers(load, outputs, feeds)

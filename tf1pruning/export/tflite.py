@@ -1,0 +1,144 @@
+"""TensorFlow Lite, float or quantized, by TensorFlow's own converter."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import sys
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import OutputError, VerificationError
+from tf1pruning.export import calibration
+from tf1pruning.export.network import Network
+
+NAME = 'stripped.tflite'
+_MEANINGFUL_LINES = 3
+# Lines of the converter's Python traceback and of its crash report.
+_NOISE = re.compile(
+    r'^(\s|See console|Traceback|Fatal Python|Current thread|Aborted|$)'
+    r'|opening a github issue|pasting the following'
+)
+_MISSING_OPS = re.compile(r'you will need custom implementations: ([^.]*)\.')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Options:
+    """How to convert.
+
+    Attributes:
+      quantize: whether weights become 8-bit integers.
+      samples: input node -> `[samples, ...]`: all arithmetic becomes 8-bit, with ranges
+        measured on them; None: it stays float.
+    """
+
+    quantize: bool = False
+    samples: Optional[Mapping[str, np.ndarray]] = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the answers have to be those of the network."""
+        return not self.quantize and self.samples is None
+
+
+def write(folder: str, network: Network, options: Options) -> None:
+    """Writes `stripped.tflite`; inputs and outputs are float also if quantized.
+
+    Raises:
+      OutputError: with the converter's reason, if it refuses the network.
+    """
+    source = os.path.join(folder, NAME + '.pb')
+    with open(source, 'wb') as file:
+        file.write(network.frozen.SerializeToString())
+    try:
+        with _converter_on_path():
+            data = _converter(source, network, options).convert()
+    # The converter's own error class is private, and it raises many others.
+    except Exception as error:
+        raise OutputError(
+            f'TensorFlow Lite cannot be exported: {reason(str(error))}'
+        ) from error
+    finally:
+        os.remove(source)
+    with open(os.path.join(folder, NAME), 'wb') as file:
+        file.write(data)
+
+
+def _converter(source: str, network: Network, options: Options) -> Any:
+    converter = tf.lite.TFLiteConverter.from_frozen_graph(
+        source, list(network.model.required_inputs), list(network.model.outputs)
+    )
+    if not options.is_exact:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if options.samples is not None:
+        feeds = calibration.batches(options.samples, network.model)
+        converter.representative_dataset = lambda: iter(feeds)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    return converter
+
+
+@contextlib.contextmanager
+def _converter_on_path() -> Iterator[None]:
+    """The converter starts `toco_from_protos`, which lies beside the interpreter."""
+    old = os.environ.get('PATH', '')
+    folder = os.path.dirname(sys.executable)
+    os.environ['PATH'] = os.pathsep.join([folder, old])
+    try:
+        yield
+    finally:
+        os.environ['PATH'] = old
+
+
+def reason(text: str) -> str:
+    r"""What a message of the converter says, without its traceback.
+
+    >>> reason('See console for info.\nTraceback\n  File "x"\nException: no')
+    'Exception: no'
+    """
+    missing = _MISSING_OPS.search(text)
+    if missing:
+        return f'it has no operators for {missing.group(1)}.'
+    lines = [line.strip() for line in text.splitlines() if not _NOISE.search(line)]
+    return ' '.join(lines[:_MEANINGFUL_LINES]) or 'the converter gives no reason.'
+
+
+def answers(
+    folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> List[np.ndarray]:
+    """Runs the file in TensorFlow Lite's interpreter.
+
+    Raises:
+      VerificationError: if that fails.
+    """
+    try:
+        interpreter, inputs = _interpreter(folder)
+        for name, detail in inputs.items():
+            interpreter.set_tensor(detail['index'], feeds[name].astype(detail['dtype']))
+        interpreter.invoke()
+        found = {d['name']: d['index'] for d in interpreter.get_output_details()}
+        return [interpreter.get_tensor(found[name]) for name in outputs]
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise VerificationError(
+            f'The TensorFlow Lite file does not load and run: {error}'
+        ) from error
+
+
+def fitted(folder: str, feeds: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Feeds with the batch size that the file has: TensorFlow Lite fixes all sizes."""
+    _, inputs = _interpreter(folder)
+    result = {}
+    for name, array in feeds.items():
+        # An input that the answers do not need is not in the file.
+        size = inputs[name]['shape'][:1] if name in inputs else array.shape[:1]
+        result[name] = array[: int(size[0])] if len(size) else array
+    return result
+
+
+def _interpreter(folder: str) -> Tuple[Any, Dict[str, Any]]:
+    interpreter = tf.lite.Interpreter(model_path=os.path.join(folder, NAME))
+    interpreter.allocate_tensors()
+    return interpreter, {d['name']: d for d in interpreter.get_input_details()}

@@ -1,0 +1,234 @@
+"""Writes a stripped network in the formats that were asked for.
+
+All files are written to a temporary folder beside their targets, loaded again from
+there and run against the network before it was stripped. Then they get their names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from tf1pruning import files, names
+from tf1pruning.ckpt import writer
+from tf1pruning.errors import OptionError, OutputError
+from tf1pruning.export import checkpoint, frozen, saved_model, tflite
+from tf1pruning.export.network import Network
+from tf1pruning.report import text
+from tf1pruning.surgery import verify
+from tf1pruning.surgery.verify import Comparison
+from tf1pruning.workflow import stripping
+from tf1pruning.workflow.loading import Source
+
+CKPT, PB, SAVED_MODEL, TFLITE = FORMATS = ('ckpt', 'pb', 'saved_model', 'tflite')
+REPORT = 'report.json'
+_MODULES = {CKPT: checkpoint, PB: frozen, SAVED_MODEL: saved_model}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Options:
+    """What to export.
+
+    Attributes:
+      formats: keys of `FORMATS`.
+      lite: how to convert to TensorFlow Lite.
+    """
+
+    formats: Tuple[str, ...] = (CKPT, PB)
+    lite: tflite.Options = dataclasses.field(default_factory=tflite.Options)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown or not self.formats:
+            hint = names.did_you_mean(unknown[0], FORMATS) if unknown else ''
+            raise OptionError(
+                f'Formats {",".join(self.formats)!r}: expected some of '
+                f'{names.quoted(FORMATS)}. {hint}'
+            )
+        if TFLITE not in self.formats and not self.lite.is_exact:
+            raise OptionError(
+                "Only TensorFlow Lite files are quantized; add 'tflite' to the formats."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """One exported file, folder or checkpoint.
+
+    Attributes:
+      format: which of `FORMATS`.
+      path: where it is; for a checkpoint its prefix.
+      size: bytes of all its files.
+      comparison: largest difference to the network before stripping; None if it was
+        not measured, or the export failed.
+      problem: why there is no export; '' if there is one.
+    """
+
+    format: str
+    path: str
+    size: int
+    comparison: Optional[Comparison]
+    problem: str = ''
+
+
+def export(
+    source: Source, result: stripping.Result, folder: str, options: Options
+) -> Tuple[Export, ...]:
+    """Writes the formats that were asked for; nothing unless all of them are right.
+
+    A network that TensorFlow Lite cannot take does not keep the other formats back.
+
+    Args:
+      source: what was stripped; its files are not replaced.
+      result: the stripped network; if it was not compared, neither are the exports.
+      folder: where the exports go.
+      options: which, and how.
+
+    Raises:
+      OutputError: if a file cannot be written, or would replace the source.
+      VerificationError: if an export does not load, or gives other answers.
+    """
+    stripped = result.stripped
+    network = Network(stripped.model, stripped.arrays, result.frozen, source.signature)
+    formats = [f for f in FORMATS if f in options.formats and _has(f, network)]
+    for name in formats:
+        stripping.check_target(_target(folder, name), [source.path])
+    answers = None
+    if result.comparison is not None:
+        answers = verify.answers_of(result.reference, source.model.outputs)
+    exports = []
+    with files.staging(folder) as staged:
+        for name in formats:
+            try:
+                _write(name, staged, network, options, folder)
+            except OutputError as error:
+                if name != TFLITE:
+                    raise
+                exports.append(_failed(folder, error))
+                continue
+            found = _compared(name, staged, result, answers) if answers else None
+            if found and (name != TFLITE or options.lite.is_exact):
+                verify.check(found, _limit(result))
+            size = _size(os.path.join(staged, _file(name)))
+            exports.append(Export(name, _target(folder, name), size, found))
+        for each in exports:
+            if not each.problem:
+                _publish(each.format, staged, folder)
+    return tuple(exports)
+
+
+def targets(folder: str, formats: Sequence[str]) -> List[str]:
+    """The files and folders that the formats replace, and the report."""
+    found = [_target(folder, name) for name in FORMATS if name in formats]
+    if CKPT in formats:
+        found[0] += '.index'
+        found.append(os.path.join(folder, 'checkpoint'))
+    return [*found, os.path.join(folder, REPORT)]
+
+
+def _has(name: str, network: Network) -> bool:
+    """Whether a network has a format: without variables there is no checkpoint."""
+    return name != CKPT or bool(network.model.variables)
+
+
+def _file(name: str) -> str:
+    return tflite.NAME if name == TFLITE else _MODULES[name].NAME
+
+
+def _target(folder: str, name: str) -> str:
+    return os.path.join(folder, _file(name))
+
+
+def _write(
+    name: str, staged: str, network: Network, options: Options, folder: str
+) -> None:
+    if name == TFLITE:
+        tflite.write(staged, network, options.lite)
+    elif name == CKPT:
+        checkpoint.write(staged, network, _target(folder, name))
+    elif name == PB:
+        frozen.write(staged, network)
+    else:
+        saved_model.write(staged, network)
+
+
+def _failed(folder: str, error: OutputError) -> Export:
+    return Export(TFLITE, _target(folder, TFLITE), 0, None, str(error))
+
+
+def _compared(
+    name: str, folder: str, result: stripping.Result, answers: verify.Answers
+) -> Comparison:
+    """The difference between what was written and the network before stripping."""
+    module = _MODULES.get(name, tflite)
+    if name == TFLITE:
+        feeds = tflite.fitted(folder, answers.feeds)
+        answers = verify.answers_to(result.reference, answers.outputs, feeds)
+    found = module.answers(folder, answers.outputs, answers.feeds)
+    return verify.measure(answers, found)
+
+
+def _limit(result: stripping.Result) -> float:
+    """An export may add the usual tolerance to what stripping itself changed."""
+    changed = result.comparison.relative if result.comparison else 0.0
+    lossy = changed > verify.TOLERANCE
+    return changed + verify.TOLERANCE if lossy else verify.TOLERANCE
+
+
+def _size(path: str) -> int:
+    """Bytes of a file, of all files of a folder, or of a checkpoint."""
+    folder, name = os.path.split(path)
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    if os.path.isdir(path):
+        return sum(_size(os.path.join(path, name)) for name in os.listdir(path))
+    found = [f for f in os.listdir(folder) if f.startswith(f'{name}.')]
+    return sum(os.path.getsize(os.path.join(folder, f)) for f in found)
+
+
+def _publish(name: str, staged: str, folder: str) -> None:
+    source, target = os.path.join(staged, _file(name)), _target(folder, name)
+    if name == CKPT:
+        writer.publish(staged, target)
+    elif name == SAVED_MODEL:
+        files.publish_folder(source, target)
+    else:
+        files.publish(source, target)
+
+
+def table(exports: Sequence[Export]) -> str:
+    """What was written, for the terminal."""
+    rows: List[List[object]] = []
+    for each in exports:
+        found = each.comparison
+        difference = f'{found.absolute:.2e}' if found else '-'
+        relative = f'{found.relative:.2e}' if found else '-'
+        if not each.problem:
+            rows.append(
+                [each.format, f'{each.size:,}', difference, relative, each.path]
+            )
+    header = ['format', 'bytes', 'difference', 'of scale', 'path']
+    return text.table(header, rows) if rows else ''
+
+
+def check(exports: Sequence[Export]) -> None:
+    """Raises OutputError if a format is missing that was asked for."""
+    problems = [each.problem for each in exports if each.problem]
+    if problems:
+        raise OutputError(f'{" ".join(problems)} The other formats were written.')
+
+
+def report(exports: Sequence[Export]) -> List[Dict[str, Any]]:
+    """The exports as plain data, for `report.json`."""
+    return [
+        {
+            'format': each.format,
+            'path': each.path,
+            'bytes': each.size,
+            'max_difference': each.comparison and each.comparison.absolute,
+            'max_difference_relative': each.comparison and each.comparison.relative,
+            'problem': each.problem or None,
+        }
+        for each in exports
+    ]
