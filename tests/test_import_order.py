@@ -23,6 +23,7 @@ FLOORS = {
     'choosing': 4,
     'surgery': 4,
     'report': 5,
+    'scoring': 5,
     'export': 5,
     'training': 6,
     'workflow': 7,

@@ -35,5 +35,9 @@ class WorkflowError(Tf1PruningError):
     """A step was called before the step that it needs."""
 
 
+class DataError(Tf1PruningError):
+    """Data is missing or damaged, or a model gives values that cannot be used on it."""
+
+
 class VerificationError(Tf1PruningError):
     """Two networks that must give the same answers do not."""

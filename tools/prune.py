@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Optional, Union
 
 from absl import flags
 
@@ -20,19 +21,24 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tf1pruning import plan as plan_lib
 from tf1pruning import plan_json
 from tf1pruning.channels import select
+from tf1pruning.choosing.scores import Scorer
 from tf1pruning.criteria import registry
 from tf1pruning.plan import Plan
 from tf1pruning.report import text
+from tf1pruning.scoring import result
 from tf1pruning.workflow import (
     budgets,
     choice_flags,
     command,
+    data_scores,
     inputs,
     outputs,
     planning,
     scoped,
 )
 from tf1pruning.workflow.loading import Source
+
+AnyCriterion = Union[registry.Criterion, registry.DataCriterion]
 
 FLAGS = flags.FLAGS
 
@@ -47,8 +53,12 @@ flags.DEFINE_enum(
     'all: every group that may be cut.',
 )
 flags.DEFINE_string(
-    'criterion', 'sparsity', f'What ranks filters: {", ".join(registry.known())}.'
+    'criterion',
+    'sparsity',
+    f'What ranks filters: {", ".join(registry.known())}; with --scores: '
+    f'{", ".join(registry.known_data())}.',
 )
+flags.DEFINE_string('scores', None, 'Scores on data, from tools/score.py (.npz).')
 flags.DEFINE_enum(
     'mode',
     plan_lib.BLOCK,
@@ -62,13 +72,13 @@ flags.mark_flag_as_required('output_dir')
 
 def main() -> None:
     """Prunes as the flags say."""
-    criterion = registry.find(FLAGS.criterion, FLAGS.random_seed)
+    criterion = _criterion()
     choice = choice_flags.choice(criterion)
-    combination = choice_flags.combination()
+    scores = result.load(FLAGS.scores) if FLAGS.scores is not None else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     chosen = scoped.choose(source, FLAGS.scope_names, FLAGS.groups)
     groups = select.unprotected(chosen.groups, FLAGS.protect)
-    scorer = planning.weight_scorer(source, criterion, combination)
+    scorer = _scorer(source, criterion, scores)
     plan = planning.plan_by_choice(source, groups.values(), choice, scorer, FLAGS.mode)
     prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
     meta_path = FLAGS.meta_graph or FLAGS.checkpoint + '.meta'
@@ -79,6 +89,22 @@ def main() -> None:
         f'Soft-pruned {plan.removed} of {plan.removed + plan.kept} channels: {prefix}'
     )
     print(_costs(source, plan))
+
+
+def _criterion() -> AnyCriterion:
+    if FLAGS.scores is None:
+        return registry.find(FLAGS.criterion, FLAGS.random_seed)
+    return registry.find_data(FLAGS.criterion)
+
+
+def _scorer(
+    source: Source, criterion: AnyCriterion, scores: Optional[result.Scores]
+) -> Scorer:
+    combination = choice_flags.combination()
+    if isinstance(criterion, registry.Criterion):
+        return planning.weight_scorer(source, criterion, combination)
+    assert scores is not None
+    return data_scores.scorer(source, scores, criterion.name, combination)
 
 
 def _costs(source: Source, plan: Plan) -> str:

@@ -3,6 +3,6 @@
 Importing this package registers them.
 """
 
-from tf1pruning.criteria import registry, similarity, weights
+from tf1pruning.criteria import activations, gradients, registry, similarity, weights
 
-__all__ = ['registry', 'similarity', 'weights']
+__all__ = ['activations', 'gradients', 'registry', 'similarity', 'weights']

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 import numpy as np
 
@@ -46,7 +46,65 @@ class Criterion:
     counted: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class DataCriterion:
+    """A criterion that looks at the model while it works on data.
+
+    Attributes:
+      name: its name.
+      looks_at: 'activations', 'weights' (the kernels that make the channels) or
+        'scales' (gamma and beta of their batch norms).
+      statistic: TensorFlow function of one batch; what it gives is averaged over the
+        batches. It gets the values and what `derivative` says, both `[batch, places,
+        channels]` for activations, else `[channels, everything else]`, and returns
+        `[channels]` or `[channels, everything else]`.
+      finish: averaged statistic -> `[channels]` scores; the larger, the more redundant.
+      derivative: '' (none), 'gradient' (of the loss), or 'hessian' (the product of the
+        loss' Hessian and its mean gradient; needs a second pass over the data).
+      from_start: whether the statistic gets the initial weights as a third argument.
+      is_share: whether scores are shares in [0, 1], so that a threshold makes sense.
+    """
+
+    name: str
+    looks_at: str
+    statistic: Callable[..., Any]
+    finish: Callable[[np.ndarray], np.ndarray]
+    derivative: str
+    from_start: bool
+    is_share: bool
+
+
 _FACTORIES: Dict[str, Callable[[int], Criterion]] = {}
+_DATA: Dict[str, DataCriterion] = {}
+
+
+def register_data(
+    name: str,
+    looks_at: str,
+    finish: Callable[[np.ndarray], np.ndarray] = np.negative,
+    derivative: str = 'gradient',
+    from_start: bool = False,
+    is_share: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the data-driven criterion `name`; see `DataCriterion`.
+
+    Raises:
+      ValueError: if the name is taken.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        _check_free(name)
+        _DATA[name] = DataCriterion(
+            name, looks_at, function, finish, derivative, from_start, is_share
+        )
+        return function
+
+    return decorate
+
+
+def _check_free(name: str) -> None:
+    if name in _FACTORIES or name in _DATA:
+        raise ValueError(f'there is a criterion {name!r} already')
 
 
 def register(
@@ -71,8 +129,7 @@ def register(
     """
 
     def decorate(function: Score) -> Score:
-        if name in _FACTORIES:
-            raise ValueError(f'there is a criterion {name!r} already')
+        _check_free(name)
 
         def make(seed: int) -> Criterion:
             score: Score = function
@@ -88,23 +145,53 @@ def register(
 
 
 def find(name: str, seed: int = 0) -> Criterion:
-    """The criterion of a name.
+    """The criterion of a name, which looks at weights alone.
 
     Args:
       name: of the criterion.
       seed: of its random choices, if it makes any.
 
     Raises:
-      OptionError: if there is none; offers the nearest names.
+      OptionError: if there is none, which offers the nearest names, or it needs data.
     """
-    if name not in _FACTORIES:
+    if name in _DATA:
         raise OptionError(
-            f'There is no criterion {name!r}. {names.did_you_mean(name, _FACTORIES)} '
-            f'All: {names.quoted(known())}.'
+            f'Criterion {name!r} looks at data and a loss: score the model first, '
+            'with tools/score.py, and give its scores.'
         )
+    _check_known(name, [*_FACTORIES, *_DATA])
     return _FACTORIES[name](seed)
 
 
+def find_data(name: str) -> DataCriterion:
+    """The criterion of a name, which looks at data.
+
+    Raises:
+      OptionError: if there is none, which offers the nearest names, or it looks at
+        weights alone.
+    """
+    if name in _FACTORIES:
+        raise OptionError(
+            f'Criterion {name!r} looks at weights alone and needs no data. Those that '
+            f'do: {names.quoted(known_data(), 30)}.'
+        )
+    _check_known(name, [*_FACTORIES, *_DATA])
+    return _DATA[name]
+
+
+def _check_known(name: str, candidates: Sequence[str]) -> None:
+    if name not in candidates:
+        raise OptionError(
+            f'There is no criterion {name!r}. {names.did_you_mean(name, candidates)} '
+            f'All: {names.quoted(sorted(candidates), 40)}.'
+        )
+
+
 def known() -> List[str]:
-    """All names, sorted."""
+    """The names of those that look at weights alone, sorted."""
     return sorted(_FACTORIES)
+
+
+def known_data() -> List[str]:
+    """The names of those that look at data, sorted."""
+    return sorted(_DATA)

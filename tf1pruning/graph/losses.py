@@ -7,6 +7,7 @@ from typing import List
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import PIPELINE_OPS
 from tf1pruning.graph.model import INPUT_OPS
@@ -51,3 +52,25 @@ def _depends_on_data(view: view_lib.GraphView, name: str) -> bool:
         node.op in PIPELINE_OPS or node.op in INPUT_OPS
         for node in view.ancestors([name])
     )
+
+
+def only_loss(meta_graph: tf.MetaGraphDef) -> str:
+    """The name of the loss of a training graph, if it has but one.
+
+    Raises:
+      GraphError: if it has none or several; names them.
+    """
+    collected: List[str] = []
+    if tf.GraphKeys.LOSSES in meta_graph.collection_def:
+        collected += meta_graph.collection_def[tf.GraphKeys.LOSSES].node_list.value
+    found = list(dict.fromkeys(names.node_name(name) for name in collected))
+    if not found:
+        raise GraphError(
+            'The graph has no collection of losses: name the loss tensor, a scalar '
+            'that the training graph minimizes.'
+        )
+    if len(found) > 1:
+        raise GraphError(
+            f'The graph has {len(found)} losses: {names.quoted(found)}. Name one.'
+        )
+    return found[0]

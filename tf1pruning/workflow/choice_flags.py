@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import List, Optional, Tuple, Union
 
 from absl import flags
 
@@ -10,7 +10,7 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
 from tf1pruning.choosing.scores import COMBINE, NORMALIZERS, Combination
-from tf1pruning.criteria.registry import Criterion
+from tf1pruning.criteria.registry import Criterion, DataCriterion
 from tf1pruning.errors import OptionError
 
 DEFAULT_THRESHOLD = 0.5
@@ -80,7 +80,7 @@ def combination() -> Combination:
     return Combination(flags.FLAGS.combine, flags.FLAGS.normalizer)
 
 
-def choice(criterion: Criterion) -> Choice:
+def choice(criterion: Union[Criterion, DataCriterion]) -> Choice:
     """What the flags ask for.
 
     Raises:
@@ -107,7 +107,7 @@ def choice(criterion: Criterion) -> Choice:
     )
 
 
-def _default_threshold(criterion: Criterion) -> float:
+def _default_threshold(criterion: Union[Criterion, DataCriterion]) -> float:
     if not criterion.is_share:
         raise OptionError(
             f'Criterion {criterion.name!r} has no threshold of its own: give --ratio, '

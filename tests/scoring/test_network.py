@@ -1,0 +1,125 @@
+"""Scores of convolutions: resource variables, batch norm, flattened channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tf1pruning.channels import groups as groups_lib
+from tf1pruning.channels.trace import trace
+from tf1pruning.criteria import registry
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import inference
+from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import loss_model, run
+
+X = np.random.RandomState(1).normal(size=[3, 4, 4, 2]).astype(np.float32)
+
+
+def conv_graph(resource=False, data_format='NHWC'):
+    """conv `a`, batch norm `bn` in training mode, ReLU, flatten, dense `b`."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4, 4, 2], 'x')
+        with tf.variable_scope('', use_resource=resource):
+            y = networks.conv(x, 5, 3, 'a', use_bias=False)
+            y = tf.layers.batch_normalization(y, training=True, name='bn')
+            y = tf.nn.relu(y, name='act')
+            y = tf.layers.dense(tf.reshape(y, [-1, 80]), 3, name='b')
+        tf.identity(y, name='output')
+        side = tf.reduce_sum(tf.get_variable('side', [2]))
+        tf.reduce_mean(tf.square(y) + side, name='loss')
+        tf.identity(y, name='vector')
+    return graph
+
+
+def scored(graph, criteria, loss='loss'):
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+    found = trace(inference.inference_model(meta_graph, ['output']))
+    groups = [g for g in groups_lib.find_groups(found) if not g.frozen]
+    wanted = [registry.find_data(name) for name in criteria]
+    return run.score(
+        found,
+        groups,
+        loss_model.loss_model(meta_graph, loss),
+        run.Weights(networks.random_arrays(graph)),
+        batches_lib.of_arrays({'x': X}, 3),
+        wanted,
+    ).scores
+
+
+def by_hand(graph):
+    """Activations, their gradient, and weights with theirs, in the same graph."""
+    arrays = networks.random_arrays(graph)
+    model = inference.inference_model(
+        tf.train.export_meta_graph(graph=graph), ['loss', 'act', 'output']
+    )
+    keep = {v.node: arrays[v.node] for v in model.variables}
+    gamma, beta = keep['bn/gamma'], keep['bn/beta']
+    mean, variance = keep['bn/moving_mean'], keep['bn/moving_variance']
+    with tf.Graph().as_default(), tf.Session() as session:
+        w, g, b = (tf.constant(v) for v in (keep['a/kernel'], gamma, beta))
+        y = tf.nn.conv2d(X, w, strides=1, padding='SAME')
+        y = (y - mean) / np.sqrt(variance + 1e-3) * g + b
+        x = tf.nn.relu(y)
+        z = tf.matmul(tf.reshape(x, [-1, 80]), keep['b/kernel']) + keep['b/bias']
+        loss = tf.reduce_mean(tf.square(z) + keep['side'].sum())
+        of = [x, w, g, b]
+        return session.run([of, tf.gradients(loss, of)])
+
+
+@pytest.mark.parametrize('resource', [False, True])
+def test_flattened_channels_and_batch_norm_are_scored(resource):
+    graph = conv_graph(resource)
+
+    scores = scored(graph, ['taylor_abs_rs', 'tfo', 'fisher_bn'])
+
+    (x, w, gamma, beta), (gx, gw, g_gamma, g_beta) = by_hand(graph)
+    np.testing.assert_allclose(
+        scores['taylor_abs_rs']['a'],
+        [-np.abs((x * gx).mean(axis=(1, 2))).mean(axis=0)],
+        rtol=1e-3,
+        atol=1e-7,
+    )
+    np.testing.assert_allclose(
+        scores['tfo']['a'], [-np.abs((w * gw).sum(axis=(0, 1, 2)))], rtol=1e-3
+    )
+    np.testing.assert_allclose(
+        scores['fisher_bn']['a'],
+        [-(np.square(gamma * g_gamma) + np.square(beta * g_beta))],
+        rtol=1e-3,
+    )
+
+
+@pytest.mark.parametrize(
+    ('loss', 'message'),
+    [
+        ('', 'no collection of losses: name the loss'),
+        ('vector', r"'vector' has shape \(None, 3\); expected a scalar"),
+        ('los', "'los'"),
+    ],
+)
+def test_a_loss_that_makes_no_sense_is_refused(loss, message):
+    with pytest.raises(GraphError, match=message):
+        scored(conv_graph(), ['tfo'], loss)
+
+
+def test_a_loss_that_does_not_depend_on_a_group_names_it():
+    graph = conv_graph()
+    with graph.as_default():
+        x = graph.get_tensor_by_name('x:0')
+        tf.reduce_mean(tf.reduce_sum(x), name='other')
+
+    with pytest.raises(GraphError, match="loss reads none of group 'a'"):
+        scored(graph, ['tfo'], 'other')
+
+
+def test_several_losses_ask_for_one():
+    graph = conv_graph()
+    with graph.as_default():
+        tf.losses.add_loss(graph.get_tensor_by_name('loss:0'))
+        tf.losses.add_loss(2 * graph.get_tensor_by_name('loss:0'))
+
+    with pytest.raises(GraphError, match=r"2 losses: 'loss', 'mul'\. Name one"):
+        scored(graph, ['tfo'], '')

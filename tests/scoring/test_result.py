@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.surgery import nets
+from tf1pruning.errors import DataError, OptionError
+from tf1pruning.scoring import result
+from tf1pruning.scoring.result import Scores
+
+SCORES = Scores(
+    {'fisher': {'a': np.array([[-1.0, -2.0]])}, 'tfo': {'a': np.array([[3.0, 4.0]])}},
+    {'net/b/Conv2D': np.array([0.5, 0.25])},
+    7,
+    1.5,
+)
+
+
+def test_scores_survive_the_file(tmp_path):
+    path = str(tmp_path / 'sub' / 'scores.npz')
+
+    result.save(SCORES, path)
+    found = result.load(path)
+
+    assert (found.batches, found.loss) == (7, 1.5)
+    assert {c: g['a'].tolist() for c, g in found.scores.items()} == {
+        'fisher': [[-1.0, -2.0]],
+        'tfo': [[3.0, 4.0]],
+    }
+    assert found.means['net/b/Conv2D'].tolist() == [0.5, 0.25]
+
+
+def other(path):
+    np.savez(path, x=np.zeros(2))
+
+
+def newer(path):
+    np.savez(path, info=np.array(json.dumps({'format': 2})))
+
+
+def truncated(path):
+    result.save(SCORES, str(path))
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize('write', [other, newer, truncated, lambda path: None])
+def test_a_file_that_holds_no_scores_is_named(write, tmp_path):
+    path = tmp_path / 'scores.npz'
+    write(path)
+
+    with pytest.raises(DataError, match=r"scores\.npz' is no file of scores"):
+        result.load(str(path))
+
+
+def scorer(width=2, criterion='fisher'):
+    net = nets.net_of(nets.chain(nets.conv('a', width), nets.conv('b', 3)))
+    return net, result.SavedScorer(SCORES, criterion, net.trace, net.arrays)
+
+
+def test_a_group_is_scored_from_the_file():
+    net, score = scorer()
+
+    assert score(net.group('a')).scores.tolist() == [-1.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'width', 'message'),
+    [
+        ('a', 3, 'are for 2 channels, and it has 3'),
+        ('b', 2, r"no scores by 'fisher' of group 'b'"),
+    ],
+)
+def test_scores_of_another_model_are_refused(name, width, message):
+    net, score = scorer(width)
+
+    with pytest.raises(DataError, match=message):
+        score(net.group(name))
+
+
+def test_a_criterion_that_was_not_scored_is_refused():
+    with pytest.raises(OptionError, match="scores are of 'fisher', 'tfo'; criterion"):
+        scorer(criterion='apoz')

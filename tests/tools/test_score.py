@@ -1,0 +1,99 @@
+"""tools/score.py scores on data; tools/prune.py prunes by what it wrote."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.tools import models
+from tests.workflow.trained import BLOCK, GATE
+from tf1pruning import plan_json
+from tf1pruning.scoring import result
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    return models.checkpoint(str(tmp_path_factory.mktemp('model')), optimizer='adam')
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('data') / 'data.npz')
+    images = np.random.RandomState(0).rand(20, 8, 8, 3).astype(np.float32)
+    np.savez(path, images=images, labels=np.arange(20, dtype=np.int32) % 5)
+    return path
+
+
+def run_score(prefix, path, *flags):
+    return models.run_tool(
+        'score.py',
+        f'--checkpoint={prefix}',
+        '--output_nodes=output',
+        f'--output={path}',
+        *flags,
+    )
+
+
+def test_a_model_is_pruned_by_its_scores_on_its_own_pipeline(prefix, tmp_path):
+    path = tmp_path / 'scores.npz'
+
+    done = run_score(prefix, path, '--criteria=taylor_abs_rs,fisher', '--batches=2')
+    pruned = models.run_tool(
+        'prune.py',
+        f'--checkpoint={prefix}',
+        '--output_nodes=output',
+        f'--output_dir={tmp_path / "out"}',
+        f'--scores={path}',
+        '--criterion=fisher',
+        '--normalizer=l2',
+        '--target_macs=0.8',
+    )
+
+    assert (done.returncode, pruned.returncode) == (0, 0), done.stderr + pruned.stderr
+    assert 'batch 2 of 2, 0 s left' in done.stderr
+    assert 'Scored 2 groups by 2 criteria on 2 batches' in done.stdout
+    scores = result.load(str(path)).scores['fisher'][BLOCK][0]
+    gone = plan_json.load(str(tmp_path / 'out' / 'plan.json')).groups[0].removed
+    kept = sorted(set(range(24)) - set(gone))
+    assert len(gone) >= 4
+    assert scores[list(gone)].min() >= scores[kept].max()
+
+
+def test_a_data_file_gives_a_batch_per_class(prefix, data, tmp_path):
+    path = tmp_path / 'scores.npz'
+
+    done = run_score(
+        prefix,
+        path,
+        '--criteria=grasp',
+        f'--data={data}',
+        '--inputs=images=input,labels=input_1',
+        '--class_balanced=input_1',
+        '--per_class=3',
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = result.load(str(path))
+    assert found.batches == 5
+    assert found.scores['grasp'][GATE].shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--criteria=fishre'], "Nearest names: 'fisher'"),
+        (['--criteria=fisher', '--loss=los'], "'los'"),
+        (['--criteria=fisher', '--inputs=a=b'], '--inputs goes with --data'),
+        (['--criteria=fisher', '--data=none.npz'], "'none.npz' cannot be read"),
+        (['--criteria=biased_loss_init'], 'give the initial checkpoint'),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):
+    path = tmp_path / 'scores.npz'
+
+    done = run_score(prefix, path, '--batches=1', *flags)
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert message in done.stderr
+    assert done.stderr.count('\n') == 1
+    assert not path.exists()

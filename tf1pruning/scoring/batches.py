@@ -1,0 +1,264 @@
+"""Batches to score a model on: a data file, an `input_fn`, or its own pipeline.
+
+A batch maps the name of an input to its array. The names are those of placeholders of
+the loss; where the training graph has an input pipeline, the names of its tensors
+(`IteratorGetNext:0`) do as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import zipfile
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import DataError, OptionError
+from tf1pruning.scoring.loss_model import LossModel
+
+Batch = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """Batches that can be gone through more than once.
+
+    Attributes:
+      start: gives an iterable of them, anew each time.
+      count: how many there are, if that is known.
+    """
+
+    start: Callable[[], Iterable[Batch]]
+    count: Optional[int] = None
+
+
+def of_arrays(
+    arrays: Mapping[str, np.ndarray], size: int, count: Optional[int] = None
+) -> Batches:
+    """Arrays of the same length, cut into batches in their order.
+
+    Args:
+      arrays: input -> `[examples, ...]`.
+      size: of a batch; the last may be smaller.
+      count: so many batches at most; None: all.
+
+    Raises:
+      DataError: if the lengths differ or there is nothing.
+      OptionError: if a size is below 1.
+    """
+    length = _length(arrays)
+    _check_positive('batch size', size)
+    starts = range(0, length, size)
+    if count is not None:
+        _check_positive('number of batches', count)
+        starts = starts[:count]
+    return Batches(
+        lambda: ({k: a[s : s + size] for k, a in arrays.items()} for s in starts),
+        len(starts),
+    )
+
+
+def by_class(
+    arrays: Mapping[str, np.ndarray], labels: str, per_class: int, seed: int = 0
+) -> Batches:
+    """One batch per class, as GraSP takes them: as many examples of each.
+
+    Args:
+      arrays: input -> `[examples, ...]`.
+      labels: the input that holds classes: integers `[examples]`, or one-hot
+        `[examples, classes]`.
+      per_class: examples of each class, drawn without replacement.
+      seed: of the draw.
+
+    Raises:
+      DataError: if a class has fewer examples, or there are no such labels.
+      OptionError: if `per_class` is below 1.
+    """
+    _length(arrays)
+    _check_positive('number of examples per class', per_class)
+    if labels not in arrays:
+        raise DataError(
+            f'There are no labels {labels!r} in the data. '
+            f'{names.did_you_mean(labels, arrays)}'
+        )
+    classes = arrays[labels]
+    classes = classes.argmax(axis=1) if classes.ndim == 2 else classes
+    found, counts = np.unique(classes, return_counts=True)
+    few = [f'{c} ({n})' for c, n in zip(found, counts) if n < per_class]
+    if few:
+        raise DataError(
+            f'{per_class} examples of each class are asked for, and some classes have '
+            f'fewer: {", ".join(few)}.'
+        )
+    generator = np.random.RandomState(seed)
+    chosen = [
+        generator.choice(np.flatnonzero(classes == c), per_class, replace=False)
+        for c in found
+    ]
+    return Batches(
+        lambda: ({k: a[rows] for k, a in arrays.items()} for rows in chosen),
+        len(chosen),
+    )
+
+
+def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:
+    """The arrays of an `.npz` file.
+
+    Args:
+      path: of the file.
+      inputs: name in the file -> input; others keep their name.
+
+    Raises:
+      DataError: if the file is missing or damaged, or lacks one of the names.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(f'Data file {path!r} cannot be read: {error}') from error
+    missing = [name for name in inputs if name not in arrays]
+    if missing:
+        raise DataError(
+            f'Data file {path!r} lacks {names.quoted(missing)}; it holds '
+            f'{names.quoted(list(arrays))}.'
+        )
+    return {inputs.get(name, name): array for name, array in arrays.items()}
+
+
+def of_input_fn(
+    input_fn: Callable[[], Any],
+    inputs: Sequence[str] = (),
+    count: Optional[int] = None,
+) -> Batches:
+    """What an `input_fn` gives.
+
+    Args:
+      input_fn: gives a `tf.data.Dataset`, tensors (as for an Estimator), or an iterable
+        of batches; called anew for each pass.
+      inputs: the inputs that the tensors of the dataset are for, in the order in which
+        `tf.nest.flatten` gives them; an iterable of batches has names of its own.
+      count: so many batches at most; None: until the data ends.
+
+    Raises:
+      OptionError: if a number is below 1.
+    """
+    if count is not None:
+        _check_positive('number of batches', count)
+
+    def start() -> Iterator[Batch]:
+        with tf.Graph().as_default() as graph:
+            found = input_fn()
+            if not isinstance(found, tf.data.Dataset) and not _holds_tensors(found):
+                yield from _first(found, count)
+                return
+            with graph.as_default():
+                tensors, initializer = _tensors(found)
+        yield from _run(graph, dict(_named(inputs, tensors)), [initializer], count)
+
+    return Batches(start, count)
+
+
+def of_pipeline(
+    meta_graph: tf.MetaGraphDef, loss_model: LossModel, count: int
+) -> Batches:
+    """What the input pipeline of the training graph gives.
+
+    Args:
+      meta_graph: of training.
+      loss_model: of the same graph.
+      count: so many batches at most.
+
+    Raises:
+      DataError: if the loss reads no pipeline.
+      OptionError: if `count` is below 1.
+    """
+    _check_positive('number of batches', count)
+    if not loss_model.pipeline:
+        raise DataError(
+            'The training graph has no input pipeline: give data, for the inputs '
+            f'{names.quoted(loss_model.model.inputs)}.'
+        )
+
+    def start() -> Iterator[Batch]:
+        with tf.Graph().as_default() as graph:
+            tf.train.import_meta_graph(meta_graph, clear_devices=True)
+            tensors = {
+                placeholder: graph.get_tensor_by_name(tensor)
+                for placeholder, tensor in loss_model.pipeline.items()
+            }
+            initializers = tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)
+        yield from _run(graph, tensors, initializers, count)
+
+    return Batches(start, count)
+
+
+def _run(
+    graph: tf.Graph,
+    tensors: Mapping[str, tf.Tensor],
+    initializers: Sequence[tf.Operation],
+    count: Optional[int],
+) -> Iterator[Batch]:
+    done = 0
+    with tf.Session(graph=graph) as session, _as_data_error():
+        session.run(list(initializers))
+        with contextlib.suppress(tf.errors.OutOfRangeError):
+            while count is None or done < count:
+                batch = session.run(dict(tensors))
+                done += 1
+                yield batch
+
+
+@contextlib.contextmanager
+def _as_data_error() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise DataError(f'The input pipeline fails: {error.message}') from error
+
+
+def _holds_tensors(found: Any) -> bool:
+    return isinstance(found, (tuple, dict, tf.Tensor)) and all(
+        isinstance(item, tf.Tensor) for item in tf.nest.flatten(found)
+    )
+
+
+def _tensors(found: Any) -> Any:
+    """Tensors of a dataset or a nest, and what initializes them."""
+    if not isinstance(found, tf.data.Dataset):
+        return tf.nest.flatten(found), tf.tables_initializer()
+    iterator = tf.data.make_initializable_iterator(found)
+    return tf.nest.flatten(iterator.get_next()), iterator.initializer
+
+
+def _named(inputs: Sequence[str], tensors: Sequence[tf.Tensor]) -> Any:
+    if len(inputs) != len(tensors):
+        raise DataError(
+            f'The input_fn gives {len(tensors)} tensors and {len(inputs)} inputs are '
+            f'named: {names.quoted(list(inputs))}. Name one for each.'
+        )
+    return zip(inputs, tensors)
+
+
+def _first(batches: Iterable[Batch], count: Optional[int]) -> Iterator[Batch]:
+    for number, batch in enumerate(batches):
+        if number == count:
+            return
+        yield batch
+
+
+def _length(arrays: Mapping[str, np.ndarray]) -> int:
+    lengths = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
+    if len(set(lengths.values())) != 1 or not all(lengths.values()):
+        raise DataError(
+            f'The data has arrays of {lengths} examples; expected the same number, '
+            'above 0, in each.'
+        )
+    return next(iter(lengths.values()))
+
+
+def _check_positive(what: str, value: int) -> None:
+    if value < 1:
+        raise OptionError(f'The {what} is {value}; expected at least 1.')

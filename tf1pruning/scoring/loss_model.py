@@ -1,0 +1,96 @@
+"""Training graph -> a graph without variables or pipeline that ends in its loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Sequence
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import inference, losses
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.model import Model
+from tf1pruning.names import TensorRef, node_name
+
+
+@dataclasses.dataclass(frozen=True)
+class LossModel:
+    """A model whose only output is a loss; it works as in inference.
+
+    Attributes:
+      model: batch norm on moving statistics, no dropout.
+      pipeline: placeholder -> tensor of the input pipeline that it replaces, in the
+        training graph.
+    """
+
+    model: Model
+    pipeline: Dict[str, str]
+
+    @property
+    def loss(self) -> str:
+        """Node of the loss."""
+        return self.model.outputs[0]
+
+
+def loss_model(
+    meta_graph: tf.MetaGraphDef, loss: str = '', outputs: Sequence[str] = ()
+) -> LossModel:
+    """The part of a training graph that computes its loss, as in inference.
+
+    Args:
+      meta_graph: of training.
+      loss: name of the loss tensor, a scalar; '': the only one in the collection of
+        losses.
+      outputs: nodes of the model; what they read of the pipeline comes first, so that
+        the inputs are called as in the inference graph.
+
+    Raises:
+      GraphError: if there is no such loss, it is no scalar, or it cannot be computed
+        as in inference.
+    """
+    name = node_name(loss) if loss else losses.only_loss(meta_graph)
+    view = view_lib.GraphView(meta_graph.graph_def)
+    shape = view.shape(TensorRef(view.node(name).name, 0))
+    if shape:
+        raise GraphError(
+            f'Loss {name!r} has shape {shape}; expected a scalar, such as the mean '
+            'over the batch.'
+        )
+    known = [output for output in outputs if output in view]
+    pipeline = _pipeline(view, [*known, name])
+    by_tensor = {tensor: placeholder for placeholder, tensor in pipeline.items()}
+    model = inference.inference_model(meta_graph, [name], by_tensor)
+    return LossModel(model, {p: t for p, t in pipeline.items() if p in model.inputs})
+
+
+def _pipeline(view: view_lib.GraphView, starts: Sequence[str]) -> Dict[str, str]:
+    """New placeholder -> tensor of the pipeline, the one that is read first first."""
+    taken = {node.name for node in view}
+    found: Dict[str, str] = {}
+    for ref in _pipeline_tensors(view, starts):
+        name, count = inference.DEFAULT_INPUT, 0
+        while name in taken:
+            count += 1
+            name = f'{inference.DEFAULT_INPUT}_{count}'
+        taken.add(name)
+        found[name] = str(ref)
+    return found
+
+
+def _pipeline_tensors(
+    view: view_lib.GraphView, starts: Sequence[str]
+) -> List[TensorRef]:
+    found: Dict[TensorRef, None] = {}
+    seen = set(starts)
+    stack = list(reversed(starts))
+    while stack:
+        following = []
+        for ref in view_lib.data_inputs(view.node(stack.pop())):
+            if view.node(ref.node).op in inference.PIPELINE_OPS:
+                found[ref] = None
+            elif ref.node not in seen:
+                seen.add(ref.node)
+                following.append(ref.node)
+        stack += reversed(following)
+    return list(found)

@@ -1,0 +1,148 @@
+"""A loss as a TensorFlow graph: values and derivatives at the spots of groups."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels import layout
+from tf1pruning.graph import freeze, importing
+from tf1pruning.names import node_name
+from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.scoring.spots import ActivationSpot, Column
+
+_SPARSE_CROSS_ENTROPY = 'SparseSoftmaxCrossEntropyWithLogits'
+_TWICE = 'Tf1PruningSparseSoftmaxCrossEntropy'
+
+
+@tf.RegisterGradient(_TWICE)
+def _sparse_cross_entropy_gradient(
+    op: tf.Operation, gradient: tf.Tensor, _: tf.Tensor
+) -> List[Optional[tf.Tensor]]:
+    """The gradient of sparse cross entropy, which TF 1.15 does not derive again."""
+    logits, labels = op.inputs
+    share = tf.nn.softmax(logits)
+    target = tf.one_hot(labels, tf.shape(logits)[-1], dtype=logits.dtype)
+    return [tf.expand_dims(gradient, -1) * (share - target), None]
+
+
+class Network:
+    """A loss with its weights as constants, in a graph of its own.
+
+    Args:
+      loss_model: the graph.
+      arrays: variable node -> array.
+    """
+
+    def __init__(self, loss_model: LossModel, arrays: Mapping[str, np.ndarray]):
+        frozen = freeze.freeze(loss_model.model, arrays)
+        for node in frozen.node:
+            if node.op == _SPARSE_CROSS_ENTROPY:
+                node.attr['_gradient_op_type'].s = _TWICE.encode()
+        self.graph = importing.import_graph(frozen)
+        self.loss = self.graph.get_tensor_by_name(f'{loss_model.loss}:0')
+        self._constants = _constants(loss_model, self.graph)
+        self._arrays = arrays
+
+    def __contains__(self, node: str) -> bool:
+        """Whether the loss depends on a node that is no variable."""
+        try:
+            self.graph.get_operation_by_name(node)
+        except KeyError:
+            return False
+        return True
+
+    def has_variable(self, variable: str) -> bool:
+        """Whether the loss depends on a variable."""
+        return variable in self._constants
+
+    def read_tensor(self, node: str, reads: int) -> tf.Tensor:
+        """The tensor that a layer reads."""
+        return self.graph.get_operation_by_name(node).inputs[reads]
+
+    def variable(self, variable: str) -> tf.Tensor:
+        """The value of a variable."""
+        return self._constants[variable][0]
+
+    def channel_axis(self, node: str, reads: int) -> int:
+        """The axis of the channels in the tensor that a layer reads."""
+        operation = self.graph.get_operation_by_name(node)
+        return layout.channel_axis(
+            operation.node_def, operation.inputs[reads].shape.ndims
+        )
+
+    def derivatives_at(
+        self, loss: tf.Tensor, tensors: Sequence[tf.Tensor], variables: Sequence[str]
+    ) -> Dict[str, tf.Tensor]:
+        """Derivatives of a scalar, by one pass back.
+
+        Args:
+          loss: the scalar.
+          tensors: by which to derive.
+          variables: by which to derive, too.
+
+        Returns:
+          Tensor name or variable node -> derivative; absent if the scalar does not
+          depend on it.
+        """
+        reads = [read for name in variables for read in self._constants[name]]
+        owners = [name for name in variables for _ in self._constants[name]]
+        owners += [tensor.name for tensor in tensors]
+        found: Dict[str, List[tf.Tensor]] = {}
+        for owner, gradient in zip(owners, tf.gradients(loss, [*reads, *tensors])):
+            if gradient is not None:
+                found.setdefault(owner, []).append(tf.convert_to_tensor(gradient))
+        return {owner: tf.add_n(parts) for owner, parts in found.items()}
+
+
+def _constants(loss_model: LossModel, graph: tf.Graph) -> Dict[str, List[tf.Tensor]]:
+    """Variable node -> the constants that hold its value; one for each read."""
+    present = {operation.name for operation in graph.get_operations()}
+    resources = {v.node for v in loss_model.model.variables if v.is_resource}
+    variables = loss_model.model.keys()
+    found: Dict[str, List[tf.Tensor]] = {}
+    for node in loss_model.model.graph_def.node:
+        owner = node.name
+        if node.op == 'ReadVariableOp' and node_name(node.input[0]) in resources:
+            owner = node_name(node.input[0])
+        elif node.name not in variables or node.name in resources:
+            continue
+        if node.name in present:
+            tensor = graph.get_tensor_by_name(f'{node.name}:0')
+            found.setdefault(owner, []).append(tensor)
+    return found
+
+
+def places(tensor: tf.Tensor, axis: int, spot: ActivationSpot) -> tf.Tensor:
+    """An activation as `[batch, places, channels]`, the channels those of a group."""
+    x = _channels_last(tensor, axis)
+    size = x.shape[-1].value
+    batch = tf.shape(x)[0]
+    x = tf.reshape(x, [batch, -1, size])
+    width, entries = spot.positions.shape
+    x = tf.gather(x, spot.positions.ravel(), axis=2)
+    x = tf.transpose(tf.reshape(x, [batch, -1, width, entries]), [0, 1, 3, 2])
+    return tf.reshape(x, [batch, -1, width])
+
+
+def channel_means(tensor: tf.Tensor, axis: int) -> tf.Tensor:
+    """`[channels]` means over all other axes."""
+    others = [a for a in range(tensor.shape.ndims) if a != axis]
+    return tf.reduce_mean(tensor, axis=others)
+
+
+def rows(tensor: tf.Tensor, column: Column) -> tf.Tensor:
+    """A weight as `[channels, everything else]`, the channels those of a group."""
+    rank = tensor.shape.ndims
+    order = [column.axis] + [a for a in range(rank) if a != column.axis]
+    found = tf.gather(tf.transpose(tensor, order), column.positions.ravel())
+    return tf.reshape(found, [len(column.positions), -1])
+
+
+def _channels_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
+    rank = tensor.shape.ndims
+    if axis == rank - 1:
+        return tensor
+    return tf.transpose(tensor, [a for a in range(rank) if a != axis] + [axis])

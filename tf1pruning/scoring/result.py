@@ -1,0 +1,146 @@
+"""Scores on data, as a value and as a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from typing import Dict, Mapping, Optional
+
+import numpy as np
+
+from tf1pruning import files, names
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.uses import Trace
+from tf1pruning.choosing.scores import Combination, Scored, magnitudes
+from tf1pruning.errors import DataError, OptionError
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scores:
+    """What a pass over data found.
+
+    Attributes:
+      scores: criterion -> group -> `[layers, width]` scores; the larger, the more
+        redundant.
+      means: layer -> `[channels]` mean of each channel that it reads.
+      batches: number of batches.
+      loss: averaged over them.
+    """
+
+    scores: Dict[str, Dict[str, np.ndarray]]
+    means: Dict[str, np.ndarray]
+    batches: int
+    loss: float
+
+
+class SavedScorer:
+    """Scores groups by what a pass over data found.
+
+    Args:
+      scores: from the pass.
+      criterion: one of theirs.
+      trace: of the model.
+      arrays: checkpoint key, or name of a Const node -> array.
+      combination: of the layers' scores.
+
+    Raises:
+      OptionError: if the criterion is not among the scores.
+    """
+
+    def __init__(
+        self,
+        scores: Scores,
+        criterion: str,
+        trace: Trace,
+        arrays: Mapping[str, np.ndarray],
+        combination: Combination = Combination(),  # noqa: B008 (frozen)
+    ):
+        if criterion not in scores.scores:
+            raise OptionError(
+                f'The scores are of {names.quoted(list(scores.scores))}; criterion '
+                f'{criterion!r} is not among them. Score the model by it.'
+            )
+        self._by_group = scores.scores[criterion]
+        self._criterion = criterion
+        self._trace = trace
+        self._arrays = arrays
+        self._combination = combination
+
+    def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
+        """Scores a group; how many of its channels stay makes no difference.
+
+        Raises:
+          DataError: if the group has no scores, or of another width.
+        """
+        found = self._by_group.get(group.name)
+        if found is None:
+            raise DataError(
+                f'There are no scores by {self._criterion!r} of group {group.name!r}. '
+                f'{names.did_you_mean(group.name, self._by_group)} Score this model '
+                'anew, or leave the group out.'
+            )
+        if found.shape[1] != group.width:
+            raise DataError(
+                f'The scores of group {group.name!r} are for {found.shape[1]} '
+                f'channels, and it has {group.width}. Score this model anew.'
+            )
+        sizes = magnitudes(group, self._trace, self._arrays)
+        return Scored(group, self._combination(found), sizes)
+
+
+def save(scores: Scores, path: str) -> None:
+    """Writes an `.npz` file as a whole.
+
+    Raises:
+      OutputError: if it cannot be written.
+    """
+    info = {'format': FORMAT, 'batches': scores.batches, 'loss': scores.loss}
+    arrays = {'info': np.array(json.dumps(info))}
+    for criterion, groups in scores.scores.items():
+        for group, array in groups.items():
+            arrays[f'score:{criterion}:{group}'] = array
+    for node, array in scores.means.items():
+        arrays[f'mean:{node}'] = array
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    files.write_bytes(path, buffer.getvalue())
+
+
+def load(path: str) -> Scores:
+    """Reads what `save` wrote.
+
+    Raises:
+      DataError: if the file is missing, damaged, or holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        info = json.loads(str(arrays.pop('info')))
+        if info['format'] != FORMAT:
+            raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
+        batches, loss = int(info['batches']), float(info['loss'])
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise DataError(
+            f'{path!r} is no file of scores: {error}. tools/score.py writes one.'
+        ) from error
+    scores: Dict[str, Dict[str, np.ndarray]] = {}
+    means = {}
+    for name, array in arrays.items():
+        kind, _, rest = name.partition(':')
+        if kind == 'mean':
+            means[rest] = array
+        else:
+            criterion, _, group = rest.partition(':')
+            scores.setdefault(criterion, {})[group] = array
+    return Scores(scores, means, batches, loss)

@@ -1,0 +1,199 @@
+"""Scores all groups by all asked criteria in one pass over the data.
+
+Criteria of the Hessian (GraSP) need the mean gradient first: they take a second pass.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.uses import Trace
+from tf1pruning.criteria.gradients import HESSIAN
+from tf1pruning.criteria.registry import DataCriterion
+from tf1pruning.errors import DataError
+from tf1pruning.scoring.average import Averages
+from tf1pruning.scoring.batches import Batch, Batches
+from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.scoring.network import Network
+from tf1pruning.scoring.result import Scores
+from tf1pruning.scoring.statistics import Key, Statistics
+
+# Batches done, batches in all (None: not known), seconds left (None: not known).
+Progress = Callable[[int, Optional[int], Optional[float]], None]
+
+
+class Weights(NamedTuple):
+    """The weights of a model: variable node -> array.
+
+    Attributes:
+      now: the weights.
+      start: before training, for criteria that look at the distance; None: not known.
+    """
+
+    now: Mapping[str, np.ndarray]
+    start: Optional[Mapping[str, np.ndarray]] = None
+
+
+def score(
+    trace: Trace,
+    groups: Sequence[Group],
+    loss_model: LossModel,
+    weights: Weights,
+    batches: Batches,
+    criteria: Sequence[DataCriterion],
+    alpha: Optional[float] = None,
+    progress: Optional[Progress] = None,
+) -> Scores:
+    """Scores groups by what they do on data.
+
+    Memory does not grow with the number of batches.
+
+    Args:
+      trace: of the model.
+      groups: of the model, those to score.
+      loss_model: its loss, with the same node names.
+      weights: of both.
+      batches: the data.
+      criteria: what to score by.
+      alpha: of an exponential average over the batches; None: the mean.
+      progress: called after each batch.
+
+    Raises:
+      DataError: if there is no data, inputs are missing, or a value is not finite.
+      GraphError: if the loss does not depend on a group.
+      OptionError: if a criterion needs the initial weights, or alpha is out of range.
+    """
+    network = Network(loss_model, weights.now)
+    clock = _Clock(
+        progress, batches.count, any(c.derivative == HESSIAN for c in criteria)
+    )
+    with network.graph.as_default():
+        statistics = Statistics(network, trace, groups, criteria, weights.start)
+    averages: Averages[Key] = Averages(alpha)
+    with tf.Session(graph=network.graph) as session:
+        run = _Pass(session, loss_model, batches, clock)
+        count = run(statistics.first, {}, averages)
+        if statistics.second:
+            feeds = statistics.mean_gradients(averages.values)
+            later: Averages[Key] = Averages(alpha)
+            run(statistics.second, feeds, later)
+            averages.values.update(later.values)
+    return statistics.finished(averages.values, count)
+
+
+class _Clock:
+    """Says how far the passes are and how long the rest takes."""
+
+    def __init__(self, progress: Optional[Progress], count: Optional[int], twice: bool):
+        self._progress = progress
+        self._total = count * (1 + twice) if count else None
+        self._done = 0
+        self._started = time.monotonic()
+
+    def tick(self) -> None:
+        """A batch is done."""
+        self._done += 1
+        if self._progress is None:
+            return
+        left = None
+        if self._total is not None:
+            spent = time.monotonic() - self._started
+            left = spent / self._done * (self._total - self._done)
+        self._progress(self._done, self._total, left)
+
+
+class _Pass(NamedTuple):
+    """Runs tensors on all batches and averages them."""
+
+    session: tf.Session
+    loss_model: LossModel
+    batches: Batches
+    clock: _Clock
+
+    def __call__(
+        self,
+        fetches: Mapping[Key, tf.Tensor],
+        feeds: Mapping[tf.Tensor, np.ndarray],
+        averages: Averages[Key],
+    ) -> int:
+        """Returns the number of batches."""
+        count = 0
+        for batch in self.batches.start():
+            inputs, size = _feeds(self.loss_model, batch)
+            found = self._run(fetches, {**inputs, **feeds})
+            count += 1
+            _check_finite(found, count)
+            averages.update(found, size)
+            self.clock.tick()
+        if not count:
+            raise DataError('The data has no batch: nothing can be scored.')
+        return count
+
+    def _run(
+        self, fetches: Mapping[Key, tf.Tensor], feeds: Mapping[Any, np.ndarray]
+    ) -> Dict[Key, np.ndarray]:
+        keys = list(fetches)
+        try:
+            values = self.session.run([fetches[key] for key in keys], dict(feeds))
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            raise DataError(f'The loss does not run on the data: {error}') from error
+        return dict(zip(keys, values))
+
+
+def _feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
+    """Placeholder tensor -> array, and the number of examples."""
+    aliases = {tensor: name for name, tensor in loss_model.pipeline.items()}
+    inputs = loss_model.model.inputs
+    found: Dict[str, np.ndarray] = {}
+    unknown: List[str] = []
+    for key, array in batch.items():
+        name = aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
+        if name in inputs:
+            found[name] = np.asarray(array)
+        else:
+            unknown.append(key)
+    view = loss_model.model.view()
+    missing = [
+        name
+        for name in inputs
+        if name not in found and view.node(name).op == 'Placeholder'
+    ]
+    if missing:
+        also = ''.join(f', {n!r} is {t!r}' for n, t in loss_model.pipeline.items())
+        raise DataError(
+            f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
+            f'it has {names.quoted(list(batch))}{also}.'
+        )
+    if unknown:
+        raise DataError(
+            f'The data has {names.quoted(unknown)}, which is no input of the loss. '
+            f'Inputs: {names.quoted(inputs)}.'
+        )
+    size = next((len(a) for a in found.values() if a.ndim), 1)
+    return {f'{name}:0': array for name, array in found.items()}, size
+
+
+def _check_finite(found: Mapping[Key, np.ndarray], batch: int) -> None:
+    bad = [key for key, array in found.items() if not np.all(np.isfinite(array))]
+    if bad:
+        owners = list(dict.fromkeys(str(key.owner) for key in bad))
+        raise DataError(
+            f'Batch {batch} gives NaN or infinite values at {names.quoted(owners)}. '
+            'Check the data and the loss, or the weights, for overflow.'
+        )

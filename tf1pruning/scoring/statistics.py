@@ -1,0 +1,260 @@
+"""The tensors to average over the batches, and the scores that follow from them."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.uses import Trace
+from tf1pruning.criteria.gradients import HESSIAN
+from tf1pruning.criteria.registry import DataCriterion
+from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.scoring import network as network_lib
+from tf1pruning.scoring.network import Network
+from tf1pruning.scoring.result import Scores
+from tf1pruning.scoring.spots import ActivationSpot, Spot, WeightSpot, spots_of
+
+_LOSS = 'loss'
+_MEAN = 'mean'
+_GRADIENT = 'gradient'
+
+
+class Key(NamedTuple):
+    """What an averaged tensor is.
+
+    Attributes:
+      kind: name of a criterion, 'loss', 'mean' or 'gradient'.
+      owner: name of the group, layer or variable.
+      number: of the spot in the group.
+    """
+
+    kind: str
+    owner: str
+    number: int = 0
+
+
+class Statistics:
+    """The tensors of all criteria, in the graph of a network.
+
+    Args:
+      network: the loss; tensors are added to its graph.
+      trace: of the model.
+      groups: to score.
+      criteria: to score by.
+      start: initial weights by variable node, for criteria that look at them.
+
+    Attributes:
+      first: tensors of the first pass.
+      second: tensors of the second pass; empty if there is none.
+
+    Raises:
+      GraphError: if the loss does not depend on a group.
+      OptionError: if a criterion needs the initial weights.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        trace: Trace,
+        groups: Sequence[Group],
+        criteria: Sequence[DataCriterion],
+        start: Optional[Mapping[str, np.ndarray]] = None,
+    ):
+        _check_start(criteria, start)
+        self._network = network
+        self._start = start
+        self._criteria = {criterion.name: criterion for criterion in criteria}
+        found = _reached_spots(network, trace, groups, criteria)
+        kernels = _kernels(network, trace)
+        twice = any(c.derivative == HESSIAN for c in criteria)
+        gradients = _derivatives(network, criteria, found, kernels if twice else [])
+        self.first = {Key(_LOSS, 'the loss'): network.loss, **_means(network, trace)}
+        self.second: Dict[Key, tf.Tensor] = {}
+        self._directions: Dict[str, tf.Tensor] = {}
+        hessian: Dict[str, tf.Tensor] = {}
+        if twice:
+            hessian = self._along_mean_gradient(gradients, kernels)
+        for key, spot in found.items():
+            criterion = self._criteria[key.kind]
+            if criterion.derivative == HESSIAN:
+                self.second[key] = self._statistic(criterion, spot, hessian)
+            else:
+                self.first[key] = self._statistic(criterion, spot, gradients)
+
+    def _along_mean_gradient(
+        self, gradients: Mapping[str, tf.Tensor], kernels: Sequence[str]
+    ) -> Dict[str, tf.Tensor]:
+        """Products of the Hessian and the mean gradient, over all kernels.
+
+        They are the derivatives of <mean gradient, gradient>, where the mean gradient
+        of the first pass is fed as a number.
+        """
+        products = []
+        for name in kernels:
+            if name in gradients:
+                self.first[Key(_GRADIENT, name)] = gradients[name]
+                direction = tf.placeholder(gradients[name].dtype, gradients[name].shape)
+                self._directions[name] = direction
+                products.append(tf.reduce_sum(direction * gradients[name]))
+        names = list(self._directions)
+        found = self._network.derivatives_at(tf.add_n(products), [], names)
+        zeros = {name: tf.zeros_like(self._network.variable(name)) for name in names}
+        return {**zeros, **found}
+
+    def mean_gradients(
+        self, values: Mapping[Key, np.ndarray]
+    ) -> Dict[tf.Tensor, np.ndarray]:
+        """What the second pass is fed with, from the averages of the first."""
+        return {
+            tensor: values[Key(_GRADIENT, name)]
+            for name, tensor in self._directions.items()
+        }
+
+    def _statistic(
+        self,
+        criterion: DataCriterion,
+        spot: Spot,
+        derivatives: Mapping[str, tf.Tensor],
+    ) -> tf.Tensor:
+        if isinstance(spot, ActivationSpot):
+            axis = self._network.channel_axis(spot.node, spot.reads)
+            tensor = self._network.read_tensor(spot.node, spot.reads)
+            arguments = [network_lib.places(tensor, axis, spot)]
+            if criterion.derivative:
+                g = _existing(derivatives, tensor.name, spot, criterion)
+                arguments.append(network_lib.places(g, axis, spot))
+            return criterion.statistic(*arguments)
+        arguments = [_matrix(spot, self._network.variable)]
+        if criterion.derivative:
+            arguments.append(
+                _matrix(spot, lambda n: _existing(derivatives, n, spot, criterion))
+            )
+        if criterion.from_start and self._start is not None:
+            start = self._start
+            arguments.append(_matrix(spot, lambda n: tf.constant(start[n])))
+        return criterion.statistic(*arguments)
+
+    def finished(self, values: Mapping[Key, np.ndarray], batches: int) -> Scores:
+        """The scores that follow from the averages of both passes."""
+        scores: Dict[str, Dict[str, List[np.ndarray]]] = {}
+        means: Dict[str, np.ndarray] = {}
+        for key, array in values.items():
+            if key.kind in self._criteria:
+                finish = self._criteria[key.kind].finish
+                groups = scores.setdefault(key.kind, {})
+                groups.setdefault(key.owner, []).append(finish(array))
+            elif key.kind == _MEAN:
+                means[key.owner] = array
+        stacked = {
+            criterion: {name: np.stack(parts) for name, parts in groups.items()}
+            for criterion, groups in scores.items()
+        }
+        return Scores(stacked, means, batches, float(values[Key(_LOSS, 'the loss')]))
+
+
+def _check_start(
+    criteria: Sequence[DataCriterion], start: Optional[Mapping[str, np.ndarray]]
+) -> None:
+    needed = [criterion.name for criterion in criteria if criterion.from_start]
+    if needed and start is None:
+        raise OptionError(
+            f'Criterion {needed[0]!r} looks at the distance from the initial weights: '
+            'give the initial checkpoint.'
+        )
+
+
+def _reached_spots(
+    network: Network,
+    trace: Trace,
+    groups: Sequence[Group],
+    criteria: Sequence[DataCriterion],
+) -> Dict[Key, Spot]:
+    """The spots of each criterion and group on which the loss depends."""
+    found: Dict[Key, Spot] = {}
+    for criterion in criteria:
+        for group in groups:
+            spots = [
+                spot
+                for spot in spots_of(trace, group, criterion.looks_at)
+                if _reaches(network, spot)
+            ]
+            if not spots:
+                raise GraphError(
+                    f'Criterion {criterion.name!r} looks at {criterion.looks_at}, and '
+                    f'the loss reads none of group {group.name!r}. Leave the group '
+                    'out, or choose another criterion or loss.'
+                )
+            for number, spot in enumerate(spots):
+                found[Key(criterion.name, group.name, number)] = spot
+    return found
+
+
+def _reaches(network: Network, spot: Spot) -> bool:
+    if isinstance(spot, ActivationSpot):
+        return spot.node in network
+    return all(network.has_variable(column.variable) for column in spot.columns)
+
+
+def _kernels(network: Network, trace: Trace) -> List[str]:
+    sources = dict.fromkeys(kernel.source for kernel in trace.kernels)
+    return [source for source in sources if network.has_variable(source)]
+
+
+def _means(network: Network, trace: Trace) -> Dict[Key, tf.Tensor]:
+    """The means of what each layer reads, for mean replacement."""
+    found = {}
+    for kernel in trace.kernels:
+        if kernel.depthwise or kernel.node not in network:
+            continue
+        tensor = network.read_tensor(kernel.node, kernel.reads)
+        axis = network.channel_axis(kernel.node, kernel.reads)
+        # In a grouped convolution an input position stands for several channels.
+        size = len(trace.weights[kernel.source][kernel.in_axis])
+        if tensor.shape[axis].value == size:
+            mean = network_lib.channel_means(tensor, axis)
+            found[Key(_MEAN, kernel.node)] = mean
+    return found
+
+
+def _derivatives(
+    network: Network,
+    criteria: Sequence[DataCriterion],
+    spots: Mapping[Key, Spot],
+    kernels: Sequence[str],
+) -> Dict[str, tf.Tensor]:
+    """Tensor name or variable node -> gradient of the loss; all by one pass back."""
+    tensors: Dict[str, tf.Tensor] = {}
+    variables = dict.fromkeys(kernels)
+    derived = {criterion.name for criterion in criteria if criterion.derivative}
+    for key, spot in spots.items():
+        if key.kind not in derived:
+            continue
+        if isinstance(spot, ActivationSpot):
+            tensor = network.read_tensor(spot.node, spot.reads)
+            tensors[tensor.name] = tensor
+        else:
+            variables.update(dict.fromkeys(c.variable for c in spot.columns))
+    return network.derivatives_at(network.loss, list(tensors.values()), list(variables))
+
+
+def _existing(
+    derivatives: Mapping[str, tf.Tensor],
+    name: str,
+    spot: Spot,
+    criterion: DataCriterion,
+) -> tf.Tensor:
+    if name not in derivatives:
+        raise GraphError(
+            f'Criterion {criterion.name!r}: no gradient of the loss flows to {name!r} '
+            f'of group {spot.group!r}. Leave the group out, or choose another loss.'
+        )
+    return derivatives[name]
+
+
+def _matrix(spot: WeightSpot, values: Callable[[str], tf.Tensor]) -> tf.Tensor:
+    """Weights of a spot as `[channels, everything else]`."""
+    columns = [network_lib.rows(values(c.variable), c) for c in spot.columns]
+    return tf.concat(columns, axis=1)

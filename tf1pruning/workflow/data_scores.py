@@ -1,0 +1,120 @@
+"""Checkpoint + training graph + data -> scores of its groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Collection, Optional, Sequence
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing.scores import Combination, Scorer
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+from tf1pruning.scoring import loss_model as loss_model_lib
+from tf1pruning.scoring import run
+from tf1pruning.scoring.batches import Batches, of_pipeline
+from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.scoring.result import SavedScorer, Scores
+from tf1pruning.surgery import weights
+from tf1pruning.workflow.loading import Source
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """A model, the graph that it was trained with, and its loss.
+
+    Attributes:
+      source: the model.
+      meta_graph: of training.
+      loss_model: its loss, as in inference.
+    """
+
+    source: Source
+    meta_graph: tf.MetaGraphDef
+    loss_model: LossModel
+
+    def pipeline(self, count: int) -> Batches:
+        """Batches of the training graph's own input pipeline, `count` at most."""
+        return of_pipeline(self.meta_graph, self.loss_model, count)
+
+
+def trained(source: Source, meta_graph: tf.MetaGraphDef, loss: str = '') -> Trained:
+    """Puts a model and its training graph together.
+
+    Args:
+      source: the model.
+      meta_graph: of training; nodes are called as in the model.
+      loss: name of the loss tensor; '': the only one in the collection of losses.
+
+    Raises:
+      GraphError: if there is no such loss, or it cannot be computed as in inference.
+    """
+    outputs = source.model.outputs
+    found = loss_model_lib.loss_model(meta_graph, loss, outputs)
+    return Trained(source, meta_graph, found)
+
+
+def score(
+    model: Trained,
+    groups: Collection[Group],
+    batches: Batches,
+    criteria: Sequence[str],
+    initial: Optional[str] = None,
+    alpha: Optional[float] = None,
+    progress: Optional[run.Progress] = None,
+) -> Scores:
+    """Scores groups by what they do on data; all criteria at once.
+
+    Args:
+      model: the model and its loss.
+      groups: to score.
+      batches: the data.
+      criteria: names of data-driven criteria.
+      initial: prefix of the checkpoint before training, for criteria that look at it.
+      alpha: of an exponential average over the batches; None: the mean.
+      progress: called after each batch with their number, the number in all, and the
+        seconds left.
+
+    Raises:
+      OptionError: on an unknown criterion, or one that looks at weights alone.
+      DataError: if the data does not fit the loss, or values are not finite.
+      GraphError: if the loss does not depend on a group.
+      CheckpointError: if a checkpoint lacks variables or has NaN weights.
+    """
+    if not criteria:
+        raise OptionError('No criterion is given to score by.')
+    wanted = [registry.find_data(name) for name in dict.fromkeys(criteria)]
+    now = weights.model_arrays(model.loss_model.model, model.source.variables)
+    checkpoint_lib.check_finite(now)
+    start = None
+    if initial is not None:
+        start = weights.model_arrays(model.loss_model.model, Checkpoint(initial))
+    return run.score(
+        model.source.trace,
+        list(groups),
+        model.loss_model,
+        run.Weights(now, start),
+        batches,
+        wanted,
+        alpha,
+        progress,
+    )
+
+
+def scorer(
+    source: Source,
+    scores: Scores,
+    criterion: str,
+    combination: Combination = Combination(),  # noqa: B008 (frozen)
+) -> Scorer:
+    """Scores the groups of a model by saved scores.
+
+    Raises:
+      OptionError: if the criterion is not among the scores.
+      CheckpointError: if a weight is NaN or infinite.
+    """
+    arrays = source.keyed_arrays()
+    return SavedScorer(scores, criterion, source.trace, arrays, combination)
