@@ -11,7 +11,8 @@ to be finite.
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Sequence
+import collections
+from typing import Collection, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -75,16 +76,21 @@ def _known_size(shape: view_lib.Shape, axis: int) -> int:
 
 
 def find_constants(
-    model: Model, arrays: Mapping[str, np.ndarray]
+    model: Model,
+    arrays: Mapping[str, np.ndarray],
+    wanted: Optional[Collection[TensorRef]] = None,
 ) -> Dict[TensorRef, np.ndarray]:
-    """Values of all tensors of a model, NaN where they vary.
+    """Values of tensors of a model, NaN where they vary.
 
     Args:
       model: the inference graph.
-      arrays: variable node -> array.
+      arrays: variable node -> array; read one after the other.
+      wanted: the tensors; None: all. Others are forgotten after their last use, so that
+        large weights are not in memory together.
     """
     view = model.view()
     values: Dict[TensorRef, np.ndarray] = {}
+    left = _unwanted_uses(model, wanted)
     with np.errstate(all='ignore'):
         for node in model.graph_def.node:
             refs = view_lib.data_inputs(node)
@@ -93,7 +99,22 @@ def find_constants(
             ]
             for output, value in enumerate(_outputs(node, inputs, view, arrays)):
                 values[TensorRef(node.name, output)] = value
+            for ref in refs:
+                if ref in left:
+                    left[ref] -= 1
+                    if not left[ref]:
+                        values.pop(ref, None)
     return values
+
+
+def _unwanted_uses(
+    model: Model, wanted: Optional[Collection[TensorRef]]
+) -> Dict[TensorRef, int]:
+    """How often each tensor is read that nobody wants to know afterwards."""
+    if wanted is None:
+        return {}
+    refs = (ref for n in model.graph_def.node for ref in view_lib.data_inputs(n))
+    return collections.Counter(ref for ref in refs if ref not in wanted)
 
 
 def _outputs(

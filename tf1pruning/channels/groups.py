@@ -121,7 +121,9 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
     for channel, reasons in trace.frozen.items():
         signature[channel] = -2 - numbers.setdefault(reasons, len(numbers))
     following = 0
-    for place in places:
+    # A vector that was seen before, of another variable of a batch norm say, splits
+    # nothing more.
+    for place in _distinct(places):
         members, entries = np.unique(place.classes, return_counts=True)
         pairs = np.stack([signature[members], entries])
         _, inverse = np.unique(pairs, axis=1, return_inverse=True)
@@ -137,6 +139,12 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
     signature[FIXED] = -1
     signature[signature < 0] = -1
     return signature
+
+
+def _distinct(places: Sequence[_UsedPlace]) -> Iterable[_UsedPlace]:
+    """The first place of each vector of classes."""
+    by_vector = {place.classes.tobytes(): place for place in reversed(places)}
+    return reversed(list(by_vector.values()))
 
 
 def _classes_by(signature: np.ndarray) -> Iterable[Tuple[int, np.ndarray]]:
@@ -159,9 +167,13 @@ class _Builder:
         self._view = trace.model.view()
         self._keys = trace.model.keys()
         self._places_of: Dict[int, List[_UsedPlace]] = {}
+        numbers = {
+            place.classes.tobytes(): np.unique(signature[place.classes]).tolist()
+            for place in _distinct(places)
+        }
         for place in places:
-            for number in np.unique(signature[place.classes]):
-                self._places_of.setdefault(int(number), []).append(place)
+            for number in numbers[place.classes.tobytes()]:
+                self._places_of.setdefault(number, []).append(place)
         self._rank = np.full(len(signature), -1, np.int64)
         self._kernels: Dict[str, List[Kernel]] = {}
         self._order: Dict[str, int] = {}

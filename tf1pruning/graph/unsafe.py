@@ -90,6 +90,9 @@ def _with_functions(
     node: tf.NodeDef, functions: Dict[str, Sequence[tf.NodeDef]]
 ) -> Iterator[tf.NodeDef]:
     """A node and all nodes of the functions that it may call."""
+    if not functions:
+        yield node
+        return
     stack: List[tf.NodeDef] = [node]
     called: Set[str] = set()
     while stack:

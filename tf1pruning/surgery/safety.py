@@ -11,9 +11,11 @@ import dataclasses
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import constants, layout
 from tf1pruning.channels.uses import Kernel, Trace
+from tf1pruning.graph import rewrite
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.surgery import fold
@@ -67,39 +69,36 @@ def find_safety(
       across_borders: whether to fold also where that is right inside an image only, and
         not at its padded border.
     """
-    values = constants.find_constants(trace.model, arrays)
     view = trace.model.view()
+    kernels = [kernel for kernel in trace.kernels if not kernel.depthwise]
+    inputs = {kernel.node: _input(view, kernel) for kernel in kernels}
+    wanted = frozenset(inputs.values())
+    values = constants.find_constants(trace.model, arrays, wanted)
     targets = fold.find_fold_targets(trace)
     obstacles: Dict[int, str] = {c: r[0] for c, r in trace.frozen.items()}
     varying: Set[int] = set(obstacles)
     folds: List[Fold] = []
-    for kernel in trace.kernels:
-        if kernel.depthwise:
-            continue
+    for kernel in kernels:
         classes = trace.weights[kernel.source][kernel.in_axis]
-        x = _input_values(view, kernel, values, len(classes))
-        weights = arrays.get(kernel.source)
-        if weights is None:
-            weights = values[TensorRef(kernel.source, 0)]
-        rows = _rows(kernel, weights)
-        share = _shares(kernel, targets.get(kernel.node), x, rows, across_borders)
+        value = values.get(inputs[kernel.node])
+        x = _input_values(view.node(kernel.node), value, len(classes))
+        weights = _weights(view, kernel, arrays)
+        share = _shares(kernel, targets.get(kernel.node), x, weights, across_borders)
         for index, why in share.obstacles.items():
             obstacles.setdefault(int(classes[index]), why)
         varying.update(classes[np.isnan(x)].tolist())
-        if share.target is not None and share.folded.any():
+        if share.target is not None and share.folded is not None:
             folds.append(Fold(classes, share.folded, share.target))
     return Safety(obstacles, frozenset(set(obstacles) - varying), tuple(folds))
 
 
+def _input(view: view_lib.GraphView, kernel: Kernel) -> TensorRef:
+    return view_lib.data_inputs(view.node(kernel.node))[kernel.reads]
+
+
 def _input_values(
-    view: view_lib.GraphView,
-    kernel: Kernel,
-    values: Mapping[TensorRef, np.ndarray],
-    size: int,
+    node: tf.NodeDef, value: Optional[np.ndarray], size: int
 ) -> np.ndarray:
-    node = view.node(kernel.node)
-    ref = view_lib.data_inputs(node)[kernel.reads]
-    value = values.get(ref)
     if value is None:
         return np.full(size, constants.VARYING)
     axis = layout.channel_axis(node, value.ndim)
@@ -109,10 +108,15 @@ def _input_values(
     return constants.channel_vector(value, axis, size)
 
 
-def _rows(kernel: Kernel, weights: np.ndarray) -> np.ndarray:
-    """A kernel as `[in, out, taps]`."""
-    rows = np.moveaxis(weights, (kernel.in_axis, kernel.out_axis), (0, 1))
-    return rows.reshape(rows.shape[0], rows.shape[1], -1)
+def _weights(
+    view: view_lib.GraphView, kernel: Kernel, arrays: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """A kernel with its input and output axis first."""
+    if kernel.source in arrays:
+        array = arrays[kernel.source]
+    else:
+        array = rewrite.constant_value(view.node(kernel.source))
+    return np.moveaxis(array, (kernel.in_axis, kernel.out_axis), (0, 1))
 
 
 class _Shares(NamedTuple):
@@ -120,12 +124,12 @@ class _Shares(NamedTuple):
 
     Attributes:
       obstacles: input position -> why its channel must stay.
-      folded: `[in, out]` constant shares that can be folded.
+      folded: `[in, out]` constant shares that can be folded; None if there are none.
       target: vector that takes them up.
     """
 
     obstacles: Dict[int, str]
-    folded: np.ndarray
+    folded: Optional[np.ndarray]
     target: Optional[fold.FoldTarget]
 
 
@@ -133,17 +137,21 @@ def _shares(
     kernel: Kernel,
     target: Optional[fold.FoldTarget],
     x: np.ndarray,
-    rows: np.ndarray,
+    weights: np.ndarray,
     across_borders: bool,
 ) -> _Shares:
-    """Judges the inputs `x` `[in]` of a layer with kernel `rows` `[in, out, taps]`."""
-    live = (rows != 0).any(axis=(1, 2)) & (x != 0)
+    """Judges the inputs `x` `[in]` of a layer with `weights` `[in, out, ...]`."""
+    live = weights.any(axis=tuple(range(1, weights.ndim))) & (x != 0)
     constant = live & ~np.isnan(x)
     borders = kernel.borders and not across_borders
     foldable = target is not None and not borders and not kernel.scaled
     folds = constant if foldable else np.zeros_like(constant)
-    folded = np.zeros(rows.shape[:2])
-    folded[folds] = x[folds, np.newaxis] * rows[folds].sum(axis=2, dtype=np.float64)
+    folded = None
+    if folds.any():
+        taps = tuple(range(2, weights.ndim))
+        sums = weights[folds].sum(axis=taps, dtype=np.float64)
+        folded = np.zeros(weights.shape[:2])
+        folded[folds] = x[folds, np.newaxis] * sums
     obstacles = {
         int(index): _obstacle(kernel, bool(constant[index]), target is not None)
         for index in np.flatnonzero(live & ~folds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple
+from typing import Sequence
 
 import numpy as np
 
@@ -12,23 +12,26 @@ from tf1pruning.channels.constants import RULES, VARYING, ConstantOp, channel_ve
 from tf1pruning.channels.registry import Unsupported
 
 
-def _sum_and_support(
-    kernel: np.ndarray, spatial: Tuple[int, ...]
-) -> Tuple[np.ndarray, np.ndarray]:
-    return kernel.sum(axis=spatial, dtype=np.float64), (kernel != 0).any(axis=spatial)
-
-
-def _mixed(
-    x: np.ndarray, weights: np.ndarray, support: np.ndarray, borders: bool
-) -> np.ndarray:
+def _mixed(x: np.ndarray, kernel: np.ndarray, borders: bool) -> np.ndarray:
     """Constant outputs `[out]` of a layer with inputs `x` `[in]`.
 
     An output varies if a varying input has a weight there, or a non-zero constant one
-    where zero padding mixes with it.
+    where zero padding mixes with it. Only what is needed of a large kernel is copied.
+
+    Args:
+      x: `[in]` values, NaN where they vary.
+      kernel: `[..., in, out]`.
+      borders: whether zero padding mixes with the inputs.
     """
     varies = np.isnan(x) | ((x != 0) & borders)
-    constant = np.where(varies, 0, x) @ weights
-    return np.where(support[varies].any(axis=0), VARYING, constant)
+    rows = kernel if varies.all() else kernel[..., varies, :]
+    support = rows.any(axis=tuple(range(kernel.ndim - 1)))
+    constant = ~varies & (x != 0)
+    if not constant.any():
+        return np.where(support, VARYING, 0.0)
+    taps = tuple(range(kernel.ndim - 2))
+    sums = kernel[..., constant, :].sum(axis=taps, dtype=np.float64)
+    return np.where(support, VARYING, x[constant] @ sums)
 
 
 def _kernel(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
@@ -46,14 +49,11 @@ def _kernel(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 @RULES.register('Conv3D', attributes='T strides padding data_format dilations')
 def _convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     kernel, axis = _kernel(op, inputs), op.channel_axis()
-    spatial = tuple(range(kernel.ndim - 2))
     if op.input_shape(0)[axis] != kernel.shape[-2]:
         raise Unsupported('a grouped convolution')
     x = channel_vector(inputs[0], axis, kernel.shape[-2])
-    weights, support = _sum_and_support(kernel, spatial)
-    taps = int(np.prod([kernel.shape[a] for a in spatial]))
-    borders = layout.pads_with_zeros(op.node, taps)
-    return layout.along(_mixed(x, weights, support, borders), axis, kernel.ndim)
+    borders = layout.pads_with_zeros(op.node, int(np.prod(kernel.shape[:-2])))
+    return layout.along(_mixed(x, kernel, borders), axis, kernel.ndim)
 
 
 @RULES.register(
@@ -69,8 +69,7 @@ def _transposed_convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.
     kernel = np.swapaxes(_kernel(op, inputs), -1, -2)
     axis = layout.channel_axis(op.node, kernel.ndim)
     x = channel_vector(inputs[2], axis, kernel.shape[-2])
-    weights, support = _sum_and_support(kernel, tuple(range(kernel.ndim - 2)))
-    out = _mixed(x, weights, support, layout.spreads_unevenly(op.node, kernel.shape))
+    out = _mixed(x, kernel, layout.spreads_unevenly(op.node, kernel.shape))
     return layout.along(out, axis, kernel.ndim)
 
 
@@ -80,7 +79,8 @@ def _transposed_convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.
 def _depthwise(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     kernel, axis = _kernel(op, inputs), op.channel_axis()
     x = channel_vector(inputs[0], axis, kernel.shape[2])[:, np.newaxis]
-    weights, support = _sum_and_support(kernel, (0, 1))
+    weights = kernel.sum(axis=(0, 1), dtype=np.float64)
+    support = kernel.any(axis=(0, 1))
     if layout.pads_with_zeros(op.node, kernel.shape[0] * kernel.shape[1]):
         x = np.where(x == 0, x, VARYING)
     out = np.where(support, multiply(x, weights), 0.0)
@@ -107,9 +107,8 @@ def _dense(
         raise Unsupported('a transposed activation or a kernel for each example')
     kernel = kernel.reshape(kernel.shape[-2:])
     kernel = kernel.T if turned else kernel
-    weights, support = _sum_and_support(kernel, ())
     x = channel_vector(x, x.ndim - 1, kernel.shape[0])
-    out = _mixed(x, weights, support, borders=False)
+    out = _mixed(x, kernel, borders=False)
     rank = len(op.shape())
     return layout.along(out, rank - 1, rank)
 
