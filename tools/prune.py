@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 from absl import flags
 
 # A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from tf1pruning import names, plan_json
 from tf1pruning import plan as plan_lib
-from tf1pruning import plan_json
 from tf1pruning.channels import select
 from tf1pruning.choosing.scores import Scorer
 from tf1pruning.criteria import registry
@@ -36,6 +36,7 @@ from tf1pruning.workflow import (
     planning,
     scoped,
 )
+from tf1pruning.workflow import means as mean_replacing
 from tf1pruning.workflow.loading import Source
 
 AnyCriterion = Union[registry.Criterion, registry.DataCriterion]
@@ -59,6 +60,11 @@ flags.DEFINE_string(
     f'{", ".join(registry.known_data())}.',
 )
 flags.DEFINE_string('scores', None, 'Scores on data, from tools/score.py (.npz).')
+flags.DEFINE_string(
+    'mean_replacement',
+    None,
+    'File of tools/score.py: fold the means of removed channels into what reads them.',
+)
 flags.DEFINE_enum(
     'mode',
     plan_lib.BLOCK,
@@ -80,6 +86,10 @@ def main() -> None:
     groups = select.unprotected(chosen.groups, FLAGS.protect)
     scorer = _scorer(source, criterion, scores)
     plan = planning.plan_by_choice(source, groups.values(), choice, scorer, FLAGS.mode)
+    without: Tuple[str, ...] = ()
+    if FLAGS.mean_replacement is not None:
+        means = result.load(FLAGS.mean_replacement).means
+        source, without = mean_replacing.with_means(source, plan, means)
     prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
     meta_path = FLAGS.meta_graph or FLAGS.checkpoint + '.meta'
     outputs.write_zeros(prefix, source, plan, meta_path)
@@ -89,6 +99,8 @@ def main() -> None:
         f'Soft-pruned {plan.removed} of {plan.removed + plan.kept} channels: {prefix}'
     )
     print(_costs(source, plan))
+    if without:
+        print(f'No bias for means behind {names.quoted(without)}: zeros there.')
 
 
 def _criterion() -> AnyCriterion:

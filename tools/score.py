@@ -62,6 +62,9 @@ flags.DEFINE_list('scope_names', [''], 'Scopes to score; the whole model by defa
 flags.DEFINE_enum(
     'groups', select.INNER, [select.INNER, select.ALL], 'As in tools/prune.py.'
 )
+flags.DEFINE_bool(
+    'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
+)
 flags.DEFINE_integer('random_seed', 0, 'Seed of the draw of --class_balanced.')
 flags.mark_flags_as_required(['output', 'criteria'])
 
@@ -72,7 +75,7 @@ def main() -> None:
     """Scores as the flags say."""
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     graph = meta_graph.read_meta_graph(FLAGS.meta_graph or FLAGS.checkpoint + '.meta')
-    model = data_scores.trained(source, graph, FLAGS.loss)
+    model = data_scores.trained(source, graph, FLAGS.loss, FLAGS.allow_unsafe_ops)
     chosen = scoped.choose(source, FLAGS.scope_names, FLAGS.groups)
     scores = data_scores.score(
         model,

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import List
+from typing import List, Optional
 
 from absl import flags
 
@@ -26,10 +26,21 @@ from absl import flags
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files, names, plan_json
+from tf1pruning.errors import OptionError
 from tf1pruning.export import calibration, tflite
+from tf1pruning.plan import Plan
 from tf1pruning.report import text
+from tf1pruning.scoring import result as result_lib
 from tf1pruning.surgery.choice import Options
-from tf1pruning.workflow import command, exporting, inputs, loading, stripping
+from tf1pruning.workflow import (
+    budgets,
+    command,
+    exporting,
+    inputs,
+    loading,
+    stripping,
+)
+from tf1pruning.workflow import means as mean_replacing
 
 FLAGS = flags.FLAGS
 
@@ -53,6 +64,12 @@ flags.DEFINE_bool(
     'allow_lossy',
     False,
     'Remove what the plan says even where it is not zero (any more).',
+)
+flags.DEFINE_string(
+    'mean_replacement',
+    None,
+    'File of tools/score.py: for a checkpoint that is not soft-pruned. What the plan '
+    'removes leaves its mean in what reads it.',
 )
 flags.DEFINE_bool(
     'verify', True, 'Run the stripped network and the original, and compare them.'
@@ -82,6 +99,8 @@ def main() -> None:
     options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())
+    if FLAGS.mean_replacement is not None:
+        source = _mean_replaced(source, plan)
     export_options = _export_options(source)
     result = stripping.strip_source(
         source,
@@ -100,6 +119,19 @@ def main() -> None:
     if source.unused_keys:
         print(f'Not used by the network: {names.quoted(source.unused_keys)}.')
     exporting.check(exports)
+
+
+def _mean_replaced(source: loading.Source, plan: Optional[Plan]) -> loading.Source:
+    """The model with zeros at the cuts of the plan, and means in place of them."""
+    if plan is None:
+        raise OptionError(
+            '--mean_replacement needs a --plan that says which channels go.'
+        )
+    means = result_lib.load(FLAGS.mean_replacement).means
+    folded, without = mean_replacing.with_means(source, plan, means)
+    if without:
+        print(f'No bias for means behind {names.quoted(without)}: zeros there.')
+    return budgets.soft_pruned(folded, plan)
 
 
 def _export_options(source: loading.Source) -> exporting.Options:

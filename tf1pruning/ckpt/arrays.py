@@ -39,6 +39,30 @@ class ArraysInMemory(Arrays):
         return len(self._arrays)
 
 
+class Replaced(Arrays):
+    """Variables, some of which have another array of the same shape and type.
+
+    >>> base = ArraysInMemory({'w': np.zeros(2), 'b': np.zeros(1)})
+    >>> Replaced(base, {'b': np.ones(1)})['b']
+    array([1.])
+    """
+
+    def __init__(self, base: Arrays, replaced: Mapping[str, np.ndarray]):
+        self._base = base
+        self._replaced = dict(replaced)
+        self.shapes = dict(base.shapes)
+        self.dtypes = dict(base.dtypes)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._replaced[name] if name in self._replaced else self._base[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._base)
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+
 def check_readable(variables: Arrays) -> None:
     """Reads every variable once, one at a time.
 

@@ -7,12 +7,14 @@ from typing import Collection, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import names
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.scores import Combination, Scorer
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError
+from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.graph import unsafe
 from tf1pruning.scoring import loss_model as loss_model_lib
 from tf1pruning.scoring import run
 from tf1pruning.scoring.batches import Batches, of_pipeline
@@ -41,20 +43,42 @@ class Trained:
         return of_pipeline(self.meta_graph, self.loss_model, count)
 
 
-def trained(source: Source, meta_graph: tf.MetaGraphDef, loss: str = '') -> Trained:
+def trained(
+    source: Source,
+    meta_graph: tf.MetaGraphDef,
+    loss: str = '',
+    allow_unsafe: bool = False,
+) -> Trained:
     """Puts a model and its training graph together.
 
     Args:
       source: the model.
       meta_graph: of training; nodes are called as in the model.
       loss: name of the loss tensor; '': the only one in the collection of losses.
+      allow_unsafe: whether the loss and the pipeline may write files or call Python.
 
     Raises:
-      GraphError: if there is no such loss, or it cannot be computed as in inference.
+      GraphError: if there is no such loss, it cannot be computed as in inference, or
+        the graph is not safe to run.
     """
     outputs = source.model.outputs
     found = loss_model_lib.loss_model(meta_graph, loss, outputs)
+    if not allow_unsafe:
+        _check_safe(meta_graph, found)
     return Trained(source, meta_graph, found)
+
+
+def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
+    tables = meta_graph.collection_def[tf.GraphKeys.TABLE_INITIALIZERS].node_list.value
+    starts = [loss_model.loss, *loss_model.pipeline.values(), *tables]
+    nodes = [names.node_name(start) for start in starts]
+    found = unsafe.find_unsafe(meta_graph.graph_def, nodes, frozenset())
+    if found:
+        raise GraphError(
+            f'The loss depends on ops that write files or call Python: '
+            f'{", ".join(found)}. Nothing was run. Name another loss, or give '
+            '--allow_unsafe_ops to insist.'
+        )
 
 
 def score(

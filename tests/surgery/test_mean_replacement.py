@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests.surgery import nets
+from tf1pruning.errors import DataError, OptionError
+from tf1pruning.surgery import mean_replacement, verify
+
+GONE = (1, 4)
+MEANS = np.linspace(-1, 2, 8)
+READER = 'b/Conv2D'
+
+
+def replaced(net, mode='block', means=MEANS):
+    plan = net.plan({'a': GONE}, mode)
+    return mean_replacement.replace(
+        net.trace, net.groups, net.arrays, plan, {READER: means}
+    )
+
+
+def with_size(size, reader):
+    """conv `a` and a reader on an image of constant color, so that means are exact."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, size, size, 3], 'input')
+        tf.identity(reader(nets.conv('a', 8)(x)), name='output')
+    return nets.net_of(graph)
+
+
+def test_a_bias_takes_up_the_means_of_what_goes():
+    net = nets.net_of(nets.two_convs())
+
+    found = replaced(net)
+
+    kernel = net.arrays['b/kernel'][0, 0]
+    expected = net.arrays['b/bias'] + MEANS[1] * kernel[1] + MEANS[4] * kernel[4]
+    assert list(found.arrays) == ['b/bias']
+    np.testing.assert_allclose(found.arrays['b/bias'], expected, rtol=1e-6)
+    assert found.without == ()
+
+
+def test_a_moving_mean_is_lowered_where_there_is_no_bias():
+    reader = (nets.conv('b', 3, use_bias=False), nets.batch_norm('b_bn'))
+    net = nets.net_of(nets.two_convs(tf.nn.relu, *reader))
+
+    found = replaced(net)
+
+    kernel = net.arrays['b/kernel'][0, 0]
+    old = net.arrays['b_bn/moving_mean']
+    expected = old - MEANS[1] * kernel[1] - MEANS[4] * kernel[4]
+    np.testing.assert_allclose(found.arrays['b_bn/moving_mean'], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(('size', 'stride'), [(5, 1), (4, 2), (5, 2), (2, 1)])
+def test_the_mean_answer_stays_at_padded_borders(size, stride):
+    def reader(x):
+        return tf.layers.conv2d(x, 3, 3, stride, padding='same', name='b')
+
+    net = with_size(size, reader)
+    image = np.tile(np.array([0.3, -0.7, 1.1], np.float32), [1, size, size, 1])
+    hidden = image[0, 0, 0] @ net.arrays['a/kernel'][0, 0] + net.arrays['a/bias']
+
+    found = replaced(net, means=hidden)
+
+    soft = dataclasses.replace(net, arrays={**net.arrays, **found.arrays})
+    pruned = soft.soft_pruned(net.plan({'a': GONE}))
+    before, after = (
+        verify.run(n.frozen(), ['output'], {'input': image})[0].mean(axis=(0, 1, 2))
+        for n in (net, pruned)
+    )
+    zeros = net.soft_pruned(net.plan({'a': GONE})).frozen()
+    plain = verify.run(zeros, ['output'], {'input': image})[0].mean(axis=(0, 1, 2))
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6)
+    assert np.abs(plain - before).max() > 1e-2
+
+
+def test_what_is_replaced_is_stripped_exactly():
+    net = nets.net_of(nets.two_convs())
+    found = replaced(net)
+    folded = dataclasses.replace(net, arrays={**net.arrays, **found.arrays})
+
+    outcome = nets.prune_and_strip(folded, net.plan({'a': GONE}))
+
+    assert outcome.soft_to_stripped <= 1e-5
+    assert outcome.stripped.arrays['b/kernel'].shape == (1, 1, 6, 3)
+
+
+def test_a_reader_without_a_bias_is_named():
+    net = nets.net_of(nets.two_convs(tf.nn.relu, nets.conv('b', 3, use_bias=False)))
+
+    found = replaced(net)
+
+    assert (found.arrays, found.without) == ({}, (READER,))
+
+
+def test_the_other_mode_is_refused():
+    with pytest.raises(OptionError, match="needs mode 'block'; the plan has mode"):
+        replaced(nets.net_of(nets.two_convs()), mode='filter')
+
+
+def test_means_of_another_model_are_refused():
+    net = nets.net_of(nets.two_convs())
+
+    with pytest.raises(DataError, match=r"'b/Conv2D' reads 8 channels.*7 means"):
+        replaced(net, means=MEANS[:7])
+    with pytest.raises(DataError, match='there are no means of them'):
+        mean_replacement.replace(
+            net.trace, net.groups, net.arrays, net.plan({'a': GONE}), {}
+        )

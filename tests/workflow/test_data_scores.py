@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tests.workflow import trained
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.errors import CheckpointError, GraphError, OptionError
+from tf1pruning.graph import meta_graph
+from tf1pruning.workflow import data_scores, loading, planning
+
+
+def model(prefix, **options):
+    source = loading.load_source(prefix, ('output',))
+    graph = meta_graph.read_meta_graph(prefix + '.meta')
+    return data_scores.trained(source, graph, **options)
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    return trained.train(str(tmp_path_factory.mktemp('run') / 'a'))
+
+
+def test_a_training_graph_is_scored_and_pruned(prefix):
+    found = model(prefix)
+    groups = [group for group in found.source.groups if not group.frozen]
+
+    scores = data_scores.score(
+        found, groups, found.pipeline(2), ['fisher', 'biased_loss_init'], prefix
+    )
+
+    scorer = data_scores.scorer(found.source, scores, 'fisher')
+    plan = planning.plan_by_choice(
+        found.source, groups, Choice(ratio=0.5), scorer, 'block'
+    )
+    fisher = scores.scores['fisher'][trained.BLOCK][0]
+    planned = next(g for g in plan.groups if g.name == trained.BLOCK)
+    assert len(planned.removed) == 12
+    # Filters behind a relu6 that never passes all score 0: there are ties.
+    assert fisher[list(planned.removed)].min() >= np.sort(fisher)[-12]
+    # The weights have not moved from the start, which is the checkpoint itself.
+    assert not scores.scores['biased_loss_init'][trained.BLOCK].any()
+
+
+def test_a_loss_that_writes_files_is_not_run(tmp_path):
+    graph = networks.inverted_residual_net(is_training=True, optimizer='adam')
+    with graph.as_default():
+        output = graph.get_tensor_by_name('output:0')
+        target = tf.constant(str(tmp_path / 'written'))
+        with tf.control_dependencies([tf.io.write_file(target, 'x')]):
+            tf.reduce_mean(output, name='writing')
+    path = networks.save(graph, str(tmp_path / 'model.ckpt'))
+
+    with pytest.raises(GraphError, match=r'write files or call Python.*WriteFile'):
+        model(path, loss='writing')
+    assert model(path, loss='writing', allow_unsafe=True).loss_model.loss == 'writing'
+    assert not (tmp_path / 'written').exists()
+
+
+def test_no_criterion_at_all_is_refused(prefix):
+    found = model(prefix)
+
+    with pytest.raises(OptionError, match='No criterion is given'):
+        data_scores.score(found, found.source.groups, found.pipeline(1), [])
+
+
+def test_nan_weights_are_refused(prefix, tmp_path):
+    def spoil(arrays):
+        arrays[f'{trained.BLOCK}/expand/conv/kernel'][0, 0, 0, 0] = np.nan
+
+    bad = trained.changed_copy(prefix, str(tmp_path / 'bad'), spoil)
+    found = model(bad)
+
+    with pytest.raises(CheckpointError, match='expand/conv/kernel'):
+        data_scores.score(found, found.source.groups, found.pipeline(1), ['apoz'])
