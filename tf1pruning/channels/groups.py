@@ -8,7 +8,7 @@ of one inverted-residual block, say.
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -90,8 +90,7 @@ def find_groups(trace: Trace) -> Tuple[Group, ...]:
     return _with_unique_names(ordered)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _UsedPlace:
+class _UsedPlace(NamedTuple):
     source: str
     axis: int
     role: str
@@ -125,9 +124,9 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
     # nothing more.
     for place in _distinct(places):
         members, entries = np.unique(place.classes, return_counts=True)
-        pairs = np.stack([signature[members], entries])
-        _, inverse = np.unique(pairs, axis=1, return_inverse=True)
-        signature[members] = following + inverse.ravel()
+        pairs = signature[members] * (entries.max(initial=0) + 1) + entries
+        _, inverse = np.unique(pairs, return_inverse=True)
+        signature[members] = following + inverse
         following += len(members)
     for part in trace.parts:
         # Each group keeps a channel, so a part that is a whole group never gets empty.

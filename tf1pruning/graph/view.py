@@ -65,7 +65,7 @@ class GraphView:
         self._nodes: Dict[str, tf.NodeDef] = {n.name: n for n in graph_def.node}
         if len(self._nodes) != len(graph_def.node):
             raise GraphError(f'Graph has two nodes named {self._first_double()!r}.')
-        self._edges: Optional[Dict[str, List[Edge]]] = None
+        self._readers: Optional[Dict[str, List[tf.NodeDef]]] = None
         self._imported: Optional[tf.Graph] = None
 
     def _first_double(self) -> str:
@@ -100,13 +100,14 @@ class GraphView:
 
     def consumers(self, name: str) -> List[Edge]:
         """All data edges that leave the node `name`, in graph order."""
-        if self._edges is None:
-            self._edges = {}
-            for node in self.graph_def.node:
-                for position, ref in enumerate(data_inputs(node)):
-                    edge = Edge(node, position, ref.output)
-                    self._edges.setdefault(ref.node, []).append(edge)
-        return self._edges.get(name, [])
+        if self._readers is None:
+            self._readers = _readers(self.graph_def)
+        return [
+            Edge(node, position, ref.output)
+            for node in self._readers.get(name, ())
+            for position, ref in enumerate(data_inputs(node))
+            if ref.node == name
+        ]
 
     def ancestors(self, targets: Iterable[str]) -> List[tf.NodeDef]:
         """Nodes that `targets` read, themselves included, inputs first.
@@ -168,3 +169,11 @@ class GraphView:
         if self._imported is None:
             self._imported = importing.import_for_shapes(self.graph_def)
         return self._imported
+
+
+def _readers(graph_def: tf.GraphDef) -> Dict[str, List[tf.NodeDef]]:
+    readers: Dict[str, List[tf.NodeDef]] = {}
+    for node in graph_def.node:
+        for source in {ref.node for ref in data_inputs(node)}:
+            readers.setdefault(source, []).append(node)
+    return readers
