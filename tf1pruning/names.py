@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import Iterable, List, NamedTuple, Sequence
+from typing import Iterable, List, NamedTuple, Sequence, Set
 
 from tf1pruning.errors import GraphError
 
@@ -27,6 +27,20 @@ class TensorRef(NamedTuple):
     def as_input(self) -> str:
         """The tensor as nodes name their inputs: the first without a number."""
         return str(self) if self.output else self.node
+
+
+def claim(base: str, taken: Set[str]) -> str:
+    """`base`, or `base_1`, `base_2` ... if that name is taken; now it is.
+
+    >>> claim('input', {'input', 'input_1'})
+    'input_2'
+    """
+    name, count = base, 0
+    while name in taken:
+        count += 1
+        name = f'{base}_{count}'
+    taken.add(name)
+    return name
 
 
 def is_control(name: str) -> bool:

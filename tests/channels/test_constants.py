@@ -13,6 +13,7 @@ from tests.channels import cases, families, tracing
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import constants
 from tf1pruning.graph import importing
+from tf1pruning.graph.channels_last import channels_last
 from tf1pruning.graph.freeze import freeze
 from tf1pruning.names import TensorRef
 
@@ -59,7 +60,8 @@ def test_constant_channels_have_that_value_for_every_input(row):
 
 
 def fetch(frozen, refs, feeds):
-    with tf.Session(graph=importing.import_graph(frozen)) as session:
+    graph = importing.import_graph(channels_last(frozen))
+    with tf.Session(graph=graph) as session:
         return session.run([str(ref) for ref in refs], feeds)
 
 

@@ -20,6 +20,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.labels import FIXED
 from tf1pruning.channels.registry import Unsupported
+from tf1pruning.graph import nodes
 from tf1pruning.graph.view import Shape
 
 
@@ -29,6 +30,7 @@ class Activation:
 
     Attributes:
       shape: static shape, None where unknown; None as a whole if the rank is unknown.
+        A size that TensorFlow does not know but the labels do is filled in.
       labels: array of the same rank; each axis has size 1 or the tensor's size.
 
     Raises:
@@ -41,13 +43,18 @@ class Activation:
     def __post_init__(self) -> None:
         if self.shape is None:
             return
+        known = tuple(
+            size if dim is None and size > 1 else dim
+            for size, dim in zip(self.labels.shape, self.shape)
+        )
         fits = self.labels.ndim == len(self.shape) and all(
-            size in (1, dim) for size, dim in zip(self.labels.shape, self.shape)
+            size in (1, dim) for size, dim in zip(self.labels.shape, known)
         )
         if not fits:
             raise Unsupported(
                 f'channels along {self.labels.shape} in a tensor {self.shape}'
             )
+        object.__setattr__(self, 'shape', known)
 
     @property
     def rank(self) -> int:
@@ -111,7 +118,7 @@ class Constant:
     @property
     def value(self) -> np.ndarray:
         """The constant's array."""
-        return tf.make_ndarray(self.node.attr['value'].tensor)
+        return nodes.constant_value(self.node)
 
     @property
     def shape(self) -> Tuple[int, ...]:

@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -207,7 +208,7 @@ def _is_batch_mean(view: view_lib.GraphView, ref: TensorRef) -> bool:
     axes = view.inputs(node)[1]
     if axes.op != 'Const' or view.shape(ref) == ():
         return False
-    return 0 in tf.make_ndarray(axes.attr['value'].tensor)
+    return 0 in nodes.constant_value(axes)
 
 
 def _is_variance(view: view_lib.GraphView, ref: TensorRef) -> bool:

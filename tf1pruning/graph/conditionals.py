@@ -19,6 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -163,7 +164,7 @@ class _Resolver:
         if node.name in self._flags:
             return self._flags[node.name]
         if node.op == 'Const':
-            array = tf.make_ndarray(node.attr['value'].tensor)
+            array = nodes.constant_value(node)
             return bool(array) if array.dtype == np.bool_ and array.size == 1 else None
         inputs = view_lib.data_inputs(node)
         if node.op in (*_SAME_OPS, *SWITCH_OPS):

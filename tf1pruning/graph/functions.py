@@ -205,7 +205,7 @@ class _Inliner:
             args=dict(zip((a.name for a in function.signature.input_arg), args)),
             nodes={node.name: node for node in function.node_def},
             renamed={
-                node.name: self._free_name(f'{place.scope}/{node.name}')
+                node.name: names.claim(f'{place.scope}/{node.name}', self._names)
                 for node in function.node_def
             },
         )
@@ -243,17 +243,9 @@ class _Inliner:
         return self._op_defs[op]
 
     def _new(self, name: str, op: str, inputs: Sequence[str]) -> tf.NodeDef:
-        node = tf.NodeDef(name=self._free_name(name), op=op, input=inputs)
+        node = tf.NodeDef(name=names.claim(name, self._names), op=op, input=inputs)
         self._nodes.append(node)
         return node
-
-    def _free_name(self, base: str) -> str:
-        name, count = base, 0
-        while name in self._names:
-            count += 1
-            name = f'{base}_{count}'
-        self._names.add(name)
-        return name
 
     def result(self) -> tf.GraphDef:
         """The graph, with every result of a call named as it is now."""

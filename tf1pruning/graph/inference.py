@@ -170,15 +170,13 @@ class _Rewriter:
         if name == ref.node:
             self._replaced[name] = node
             return
-        if any(node.name == name for node in self._added):
-            pass
-        elif name in self._names:
+        self._redirected[ref] = name
+        self._names.add(name)
+        if name in self._view:
             self._check_unused(name)
             self._replaced[name] = node
-        else:
+        elif all(added.name != name for added in self._added):
             self._added.append(node)
-            self._names.add(name)
-        self._redirected[ref] = name
 
     def _check_unused(self, name: str) -> None:
         if self._view.node(name).op not in model_lib.INPUT_OPS:
@@ -235,7 +233,7 @@ class _Rewriter:
         if ref in self._redirected or not self._is_original(ref.node):
             return
         if self._view.node(ref.node).op in PIPELINE_OPS:
-            name = self._free_name(DEFAULT_INPUT)
+            name = names.claim(DEFAULT_INPUT, self._names)
             self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
 
     def _replace_batch_moment(self, ref: TensorRef) -> None:
@@ -258,17 +256,9 @@ class _Rewriter:
                 f'one that is known, as its average {variable!r} must get it. Give the '
                 'inference meta graph instead of the training one.'
             )
-        base = self._free_name(f'{ref.node}/average')
-        self._names.add(base)
+        base = names.claim(f'{ref.node}/average', self._names)
         self._added += _reshaped(base, read, self._view.node(variable), wanted)
         return base
-
-    def _free_name(self, base: str) -> str:
-        name, count = base, 0
-        while name in self._names:
-            count += 1
-            name = f'{base}_{count}'
-        return name
 
     def _inference_batch_norm(self, node: tf.NodeDef) -> tf.NodeDef:
         new = tf.NodeDef()

@@ -18,6 +18,7 @@ from tensorflow.core.framework import variable_pb2
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.nodes import constant, make_node
 from tf1pruning.graph.variables import Variable
 
 _SAVE = 'save'
@@ -66,26 +67,9 @@ def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
     return meta_graph
 
 
-def _node(
-    name: str, op: str, inputs: Sequence[str] = (), **types: tf.DType
-) -> tf.NodeDef:
-    node = tf.NodeDef(name=name, op=op)
-    node.input.extend(inputs)
-    for key, dtype in types.items():
-        node.attr[key].type = dtype.as_datatype_enum
-    return node
-
-
-def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
-    """A Const node."""
-    node = _node(name, 'Const', dtype=dtype)
-    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
-    return node
-
-
 def _zeros(variable: Variable) -> List[tf.NodeDef]:
     base = f'{variable.node}/Initializer/zeros'
-    fill = _node(
+    fill = make_node(
         base,
         'Fill',
         [f'{base}/dims', f'{base}/value'],
@@ -106,10 +90,10 @@ def _initializer(variable: Variable) -> List[tf.NodeDef]:
 
 def _assign(name: str, variable: Variable, value: str) -> tf.NodeDef:
     if variable.is_resource:
-        return _node(
+        return make_node(
             name, 'AssignVariableOp', [variable.node, value], dtype=variable.dtype
         )
-    node = _node(name, 'Assign', [variable.node, value], T=variable.dtype)
+    node = make_node(name, 'Assign', [variable.node, value], T=variable.dtype)
     node.attr['use_locking'].b = True
     node.attr['validate_shape'].b = True
     node.attr['_class'].list.s.append(f'loc:@{variable.node}'.encode())
@@ -122,7 +106,7 @@ def _snapshot(variable: Variable) -> str:
 
 
 def _read(variable: Variable) -> tf.NodeDef:
-    return _node(
+    return make_node(
         _snapshot(variable), 'ReadVariableOp', [variable.node], dtype=variable.dtype
     )
 
@@ -151,7 +135,9 @@ def _add_saver(
     graph_def = meta_graph.graph_def
     filename = f'{scope}/Const'
     default = constant(f'{scope}/filename', 'model', tf.string)
-    path = _node(filename, 'PlaceholderWithDefault', [default.name], dtype=tf.string)
+    path = make_node(
+        filename, 'PlaceholderWithDefault', [default.name], dtype=tf.string
+    )
     path.attr['shape'].shape.SetInParent()
     graph_def.node.extend([default, path])
     graph_def.node.extend(_save_nodes(scope, filename, variables))
@@ -180,9 +166,11 @@ def _save_nodes(
     tables = _name_tables(scope, 'SaveV2', variables)
     values = [_snapshot(v) if v.is_resource else v.node for v in variables]
     inputs = [filename] + [table.name for table in tables] + values
-    save = _node(f'{scope}/SaveV2', 'SaveV2', inputs)
+    save = make_node(f'{scope}/SaveV2', 'SaveV2', inputs)
     save.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
-    done = _node(f'{scope}/control_dependency', 'Identity', [filename, f'^{save.name}'])
+    done = make_node(
+        f'{scope}/control_dependency', 'Identity', [filename, f'^{save.name}']
+    )
     done.attr['T'].type = tf.string.as_datatype_enum
     return tables + [save, done]
 
@@ -192,13 +180,15 @@ def _restore_nodes(
 ) -> List[tf.NodeDef]:
     tables = _name_tables(scope, 'RestoreV2', variables)
     inputs = [filename] + [table.name for table in tables]
-    restore = _node(f'{scope}/RestoreV2', 'RestoreV2', inputs)
+    restore = make_node(f'{scope}/RestoreV2', 'RestoreV2', inputs)
     restore.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
     assigns = [
         _assign(f'{scope}/Assign_{i}', variable, f'{restore.name}:{i}')
         for i, variable in enumerate(variables)
     ]
-    done = _node(f'{scope}/restore_all', 'NoOp', [f'^{node.name}' for node in assigns])
+    done = make_node(
+        f'{scope}/restore_all', 'NoOp', [f'^{node.name}' for node in assigns]
+    )
     return tables + [restore] + assigns + [done]
 
 

@@ -12,7 +12,9 @@ from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import names
 from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import VARIABLE_OPS
 
@@ -97,10 +99,10 @@ def _resized(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> List[NewConsta
     by_input: Dict[Tuple[str, int], List[NewSize]] = {}
     for size in sizes:
         by_input.setdefault((size.consumer, size.position), []).append(size)
-    nodes = {node.name: node for node in graph_def.node} if by_input else {}
+    by_name = {node.name: node for node in graph_def.node} if by_input else {}
     found = []
     for (consumer, position), group in by_input.items():
-        value = np.array(constant_value(nodes[group[0].node]))
+        value = np.array(nodes.constant_value(by_name[group[0].node]))
         for size in group:
             value.ravel()[size.element] = size.value
         found.append(NewConstant(consumer, position, value))
@@ -113,23 +115,7 @@ def _named(
     """Consumer -> position -> the constant of its own that it reads there."""
     named: Dict[str, Dict[int, tf.NodeDef]] = {}
     for consumer, position, value in found:
-        name = _free_name(f'{consumer}/stripped_{position}', taken)
-        node = tf.NodeDef(name=name, op='Const')
-        proto = tf.make_tensor_proto(value)
-        node.attr['dtype'].type = proto.dtype
-        node.attr['value'].tensor.CopyFrom(proto)
+        name = names.claim(f'{consumer}/stripped_{position}', taken)
+        node = nodes.constant(name, value, tf.as_dtype(value.dtype))
         named.setdefault(consumer, {})[position] = node
     return named
-
-
-def _free_name(base: str, taken: Set[str]) -> str:
-    name, count = base, 0
-    while name in taken:
-        count += 1
-        name = f'{base}_{count}'
-    return name
-
-
-def constant_value(node: tf.NodeDef) -> np.ndarray:
-    """Value of a Const node."""
-    return tf.make_ndarray(node.attr['value'].tensor)

@@ -7,7 +7,7 @@ from typing import Dict, Mapping
 import numpy as np
 
 from tf1pruning.channels.uses import STATISTIC, Trace
-from tf1pruning.graph import rewrite
+from tf1pruning.graph import nodes
 
 
 def flushed(
@@ -33,7 +33,7 @@ def flushed(
             continue
         array = arrays.get(source)
         if array is None:
-            array = rewrite.constant_value(view.node(source))
+            array = nodes.constant_value(view.node(source))
         magnitudes = np.abs(array)
         small = magnitudes <= tolerance * magnitudes.max(initial=0)
         result[source] = np.where(small, np.zeros_like(array), array)

@@ -13,7 +13,7 @@ import numpy as np
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import IndexUse, SizeUse, Trace
-from tf1pruning.graph import rewrite
+from tf1pruning.graph import nodes, rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import choice as choice_lib
@@ -135,7 +135,7 @@ def _new_size(use: SizeUse, gone: np.ndarray) -> rewrite.NewSize:
 def _new_indices(trace: Trace, use: IndexUse, gone: np.ndarray) -> rewrite.NewConstant:
     """Indices counted among the channels that stay."""
     stays = ~gone[use.labels]
-    old = rewrite.constant_value(trace.model.view().node(use.node))
+    old = nodes.constant_value(trace.model.view().node(use.node))
     new = (np.cumsum(stays) - 1)[old[stays[old]]]
     return rewrite.NewConstant(use.consumer, use.position, new.astype(old.dtype))
 
@@ -157,7 +157,7 @@ def _array(
     for known in (folded, arrays):
         if source in known:
             return known[source]
-    return rewrite.constant_value(trace.model.view().node(source))
+    return nodes.constant_value(trace.model.view().node(source))
 
 
 def _shares(

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import VerificationError
-from tf1pruning.graph import importing
+from tf1pruning.graph import channels_last, importing
 from tf1pruning.graph import view as view_lib
 
 TOLERANCE = 1e-5
@@ -165,12 +165,12 @@ def _random(
 def run(
     graph_def: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
 ) -> List[np.ndarray]:
-    """Outputs of a frozen graph.
+    """Outputs of a frozen graph, also where it has kernels for GPUs only.
 
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
     """
-    graph = importing.import_graph(graph_def)
+    graph = importing.import_graph(channels_last.channels_last(graph_def))
     try:
         with tf.Session(graph=graph) as session:
             return session.run(

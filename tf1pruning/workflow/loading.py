@@ -18,7 +18,7 @@ from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, losses, meta_graph, rewrite, unsafe
+from tf1pruning.graph import inference, losses, meta_graph, nodes, unsafe
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.signature import DEFAULT_NAME, Signature, signature_of
 from tf1pruning.surgery import weights
@@ -71,7 +71,7 @@ class Source:
         view = self.model.view()
         for name in self.trace.weights:
             if name not in keys:
-                arrays[name] = rewrite.constant_value(view.node(name))
+                arrays[name] = nodes.constant_value(view.node(name))
         return arrays
 
     def arrays(self) -> Dict[str, np.ndarray]:

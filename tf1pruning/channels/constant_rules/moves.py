@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import List, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import layout
 from tf1pruning.channels.constants import (
@@ -19,11 +18,12 @@ from tf1pruning.channels.constants import (
     whole_numbers,
 )
 from tf1pruning.channels.registry import Unsupported
+from tf1pruning.graph import nodes
 
 
 @RULES.register('Const', attributes='dtype value')
 def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return tf.make_ndarray(op.node.attr['value'].tensor)
+    return nodes.constant_value(op.node)
 
 
 @RULES.register(
@@ -228,7 +228,11 @@ def _space_to_depth(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 @RULES.register('BatchToSpaceND', attributes='T Tblock_shape Tcrops')
 def _batch_blocks(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x = inputs[0]
-    if any(size > 1 for size in x.shape[:-1]):
+    count = op.input_size(1, 0)
+    blocks = np.broadcast_to(inputs[1], (count,))
+    pads = np.broadcast_to(inputs[2], (count, 2))
+    moved = (blocks != 1) | (pads != 0).any(axis=1)
+    if any(x.shape[1 + axis] > 1 for axis in np.flatnonzero(moved)):
         raise Unsupported('values that change along a spatial axis')
     if op.node.op == 'SpaceToBatchND':
         # Zeros fill up the last block.

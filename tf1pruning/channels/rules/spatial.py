@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import List
+
 import numpy as np
 
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
-from tf1pruning.channels.values import Activation
+from tf1pruning.channels.values import Activation, Constant
 
 
 @RULES.register(
@@ -64,10 +66,20 @@ def batch_blocks(op: Op, tracer: Tracer) -> Activation:
     x = op.activation(0)
     for value in op.inputs[1:]:
         tracer.freeze_value(value, f'has its size used as a number in {op.name!r}')
-    blocks = int(op.input_shape(1)[0] or 0)
-    if any(x.varies(axis) for axis in range(1 + blocks)):
+    if any(x.varies(axis) for axis in (0, *_moved_axes(op))):
         raise Unsupported('channels along a spatial axis')
     return Activation(op.shape(), x.labels)
+
+
+def _moved_axes(op: Op) -> List[int]:
+    """Axes that blocks or padding change; with channels first, axis 1 has neither."""
+    known = all(isinstance(value, Constant) for value in op.inputs[1:])
+    count = int(op.input_shape(1)[0] or 0)
+    return [
+        1 + i
+        for i in range(count)
+        if not known or op.constant(1)[i] != 1 or op.constant(2)[i].any()
+    ]
 
 
 @RULES.register(

@@ -1,0 +1,37 @@
+"""Single nodes: how they are made and read."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+
+def make_node(
+    name: str, op: str, inputs: Sequence[str] = (), **types: tf.DType
+) -> tf.NodeDef:
+    """A node whose attributes are types.
+
+    Args:
+      name: of the node.
+      op: its type.
+      inputs: names as nodes write them.
+      **types: attribute -> element type.
+    """
+    node = tf.NodeDef(name=name, op=op, input=inputs)
+    for key, dtype in types.items():
+        node.attr[key].type = dtype.as_datatype_enum
+    return node
+
+
+def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
+    """A Const node."""
+    node = make_node(name, 'Const', dtype=dtype)
+    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
+    return node
+
+
+def constant_value(node: tf.NodeDef) -> np.ndarray:
+    """Value of a Const node."""
+    return tf.make_ndarray(node.attr['value'].tensor)
