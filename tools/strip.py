@@ -82,6 +82,11 @@ flags.DEFINE_list(
     ['ckpt', 'pb'],
     'What to write, some of: ckpt, pb, saved_model, tflite.',
 )
+flags.DEFINE_bool(
+    'fold_batch_norm',
+    False,
+    'Fold batch norm into the layers before it, in the pb and tflite files.',
+)
 flags.DEFINE_bool('quantize', False, 'Quantize the weights of the tflite file.')
 flags.DEFINE_string(
     'calibration_data',
@@ -110,7 +115,7 @@ def main() -> None:
         allow_unsafe=FLAGS.allow_unsafe_ops,
     )
     exports = exporting.export(source, result, FLAGS.output_dir, export_options)
-    fields = {**stripping.report(result), 'exports': exporting.report(exports)}
+    fields = {**stripping.report(result), **exporting.report(exports)}
     files.write_json(os.path.join(FLAGS.output_dir, exporting.REPORT), fields)
     print(_table(result))
     print(stripping.summary_line(result))
@@ -139,7 +144,9 @@ def _export_options(source: loading.Source) -> exporting.Options:
     if FLAGS.calibration_data:
         samples = calibration.read_samples(FLAGS.calibration_data, source.model)
     return exporting.Options(
-        formats=tuple(FLAGS.formats), lite=tflite.Options(FLAGS.quantize, samples)
+        formats=tuple(FLAGS.formats),
+        lite=tflite.Options(FLAGS.quantize, samples),
+        fold_batch_norm=FLAGS.fold_batch_norm,
     )
 
 

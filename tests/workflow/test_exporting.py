@@ -50,8 +50,13 @@ def spoiled(result):
 def test_every_format_is_written_and_measured(source, result, tmp_path):
     found = exporting.export(source, result, str(tmp_path), ALL)
 
-    assert [each.format for each in found] == ['ckpt', 'pb', 'saved_model', 'tflite']
-    assert all(each.comparison.relative <= 1e-5 for each in found)
+    assert [each.format for each in found.written] == [
+        'ckpt',
+        'pb',
+        'saved_model',
+        'tflite',
+    ]
+    assert all(each.comparison.relative <= 1e-5 for each in found.written)
     assert sorted(os.listdir(str(tmp_path))) == [
         'checkpoint',
         'saved_model',
@@ -61,7 +66,7 @@ def test_every_format_is_written_and_measured(source, result, tmp_path):
         'stripped.pb',
         'stripped.tflite',
     ]
-    assert found[1].size == (tmp_path / 'stripped.pb').stat().st_size
+    assert found.written[1].size == (tmp_path / 'stripped.pb').stat().st_size
 
 
 def test_the_signature_of_the_input_is_kept(source, result, tmp_path):
@@ -101,7 +106,7 @@ def test_quantized_answers_may_differ(source, result, tmp_path):
     lite = tflite.Options(samples={'input': np.ones([2, 8, 8, 3], np.float32)})
     options = exporting.Options(('tflite',), lite)
 
-    found = exporting.export(source, result, str(tmp_path), options)[0]
+    found = exporting.export(source, result, str(tmp_path), options).written[0]
 
     assert found.comparison.relative > 1e-5
 
@@ -112,8 +117,8 @@ def test_what_tensorflow_lite_cannot_take_does_not_keep_the_others_back(tmp_path
 
     found = exporting.export(source, stripping.strip_source(source), str(folder), ALL)
 
-    assert [each.problem == '' for each in found] == [True, True, True, False]
-    assert 'MatrixDeterminant' in found[3].problem
+    assert [each.problem == '' for each in found.written] == [True, True, True, False]
+    assert 'MatrixDeterminant' in found.written[3].problem
     assert not (folder / 'stripped.tflite').exists()
     assert (folder / 'stripped.pb').exists()
     with pytest.raises(OutputError, match=r'MatrixDeterminant.*other formats were'):
@@ -150,4 +155,18 @@ def test_the_table_has_one_line_per_export(source, result, tmp_path):
     lines = exporting.table(found).splitlines()
     assert lines[0].split() == ['format', 'bytes', 'difference', 'of', 'scale', 'path']
     assert [line.split()[0] for line in lines[2:]] == ['ckpt', 'pb']
-    assert exporting.report(found)[0]['max_difference_relative'] <= 1e-5
+    assert exporting.report(found)['exports'][0]['max_difference_relative'] <= 1e-5
+
+
+def test_batch_norm_is_folded_on_request(source, result, tmp_path):
+    options = exporting.Options(fold_batch_norm=True)
+
+    found = exporting.export(source, result, str(tmp_path), options)
+
+    assert len(found.folded) == 4
+    assert found.kept == ()
+    assert all(each.comparison.relative <= 1e-5 for each in found.written)
+    graph = tf.GraphDef.FromString((tmp_path / 'stripped.pb').read_bytes())
+    assert not any('BatchNorm' in node.op for node in graph.node)
+    assert 'Folded 4 batch norms.' in exporting.table(found)
+    assert len(exporting.report(found)['folded_batch_norms']) == 4

@@ -15,6 +15,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 
@@ -40,9 +41,10 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
         if node.op in RESOURCE_OPS:
             continue
         if node.op in REF_OPS:
-            _add_constant(frozen, node.name, arrays[node.name])
+            frozen.node.extend([nodes.array_constant(node.name, arrays[node.name])])
         elif node.op == 'ReadVariableOp' and _source(node) in handles:
-            _add_constant(frozen, node.name, arrays[_source(node)])
+            array = arrays[_source(node)]
+            frozen.node.extend([nodes.array_constant(node.name, array)])
         elif _is_read(node, model, arrays):
             renamed[node.name] = _source(node)
         else:
@@ -83,15 +85,6 @@ def _is_read(
         and node.name not in model.outputs
         and _source(node) in arrays
     )
-
-
-def _add_constant(graph_def: tf.GraphDef, name: str, value: np.ndarray) -> None:
-    node = graph_def.node.add(name=name, op='Const')
-    node.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
-    tensor = node.attr['value'].tensor
-    tensor.dtype = node.attr['dtype'].type
-    tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
-    tensor.tensor_content = np.ascontiguousarray(value).tobytes()
 
 
 def _add_copy(

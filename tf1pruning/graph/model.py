@@ -80,21 +80,21 @@ def build_model(
       outputs: output node names.
       meta_graph: source of the variable collections.
     """
-    needed = _needed(graph_def, outputs)
-    merged = partitions.merge(needed, variables_lib.variable_defs(meta_graph))
+    found = needed(graph_def, outputs)
+    merged = partitions.merge(found, variables_lib.variable_defs(meta_graph))
     if merged.first_parts:
-        needed = _needed(merged.graph_def, outputs)
+        found = needed(merged.graph_def, outputs)
     return Model(
-        graph_def=needed,
-        inputs=tuple(node.name for node in needed.node if node.op in INPUT_OPS),
+        graph_def=found,
+        inputs=tuple(node.name for node in found.node if node.op in INPUT_OPS),
         outputs=tuple(outputs),
         variables=variables_lib.find_variables(
-            needed.node, meta_graph, merged.first_parts
+            found.node, meta_graph, merged.first_parts
         ),
     )
 
 
-def _needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
+def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
     """What outputs need, each node after its inputs, without control dependencies."""
     kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for node in view_lib.GraphView(graph_def).ancestors(outputs):

@@ -35,3 +35,14 @@ def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
 def constant_value(node: tf.NodeDef) -> np.ndarray:
     """Value of a Const node."""
     return tf.make_ndarray(node.attr['value'].tensor)
+
+
+def array_constant(name: str, value: np.ndarray) -> tf.NodeDef:
+    """A Const node with an array of numbers, bit by bit."""
+    dtype = tf.as_dtype(value.dtype)
+    node = make_node(name, 'Const', dtype=dtype)
+    tensor = node.attr['value'].tensor
+    tensor.dtype = dtype.as_datatype_enum
+    tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+    tensor.tensor_content = np.ascontiguousarray(value).tobytes()
+    return node

@@ -76,7 +76,7 @@ class GraphView:
             seen.add(node.name)
         raise AssertionError('no double')
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._nodes
 
     def __iter__(self) -> Iterator[tf.NodeDef]:

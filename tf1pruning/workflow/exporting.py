@@ -15,6 +15,7 @@ from tf1pruning.ckpt import writer
 from tf1pruning.errors import OptionError, OutputError
 from tf1pruning.export import checkpoint, frozen, saved_model, tflite
 from tf1pruning.export.network import Network
+from tf1pruning.graph import batch_norm_folding, constant_folding
 from tf1pruning.report import text
 from tf1pruning.surgery import verify
 from tf1pruning.surgery.verify import Comparison
@@ -33,10 +34,12 @@ class Options:
     Attributes:
       formats: keys of `FORMATS`.
       lite: how to convert to TensorFlow Lite.
+      fold_batch_norm: whether `pb` and `tflite` have it in the layers before it.
     """
 
     formats: Tuple[str, ...] = (CKPT, PB)
     lite: tflite.Options = dataclasses.field(default_factory=tflite.Options)
+    fold_batch_norm: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in FORMATS]
@@ -72,9 +75,24 @@ class Export:
     problem: str = ''
 
 
+@dataclasses.dataclass(frozen=True)
+class Exports:
+    """All that was exported.
+
+    Attributes:
+      written: one per format.
+      folded: names of the batch norms that are folded.
+      kept: the batch norms that could not be.
+    """
+
+    written: Tuple[Export, ...]
+    folded: Tuple[str, ...]
+    kept: Tuple[batch_norm_folding.Kept, ...]
+
+
 def export(
     source: Source, result: stripping.Result, folder: str, options: Options
-) -> Tuple[Export, ...]:
+) -> Exports:
     """Writes the formats that were asked for; nothing unless all of them are right.
 
     A network that TensorFlow Lite cannot take does not keep the other formats back.
@@ -90,7 +108,10 @@ def export(
       VerificationError: if an export does not load, or gives other answers.
     """
     stripped = result.stripped
-    network = Network(stripped.model, stripped.arrays, result.frozen, source.signature)
+    folded = _folded(result, options)
+    network = Network(
+        stripped.model, stripped.arrays, folded.graph_def, source.signature
+    )
     formats = [f for f in FORMATS if f in options.formats and _has(f, network)]
     for name in formats:
         stripping.check_target(_target(folder, name), [source.path])
@@ -115,7 +136,16 @@ def export(
         for each in exports:
             if not each.problem:
                 _publish(each.format, staged, folder)
-    return tuple(exports)
+    return Exports(tuple(exports), folded.nodes, folded.kept)
+
+
+def _folded(result: stripping.Result, options: Options) -> batch_norm_folding.Folded:
+    """The frozen graph that is exported."""
+    outputs = result.stripped.model.outputs
+    graph_def = constant_folding.fold_constants(result.frozen, outputs)
+    if options.fold_batch_norm:
+        return batch_norm_folding.fold_batch_norms(graph_def, outputs)
+    return batch_norm_folding.Folded(graph_def, (), ())
 
 
 def targets(folder: str, formats: Sequence[str]) -> List[str]:
@@ -197,10 +227,10 @@ def _publish(name: str, staged: str, folder: str) -> None:
         files.publish(source, target)
 
 
-def table(exports: Sequence[Export]) -> str:
+def table(exports: Exports) -> str:
     """What was written, for the terminal."""
     rows: List[List[object]] = []
-    for each in exports:
+    for each in exports.written:
         found = each.comparison
         difference = f'{found.absolute:.2e}' if found else '-'
         relative = f'{found.relative:.2e}' if found else '-'
@@ -209,26 +239,38 @@ def table(exports: Sequence[Export]) -> str:
                 [each.format, f'{each.size:,}', difference, relative, each.path]
             )
     header = ['format', 'bytes', 'difference', 'of scale', 'path']
-    return text.table(header, rows) if rows else ''
+    lines = [text.table(header, rows)] if rows else []
+    if exports.folded:
+        lines.append(f'Folded {len(exports.folded)} batch norms.')
+    lines += [
+        f'Batch norm {kept.node!r} stays: {kept.reason}.' for kept in exports.kept
+    ]
+    return '\n'.join(lines)
 
 
-def check(exports: Sequence[Export]) -> None:
+def check(exports: Exports) -> None:
     """Raises OutputError if a format is missing that was asked for."""
-    problems = [each.problem for each in exports if each.problem]
+    problems = [each.problem for each in exports.written if each.problem]
     if problems:
         raise OutputError(f'{" ".join(problems)} The other formats were written.')
 
 
-def report(exports: Sequence[Export]) -> List[Dict[str, Any]]:
+def report(exports: Exports) -> Dict[str, Any]:
     """The exports as plain data, for `report.json`."""
-    return [
-        {
-            'format': each.format,
-            'path': each.path,
-            'bytes': each.size,
-            'max_difference': each.comparison and each.comparison.absolute,
-            'max_difference_relative': each.comparison and each.comparison.relative,
-            'problem': each.problem or None,
-        }
-        for each in exports
-    ]
+    return {
+        'exports': [_fields(each) for each in exports.written],
+        'folded_batch_norms': list(exports.folded),
+        'kept_batch_norms': [dataclasses.asdict(kept) for kept in exports.kept],
+    }
+
+
+def _fields(each: Export) -> Dict[str, Any]:
+    found = each.comparison
+    return {
+        'format': each.format,
+        'path': each.path,
+        'bytes': each.size,
+        'max_difference': found.absolute if found else None,
+        'max_difference_relative': found.relative if found else None,
+        'problem': each.problem or None,
+    }

@@ -1,0 +1,175 @@
+"""Evaluates what does not depend on the input of a frozen graph, without a session.
+
+Only ops of a short list are evaluated, with NumPy in their own type, and only where the
+file does not grow: the result takes no more bytes than the constants that go for it.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import nodes
+from tf1pruning.graph import view as view_lib
+
+# Below that a constant is no larger than the nodes that compute it.
+_SMALL_BYTES = 256
+_NUMBERS = 'fiu'
+
+Evaluator = Callable[..., np.ndarray]
+
+
+def _reshape(node: tf.NodeDef, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    return np.reshape(x, shape.tolist())
+
+
+def _transpose(node: tf.NodeDef, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    return np.transpose(x, axes.tolist())
+
+
+def _squeeze(node: tf.NodeDef, x: np.ndarray) -> np.ndarray:
+    axes = view_lib.attribute(node, 'squeeze_dims').list.i
+    return np.squeeze(x, tuple(axes) or None)
+
+
+def _expand_dims(node: tf.NodeDef, x: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    return np.expand_dims(x, int(axis))
+
+
+def _cast(node: tf.NodeDef, x: np.ndarray) -> np.ndarray:
+    return x.astype(tf.as_dtype(node.attr['DstT'].type).as_numpy_dtype)
+
+
+def _pack(node: tf.NodeDef, *parts: np.ndarray) -> np.ndarray:
+    return np.stack(parts, view_lib.attribute(node, 'axis').i)
+
+
+def _concat(node: tf.NodeDef, *inputs: np.ndarray) -> np.ndarray:
+    return np.concatenate(inputs[:-1], int(inputs[-1]))
+
+
+def _plain(function: Evaluator) -> Evaluator:
+    """An evaluator that needs no attributes, and numbers that NumPy knows."""
+    return lambda node, *inputs: function(*inputs)
+
+
+_MOVES: Dict[str, Evaluator] = {
+    'ConcatV2': _concat,
+    'ExpandDims': _expand_dims,
+    'Pack': _pack,
+    'Reshape': _reshape,
+    'Squeeze': _squeeze,
+    'Transpose': _transpose,
+}
+_ARITHMETIC: Dict[str, Evaluator] = {
+    'Add': _plain(np.add),
+    'AddV2': _plain(np.add),
+    'Cast': _cast,
+    'Maximum': _plain(np.maximum),
+    'Minimum': _plain(np.minimum),
+    'Mul': _plain(np.multiply),
+    'Neg': _plain(np.negative),
+    'RealDiv': _plain(np.true_divide),
+    'Rsqrt': _plain(lambda x: np.asarray(1 / np.sqrt(x), x.dtype)),
+    'Sqrt': _plain(np.sqrt),
+    'Square': _plain(np.square),
+    'Sub': _plain(np.subtract),
+}
+
+
+def fold_constants(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
+    """A frozen graph whose constant parts are evaluated.
+
+    Args:
+      graph_def: each node after its inputs; not changed.
+      outputs: names of the nodes that matter; they stay.
+
+    Returns:
+      A graph with the same names. What became a constant has its node's name.
+    """
+    view = view_lib.GraphView(graph_def)
+    folder = _Folder(view, outputs)
+    for node in view:
+        folder.visit(node)
+    folded = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    folded.node.extend(folder.result(node) for node in view)
+    return model_lib.needed(folded, outputs)
+
+
+class _Folder:
+    """Collects constants and renamed tensors on the way through a graph."""
+
+    def __init__(self, view: view_lib.GraphView, outputs: Sequence[str]):
+        self._view = view
+        self._outputs = frozenset(outputs)
+        self._values: Dict[str, np.ndarray] = {}
+        self._renamed: Dict[str, str] = {}
+
+    def visit(self, node: tf.NodeDef) -> None:
+        """Finds out what becomes of a node, after its inputs."""
+        sources = [self._source(ref.node) for ref in view_lib.data_inputs(node)]
+        if not sources or not all(self._is_constant(name) for name in sources):
+            return
+        if node.op == 'Identity' and node.name not in self._outputs:
+            self._renamed[node.name] = sources[0]
+            return
+        value = self._evaluated(node, sources)
+        if value is not None and self._pays(value, sources):
+            self._values[node.name] = value
+
+    def _source(self, name: str) -> str:
+        return self._renamed.get(name, name)
+
+    def _is_constant(self, name: str) -> bool:
+        return name in self._values or self._view.node(name).op == 'Const'
+
+    def _value(self, name: str) -> np.ndarray:
+        if name in self._values:
+            return self._values[name]
+        return nodes.constant_value(self._view.node(name))
+
+    def _evaluated(
+        self, node: tf.NodeDef, sources: Sequence[str]
+    ) -> Optional[np.ndarray]:
+        evaluate = _MOVES.get(node.op) or _ARITHMETIC.get(node.op)
+        if evaluate is None:
+            return None
+        inputs = [self._value(name) for name in sources]
+        if node.op in _ARITHMETIC and not all(x.dtype.kind in _NUMBERS for x in inputs):
+            return None
+        with np.errstate(all='ignore'):
+            return np.asarray(evaluate(node, *inputs))
+
+    def _pays(self, value: np.ndarray, sources: Sequence[str]) -> bool:
+        gone = [name for name in set(sources) if self._readers(name) == 1]
+        freed = sum(self._value(name).nbytes for name in gone)
+        return value.nbytes <= max(freed, _SMALL_BYTES)
+
+    def _readers(self, name: str) -> int:
+        """How many nodes read a constant, directly or through an Identity."""
+        count = int(name in self._outputs)
+        for edge in self._view.consumers(name):
+            node = edge.node
+            passes = node.op == 'Identity' and node.name not in self._outputs
+            count += self._readers(node.name) if passes else 1
+        return count
+
+    def result(self, node: tf.NodeDef) -> tf.NodeDef:
+        """What stands in the place of a node."""
+        if node.name in self._values:
+            return nodes.array_constant(node.name, self._values[node.name])
+        return _with_inputs(node, self._renamed)
+
+
+def _with_inputs(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
+    inputs: List[str] = [renamed.get(name, name) for name in node.input]
+    if inputs == list(node.input):
+        return node
+    new = tf.NodeDef()
+    new.CopyFrom(node)
+    del new.input[:]
+    new.input.extend(inputs)
+    return new
