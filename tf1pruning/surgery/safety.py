@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import constants, layout
 from tf1pruning.channels.uses import Kernel, Trace
-from tf1pruning.graph import rewrite
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.surgery import fold
@@ -115,7 +115,7 @@ def _weights(
     if kernel.source in arrays:
         array = arrays[kernel.source]
     else:
-        array = rewrite.constant_value(view.node(kernel.source))
+        array = nodes.constant_value(view.node(kernel.source))
     return np.moveaxis(array, (kernel.in_axis, kernel.out_axis), (0, 1))
 
 
