@@ -40,6 +40,9 @@ command.define_model_flags('checkpoint')
 flags.DEFINE_string('output', None, 'File to write (.npz).')
 flags.DEFINE_list('criteria', None, f'Any of {", ".join(registry.known_data())}.')
 flags.DEFINE_string('loss', '', 'Loss tensor; by default the only loss of the graph.')
+flags.DEFINE_float(
+    'temperature', 1.0, 'The logits of the softmax are divided by it; 200 for grasp.'
+)
 flags.DEFINE_string(
     'data', None, 'Arrays (.npz), one per input of the loss, examples first.'
 )
@@ -75,7 +78,9 @@ def main() -> None:
     """Scores as the flags say."""
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     graph = meta_graph.read_meta_graph(FLAGS.meta_graph or FLAGS.checkpoint + '.meta')
-    model = data_scores.trained(source, graph, FLAGS.loss, FLAGS.allow_unsafe_ops)
+    model = data_scores.trained(
+        source, graph, FLAGS.loss, FLAGS.temperature, FLAGS.allow_unsafe_ops
+    )
     chosen = scoped.choose(source, FLAGS.scope_names, FLAGS.groups)
     scores = data_scores.score(
         model,

@@ -34,14 +34,15 @@ class Gradients(NamedTuple):
     at_w2: np.ndarray
 
 
-def gradients(part, w1=W1, w2=W2):
+def gradients(part, w1=W1, w2=W2, temperature=1.0):
     """Backpropagation by hand, in double precision."""
     x, w1, w2 = (np.asarray(a, np.float64) for a in (X[part], w1, w2))
     before = x @ w1
     hidden = np.maximum(before, 0)
     logits = hidden @ w2
-    share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    error = (share - np.eye(2)[Y[part]]) / len(x)
+    share = np.exp(logits / temperature)
+    share /= share.sum(axis=1, keepdims=True)
+    error = (share - np.eye(2)[Y[part]]) / len(x) / temperature
     at_hidden = error @ w2.T
     return Gradients(
         hidden, at_hidden, x.T @ (at_hidden * (before > 0)), hidden.T @ error
@@ -66,7 +67,7 @@ def graph():
     return found
 
 
-def score(names, batches=None, weights=WEIGHTS, start=None, **options):
+def score(names, batches=None, start=None, temperature=1.0, **options):
     """Scores of group `a`."""
     meta_graph = tf.train.export_meta_graph(graph=graph())
     found = trace(inference.inference_model(meta_graph, ['output']))
@@ -74,8 +75,8 @@ def score(names, batches=None, weights=WEIGHTS, start=None, **options):
     return run.score(
         found,
         groups,
-        loss_model.loss_model(meta_graph),
-        run.Weights(weights, start),
+        loss_model.tempered(loss_model.loss_model(meta_graph), temperature),
+        run.Weights(WEIGHTS, start),
         batches or batches_lib.of_arrays({'x': X, 'y': Y}, SIZE),
         [registry.find_data(name) for name in names],
         **options,

@@ -10,7 +10,7 @@ from tests import networks
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
 from tf1pruning.criteria import registry
-from tf1pruning.errors import GraphError
+from tf1pruning.errors import DataError, GraphError
 from tf1pruning.graph import inference
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import loss_model, run
@@ -18,7 +18,7 @@ from tf1pruning.scoring import loss_model, run
 X = np.random.RandomState(1).normal(size=[3, 4, 4, 2]).astype(np.float32)
 
 
-def conv_graph(resource=False, data_format='NHWC'):
+def conv_graph(resource=False):
     """conv `a`, batch norm `bn` in training mode, ReLU, flatten, dense `b`."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 4, 4, 2], 'x')
@@ -31,6 +31,22 @@ def conv_graph(resource=False, data_format='NHWC'):
         side = tf.reduce_sum(tf.get_variable('side', [2]))
         tf.reduce_mean(tf.square(y) + side, name='loss')
         tf.identity(y, name='vector')
+    return graph
+
+
+def channels_first_graph():
+    """The same network, with its convolution and batch norm channels first."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4, 4, 2], 'x')
+        y = tf.transpose(x, [0, 3, 1, 2])
+        options = {'use_bias': False, 'data_format': 'channels_first'}
+        y = networks.conv(y, 5, 3, 'a', **options)
+        y = tf.layers.batch_normalization(y, axis=1, training=True, name='bn')
+        y = tf.transpose(tf.nn.relu(y, name='act'), [0, 2, 3, 1])
+        y = tf.layers.dense(tf.reshape(y, [-1, 80]), 3, name='b')
+        tf.identity(y, name='output')
+        side = tf.reduce_sum(tf.get_variable('side', [2]))
+        tf.reduce_mean(tf.square(y) + side, name='loss')
     return graph
 
 
@@ -92,6 +108,16 @@ def test_flattened_channels_and_batch_norm_are_scored(resource):
     )
 
 
+def test_channels_first_scores_the_same():
+    criteria = ['taylor_abs_rs', 'tfo', 'fisher_bn']
+
+    first = scored(channels_first_graph(), criteria)
+
+    last = scored(conv_graph(), criteria)
+    for name in criteria:
+        np.testing.assert_allclose(first[name]['a'], last[name]['a'], rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ('loss', 'message'),
     [
@@ -113,6 +139,18 @@ def test_a_loss_that_does_not_depend_on_a_group_names_it():
 
     with pytest.raises(GraphError, match="loss reads none of group 'a'"):
         scored(graph, ['tfo'], 'other')
+
+
+def test_a_gradient_that_is_nan_names_the_group():
+    graph = conv_graph()
+    with graph.as_default():
+        zeros = tf.nn.relu(-tf.abs(graph.get_tensor_by_name('act:0')))
+        nothing = tf.reduce_sum(tf.square(zeros))
+        # Finite, and its gradient is infinite times zero.
+        tf.add(graph.get_tensor_by_name('loss:0'), tf.sqrt(nothing), name='steep')
+
+    with pytest.raises(DataError, match=r"Batch 1 gives NaN .* at 'a'\. Check"):
+        scored(graph, ['tfo'], 'steep')
 
 
 def test_several_losses_ask_for_one():

@@ -102,6 +102,18 @@ def test_an_exponential_average_forgets():
     np.testing.assert_allclose(scores['taylor_rs']['a'], [-expected], rtol=1e-4)
 
 
+def test_a_temperature_divides_the_logits():
+    found = dense.score(['tfo'], temperature=5.0).scores
+
+    expected = average(lambda p: W1 * gradients(p, temperature=5.0).at_w1).sum(axis=0)
+    np.testing.assert_allclose(found['tfo']['a'], [-np.abs(expected)], rtol=1e-4)
+
+
+def test_a_temperature_of_zero_is_refused():
+    with pytest.raises(OptionError, match=r'temperature is 0\.0; expected above 0'):
+        dense.score(['tfo'], temperature=0.0)
+
+
 def test_the_loss_is_averaged_too():
     found = dense.score(['apoz'])
 

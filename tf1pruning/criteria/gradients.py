@@ -88,8 +88,8 @@ def squared_product_of_scales(w: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
 def gradient_flow(w: tf.Tensor, hg: tf.Tensor) -> tf.Tensor:
     """Change of the gradient's norm if the channel goes (GraSP, arXiv 2002.07376).
 
-    I(c) = sum of w (H E[g]) over the weights of the channel, with its sign. The paper's
-    authors temper the softmax of their loss with T = 200.
+    I(c) = sum of w (H E[g]) over the weights of the channel, with its sign. The
+    paper's softmax has the temperature 200: see `scoring.loss_model.tempered`.
     """
     return tf.reduce_sum(w * hg, axis=1)
 

@@ -29,6 +29,10 @@ _DATA_INPUT = {
     'AvgPool3D': 0,
     'DepthToSpace': 0,
     'SpaceToDepth': 0,
+    # Their gradients. The other outputs are read in training only.
+    'FusedBatchNorm': 0,
+    'FusedBatchNormV2': 0,
+    'FusedBatchNormV3': 0,
 }
 # Ops whose first input is the shape of their output.
 _SIZES_FIRST = ('Conv2DBackpropInput', 'Conv3DBackpropInputV2')

@@ -7,11 +7,16 @@ from typing import Dict, List, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, losses
+from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.graph import inference, losses, nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef, node_name
+
+_CROSS_ENTROPIES = (
+    'SoftmaxCrossEntropyWithLogits',
+    'SparseSoftmaxCrossEntropyWithLogits',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +67,48 @@ def loss_model(
     by_tensor = {tensor: placeholder for placeholder, tensor in pipeline.items()}
     model = inference.inference_model(meta_graph, [name], by_tensor)
     return LossModel(model, {p: t for p, t in pipeline.items() if p in model.inputs})
+
+
+def tempered(loss_model: LossModel, temperature: float) -> LossModel:
+    """The same loss with the logits of its softmax divided by a temperature.
+
+    GraSP is meant for T = 200 (Wang et al., arXiv 2002.07376): a trained network is so
+    sure of its answers that its gradients vanish.
+
+    Args:
+      loss_model: the loss.
+      temperature: above 0; 1 changes nothing.
+
+    Raises:
+      OptionError: if the temperature is not above 0.
+      GraphError: if the loss has no softmax cross entropy.
+    """
+    if not 0 < temperature < float('inf'):
+        raise OptionError(f'The temperature is {temperature}; expected above 0.')
+    model = loss_model.model
+    source = model.graph_def
+    graph_def = tf.GraphDef(versions=source.versions, library=source.library)
+    found = [node for node in source.node if node.op in _CROSS_ENTROPIES]
+    if not found:
+        raise GraphError(
+            f'The loss {loss_model.loss!r} has no softmax cross entropy whose logits '
+            'could get a temperature.'
+        )
+    for node in source.node:
+        if node in found:
+            dtype = tf.as_dtype(node.attr['T'].type)
+            factor = f'{node.name}/temperature'
+            constant = nodes.constant(factor, temperature, dtype)
+            divided = f'{node.name}/tempered'
+            inputs = [node.input[0], factor]
+            division = nodes.make_node(divided, 'RealDiv', inputs, T=dtype)
+            graph_def.node.extend([constant, division])
+        copy = graph_def.node.add()
+        copy.CopyFrom(node)
+        if node in found:
+            copy.input[0] = divided
+    changed = dataclasses.replace(model, graph_def=graph_def)
+    return dataclasses.replace(loss_model, model=changed)
 
 
 def _pipeline(view: view_lib.GraphView, starts: Sequence[str]) -> Dict[str, str]:

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import layout
-from tf1pruning.graph import freeze, importing
+from tf1pruning.graph import channels_last, freeze, importing
+from tf1pruning.graph import view as view_lib
 from tf1pruning.names import node_name
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.spots import ActivationSpot, Column
@@ -41,18 +42,19 @@ class Network:
         for node in frozen.node:
             if node.op == _SPARSE_CROSS_ENTROPY:
                 node.attr['_gradient_op_type'].s = _TWICE.encode()
-        self.graph = importing.import_graph(frozen)
+        self._nodes = {node.name: node for node in frozen.node}
+        self.graph = importing.import_graph(channels_last.channels_last(frozen))
         self.loss = self.graph.get_tensor_by_name(f'{loss_model.loss}:0')
         self._constants = _constants(loss_model, self.graph)
         self._arrays = arrays
 
-    def __contains__(self, node: str) -> bool:
-        """Whether the loss depends on a node that is no variable."""
+    def reads(self, node: str, reads: int) -> int:
+        """How many channels a layer reads; 0 if the loss does not depend on it."""
         try:
-            self.graph.get_operation_by_name(node)
+            tensor = self.read_tensor(node, reads)
         except KeyError:
-            return False
-        return True
+            return 0
+        return tensor.shape[self.channel_axis(node, reads)].value or 0
 
     def has_variable(self, variable: str) -> bool:
         """Whether the loss depends on a variable."""
@@ -60,7 +62,8 @@ class Network:
 
     def read_tensor(self, node: str, reads: int) -> tf.Tensor:
         """The tensor that a layer reads."""
-        return self.graph.get_operation_by_name(node).inputs[reads]
+        ref = view_lib.data_inputs(self._nodes[node])[reads]
+        return self.graph.get_tensor_by_name(str(ref))
 
     def variable(self, variable: str) -> tf.Tensor:
         """The value of a variable."""
@@ -68,10 +71,8 @@ class Network:
 
     def channel_axis(self, node: str, reads: int) -> int:
         """The axis of the channels in the tensor that a layer reads."""
-        operation = self.graph.get_operation_by_name(node)
-        return layout.channel_axis(
-            operation.node_def, operation.inputs[reads].shape.ndims
-        )
+        rank = self.read_tensor(node, reads).shape.ndims
+        return layout.channel_axis(self._nodes[node], rank)
 
     def derivatives_at(
         self, loss: tf.Tensor, tensors: Sequence[tf.Tensor], variables: Sequence[str]

@@ -21,12 +21,15 @@ class ActivationSpot(NamedTuple):
       group: name of the group.
       node: the layer.
       reads: number of its input.
+      size: positions that the layer's kernel has for them; a grouped convolution has
+        fewer than the tensor.
       positions: `[width, entries]` positions of each channel along the channel axis.
     """
 
     group: str
     node: str
     reads: int
+    size: int
     positions: np.ndarray
 
 
@@ -69,8 +72,9 @@ def activation_spots(trace: Trace, group: Group) -> List[ActivationSpot]:
             if kernel.depthwise or kernel.in_axis != place.axis or not reads_it:
                 continue
             tensor = view.node(kernel.node).input[kernel.reads]
+            size = len(trace.weights[kernel.source][kernel.in_axis])
             spot = ActivationSpot(
-                group.name, kernel.node, kernel.reads, place.positions
+                group.name, kernel.node, kernel.reads, size, place.positions
             )
             spots.setdefault(tensor, spot)
     return list(spots.values())

@@ -194,7 +194,7 @@ def _reached_spots(
 
 def _reaches(network: Network, spot: Spot) -> bool:
     if isinstance(spot, ActivationSpot):
-        return spot.node in network
+        return network.reads(spot.node, spot.reads) == spot.size
     return all(network.has_variable(column.variable) for column in spot.columns)
 
 
@@ -207,15 +207,13 @@ def _means(network: Network, trace: Trace) -> Dict[Key, tf.Tensor]:
     """The means of what each layer reads, for mean replacement."""
     found = {}
     for kernel in trace.kernels:
-        if kernel.depthwise or kernel.node not in network:
+        # In a grouped convolution an input position stands for several channels.
+        size = len(trace.weights[kernel.source][kernel.in_axis])
+        if kernel.depthwise or network.reads(kernel.node, kernel.reads) != size:
             continue
         tensor = network.read_tensor(kernel.node, kernel.reads)
         axis = network.channel_axis(kernel.node, kernel.reads)
-        # In a grouped convolution an input position stands for several channels.
-        size = len(trace.weights[kernel.source][kernel.in_axis])
-        if tensor.shape[axis].value == size:
-            mean = network_lib.channel_means(tensor, axis)
-            found[Key(_MEAN, kernel.node)] = mean
+        found[Key(_MEAN, kernel.node)] = network_lib.channel_means(tensor, axis)
     return found
 
 

@@ -47,6 +47,7 @@ def trained(
     source: Source,
     meta_graph: tf.MetaGraphDef,
     loss: str = '',
+    temperature: float = 1.0,
     allow_unsafe: bool = False,
 ) -> Trained:
     """Puts a model and its training graph together.
@@ -55,16 +56,20 @@ def trained(
       source: the model.
       meta_graph: of training; nodes are called as in the model.
       loss: name of the loss tensor; '': the only one in the collection of losses.
+      temperature: the logits of its softmax are divided by it.
       allow_unsafe: whether the loss and the pipeline may write files or call Python.
 
     Raises:
       GraphError: if there is no such loss, it cannot be computed as in inference, or
         the graph is not safe to run.
+      OptionError: if the temperature is not above 0.
     """
     outputs = source.model.outputs
     found = loss_model_lib.loss_model(meta_graph, loss, outputs)
     if not allow_unsafe:
         _check_safe(meta_graph, found)
+    if temperature != 1:
+        found = loss_model_lib.tempered(found, temperature)
     return Trained(source, meta_graph, found)
 
 
