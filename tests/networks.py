@@ -76,7 +76,7 @@ def inverted_residual_net(
             x = _squeeze_excite(x, width) if squeeze_excite else x
             logits = _head(x, dropout if is_training else 0.0)
             if optimizer is not None:
-                _train(logits, labels, OPTIMIZERS[optimizer]())
+                add_training(logits, labels, OPTIMIZERS[optimizer]())
         return graph
 
 
@@ -194,7 +194,8 @@ def _head(x, dropout):
     return tf.identity(logits, name='output')
 
 
-def _train(logits, labels, optimizer):
+def add_training(logits, labels, optimizer):
+    """Loss, slots, and the collection `train_op`."""
     loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
         step = tf.train.get_or_create_global_step()

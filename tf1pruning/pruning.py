@@ -12,8 +12,8 @@ stripping:
 
 Files below `output_dir`: `Pruning_Dict/*.json`, `Pruned_Dir/` (the soft-pruned
 checkpoint and `Pruned_Filters.txt`), `Pruning_Summary.txt` and `summary.json`,
-`Rebuild_CKPT/`, `Stripped_Dir/` (the stripped checkpoint, `modify.pb`, `report.json`),
-and `events/` for TensorBoard.
+`Rebuild_CKPT/`, `Stripped_Dir/` (the stripped checkpoint, `modify.pb`, `report.json`,
+and `training.meta` to train on from), and `events/` for TensorBoard.
 """
 
 from __future__ import annotations
@@ -302,6 +302,8 @@ class Pruning(state.PruningState):
             self._export_ckpt_path,
             self._export_pb_path,
         )
+        meta_path = f'{self.retrained_ckpt_path}.meta'
+        outputs.write_training_meta(self.output_dir, meta_path, self._outputs, result)
         self.strip_report = result
         # The contract asks for this line on the terminal, whatever the log level.
         print(stripping.summary_line(result))

@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tf1pruning.graph import lint, nodes, rewrite
-from tf1pruning.graph.rewrite import NewSize
+from tf1pruning.graph.rewrite import NewSize, Resizing
 from tf1pruning.names import TensorRef
 
 
@@ -35,7 +35,7 @@ def test_a_variable_gets_its_new_shape_in_graph_and_model(resource):
         lambda x: tf.matmul(x, tf.get_variable('w', [6, 4])), resource=resource
     )
 
-    new = rewrite.resize(model, {'w': (6, 3)}, {}, [])
+    new = rewrite.resize(model, Resizing({'w': (6, 3)}))
 
     assert [d.size for d in node(new, 'w').attr['shape'].shape.dim] == [6, 3]
     assert [(v.shape, v.full_shape) for v in new.variables] == [((6, 3), (6, 3))]
@@ -47,7 +47,7 @@ def test_the_old_model_is_not_changed():
     model = model_of(lambda x: tf.matmul(x, tf.get_variable('w', [6, 4])))
     before = model.graph_def.SerializeToString(deterministic=True)
 
-    rewrite.resize(model, {'w': (6, 3)}, {}, [])
+    rewrite.resize(model, Resizing({'w': (6, 3)}))
 
     assert model.graph_def.SerializeToString(deterministic=True) == before
     assert model.variables[0].shape == (6, 4)
@@ -57,7 +57,7 @@ def test_shapes_that_a_saver_left_are_dropped():
     model = model_of(lambda x: tf.matmul(x, tf.get_variable('w', [6, 4])))
     assert any('_output_shapes' in n.attr for n in model.graph_def.node)
 
-    new = rewrite.resize(model, {}, {}, [])
+    new = rewrite.resize(model, Resizing())
 
     assert not any('_output_shapes' in n.attr for n in new.graph_def.node)
 
@@ -66,7 +66,7 @@ def test_a_constant_that_acts_as_a_weight_gets_its_new_value():
     weights = np.arange(12, dtype=np.float32).reshape(6, 2)
     model = model_of(lambda x: tf.matmul(x, tf.constant(weights, name='w')))
 
-    new = rewrite.resize(model, {}, {'w': weights[:, :1]}, [])
+    new = rewrite.resize(model, Resizing(constants={'w': weights[:, :1]}))
 
     np.testing.assert_array_equal(nodes.constant_value(node(new, 'w')), weights[:, :1])
     assert new.view().shape(TensorRef('output', 0)) == (None, 1)
@@ -75,7 +75,7 @@ def test_a_constant_that_acts_as_a_weight_gets_its_new_value():
 def test_each_reader_of_a_size_gets_a_constant_of_its_own():
     model = model_of(two_reshapes)
 
-    new = rewrite.resize(model, {}, {}, [NewSize('left', 1, 'shape', 2, 5)])
+    new = rewrite.resize(model, Resizing(sizes=[NewSize('left', 1, 'shape', 2, 5)]))
 
     assert list(node(new, 'left').input) == ['input', 'left/stripped_1']
     assert node(new, 'right').input[1] == 'shape'
@@ -88,7 +88,7 @@ def test_several_elements_of_one_size_vector_change_together():
     model = model_of(two_reshapes)
     sizes = [NewSize('left', 1, 'shape', 1, 3), NewSize('left', 1, 'shape', 2, 2)]
 
-    new = rewrite.resize(model, {}, {}, sizes)
+    new = rewrite.resize(model, Resizing(sizes=sizes))
 
     values = nodes.constant_value(node(new, 'left/stripped_1'))
     assert values.tolist() == [-1, 3, 2]
@@ -102,7 +102,7 @@ def test_a_new_constant_stands_before_its_reader_and_takes_a_free_name():
 
     model = model_of(build)
 
-    new = rewrite.resize(model, {}, {}, [NewSize('left', 1, 'shape', 1, 3)])
+    new = rewrite.resize(model, Resizing(sizes=[NewSize('left', 1, 'shape', 1, 3)]))
 
     order = [n.name for n in new.graph_def.node]
     assert order.index('left/stripped_1_1') == order.index('left') - 1
@@ -118,12 +118,12 @@ def test_a_scalar_size_changes_too():
 
     new = rewrite.resize(
         model,
-        {},
-        {},
-        [
-            NewSize('sizes', 1, 'sizes/1', 0, 3),
-            NewSize('sizes', 2, 'sizes/2', 0, 2),
-        ],
+        Resizing(
+            sizes=[
+                NewSize('sizes', 1, 'sizes/1', 0, 3),
+                NewSize('sizes', 2, 'sizes/2', 0, 2),
+            ]
+        ),
     )
 
     assert lint.check(new.graph_def, {'output': (None, 3, 2)}) is None

@@ -71,6 +71,7 @@ def test_all_files_at_the_end(finished):
         'Stripped_Dir/checkpoint',
         'Stripped_Dir/modify.pb',
         'Stripped_Dir/report.json',
+        'Stripped_Dir/training.meta',
         *(f'Stripped_Dir/{file.format(name)}' for file in files),
     }
 

@@ -154,7 +154,8 @@ def test_export_paths_are_honoured(new, tmp_path):
     assert (pruning.export_ckpt_path, pruning.export_pb_path) == (ckpt, frozen)
     assert Checkpoint(ckpt).shapes[EXPAND][3] < 24
     assert trained.run(frozen, {'input:0': np.zeros([1, 8, 8, 3])}).shape == (1, 5)
-    assert trained.file_names(tmp_path / 'out' / 'Stripped_Dir') == ('report.json',)
+    others = trained.file_names(tmp_path / 'out' / 'Stripped_Dir')
+    assert others == ('report.json', 'training.meta')
 
 
 @pytest.mark.parametrize(

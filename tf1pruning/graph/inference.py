@@ -107,7 +107,7 @@ def inference_model(
         inlined.graph_def, outputs, _is_training_only
     )
     view = view_lib.GraphView(graph_def)
-    rewriter = _Rewriter(view)
+    rewriter = Rewriter(view)
     if input_map:
         rewriter.cut_at(input_map)
     visited = rewriter.run(outputs)
@@ -120,7 +120,7 @@ def inference_model(
     return model
 
 
-class _Rewriter:
+class Rewriter:
     """Collects replaced nodes and redirected tensors, then applies them in one pass."""
 
     def __init__(self, view: view_lib.GraphView):

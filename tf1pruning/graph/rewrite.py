@@ -37,26 +37,44 @@ class NewConstant(NamedTuple):
     value: np.ndarray
 
 
-def resize(
-    model: model_lib.Model,
-    shapes: Mapping[str, Tuple[int, ...]],
-    constants: Mapping[str, np.ndarray],
-    sizes: Sequence[NewSize],
-    replaced: Sequence[NewConstant] = (),
-) -> model_lib.Model:
-    """A model with new sizes.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Resizing:
+    """New sizes for a graph.
 
-    Args:
-      model: the model; not changed.
+    Attributes:
       shapes: variable node -> new shape.
       constants: Const node that acts as a weight -> new array.
       sizes: constants that hold a size and must follow.
       replaced: constants that change as a whole.
+    """
+
+    shapes: Mapping[str, Tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    constants: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    sizes: Sequence[NewSize] = ()
+    replaced: Sequence[NewConstant] = ()
+
+    @property
+    def nodes(self) -> Set[str]:
+        """The nodes that it changes, or whose inputs it changes."""
+        found = {*self.shapes, *self.constants}
+        found.update(constant.consumer for constant in self.replaced)
+        for size in self.sizes:
+            found.update((size.consumer, size.node))
+        return found
+
+
+def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
+    """A model with new sizes.
+
+    Args:
+      model: the model; not changed.
+      resizing: names nodes that the model has.
 
     Returns:
       A model with the same node names, plus one Const per rewritten size vector.
     """
-    found = [*_resized(model.graph_def, sizes), *replaced]
+    shapes, constants = resizing.shapes, resizing.constants
+    found = [*_resized(model.graph_def, resizing.sizes), *resizing.replaced]
     named = _named(found, {node.name for node in model.graph_def.node})
     source = model.graph_def
     graph_def = tf.GraphDef(versions=source.versions, library=source.library)

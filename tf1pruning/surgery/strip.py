@@ -34,6 +34,7 @@ class Stripped:
       plan: what was really removed.
       kept: what was to go and stays.
       lossy: what went although that changes the outputs.
+      resizing: what became of the sizes, for other graphs of the network.
     """
 
     model: Model
@@ -41,6 +42,7 @@ class Stripped:
     plan: Plan
     kept: Tuple[Verdict, ...]
     lossy: Tuple[Verdict, ...]
+    resizing: rewrite.Resizing
 
 
 def strip(
@@ -64,7 +66,7 @@ def strip(
       OptionError: if lossy removal is allowed and no plan says of what.
     """
     choice = choice_lib.choose(trace, groups, arrays, plan, options)
-    model, new_arrays = _remove(trace, arrays, choice)
+    resizing, changed = _remove(trace, arrays, choice)
     done = Plan(
         fingerprint=plan_lib.fingerprint([g for g, _ in choice.removed], trace.model),
         mode=plan.mode if plan else plan_lib.BLOCK,
@@ -75,12 +77,16 @@ def strip(
             for group, channels in choice.removed
         ),
     )
-    return Stripped(model, new_arrays, done, choice.kept, choice.lossy)
+    model = rewrite.resize(trace.model, resizing)
+    return Stripped(
+        model, {**arrays, **changed}, done, choice.kept, choice.lossy, resizing
+    )
 
 
 def _remove(
     trace: Trace, arrays: Mapping[str, np.ndarray], choice: Choice
-) -> Tuple[Model, Dict[str, np.ndarray]]:
+) -> Tuple[rewrite.Resizing, Dict[str, np.ndarray]]:
+    """The new sizes, and the new arrays of the variables that change."""
     removed = {
         number
         for group, channels in choice.removed
@@ -94,8 +100,7 @@ def _remove(
     folded = _folded(trace, arrays, shares)
     smaller = _smaller(trace, arrays, gone, folded)
     variables = {name: a for name, a in smaller.items() if name in arrays}
-    model = rewrite.resize(
-        trace.model,
+    resizing = rewrite.Resizing(
         shapes={name: array.shape for name, array in variables.items()},
         constants={name: a for name, a in smaller.items() if name not in arrays},
         sizes=[_new_size(use, gone) for use in trace.sizes if gone[use.labels].any()],
@@ -105,7 +110,7 @@ def _remove(
             if gone[use.labels].any()
         ],
     )
-    return model, {**arrays, **variables}
+    return resizing, variables
 
 
 def _smaller(

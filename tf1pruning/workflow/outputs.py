@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
+from absl import logging
 from google.protobuf import text_format
 
 from tf1pruning import files, plan_json
@@ -171,6 +172,27 @@ def write_strip_params(
     target = os.path.join(folder, PARAMS_DIR)
     files.write_json(os.path.join(target, 'Strip_Nodes_Dict.json'), strip_nodes)
     files.write_json(os.path.join(target, 'Strip_Vars_Dict.json'), strip_vars)
+
+
+def write_training_meta(
+    folder: str, meta_path: str, outputs: Sequence[str], result: stripping.Result
+) -> None:
+    """`Stripped_Dir/training.meta`; the log says why, if the graph cannot be stripped.
+
+    Args:
+      folder: output folder.
+      meta_path: `.meta` file of the training; nothing is written if it is missing.
+      outputs: output node names.
+      result: the stripped network.
+    """
+    if not os.path.isfile(meta_path):
+        return
+    path = os.path.join(folder, STRIPPED_DIR, 'training.meta')
+    graph = meta_graph.read_meta_graph(meta_path)
+    try:
+        stripping.write_training_meta(result, path, graph, outputs)
+    except GraphError as error:
+        logging.warning('No %s: %s', path, error)
 
 
 def write_stripped(

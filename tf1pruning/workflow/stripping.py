@@ -8,11 +8,12 @@ from typing import Any, Collection, Dict, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import files
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import GraphError, OutputError
-from tf1pruning.graph import freeze, lint, meta_graph
+from tf1pruning.graph import forward, freeze, lint, meta_graph
 from tf1pruning.names import TensorRef
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost
@@ -118,6 +119,30 @@ def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
     return writer.write_checkpoint(
         prefix, ArraysInMemory(arrays), meta.SerializeToString()
     )
+
+
+def write_training_meta(
+    result: Result, path: str, graph: tf.MetaGraphDef, outputs: Sequence[str]
+) -> str:
+    """Writes the stripped forward graph of a training; see `graph.forward`.
+
+    Args:
+      result: the stripped network.
+      path: of the meta graph.
+      graph: meta graph of the training that the network comes from.
+      outputs: output node names.
+
+    Returns:
+      The path.
+
+    Raises:
+      GraphError: if the training graph cannot be stripped like the network.
+    """
+    whole = forward.forward_graph(graph, outputs)
+    stripped = forward.resize(whole, result.stripped.resizing)
+    meta = forward.build_meta_graph(stripped)
+    files.write_bytes(path, meta.SerializeToString())
+    return path
 
 
 def check_target(prefix: str, sources: Sequence[str]) -> None:

@@ -1,0 +1,179 @@
+"""Training graph -> its forward graph: what a further training builds on.
+
+That is the network as it is trained, with batch norm on batch statistics and dropout,
+the update ops and the regularization losses. Input pipeline, loss, optimizer and saver
+stay behind; whoever trains brings their own.
+
+As a meta graph it says of itself, in two collections, which nodes are its inputs and
+its outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Optional, Sequence, Set, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import inference, lint, partitions, rewrite
+from tf1pruning.graph import meta_graph as meta_graph_lib
+from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import variables as variables_lib
+from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
+
+INPUTS = 'tf1pruning_inputs'
+OUTPUTS = 'tf1pruning_outputs'
+COLLECTIONS = (tf.GraphKeys.UPDATE_OPS, tf.GraphKeys.REGULARIZATION_LOSSES)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forward:
+    """A forward graph.
+
+    Attributes:
+      model: its nodes; batch norm and dropout are as in training.
+      collections: collection -> what it names.
+    """
+
+    model: model_lib.Model
+    collections: Dict[str, Tuple[str, ...]]
+
+
+def forward_graph(
+    meta_graph: tf.MetaGraphDef,
+    outputs: Sequence[str],
+    input_map: Optional[inference.InputMap] = None,
+) -> Forward:
+    """The forward graph of a training graph.
+
+    Args:
+      meta_graph: of the training; not changed.
+      outputs: node names.
+      input_map: see `inference.inference_model`.
+
+    Raises:
+      GraphError: on unknown names.
+    """
+    collections = {name: _members(meta_graph, name) for name in COLLECTIONS}
+    members = [n for found in collections.values() for n in found]
+    targets = [*outputs, *dict.fromkeys(names.node_name(n) for n in members)]
+    view = view_lib.GraphView(meta_graph.graph_def)
+    rewriter = _Cutter(view)
+    if input_map:
+        rewriter.cut_at(input_map)
+    rewriter.run(targets)
+    defs = variables_lib.variable_defs(meta_graph)
+    kept = _needed(rewriter.result(), targets)
+    merged = partitions.merge(kept, defs)
+    if merged.first_parts:
+        kept = _needed(merged.graph_def, targets)
+    model = model_lib.Model(
+        graph_def=kept,
+        inputs=tuple(n.name for n in kept.node if n.op in model_lib.INPUT_OPS),
+        outputs=tuple(outputs),
+        variables=variables_lib.find_variables(
+            kept.node, meta_graph, merged.first_parts
+        ),
+    )
+    return Forward(model, collections)
+
+
+class _Cutter(inference.Rewriter):
+    """Cuts off the input pipeline and leaves all else as it is."""
+
+    def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
+        refs = view_lib.data_inputs(node)
+        for ref in refs:
+            self._replace_pipeline(ref)
+        return refs
+
+
+def resize(forward: Forward, resizing: rewrite.Resizing) -> Forward:
+    """The forward graph of the stripped network.
+
+    Args:
+      forward: of the network before.
+      resizing: what stripping changed.
+
+    Raises:
+      GraphError: if the training differs from the inference in what would have to
+        change, or the new sizes do not fit together in it.
+    """
+    present = {node.name for node in forward.model.graph_def.node}
+    missing = sorted(resizing.nodes - present)
+    if missing:
+        raise GraphError(
+            f'The training graph cannot be stripped: it lacks {names.quoted(missing)} '
+            'of the inference graph (a part of the network that is built otherwise in '
+            'training). Build it from your own code with the widths of the plan.'
+        )
+    model = rewrite.resize(forward.model, resizing)
+    try:
+        lint.check(model.graph_def, dict.fromkeys(model.outputs))
+    except GraphError as error:
+        raise GraphError(
+            f'The training graph cannot be stripped: {error} A size that only the '
+            'training uses, of a dropout for a fixed batch, say, is not rewritten.'
+        ) from error
+    return dataclasses.replace(forward, model=model)
+
+
+def build_meta_graph(forward: Forward) -> tf.MetaGraphDef:
+    """A meta graph that restores, and that `training.import_stripped` reads."""
+    meta_graph = meta_graph_lib.build_meta_graph(forward.model)
+    collections = {
+        **forward.collections,
+        INPUTS: forward.model.inputs,
+        OUTPUTS: forward.model.outputs,
+    }
+    for name, members in collections.items():
+        if members:
+            meta_graph.collection_def[name].node_list.value.extend(members)
+    return meta_graph
+
+
+def _members(meta_graph: tf.MetaGraphDef, collection: str) -> Tuple[str, ...]:
+    if collection not in meta_graph.collection_def:
+        return ()
+    return tuple(meta_graph.collection_def[collection].node_list.value)
+
+
+def _needed(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
+    """What targets need, control inputs included, but for those to the pipeline."""
+    view = view_lib.GraphView(graph_def)
+    pipeline = {node.name for node in view if node.op in inference.PIPELINE_OPS}
+    seen: Set[str] = set()
+    stack = list(targets)
+    while stack:
+        name = stack.pop()
+        if name not in seen:
+            seen.add(name)
+            inputs = {names.node_name(i) for i in view.node(name).input}
+            stack += sorted(inputs - pipeline)
+    kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        if node.name in seen:
+            kept.node.add().CopyFrom(_within(node, seen))
+    return kept
+
+
+def _within(node: tf.NodeDef, kept: Set[str]) -> tf.NodeDef:
+    """A copy of a node that names no node but those that are kept."""
+    copy = tf.NodeDef()
+    copy.CopyFrom(node)
+    inputs = [i for i in node.input if names.node_name(i) in kept]
+    del copy.input[:]
+    copy.input.extend(inputs)
+    if '_class' in node.attr:
+        places = [p for p in node.attr['_class'].list.s if _place(p) in kept]
+        copy.attr['_class'].list.s[:] = places
+        if not places:
+            del copy.attr['_class']
+    return copy
+
+
+def _place(colocation: bytes) -> str:
+    return colocation.decode().partition('@')[2]

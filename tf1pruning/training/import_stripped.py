@@ -1,0 +1,133 @@
+"""Rebuilds a stripped network inside a model function, from its training meta graph.
+
+    def model_fn(features, labels, mode):
+        training = mode == tf.estimator.ModeKeys.TRAIN
+        logits = import_stripped('training.meta', features, training)['output']
+        ...  # Your loss and your optimizer.
+
+`Pruning.get_strip_ckpt` writes `Stripped_Dir/training.meta`.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Sequence, Union
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import forward, inference, meta_graph
+
+Features = Union[tf.Tensor, Mapping[str, tf.Tensor]]
+
+_INPUT_SCOPE = 'tf1pruning_input'
+
+
+def import_stripped(
+    meta: str, features: Features, training: bool
+) -> Dict[str, tf.Tensor]:
+    """Builds the stripped network in the default graph.
+
+    Variables join the collections of global and trainable variables. In training so do
+    the update ops and the regularization losses theirs. The variables start at zero:
+    restore the stripped checkpoint (`warm_start.init_fn`).
+
+    Args:
+      meta: path of the stripped training meta graph.
+      features: what the network reads; a dict from input name to tensor, if it has
+        several inputs.
+      training: whether batch norm uses the batch and dropout drops.
+
+    Returns:
+      Output node -> tensor.
+
+    Raises:
+      GraphError: if the file is no such meta graph, features do not fit its inputs, or
+        the default graph has nodes of the same names already.
+    """
+    graph = meta_graph.read_meta_graph(meta)
+    inputs, outputs = (_names(graph, key, meta) for key in _COLLECTIONS)
+    if not training:
+        model = inference.inference_model(graph, outputs)
+        graph = meta_graph.build_meta_graph(model)
+        inputs = [name for name in inputs if name in model.inputs]
+    fed = _fed(graph, inputs, features, training)
+    graph = _prepared(graph, fed)
+    _check_free(graph)
+    mapping = {f'{_INPUT_SCOPE}/{name}:0': tensor for name, tensor in fed.items()}
+    tf.train.import_meta_graph(graph, clear_devices=True, input_map=mapping)
+    found = tf.get_default_graph()
+    return {name: found.get_tensor_by_name(f'{name}:0') for name in outputs}
+
+
+_COLLECTIONS = (forward.INPUTS, forward.OUTPUTS)
+
+
+def _names(graph: tf.MetaGraphDef, collection: str, path: str) -> Sequence[str]:
+    if collection not in graph.collection_def:
+        raise GraphError(
+            f'{path!r} is no stripped training meta graph: it has no collection '
+            f'{collection!r}. Expected the training.meta that stripping writes.'
+        )
+    return list(graph.collection_def[collection].node_list.value)
+
+
+def _fed(
+    graph: tf.MetaGraphDef, inputs: Sequence[str], features: Features, training: bool
+) -> Dict[str, tf.Tensor]:
+    """Input -> tensor; a flag that says whether this is training is filled in."""
+    nodes = {node.name: node for node in graph.graph_def.node}
+    flags = [name for name in inputs if _is_flag(nodes[name])]
+    wanted = [name for name in inputs if name not in flags]
+    given = features
+    if not isinstance(given, Mapping):
+        given = {wanted[0]: given} if len(wanted) == 1 else {}
+    if set(given) != set(wanted):
+        raise GraphError(
+            f'The network reads {names.quoted(wanted)} and features are given for '
+            f'{names.quoted(sorted(given)) or "nothing by name"}. Give a dict from '
+            'input name to tensor.'
+        )
+    return {**given, **{name: tf.constant(training) for name in flags}}
+
+
+def _is_flag(node: tf.NodeDef) -> bool:
+    """Whether a placeholder is a single truth value."""
+    shape = node.attr['shape'].shape
+    is_scalar = not shape.unknown_rank and not shape.dim
+    return node.attr['dtype'].type == tf.bool.as_datatype_enum and is_scalar
+
+
+def _prepared(graph: tf.MetaGraphDef, fed: Mapping[str, tf.Tensor]) -> tf.MetaGraphDef:
+    """Without saver, and with inputs in a scope of their own, where they are free."""
+    result = tf.MetaGraphDef()
+    result.CopyFrom(graph)
+    saver = graph.saver_def.restore_op_name.partition('/')[0]
+    result.ClearField('saver_def')
+    for collection in _COLLECTIONS:
+        result.collection_def.pop(collection, None)
+    del result.graph_def.node[:]
+    for node in graph.graph_def.node:
+        if saver and node.name.startswith(f'{saver}/'):
+            continue
+        copy = result.graph_def.node.add()
+        copy.CopyFrom(node)
+        if node.name in fed:
+            copy.name = f'{_INPUT_SCOPE}/{node.name}'
+        for position, name in enumerate(node.input):
+            ref = names.parse_tensor(name)
+            if ref.node in fed:
+                prefix = '^' if names.is_control(name) else ''
+                copy.input[position] = f'{prefix}{_INPUT_SCOPE}/{ref.node}'
+    return result
+
+
+def _check_free(graph: tf.MetaGraphDef) -> None:
+    taken = {op.name for op in tf.get_default_graph().get_operations()}
+    double = [node.name for node in graph.graph_def.node if node.name in taken]
+    if double:
+        raise GraphError(
+            f'The default graph has nodes of the stripped network already: '
+            f'{names.quoted(double)}. Import it once, before you build anything of '
+            'the same names.'
+        )
