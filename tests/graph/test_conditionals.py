@@ -8,7 +8,6 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tf1pruning.channels import groups, trace
-from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference
 from tf1pruning.graph.freeze import freeze
 from tf1pruning.surgery import verify
@@ -150,15 +149,3 @@ def test_a_condition_on_the_input_stays_and_freezes_what_it_touches():
 
     assert 'no rule for Switch' in found['first'].reasons[0]
     assert not found['second'].frozen
-
-
-def test_a_loop_across_the_way_to_the_output_is_named():
-    with tf.Graph().as_default() as graph:
-        x = tf.placeholder(tf.float32, [None, 4], 'input')
-        x = tf.while_loop(
-            lambda i, y: i < 3, lambda i, y: (i + 1, y * 2.0), (0, x), name='loop'
-        )[1]
-        tf.identity(x, name='output')
-
-    with pytest.raises(GraphError, match=r"loop.*'loop/"):
-        networks.model_of(graph)

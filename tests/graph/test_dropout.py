@@ -30,12 +30,45 @@ def rate_in_the_graph(x, rate):
     return tf.nn.dropout(x, rate=tf.placeholder_with_default(rate, []))
 
 
+def keep_prob_as_placeholder(x, rate):
+    keep = tf.placeholder(tf.float32, name='keep_prob')
+    return tf.nn.dropout(x, keep_prob=keep)
+
+
+def rate_as_placeholder(x, rate):
+    return tf.nn.dropout(x, rate=tf.placeholder(tf.float32, name='rate'))
+
+
+def keep_prob_up_to_1_12(x, rate):
+    keep = tf.placeholder(tf.float32, name='keep_prob')
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    return tf.realdiv(x, keep) * mask
+
+
+def keras_dropout(x, rate):
+    return tf.keras.layers.Dropout(rate)(x, training=True)
+
+
+def keras_noise_shape(x, rate):
+    return tf.keras.layers.Dropout(rate, noise_shape=(1, 4))(x, training=True)
+
+
+def keep_prob(x, rate):
+    return tf.nn.dropout(x, keep_prob=1 - rate)
+
+
 FORMS = (
     dropout_of_1_15,
     dropout_up_to_1_12,
     dropout_by_layer,
     noise_shape,
     rate_in_the_graph,
+    keep_prob_as_placeholder,
+    rate_as_placeholder,
+    keep_prob_up_to_1_12,
+    keras_dropout,
+    keras_noise_shape,
+    keep_prob,
 )
 
 
@@ -72,6 +105,25 @@ def test_another_product_is_no_dropout(build):
     view, node = end_of(build)
 
     assert dropout.input_without_dropout(view, node) is None
+
+
+def test_spatial_dropout_goes():
+    def build(x):
+        return tf.keras.layers.SpatialDropout1D(0.3)(x[:, tf.newaxis], training=True)
+
+    view, node = end_of(build)
+
+    assert dropout.input_without_dropout(view, node).node.startswith('strided_slice')
+
+
+def test_an_input_of_unknown_shape_is_no_scale():
+    def build(x):
+        x = tf.placeholder(tf.float32, name='any')
+        return tf.nn.dropout(x * 2.0, rate=tf.placeholder(tf.float32, name='rate'))
+
+    view, node = end_of(build)
+
+    assert dropout.input_without_dropout(view, node) == ('mul', 0)
 
 
 def test_a_mask_without_a_scale_is_a_dropout_too():

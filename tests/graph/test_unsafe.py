@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph import unsafe
-from tf1pruning.graph.inference import PIPELINE_OPS
+from tf1pruning.graph.pipelines import PIPELINE_OPS
 
 PIPELINE = PIPELINE_OPS - unsafe.PYTHON_OPS
 

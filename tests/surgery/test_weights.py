@@ -65,6 +65,20 @@ def test_all_missing_variables_are_named(dense):
         )
 
 
+def test_none_of_many_problems_is_left_out():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [1], 'input')
+        many = [tf.get_variable(f'v{i}', [1]) for i in range(12)]
+        tf.add_n([x, *many], name='output')
+    model = networks.model_of(graph)
+    misshaped = ArraysInMemory({v.key: np.zeros(2) for v in model.variables})
+
+    for arrays in (ArraysInMemory({}), misshaped):
+        with pytest.raises(CheckpointError) as error:
+            weights.model_arrays(model, arrays)
+        assert all(f"'v{i}'" in str(error.value) for i in range(12))
+
+
 def test_all_shapes_that_differ_are_named(dense):
     dense.arrays['a/bias'] = np.zeros(5)
     dense.arrays['b/kernel'] = np.zeros([1, 1, 5, 2])

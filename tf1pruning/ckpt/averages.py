@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Dict, Iterator
 
 import numpy as np
 
+from tf1pruning import names
 from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.slots import find_slots
+from tf1pruning.errors import CheckpointError
 
 SUFFIX = '/ExponentialMovingAverage'
 
@@ -14,21 +17,58 @@ SUFFIX = '/ExponentialMovingAverage'
 class Averaged(Arrays):
     """Reads a variable's moving average where there is one, else the variable.
 
+    The average of `w` is `w/ExponentialMovingAverage`, or has the scope in front in
+    which the averages were made.
+
     Args:
-      variables: all variables, averages included (`w/ExponentialMovingAverage`).
+      variables: all variables, averages included.
+
+    Raises:
+      CheckpointError: if no variable has an average, or one has another shape than its
+        variable, or a variable has several.
     """
 
     def __init__(self, variables: Arrays):
         self._variables = variables
+        self._averages = _averages(variables)
         self.shapes = dict(variables.shapes)
         self.dtypes = dict(variables.dtypes)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        average = name + SUFFIX
-        return self._variables[average if average in self.shapes else name]
+        return self._variables[self._averages.get(name, name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables)
 
     def __len__(self) -> int:
         return len(self._variables)
+
+
+def _averages(variables: Arrays) -> Dict[str, str]:
+    """Variable -> its moving average."""
+    shapes = variables.shapes
+    own = [name for name in shapes if not name.endswith(SUFFIX)]
+    misshaped = [
+        f'{name!r} is {shapes[name]} and its average {shapes[name + SUFFIX]}'
+        for name in own
+        if shapes.get(name + SUFFIX, shapes[name]) != shapes[name]
+    ]
+    if misshaped:
+        raise CheckpointError(
+            f'Shapes differ: {"; ".join(misshaped)}. Is the checkpoint of one training?'
+        )
+    found: Dict[str, str] = {}
+    for average, owner in find_slots(shapes, own).items():
+        if average.endswith(SUFFIX) and found.get(owner) != owner + SUFFIX:
+            if owner in found and average != owner + SUFFIX:
+                raise CheckpointError(
+                    f'Variable {owner!r} has several moving averages: '
+                    f'{names.quoted([found[owner], average])}. Expected one.'
+                )
+            found[owner] = average
+    if not found:
+        raise CheckpointError(
+            'The moving averages are asked for, and no variable has one: nothing is '
+            f"named '<variable>{SUFFIX}'. Use the variables themselves."
+        )
+    return found

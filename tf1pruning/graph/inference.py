@@ -9,7 +9,7 @@ From the meta graph that a training run leaves, and the names of the output node
   variable;
 - functions are put in the place of their calls;
 - conditionals that a training flag decides take their inference branch;
-- dropout goes, and so do ops that only print;
+- dropout goes, and so do ops that only print or check;
 - everything the outputs do not need goes.
 
 What cannot be turned into inference is an error that names the node.
@@ -33,39 +33,20 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import batch_norm, conditionals, dropout, functions
+from tf1pruning.graph import (
+    batch_norm,
+    conditionals,
+    dropout,
+    functions,
+    pipelines,
+    refusals,
+)
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
-PIPELINE_OPS = frozenset(
-    (
-        'IteratorGetNext',
-        'IteratorGetNextSync',
-        'OneShotIterator',
-        'QueueDequeueV2',
-        'QueueDequeueManyV2',
-        'QueueDequeueUpToV2',
-        'ParseExample',
-        'ParseSingleExample',
-        'PyFunc',
-        'PyFuncStateless',
-        'ReaderReadV2',
-    )
-)
-RANDOM_OPS = frozenset(
-    (
-        'RandomUniform',
-        'RandomStandardNormal',
-        'RandomUniformInt',
-        'TruncatedNormal',
-        'Multinomial',
-        'RandomGamma',
-        'RandomShuffle',
-    )
-)
-# They only show what they hand on.
-PASSING_OPS = ('Print',)
+# They only show, or check, what they hand on.
+PASSING_OPS = ('CheckNumerics', 'Print')
 DEFAULT_INPUT = 'input'
 
 InputMap = Mapping[str, Any]
@@ -111,9 +92,10 @@ def inference_model(
     if input_map:
         rewriter.cut_at(input_map)
     visited = rewriter.run(outputs)
-    _refuse_calls(inlined.refused, visited)
+    refusals.refuse_calls(inlined.refused, visited)
+    refusals.refuse_loops(view, visited)
     if deterministic:
-        _refuse_random(view, visited)
+        refusals.refuse_random(view, visited)
         batch_norm.check_none_left(view, visited)
     model = model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
     conditionals.check_remaining(model.graph_def)
@@ -154,7 +136,7 @@ class Rewriter:
 
     def _dtype(self, ref: TensorRef) -> tf.DType:
         node = self._view.node(ref.node)
-        for key in ('output_types', 'component_types', 'Tout'):
+        for key in pipelines.TYPE_LISTS:
             if key in node.attr:
                 return tf.as_dtype(node.attr[key].list.type[ref.output])
         return self._view.dtype(ref)
@@ -210,7 +192,7 @@ class Rewriter:
         return name in self._view and name not in self._replaced
 
     def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
-        if node.op in PIPELINE_OPS:
+        if node.op in pipelines.PIPELINE_OPS:
             raise GraphError(
                 f'Output {node.name!r} is itself part of the input pipeline. '
                 'Name an output node of the network.'
@@ -232,7 +214,7 @@ class Rewriter:
     def _replace_pipeline(self, ref: TensorRef) -> None:
         if ref in self._redirected or not self._is_original(ref.node):
             return
-        if self._view.node(ref.node).op in PIPELINE_OPS:
+        if pipelines.ends_pipeline(self._view, ref.node):
             name = names.claim(DEFAULT_INPUT, self._names)
             self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
 
@@ -305,27 +287,7 @@ class Rewriter:
 
 
 def _is_training_only(node: tf.NodeDef) -> bool:
-    return node.op in RANDOM_OPS or batch_norm.is_training(node)
-
-
-def _refuse_calls(refused: Mapping[str, str], visited: Set[str]) -> None:
-    found = [f'{name!r}: {refused[name]}' for name in refused if name in visited]
-    if found:
-        raise GraphError(
-            f'Function calls that cannot be inlined lie before the outputs: '
-            f'{"; ".join(found)}. Name an input behind them in the input map, or '
-            'outputs before them.'
-        )
-
-
-def _refuse_random(view: view_lib.GraphView, visited: Set[str]) -> None:
-    for node in view:
-        if node.name in visited and node.op in RANDOM_OPS:
-            raise GraphError(
-                f'Random op {node.op} ({node.name!r}) lies between input and output '
-                'and is not a dropout. Name an input behind it in the input map, or '
-                'give the inference meta graph.'
-            )
+    return node.op in refusals.RANDOM_OPS or batch_norm.is_training(node)
 
 
 def placeholder(

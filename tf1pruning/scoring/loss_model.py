@@ -8,7 +8,7 @@ from typing import Dict, List, Sequence
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import inference, losses, nodes
+from tf1pruning.graph import inference, losses, nodes, pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef, node_name
@@ -134,7 +134,7 @@ def _pipeline_tensors(
     while stack:
         following = []
         for ref in view_lib.data_inputs(view.node(stack.pop())):
-            if view.node(ref.node).op in inference.PIPELINE_OPS:
+            if pipelines.ends_pipeline(view, ref.node):
                 found[ref] = None
             elif ref.node not in seen:
                 seen.add(ref.node)

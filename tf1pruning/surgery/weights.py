@@ -29,7 +29,8 @@ def model_arrays(model: Model, checkpoint: Arrays) -> Dict[str, np.ndarray]:
         extra = sorted(set(shapes) - {v.key for v in model.variables})
         raise CheckpointError(
             f'The graph has variables that the checkpoint lacks: '
-            f'{names.quoted(missing)}. Do the graph and the checkpoint belong together?'
+            f'{names.quoted(missing, limit=len(missing))}. Do the graph and the '
+            'checkpoint belong together?'
             f' Only in the checkpoint: {names.quoted(extra) or "nothing"}.'
         )
     wrong = [
@@ -40,7 +41,7 @@ def model_arrays(model: Model, checkpoint: Arrays) -> Dict[str, np.ndarray]:
     ]
     if wrong:
         raise CheckpointError(
-            f'Shapes differ: {"; ".join(wrong[:10])}. Do the graph and the checkpoint '
+            f'Shapes differ: {"; ".join(wrong)}. Do the graph and the checkpoint '
             'belong together?'
         )
     return {v.node: _part(checkpoint[v.key], v) for v in model.variables}

@@ -18,7 +18,7 @@ from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, losses, meta_graph, nodes, unsafe
+from tf1pruning.graph import inference, losses, meta_graph, nodes, pipelines, unsafe
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.signature import DEFAULT_NAME, Signature, signature_of
 from tf1pruning.surgery import weights
@@ -195,7 +195,7 @@ def _source(
     signature: str = DEFAULT_NAME,
 ) -> Source:
     trace = trace_lib.trace(model)
-    pipeline = inference.PIPELINE_OPS - unsafe.PYTHON_OPS
+    pipeline = pipelines.PIPELINE_OPS - unsafe.PYTHON_OPS
     found = unsafe.find_unsafe(graph.graph_def, model.outputs, pipeline)
     groups = groups_lib.find_groups(trace)
     named = signature_of(model, graph, signature)
