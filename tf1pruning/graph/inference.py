@@ -38,6 +38,7 @@ from tf1pruning.graph import (
     conditionals,
     dropout,
     functions,
+    nodes,
     pipelines,
     refusals,
 )
@@ -306,13 +307,9 @@ def _reshaped(
     name: str, source: str, typed: tf.NodeDef, shape: view_lib.Shape
 ) -> List[tf.NodeDef]:
     """A Reshape and the constant with its shape; `typed` has the element type."""
-    sizes = tf.NodeDef(name=f'{name}/shape', op='Const')
-    sizes.attr['dtype'].type = tf.int32.as_datatype_enum
-    proto = tf.make_tensor_proto(list(shape), tf.int32)
-    sizes.attr['value'].tensor.CopyFrom(proto)
-    node = tf.NodeDef(name=name, op='Reshape', input=[source, sizes.name])
+    sizes = nodes.constant(f'{name}/shape', list(shape), tf.int32)
+    node = nodes.make_node(name, 'Reshape', [source, sizes.name], Tshape=tf.int32)
     node.attr['T'].CopyFrom(typed.attr['dtype'])
-    node.attr['Tshape'].type = tf.int32.as_datatype_enum
     return [sizes, node]
 
 
