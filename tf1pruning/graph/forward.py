@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, lint, partitions, rewrite
+from tf1pruning.graph import inference, lint, partitions, pipelines, rewrite
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import variables as variables_lib
@@ -144,7 +144,7 @@ def _members(meta_graph: tf.MetaGraphDef, collection: str) -> Tuple[str, ...]:
 def _needed(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
     """What targets need, control inputs included, but for those to the pipeline."""
     view = view_lib.GraphView(graph_def)
-    pipeline = {node.name for node in view if node.op in inference.PIPELINE_OPS}
+    pipeline = {node.name for node in view if node.op in pipelines.PIPELINE_OPS}
     seen: Set[str] = set()
     stack = list(targets)
     while stack:
