@@ -6,8 +6,8 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tests.surgery import nets
+from tests.training import flow
 from tests.training.test_fine_tune import IMAGES, after_one_step, shapes_of, without
-from tf1pruning import Pruning
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
@@ -209,46 +209,16 @@ def test_a_size_that_only_the_training_uses_is_refused(tmp_path):
         stripped(graph, tmp_path, {'a': [1, 2]})
 
 
-def model_fn(features, labels, mode, params):
-    """As a user writes it: the network is imported, the rest is one's own."""
-    training = mode == tf.estimator.ModeKeys.TRAIN
-    logits = import_stripped(params['meta'], features, training)['output']
-    loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
-    step = tf.train.get_or_create_global_step()
-    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-        train = tf.train.MomentumOptimizer(0.01, 0.9).minimize(loss, step)
-    return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train)
-
-
-def input_fn():
-    return tf.data.Dataset.from_tensors((IMAGES, np.arange(4))).repeat(4)
-
-
 def test_an_estimator_trains_the_network_that_pruning_stripped(tmp_path):
     graph = networks.inverted_residual_net(
         is_training=True, optimizer='adam', pipeline=True
     )
-    networks.save(graph, str(tmp_path / 'model.ckpt-7'))
-    tf.train.update_checkpoint_state(str(tmp_path), str(tmp_path / 'model.ckpt-7'))
-    pruning = Pruning(str(tmp_path / 'model.ckpt-7'), output_dir=str(tmp_path / 'out'))
-    pruning.set_threshold(0.55)
-    pruned = pruning.pruning_process()
-    tf.train.update_checkpoint_state(str(tmp_path / 'out/Pruned_Dir'), pruned)
-    pruning.get_retrained_ckpt(str(tmp_path / 'out/Pruned_Dir'))
-    pruning.get_rebuild_graph()
-    pruning.get_strip_params()
-    prefix = pruning.get_strip_ckpt()
+    checkpoint = networks.save(graph, str(tmp_path / 'model.ckpt'))
+    prefix = flow.one_round(checkpoint, tmp_path / 'out').export_ckpt_path
 
-    estimator = tf.estimator.Estimator(
-        model_fn,
-        str(tmp_path / 'tuned'),
-        params={'meta': str(tmp_path / 'out/Stripped_Dir/training.meta')},
-        warm_start_from=warm_start.warm_start_settings(prefix),
-    )
-    estimator.train(input_fn, steps=2)
-    estimator.evaluate(input_fn, steps=1)
+    tuned = flow.train(tmp_path / 'tuned', tmp_path / 'out', prefix)
 
-    before, after = Checkpoint(prefix), Checkpoint(str(tmp_path / 'tuned/model.ckpt-2'))
+    before, after = Checkpoint(prefix), Checkpoint(tuned)
     assert {key: after.shapes[key] for key in before} == before.shapes
     for key in before:
         assert not np.array_equal(after[key], before[key]), key
