@@ -268,3 +268,31 @@ def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):
     assert (done.returncode, done.stdout) == (1, '')
     assert expected in done.stderr
     assert not folder.exists()
+
+
+def test_the_graph_is_cut_at_input_tensors(pruned, tmp_path):
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path}',
+        '--formats=pb',
+        '--fold_batch_norm',
+        '--input_tensors=net/expanded_conv_1/add=1,8,8,8',
+    )
+
+    assert done.returncode == 0, done.stderr
+    graph_def = load_pb(os.path.join(str(tmp_path), 'stripped.pb'))
+    assert [n.name for n in graph_def.node if n.op == 'Placeholder'] == [
+        'net/expanded_conv_1/add'
+    ]
+
+
+def test_an_unknown_input_tensor_is_one_line_with_the_nearest_name(pruned, tmp_path):
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path / "out"}',
+        '--input_tensors=SE1/scael=1,8,8,8',
+    )
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert "Nearest names: 'SE1/scale'" in done.stderr
+    assert done.stderr.count('\n') == 1

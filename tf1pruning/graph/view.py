@@ -154,6 +154,11 @@ class GraphView:
                 return shape_from_proto(shapes[ref.output])
         return self._imported_shape(ref)
 
+    def has_tensor(self, ref: TensorRef) -> bool:
+        """Whether a node of the graph has an output of that number."""
+        operation = self._import().get_operation_by_name(ref.node)
+        return ref.output < len(operation.outputs)
+
     def dtype(self, ref: TensorRef) -> tf.DType:
         """Element type of a tensor."""
         return self._import().get_tensor_by_name(str(ref)).dtype.base_dtype

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from absl import app, flags, logging
 
 from tf1pruning.errors import Tf1PruningError
+from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.workflow import inputs, loading
 
 # Flags that this module defines belong to the program that asks for them.
@@ -82,6 +83,12 @@ def define_model_flags(name: str) -> None:
     flags.DEFINE_string(
         'meta_graph', None, 'Meta graph; default: the .meta beside the checkpoint.'
     )
+    flags.DEFINE_multi_string(
+        'input_tensors',
+        [],
+        'Tensors that become the inputs, with their shapes: name=1,224,224,3 (? for an '
+        'open size); several are separated by semicolons, or the flag is repeated.',
+    )
     flags.DEFINE_list('tags', ['serve'], 'Tags of the graph in a SavedModel.')
     flags.DEFINE_string('signature', 'serving_default', 'Signature of a SavedModel.')
     flags.DEFINE_bool(
@@ -101,4 +108,5 @@ def model_options() -> inputs.Options:
         tags=tuple(values.tags),
         signature=values.signature,
         use_moving_averages=values.use_moving_averages,
+        input_tensors=tuple(graph_inputs.parse_inputs(values.input_tensors)),
     )

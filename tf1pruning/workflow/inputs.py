@@ -6,8 +6,11 @@ import dataclasses
 import os
 from typing import Optional, Tuple
 
-from tf1pruning.ckpt.arrays import ArraysInMemory
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.graph import meta_graph, saved_model
 from tf1pruning.workflow import loading
 from tf1pruning.workflow.loading import Source
@@ -23,6 +26,7 @@ class Options:
       tags: of the graph in a SavedModel.
       signature: of a SavedModel, whose outputs are meant.
       use_moving_averages: whether variables have the values of their averages.
+      input_tensors: where to cut the graph, and which shapes to give its inputs.
     """
 
     outputs: Tuple[str, ...] = ()
@@ -30,6 +34,7 @@ class Options:
     tags: Tuple[str, ...] = ('serve',)
     signature: str = 'serving_default'
     use_moving_averages: bool = False
+    input_tensors: Tuple[graph_inputs.Input, ...] = ()
 
 
 def load(path: str, options: Options) -> Source:
@@ -40,24 +45,40 @@ def load(path: str, options: Options) -> Source:
       options: how.
 
     Raises:
-      GraphError: if the graph is missing or damaged, or leaves no clear output.
+      GraphError: if the graph is missing or damaged, leaves no clear output, or has
+        no such input tensors.
       CheckpointError: if there is no checkpoint, or it is damaged.
     """
-    averaged = options.use_moving_averages
     if os.path.isdir(path):
         graph = saved_model.read_saved_model(path, options.tags)
         outputs = options.outputs or saved_model.signature_outputs(
             graph, options.signature
         )
-        variables = Checkpoint(os.path.join(path, saved_model.VARIABLES_PREFIX))
-        return loading.source_of(
-            graph, outputs, variables, path, averaged, options.signature
-        )
-    if path.endswith('.pb'):
+        variables: Arrays = Checkpoint(os.path.join(path, saved_model.VARIABLES_PREFIX))
+    elif path.endswith('.pb'):
         graph = saved_model.read_frozen(path)
         outputs = options.outputs or saved_model.only_output(graph)
-        return loading.source_of(graph, outputs, ArraysInMemory({}), path)
-    checkpoint = Checkpoint(path)
-    graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
-    outputs = options.outputs or saved_model.only_output(graph)
-    return loading.source_of(graph, outputs, checkpoint, path, averaged)
+        variables = ArraysInMemory({})
+    else:
+        checkpoint = Checkpoint(path)
+        graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
+        outputs = options.outputs or saved_model.only_output(graph)
+        variables = checkpoint
+    return _source(graph, outputs, variables, path, options)
+
+
+def _source(
+    graph: tf.MetaGraphDef,
+    outputs: Tuple[str, ...],
+    variables: Arrays,
+    path: str,
+    options: Options,
+) -> Source:
+    if options.input_tensors:
+        graph = graph_inputs.cut(graph, options.input_tensors)
+    averaged = options.use_moving_averages and bool(variables)
+    source = loading.source_of(
+        graph, outputs, variables, path, averaged, options.signature
+    )
+    graph_inputs.check_used(source.model.inputs, options.input_tensors)
+    return source

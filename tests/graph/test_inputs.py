@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import inference, inputs
+from tf1pruning.graph.inputs import Input
+from tf1pruning.graph.view import GraphView
+from tf1pruning.names import TensorRef
+
+
+def meta_graph():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4, 6], 'input')
+        parts = tf.split(tf.nn.relu(x, name='relu'), 2, 2, name='parts')
+        tf.concat([parts[1], parts[0]], 2, name='output')
+    return tf.train.export_meta_graph(graph=graph)
+
+
+def model(*texts):
+    cut = inputs.cut(meta_graph(), inputs.parse_inputs(texts))
+    return inference.inference_model(cut, ['output'])
+
+
+def shape(found, name):
+    return found.view().shape(TensorRef(name, 0))
+
+
+@pytest.mark.parametrize(
+    ('texts', 'expected'),
+    [
+        (['a=1,2'], [Input(TensorRef('a', 0), (1, 2))]),
+        (['a:1=?,2'], [Input(TensorRef('a', 1), (None, 2))]),
+        (
+            ['a = 1, 2 ; b='],
+            [Input(TensorRef('a', 0), (1, 2)), Input(TensorRef('b', 0), ())],
+        ),
+        (['a', 'b'], [Input(TensorRef('a', 0), None), Input(TensorRef('b', 0), None)]),
+        ([], []),
+    ],
+)
+def test_tensors_and_shapes_are_parsed(texts, expected):
+    assert inputs.parse_inputs(texts) == expected
+
+
+@pytest.mark.parametrize('text', ['', 'a=x', 'a=1,,2', 'a=0', 'a=-2', '=1', 'a;a'])
+def test_another_form_is_refused(text):
+    with pytest.raises(GraphError, match='expected each tensor once'):
+        inputs.parse_inputs([text])
+
+
+def test_a_shape_is_fixed_and_what_follows_from_it():
+    found = model('input=1,4,6')
+
+    assert found.inputs == ('input',)
+    assert shape(found, 'input') == (1, 4, 6)
+    assert shape(found, 'output') == (1, 4, 6)
+
+
+def test_a_placeholder_takes_the_place_of_a_tensor():
+    found = model('relu=2,4,6')
+
+    assert found.inputs == ('relu',)
+    assert 'input' not in found.view()
+    assert found.view().node('relu').op == 'Placeholder'
+    assert shape(found, 'output') == (2, 4, 6)
+
+
+def test_without_sizes_the_shape_stays():
+    assert shape(model('relu'), 'relu') == (None, 4, 6)
+
+
+def test_an_output_of_several_gets_a_name_of_its_own():
+    found = model('parts:1=?,4,3')
+
+    assert found.inputs == ('parts_1', 'input')
+    assert shape(found, 'parts_1') == (None, 4, 3)
+    assert found.view().node('parts').op == 'Split'
+
+
+def test_unknown_tensors_and_misfits_are_named_at_once():
+    with pytest.raises(GraphError) as error:
+        model('inptu=1', 'relu=1,5,6', 'relu:7', 'parts=1,4')
+
+    text = str(error.value)
+    assert "no tensor 'inptu:0' in the graph. Nearest names: 'input'" in text
+    assert "'relu:0' has shape (None, 4, 6); (1, 5, 6) does not fit." in text
+    assert "node 'relu' has no output 7." in text
+    assert "'parts:0' has shape (None, 4, 3); (1, 4) does not fit." in text
+
+
+def test_a_tensor_behind_the_outputs_is_named():
+    given = inputs.parse_inputs(['relu'])
+
+    assert inputs.check_used(('relu',), given) is None
+    with pytest.raises(GraphError, match="do not depend on the input tensors 'relu:0'"):
+        inputs.check_used(('input',), given)
+
+
+def test_the_graph_is_not_changed():
+    graph = meta_graph()
+    before = graph.SerializeToString(deterministic=True)
+
+    inputs.cut(graph, inputs.parse_inputs(['relu=2,4,6']))
+
+    assert graph.SerializeToString(deterministic=True) == before
+    assert GraphView(graph.graph_def).node('relu').op == 'Relu'

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.tools import models
+from tf1pruning.errors import GraphError
+from tf1pruning.graph.inputs import parse_inputs
+from tf1pruning.names import TensorRef
+from tf1pruning.workflow import inputs
+
+
+@pytest.fixture(scope='module')
+def paths(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp('models'))
+    prefix = models.checkpoint(folder)
+    return {
+        'meta graph': prefix,
+        'saved model': models.saved_model(folder, prefix),
+        'frozen': models.frozen(folder, prefix),
+    }
+
+
+def load(path, *texts):
+    options = inputs.Options(('output',), input_tensors=tuple(parse_inputs(texts)))
+    return inputs.load(path, options)
+
+
+@pytest.mark.parametrize('kind', ['meta graph', 'saved model', 'frozen'])
+def test_every_kind_of_model_is_cut_at_a_tensor(paths, kind):
+    source = load(paths[kind], 'SE1/scale=3,8,8,8')
+
+    assert source.model.inputs == ('SE1/scale',)
+    assert source.model.view().shape(TensorRef('output', 0)) == (3, 5)
+    # Only the dense layer is left.
+    assert len(source.trace.kernels) == 1
+
+
+def test_a_fixed_shape_is_in_the_signature_under_its_old_name(paths):
+    source = load(paths['saved model'], 'input=1,8,8,3')
+
+    assert source.signature.inputs == (('image', TensorRef('input', 0)),)
+    assert source.model.view().shape(TensorRef('output', 0)) == (1, 5)
+
+
+def test_an_input_that_the_outputs_do_not_need_is_refused(paths):
+    with pytest.raises(GraphError, match='do not depend on'):
+        load(paths['frozen'], 'SE1/scale', 'input=1,8,8,3')
