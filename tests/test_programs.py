@@ -16,6 +16,7 @@ PROGRAMS = pytest.mark.parametrize(
         'tools/analyze.py',
         'tools/plot_results.py',
         'tools/prune.py',
+        'tools/score.py',
         'tools/strip.py',
     ],
 )
@@ -47,6 +48,7 @@ def test_an_argument_that_is_no_flag_is_one_line(program):
         'train_pruning_class.py': [],
         'tools/analyze.py': ['--model=m'],
         'tools/prune.py': ['--checkpoint=c', '--output_dir=d'],
+        'tools/score.py': ['--checkpoint=c', '--output=o', '--criteria=apoz'],
         'tools/strip.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/plot_results.py': ['--run_dir=r', '--output=o'],
     }

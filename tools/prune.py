@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Optional, Tuple, Union
+from typing import Tuple, Union
 
 from absl import flags
 
 # A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tf1pruning import names, plan_json
+from tf1pruning import files, names, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.scores import Scorer
@@ -72,28 +72,30 @@ flags.DEFINE_enum(
     'block: zero every place of a filter. filter: its kernels only.',
 )
 flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
+flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 choice_flags.define()
 flags.mark_flag_as_required('output_dir')
 
 
 def main() -> None:
     """Prunes as the flags say."""
+    prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
+    plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
+    files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
     criterion = _criterion()
     choice = choice_flags.choice(criterion)
-    scores = result.load(FLAGS.scores) if FLAGS.scores is not None else None
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     chosen = scoped.choose(source, FLAGS.scope_names, FLAGS.groups)
     groups = select.unprotected(chosen.groups, FLAGS.protect)
-    scorer = _scorer(source, criterion, scores)
+    scorer = _scorer(source, criterion)
     plan = planning.plan_by_choice(source, groups.values(), choice, scorer, FLAGS.mode)
     without: Tuple[str, ...] = ()
     if FLAGS.mean_replacement is not None:
         means = result.load(FLAGS.mean_replacement).means
         source, without = mean_replacing.with_means(source, plan, means)
-    prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
     meta_path = FLAGS.meta_graph or FLAGS.checkpoint + '.meta'
     outputs.write_zeros(prefix, source, plan, meta_path)
-    plan_json.save(plan, os.path.join(FLAGS.output_dir, 'plan.json'))
+    plan_json.save(plan, plan_path)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
     print(
         f'Soft-pruned {plan.removed} of {plan.removed + plan.kept} channels: {prefix}'
@@ -109,13 +111,11 @@ def _criterion() -> AnyCriterion:
     return registry.find_data(FLAGS.criterion)
 
 
-def _scorer(
-    source: Source, criterion: AnyCriterion, scores: Optional[result.Scores]
-) -> Scorer:
+def _scorer(source: Source, criterion: AnyCriterion) -> Scorer:
     combination = choice_flags.combination()
     if isinstance(criterion, registry.Criterion):
         return planning.weight_scorer(source, criterion, combination)
-    assert scores is not None
+    scores = result.load(FLAGS.scores)
     return data_scores.scorer(source, scores, criterion.name, combination)
 
 

@@ -24,6 +24,7 @@ from absl import flags
 # A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from tf1pruning import files
 from tf1pruning.channels import select
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
@@ -69,6 +70,7 @@ flags.DEFINE_bool(
     'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
 )
 flags.DEFINE_integer('random_seed', 0, 'Seed of the draw of --class_balanced.')
+flags.DEFINE_bool('overwrite', False, 'Replace the file if it is there already.')
 flags.mark_flags_as_required(['output', 'criteria'])
 
 PIPELINE_BATCHES = 50
@@ -76,6 +78,7 @@ PIPELINE_BATCHES = 50
 
 def main() -> None:
     """Scores as the flags say."""
+    files.check_new([FLAGS.output], FLAGS.overwrite)
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     graph = meta_graph.read_meta_graph(FLAGS.meta_graph or FLAGS.checkpoint + '.meta')
     model = data_scores.trained(

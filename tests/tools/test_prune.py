@@ -181,6 +181,19 @@ def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_pa
     assert not target.exists()
 
 
+def test_output_that_is_there_stays_unless_it_may_go(prefix, tmp_path):
+    first, _ = pruned(prefix, tmp_path)
+    command = (f'--checkpoint={prefix}', f'--output_dir={tmp_path}', '--threshold=0.6')
+
+    refused = models.run_tool('prune.py', *command)
+    done = models.run_tool('prune.py', *command, '--overwrite')
+
+    assert (refused.returncode, done.returncode) == (1, 0)
+    assert 'Give --overwrite to replace it' in refused.stderr
+    assert plan_json.load(str(tmp_path / 'plan.json')).threshold == 0.6
+    assert first.threshold == 0.5
+
+
 def test_a_frozen_graph_has_no_checkpoint_to_write(prefix, tmp_path):
     frozen = models.frozen(str(tmp_path), prefix)
     target = tmp_path / 'out'

@@ -59,6 +59,16 @@ def test_a_model_is_pruned_by_its_scores_on_its_own_pipeline(prefix, tmp_path):
     assert scores[list(gone)].min() >= scores[kept].max()
 
 
+def test_a_file_that_is_there_stays(prefix, tmp_path):
+    path = tmp_path / 'scores.npz'
+    path.write_text('mine')
+
+    done = run_score(prefix, path, '--criteria=apoz')
+
+    assert (done.returncode, path.read_text()) == (1, 'mine')
+    assert 'Give --overwrite to replace it' in done.stderr
+
+
 def test_a_data_file_gives_a_batch_per_class(prefix, data, tmp_path):
     path = tmp_path / 'scores.npz'
 
