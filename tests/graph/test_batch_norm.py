@@ -251,3 +251,15 @@ def test_a_statistic_of_unknown_shape_is_refused_by_name():
 
     with pytest.raises(GraphError, match=r"'moments/\S*:0' has the shape .*None"):
         networks.model_of(graph_of(build, True, resource=False))
+
+
+def test_two_averages_of_one_batch_statistic_are_an_error():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, FEW], 'input')
+        mean = tf.reduce_mean(x, 0, name='moment')
+        for name in ('fast', 'slow'):
+            move(variable(name, 0.0, trainable=False), mean)
+        tf.subtract(x, mean, name='output')
+
+    with pytest.raises(GraphError, match=r"'moment' is averaged by 2.*'fast', 'slow'"):
+        networks.model_of(graph)

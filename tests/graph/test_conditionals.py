@@ -133,6 +133,23 @@ def test_an_output_that_is_a_conditional_keeps_its_name():
     assert found.tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
+def test_an_input_map_may_name_a_choice_of_two_pipelines():
+    with tf.Graph().as_default() as graph:
+        batches = [
+            tf.data.make_one_shot_iterator(tf.data.Dataset.from_tensors([1.0]))
+            for _ in range(2)
+        ]
+        x = tf.cond(placeholder(), batches[0].get_next, batches[1].get_next)
+        tf.add(x, 1.0, name='output')
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+
+    model = inference.inference_model(meta_graph, ['output'], {'cond/Merge:0': 'image'})
+
+    assert model.inputs == ('image',)
+    found = verify.run(model.graph_def, ['output'], {'image': np.array([2.0])})[0]
+    assert found.tolist() == [3.0]
+
+
 def test_a_condition_on_the_input_stays_and_freezes_what_it_touches():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')

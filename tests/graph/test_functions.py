@@ -150,6 +150,21 @@ def test_the_conditional_itself_may_be_the_output():
     assert found.tolist() == [[3.0, 4.0]]
 
 
+def test_an_input_map_may_name_any_result_of_a_conditional():
+    graph = graph_of(split)
+    (name,) = [n.name for n in graph.as_graph_def().node if n.op in functions.IF_OPS]
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+
+    model = inference.inference_model(meta_graph, ['output'], {f'{name}:1': 'second'})
+
+    assert model.inputs == ('input', 'second')
+    feeds = {
+        'input': np.array([[1.0, 2.0, 3.0, 4.0]]),
+        'second': np.array([[5.0, 6.0]]),
+    }
+    assert answer(model, feeds).tolist() == [[3.0, 4.0, 5.0, 6.0]]
+
+
 def data_dependent(x):
     x = networks.conv(x, 6, name='first')
 

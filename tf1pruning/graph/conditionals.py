@@ -252,8 +252,8 @@ class _Resolver:
             for key in ('T', view_lib.OUTPUT_SHAPES):
                 if key in node.attr:
                     new.attr[key].CopyFrom(node.attr[key])
-            shapes = new.attr[view_lib.OUTPUT_SHAPES].list.shape
-            del shapes[1:]
+            if view_lib.OUTPUT_SHAPES in new.attr:
+                del new.attr[view_lib.OUTPUT_SHAPES].list.shape[1:]
             return new
         new = tf.NodeDef()
         new.CopyFrom(node)

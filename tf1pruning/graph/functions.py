@@ -35,10 +35,20 @@ class Inlined(NamedTuple):
     Attributes:
       graph_def: the graph.
       refused: call that stays -> why.
+      results: what a call gives beside its first result -> the tensor it is now.
     """
 
     graph_def: tf.GraphDef
     refused: Dict[str, str]
+    results: Dict[TensorRef, str]
+
+    def renamed(self, name: str) -> str:
+        """The present name of a tensor of the graph with calls."""
+        ref = names.parse_tensor(name)
+        while ref in self.results:
+            name = self.results[ref]
+            ref = names.parse_tensor(name)
+        return name
 
 
 def inline(graph_def: tf.GraphDef) -> Inlined:
@@ -52,11 +62,11 @@ def inline(graph_def: tf.GraphDef) -> Inlined:
     """
     functions = {f.signature.name: f for f in graph_def.library.function}
     if not any(_is_call(node, functions) for node in graph_def.node):
-        return Inlined(graph_def, {})
+        return Inlined(graph_def, {}, {})
     inliner = _Inliner(graph_def, functions)
     for node in graph_def.node:
         inliner.add(node, _Place('', '', ()))
-    return Inlined(inliner.result(), inliner.refused)
+    return inliner.result()
 
 
 def used_library(graph_def: tf.GraphDef) -> function_pb2.FunctionDefLibrary:
@@ -108,7 +118,7 @@ class _Inliner:
         self._nodes: List[tf.NodeDef] = []
         self._names = {node.name for node in graph_def.node}
         self._results: Dict[TensorRef, str] = {}
-        self.refused: Dict[str, str] = {}
+        self._refused: Dict[str, str] = {}
 
     def add(self, node: tf.NodeDef, place: _Place) -> None:
         """Adds a node whose inputs are names of the result."""
@@ -118,7 +128,7 @@ class _Inliner:
         called = _called(node)
         problem = self._problem(node, called, place)
         if problem is not None:
-            self.refused[node.name] = problem
+            self._refused[node.name] = problem
             self._nodes.append(node)
         elif node.op in IF_OPS:
             self._add_conditional(node, called, place)
@@ -247,23 +257,17 @@ class _Inliner:
         self._nodes.append(node)
         return node
 
-    def result(self) -> tf.GraphDef:
+    def result(self) -> Inlined:
         """The graph, with every result of a call named as it is now."""
         source = self._source
         graph_def = tf.GraphDef(versions=source.versions, library=source.library)
         graph_def.node.extend(self._nodes)
+        inlined = Inlined(graph_def, self._refused, self._results)
         for node in graph_def.node:
             for position, name in enumerate(node.input):
                 if not names.is_control(name):
-                    node.input[position] = self._found(name)
-        return graph_def
-
-    def _found(self, name: str) -> str:
-        ref = names.parse_tensor(name)
-        while ref in self._results:
-            name = self._results[ref]
-            ref = names.parse_tensor(name)
-        return name
+                    node.input[position] = inlined.renamed(name)
+        return inlined
 
 
 class _Body(NamedTuple):

@@ -76,22 +76,13 @@ def inference_model(
     Raises:
       GraphError: on unknown names, or a node that only works in training.
     """
-    view = view_lib.GraphView(meta_graph.graph_def)
-    for name in outputs:
-        if name not in view:
-            hint = names.did_you_mean(name, [node.name for node in view])
-            raise GraphError(
-                f'Output node {name!r} is not in the graph. {hint} Name the output '
-                'nodes of the network.'
-            )
+    _check_present(meta_graph.graph_def, outputs)
     inlined = functions.inline(meta_graph.graph_def)
     graph_def = conditionals.without_conditionals(
-        inlined.graph_def, outputs, _is_training_only
+        _cut(inlined, input_map), outputs, _is_training_only
     )
     view = view_lib.GraphView(graph_def)
     rewriter = Rewriter(view)
-    if input_map:
-        rewriter.cut_at(input_map)
     visited = rewriter.run(outputs)
     refusals.refuse_calls(inlined.refused, visited)
     refusals.refuse_loops(view, visited)
@@ -101,6 +92,26 @@ def inference_model(
     model = model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
     conditionals.check_remaining(model.graph_def)
     return model
+
+
+def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
+    present = {node.name: None for node in graph_def.node}
+    missing = [
+        f'Output node {name!r} is not in the graph. {names.did_you_mean(name, present)}'
+        for name in outputs
+        if name not in present
+    ]
+    if missing:
+        raise GraphError(f'{" ".join(missing)} Name the output nodes of the network.')
+
+
+def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphDef:
+    """The graph with the new inputs, while every tensor still has the user's name."""
+    if not input_map:
+        return inlined.graph_def
+    rewriter = Rewriter(view_lib.GraphView(inlined.graph_def))
+    rewriter.cut_at({inlined.renamed(key): new for key, new in input_map.items()})
+    return rewriter.result()
 
 
 class Rewriter:
