@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from tests.surgery import nets
 from tf1pruning.errors import OutputError
@@ -39,7 +43,9 @@ def test_scalars_are_filed_under_their_step(tmp_path, net):
 
     events = read(tmp_path)
 
-    assert events.Tags()['scalars'] == ['threshold', 'failure_rate']
+    tags = events.Tags()['scalars']
+    assert tags == ['threshold', 'failure_rate', 'kept_width/a']
+    assert [(e.step, e.value) for e in events.Scalars('kept_width/a')] == [(STEP, 2)]
     (event,) = events.Scalars('threshold')
     assert (event.step, event.value) == (STEP, 0.75)
 
@@ -111,3 +117,60 @@ def test_a_histogram_counts_every_value(values):
     assert (found.min, found.max) == (min(values), max(values))
     assert len(found.bucket) == len(found.bucket_limit)
     assert list(found.bucket_limit) == sorted(found.bucket_limit)
+
+
+def test_the_accuracy_is_a_curve_over_the_cost(tmp_path, net):
+    write(tmp_path, net, {'accuracy': 0.5, 'macs': 12_345})
+
+    events = read(tmp_path)
+
+    (event,) = events.Scalars('accuracy_by_kmacs')
+    assert (event.step, event.value) == (12, 0.5)
+    (event,) = events.Scalars('accuracy')
+    assert (event.step, event.value) == (STEP, 0.5)
+
+
+def test_the_charts_name_tags_that_are_there(tmp_path, net):
+    scalars = {'accuracy': 0.5, 'macs': 9, 'failure_rate': 0.0}
+    write(tmp_path, net, scalars)
+
+    events = read(tmp_path)
+
+    (event,) = events.Tensors('custom_scalars__config__')
+    layout = layout_pb2.Layout.FromString(tf.make_ndarray(event.tensor_proto).item())
+    (category,) = layout.category
+    tags = events.Tags()['scalars']
+    found = {
+        chart.title: [tag for tag in tags if re.match(chart.multiline.tag[0], tag)]
+        for chart in category.chart
+    }
+    assert found == {
+        'accuracy against MACs (step: thousands of MACs)': ['accuracy_by_kmacs'],
+        'failure rate per step': ['failure_rate'],
+        'kept width per group': ['kept_width/a'],
+    }
+
+
+def test_the_step_is_a_row_of_the_hyperparameters(tmp_path, net):
+    write(tmp_path, net, {'accuracy': 0.5})
+
+    found = {
+        tag: plugin_data_pb2.HParamsPluginData.FromString(content)
+        for tag, content in read(tmp_path).PluginTagToContent('hparams').items()
+    }
+
+    start = found['_hparams_/session_start_info'].session_start_info.hparams
+    assert start['mode'].string_value == 'block'
+    assert start['channel_multiple'].number_value == 1
+    experiment = found['_hparams_/experiment'].experiment
+    assert {i.name for i in experiment.hparam_infos} == {'mode', 'channel_multiple'}
+    assert 'accuracy' in {i.name.tag for i in experiment.metric_infos}
+
+
+def test_the_nodes_of_a_group_have_its_colour(tmp_path, net):
+    write(tmp_path, net, {})
+
+    devices = {n.name: n.device for n in read(tmp_path).Graph().node}
+
+    assert devices['a/kernel'] == devices['a/Conv2D'] == '/group:a'
+    assert devices['b/kernel'] == devices['input'] == ''

@@ -303,6 +303,9 @@ def test_norms_and_the_failure_rate_are_logged_every_few_steps_and_at_the_end(tm
         assert last.value == pytest.approx(np.linalg.norm(part))
     (_, last) = found.Histograms('pruning/filter_norm/a')
     assert last.histogram_value.num == 4
+    assert len(found.Tensors('custom_scalars__config__')) == 1
+    last = found.Images('pruning/filters/a')[-1]
+    assert (last.step, last.height, last.width) == (3, 256, 256)
 
 
 def test_a_held_plan_has_failure_rate_zero(tmp_path):

@@ -1,4 +1,4 @@
-"""TensorBoard events of one threshold step, written with TensorFlow's FileWriter."""
+"""TensorBoard events of one threshold step: a run of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf1pruning import files
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import OutputError
 from tf1pruning.plan import Plan
-from tf1pruning.report import text
+from tf1pruning.report import dashboard, text
 
 _BINS = 30
 
@@ -53,24 +53,44 @@ def write_step(
     Raises:
       OutputError: if the folder cannot be written.
     """
-    summary = tf.Summary()
-    for tag, value in scalars.items():
-        if value is not None:
-            summary.value.add(tag=tag, simple_value=value)
-    for when, norms in (('before', before), ('after', after)):
-        for name, values in norms.items():
-            tag = f'filter_norm/{name}/{when}'
-            summary.value.add(tag=tag, histo=histogram(values))
-    table = text.markdown_table(text.GROUP_HEADER, text.group_rows(plan))
-    summary.value.add().CopyFrom(text_value('groups', table))
+    summary = _step_summary(plan, scalars, {'before': before, 'after': after})
     # FileWriter itself says nothing if a file is in the place of the folder.
     files.make_folder(folder)
     try:
         with tf.summary.FileWriter(folder) as writer:
-            writer.add_event(tf.Event(graph_def=graph_def.SerializeToString()))
+            graph = dashboard.coloured(graph_def, plan).SerializeToString()
+            writer.add_event(tf.Event(graph_def=graph))
+            for setting in (dashboard.layout(), *dashboard.hyperparameters(plan)):
+                writer.add_summary(setting)
             writer.add_summary(summary, step)
+            accuracy, macs = scalars.get('accuracy'), scalars.get('macs')
+            if accuracy is not None and macs is not None:
+                curve = tf.Summary()
+                curve.value.add(tag=dashboard.ACCURACY_BY_COST, simple_value=accuracy)
+                writer.add_summary(curve, int(macs) // dashboard.COST_UNIT)
     except (OSError, tf.errors.OpError) as error:
         raise OutputError(f'Events cannot be written to {folder!r}: {error}') from error
+
+
+def _step_summary(
+    plan: Plan,
+    scalars: Mapping[str, Optional[float]],
+    norms: Mapping[str, Mapping[str, np.ndarray]],
+) -> tf.Summary:
+    summary = tf.Summary()
+    for tag, value in scalars.items():
+        if value is not None:
+            summary.value.add(tag=tag, simple_value=value)
+    for when, found in norms.items():
+        for name, values in found.items():
+            tag = f'filter_norm/{name}/{when}'
+            summary.value.add(tag=tag, histo=histogram(values))
+    for group in plan.groups:
+        tag = f'{dashboard.KEPT_WIDTH}/{group.name}'
+        summary.value.add(tag=tag, simple_value=group.kept)
+    table = text.markdown_table(text.GROUP_HEADER, text.group_rows(plan))
+    summary.value.add().CopyFrom(text_value('groups', table))
+    return summary
 
 
 def histogram(values: np.ndarray) -> tf.HistogramProto:

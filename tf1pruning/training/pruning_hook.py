@@ -24,7 +24,8 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import OptionError, PlanError, WorkflowError
 from tf1pruning.plan import GroupPlan, Plan
-from tf1pruning.report import training_events
+from tf1pruning.report import dashboard, training_events
+from tf1pruning.report.images import NormHistory
 from tf1pruning.training import live, running
 from tf1pruning.training.eraser import Eraser
 from tf1pruning.training.observer import Observer
@@ -75,6 +76,8 @@ class PruningHook(tf.train.SessionRunHook):
         self._summary_dir = summary_dir
         self._zero_steps = zero_steps or 0
         self._groups = _chosen(plan, rerank)
+        self._history = NormHistory()
+        self._has_layout = False
 
     @property
     def plan(self) -> Plan:
@@ -198,10 +201,14 @@ class PruningHook(tf.train.SessionRunHook):
             found.failures.total.rate,
         )
         if self._summary_dir is not None:
+            self._history.add(found.norms)
             summary = training_events.summary(
-                found.failures, found.norms, found.planned
+                found.failures, found.norms, found.planned, self._history
             )
             writer = tf.summary.FileWriterCache.get(self._summary_dir)
+            if not self._has_layout:
+                writer.add_summary(dashboard.layout())
+                self._has_layout = True
             writer.add_summary(summary, self._step)
             writer.flush()
 

@@ -1,0 +1,86 @@
+"""What makes TensorBoard show a whole study: charts, hyperparameters, coloured groups.
+
+Each threshold step is a run of its own; TensorBoard puts the runs of a log folder into
+the same charts and the same table.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, Sequence, Union
+
+import tensorflow.compat.v1 as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalars
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import summary as hparams_lib
+
+from tf1pruning import names
+from tf1pruning.plan import Plan
+
+# Its step is the cost in thousands of MACs, so that the curve is accuracy over cost.
+ACCURACY_BY_COST = 'accuracy_by_kmacs'
+COST_UNIT = 1000
+KEPT_WIDTH = 'kept_width'
+_CHARTS = {
+    'accuracy against MACs (step: thousands of MACs)': ACCURACY_BY_COST,
+    'failure rate per step': '^(pruning/)?failure_rate$',
+    'kept width per group': f'^{KEPT_WIDTH}/',
+}
+METRICS = ('accuracy', 'failure_rate', 'macs', 'parameters')
+
+
+def layout() -> tf.Summary:
+    """The charts of the custom-scalars tab."""
+    charts = [
+        layout_pb2.Chart(
+            title=title, multiline=layout_pb2.MultilineChartContent(tag=[tag])
+        )
+        for title, tag in _CHARTS.items()
+    ]
+    category = layout_pb2.Category(title='Pruning', chart=charts)
+    return custom_scalars.pb(layout_pb2.Layout(category=[category]))
+
+
+def hyperparameters(plan: Plan) -> Sequence[tf.Summary]:
+    """The row of one threshold step in the hparams tab, and the table it belongs to."""
+    values: Dict[str, Union[str, float]] = {
+        'mode': plan.mode,
+        'channel_multiple': float(plan.channel_multiple),
+    }
+    if plan.threshold is not None:
+        values['threshold'] = plan.threshold
+    columns = [api_pb2.HParamInfo(name=name) for name in sorted(values)]
+    metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in METRICS]
+    return (
+        hparams_lib.experiment_pb(columns, metrics),
+        hparams_lib.session_start_pb(values),
+        hparams_lib.session_end_pb(api_pb2.STATUS_SUCCESS),
+    )
+
+
+def coloured(graph_def: tf.GraphDef, plan: Plan) -> tf.GraphDef:
+    """A graph whose nodes have the group that they lie in as their device.
+
+    The graph tab gives every device a colour (Color: Device).
+
+    Args:
+      graph_def: the network; not changed.
+      plan: whose groups are scopes of the network.
+    """
+    # `block#2` shares the scope of `block`.
+    scopes = {group.name.partition('#')[0] for group in plan.groups}
+    result = tf.GraphDef()
+    result.CopyFrom(graph_def)
+    for node in result.node:
+        scope = _innermost(node.name, scopes)
+        if scope:
+            node.device = f'/group:{scope}'
+    return result
+
+
+def _innermost(node: str, scopes: Collection[str]) -> str:
+    """The longest of some scopes that a node lies in, or ''."""
+    scope = node
+    while scope and scope not in scopes:
+        scope = names.parent_scope(scope)
+    return scope

@@ -1,0 +1,70 @@
+"""Pictures of filter norms over time, as PNG."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Dict, List, Mapping
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+# Pixels of a picture along each side, about; small arrays are enlarged to it.
+_SIDE = 256
+MOST_COLUMNS = 512
+
+_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+
+
+class NormHistory:
+    """Norms of the filters of each group, one column per measurement.
+
+    When there are more than `MOST_COLUMNS`, every other one is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._columns: List[Dict[str, np.ndarray]] = []
+
+    def add(self, norms: Mapping[str, np.ndarray]) -> None:
+        """Adds a measurement: group -> `[filters]` norms."""
+        self._columns.append(dict(norms))
+        if len(self._columns) > MOST_COLUMNS:
+            self._columns = self._columns[::2]
+
+    def pictures(self) -> Dict[str, np.ndarray]:
+        """Group -> `[filters, measurements]` brightness, 255 for the largest norm."""
+        found = {}
+        for name in self._columns[-1] if self._columns else ():
+            norms = np.stack([column[name] for column in self._columns], axis=1)
+            largest = norms.max() or 1.0
+            found[name] = np.round(255 * norms / largest).astype(np.uint8)
+        return found
+
+
+def image(pixels: np.ndarray) -> tf.Summary.Image:
+    """A picture as TensorBoard stores it, each pixel enlarged to a visible square.
+
+    Args:
+      pixels: `[height, width]` brightness, of type uint8.
+    """
+    for axis in (0, 1):
+        pixels = np.repeat(pixels, max(1, _SIDE // pixels.shape[axis]), axis)
+    height, width = pixels.shape
+    return tf.Summary.Image(
+        height=height, width=width, colorspace=1, encoded_image_string=png(pixels)
+    )
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """`[height, width]` brightness (uint8) as a grey PNG file (RFC 2083)."""
+    height, width = pixels.shape
+    header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    # Each row begins with the number of its filter; 0 means none.
+    rows = np.pad(pixels, ((0, 0), (1, 0)), 'constant').tobytes()
+    chunks = ((b'IHDR', header), (b'IDAT', zlib.compress(rows)), (b'IEND', b''))
+    return _SIGNATURE + b''.join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(kind + data)
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', checksum)
