@@ -83,6 +83,12 @@ flags.DEFINE_list(
     'What to write, some of: ckpt, pb, saved_model, tflite.',
 )
 flags.DEFINE_bool(
+    'keep_optimizer',
+    False,
+    'Write a stripped.ckpt that training goes on from: slots are cut with their '
+    'variables, the step is kept, and the meta graph is as it is trained.',
+)
+flags.DEFINE_bool(
     'fold_batch_norm',
     False,
     'Fold batch norm into the layers before it, in the pb and tflite files.',
@@ -143,10 +149,14 @@ def _export_options(source: loading.Source) -> exporting.Options:
     samples = None
     if FLAGS.calibration_data:
         samples = calibration.read_samples(FLAGS.calibration_data, source.model)
+    training = None
+    if FLAGS.keep_optimizer:
+        training = inputs.training_graph(FLAGS.checkpoint, command.model_options())
     return exporting.Options(
         formats=tuple(FLAGS.formats),
         lite=tflite.Options(FLAGS.quantize, samples),
         fold_batch_norm=FLAGS.fold_batch_norm,
+        training=training,
     )
 
 

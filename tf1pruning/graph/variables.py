@@ -9,7 +9,7 @@ of a partitioned variable (`pv/part_0`), whose key is the whole variable's (`pv`
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterable, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import variable_pb2
@@ -86,6 +86,15 @@ def variable_defs(meta_graph: tf.MetaGraphDef) -> Dict[str, variable_pb2.Variabl
         for variable_def in _defs(meta_graph, collection):
             defs.setdefault(names.node_name(variable_def.variable_name), variable_def)
     return defs
+
+
+def keys_in(meta_graph: tf.MetaGraphDef, collection: str) -> FrozenSet[str]:
+    """Checkpoint keys of the variables in a collection."""
+    defs = _defs(meta_graph, collection)
+    return frozenset(
+        d.save_slice_info_def.full_name or names.node_name(d.variable_name)
+        for d in defs
+    )
 
 
 def _nodes_in(meta_graph: tf.MetaGraphDef, collection: str) -> frozenset:

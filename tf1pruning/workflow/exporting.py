@@ -10,10 +10,12 @@ import dataclasses
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+import tensorflow.compat.v1 as tf
+
 from tf1pruning import files, names
 from tf1pruning.ckpt import writer
 from tf1pruning.errors import OptionError, OutputError
-from tf1pruning.export import checkpoint, frozen, saved_model, tflite
+from tf1pruning.export import checkpoint, frozen, saved_model, tflite, training
 from tf1pruning.export.network import Network
 from tf1pruning.graph import batch_norm_folding, constant_folding
 from tf1pruning.report import text
@@ -24,7 +26,12 @@ from tf1pruning.workflow.loading import Source
 
 CKPT, PB, SAVED_MODEL, TFLITE = FORMATS = ('ckpt', 'pb', 'saved_model', 'tflite')
 REPORT = 'report.json'
-_MODULES = {CKPT: checkpoint, PB: frozen, SAVED_MODEL: saved_model}
+_MODULES: Dict[str, Any] = {
+    CKPT: checkpoint,
+    PB: frozen,
+    SAVED_MODEL: saved_model,
+    TFLITE: tflite,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,12 +41,14 @@ class Options:
     Attributes:
       formats: keys of `FORMATS`.
       lite: how to convert to TensorFlow Lite.
+      training: graph of the training, for a checkpoint that it goes on from.
       fold_batch_norm: whether `pb` and `tflite` have it in the layers before it.
     """
 
     formats: Tuple[str, ...] = (CKPT, PB)
     lite: tflite.Options = dataclasses.field(default_factory=tflite.Options)
     fold_batch_norm: bool = False
+    training: Optional[tf.MetaGraphDef] = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in FORMATS]
@@ -48,6 +57,11 @@ class Options:
             raise OptionError(
                 f'Formats {",".join(self.formats)!r}: expected some of '
                 f'{names.quoted(FORMATS)}. {hint}'
+            )
+        if CKPT not in self.formats and self.training is not None:
+            raise OptionError(
+                "The optimizer's state is kept in a checkpoint; add 'ckpt' to the "
+                'formats.'
             )
         if TFLITE not in self.formats and not self.lite.is_exact:
             raise OptionError(
@@ -106,37 +120,80 @@ def export(
     Raises:
       OutputError: if a file cannot be written, or would replace the source.
       VerificationError: if an export does not load, or gives other answers.
+      GraphError: if the training graph cannot be stripped like the network.
     """
-    stripped = result.stripped
-    folded = _folded(result, options)
-    network = Network(
-        stripped.model, stripped.arrays, folded.graph_def, source.signature
-    )
-    formats = [f for f in FORMATS if f in options.formats and _has(f, network)]
-    for name in formats:
+    job = _Job(source, result, folder, options)
+    for name in job.formats:
         stripping.check_target(_target(folder, name), [source.path])
-    answers = None
-    if result.comparison is not None:
-        answers = verify.answers_of(result.reference, source.model.outputs)
-    exports = []
     with files.staging(folder) as staged:
-        for name in formats:
-            try:
-                _write(name, staged, network, options, folder)
-            except OutputError as error:
-                if name != TFLITE:
-                    raise
-                exports.append(_failed(folder, error))
-                continue
-            found = _compared(name, staged, result, answers) if answers else None
-            if found and (name != TFLITE or options.lite.is_exact):
-                verify.check(found, _limit(result))
-            size = _size(os.path.join(staged, _file(name)))
-            exports.append(Export(name, _target(folder, name), size, found))
+        exports = [job.write(name, staged) for name in job.formats]
         for each in exports:
             if not each.problem:
                 _publish(each.format, staged, folder)
-    return Exports(tuple(exports), folded.nodes, folded.kept)
+    return Exports(tuple(exports), job.folded.nodes, job.folded.kept)
+
+
+class _Job:
+    """One run of `export`."""
+
+    def __init__(
+        self, source: Source, result: stripping.Result, folder: str, options: Options
+    ):
+        self._source, self._result = source, result
+        self._folder, self._options = folder, options
+        self.folded = _folded(result, options)
+        stripped = result.stripped
+        self._network = Network(
+            stripped.model, stripped.arrays, self.folded.graph_def, source.signature
+        )
+        # Without variables there is no checkpoint.
+        absent = () if stripped.model.variables else (CKPT,)
+        self.formats = [f for f in FORMATS if f in options.formats and f not in absent]
+        self._answers: Optional[verify.Answers] = None
+        if result.comparison is not None:
+            self._answers = verify.answers_of(result.reference, source.model.outputs)
+
+    def write(self, name: str, staged: str) -> Export:
+        """Writes one format into a temporary folder and checks it there."""
+        target = _target(self._folder, name)
+        try:
+            self._write_files(name, staged)
+        except OutputError as error:
+            if name != TFLITE:
+                raise
+            return Export(name, target, 0, None, str(error))
+        found = self._compared(name, staged, self._answers) if self._answers else None
+        if found and (name != TFLITE or self._options.lite.is_exact):
+            verify.check(found, _limit(self._result))
+        return Export(name, target, _size(os.path.join(staged, _file(name))), found)
+
+    def _write_files(self, name: str, staged: str) -> None:
+        target = _target(self._folder, name)
+        if name == TFLITE:
+            tflite.write(staged, self._network, self._options.lite)
+        elif name == SAVED_MODEL:
+            saved_model.write(staged, self._network)
+        elif name == PB:
+            frozen.write(staged, self._network)
+        elif self._options.training is None:
+            checkpoint.write(staged, self._network, target)
+        else:
+            stripped = self._result.stripped
+            variables = self._source.variables
+            going_on = training.stripped_training(
+                self._options.training, variables, stripped
+            )
+            training.write(staged, going_on, target)
+
+    def _compared(self, name: str, staged: str, answers: verify.Answers) -> Comparison:
+        """The difference between what was written and the network before stripping."""
+        reads = _MODULES[name].answers
+        if name == TFLITE:
+            feeds = tflite.fitted(staged, answers.feeds)
+            answers = verify.answers_to(self._result.reference, answers.outputs, feeds)
+        elif name == CKPT and self._options.training is not None:
+            reads = training.answers
+        return verify.measure(answers, reads(staged, answers.outputs, answers.feeds))
 
 
 def _folded(result: stripping.Result, options: Options) -> batch_norm_folding.Folded:
@@ -157,46 +214,12 @@ def targets(folder: str, formats: Sequence[str]) -> List[str]:
     return [*found, os.path.join(folder, REPORT)]
 
 
-def _has(name: str, network: Network) -> bool:
-    """Whether a network has a format: without variables there is no checkpoint."""
-    return name != CKPT or bool(network.model.variables)
-
-
 def _file(name: str) -> str:
-    return tflite.NAME if name == TFLITE else _MODULES[name].NAME
+    return _MODULES[name].NAME
 
 
 def _target(folder: str, name: str) -> str:
     return os.path.join(folder, _file(name))
-
-
-def _write(
-    name: str, staged: str, network: Network, options: Options, folder: str
-) -> None:
-    if name == TFLITE:
-        tflite.write(staged, network, options.lite)
-    elif name == CKPT:
-        checkpoint.write(staged, network, _target(folder, name))
-    elif name == PB:
-        frozen.write(staged, network)
-    else:
-        saved_model.write(staged, network)
-
-
-def _failed(folder: str, error: OutputError) -> Export:
-    return Export(TFLITE, _target(folder, TFLITE), 0, None, str(error))
-
-
-def _compared(
-    name: str, folder: str, result: stripping.Result, answers: verify.Answers
-) -> Comparison:
-    """The difference between what was written and the network before stripping."""
-    module = _MODULES.get(name, tflite)
-    if name == TFLITE:
-        feeds = tflite.fitted(folder, answers.feeds)
-        answers = verify.answers_to(result.reference, answers.outputs, feeds)
-    found = module.answers(folder, answers.outputs, answers.feeds)
-    return verify.measure(answers, found)
 
 
 def _limit(result: stripping.Result) -> float:

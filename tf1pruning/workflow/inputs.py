@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import OptionError
 from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.graph import meta_graph, saved_model
 from tf1pruning.workflow import loading
@@ -82,3 +83,30 @@ def _source(
     )
     graph_inputs.check_used(source.model.inputs, options.input_tensors)
     return source
+
+
+def training_graph(path: str, options: Options) -> tf.MetaGraphDef:
+    """The graph of the training that wrote a checkpoint.
+
+    Args:
+      path: prefix of the checkpoint.
+      options: how `load` reads it.
+
+    Raises:
+      OptionError: if it is no checkpoint, or the averages are meant.
+      GraphError: if the meta graph is missing or damaged.
+    """
+    if os.path.isdir(path) or path.endswith('.pb'):
+        raise OptionError(
+            f'{path!r} is no checkpoint of a training, so there is no optimizer state '
+            'to keep. Give the prefix of a checkpoint.'
+        )
+    if options.use_moving_averages:
+        raise OptionError(
+            'Training goes on from the variables, not from their averages: keep the '
+            'optimizer state, or use the moving averages.'
+        )
+    graph = meta_graph.read_meta_graph(options.meta_path or f'{path}.meta')
+    if options.input_tensors:
+        graph = graph_inputs.cut(graph, options.input_tensors)
+    return graph
