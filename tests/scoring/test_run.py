@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests.scoring import dense
 from tests.scoring.dense import W1, W2, average, gradients
@@ -146,6 +147,18 @@ def with_nan():
 def test_bad_data_is_named(batches, message):
     with pytest.raises(DataError, match=message):
         dense.score(['taylor_rs'], batches())
+
+
+def test_an_error_amid_an_input_fn_is_not_masked_by_its_session():
+    x = dense.X.copy()
+    x[0, 0] = np.nan
+    data = batches_lib.of_input_fn(
+        lambda: tf.data.Dataset.from_tensor_slices((x, dense.Y)).batch(2), ['x', 'y']
+    )
+
+    with pytest.raises(DataError, match='Batch 1 gives NaN'):
+        dense.score(['taylor_rs'], data)
+    assert tf.get_default_session() is None
 
 
 @pytest.mark.parametrize('alpha', [0.0, 1.5])

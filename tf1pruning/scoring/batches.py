@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import zipfile
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Sequence
 
@@ -151,12 +152,11 @@ def of_input_fn(
     def start() -> Iterator[Batch]:
         with tf.Graph().as_default() as graph:
             found = input_fn()
-            if not isinstance(found, tf.data.Dataset) and not _holds_tensors(found):
-                yield from _first(found, count)
-                return
-            with graph.as_default():
+            if isinstance(found, tf.data.Dataset) or _holds_tensors(found):
                 tensors, initializer = _tensors(found)
-        yield from _run(graph, dict(_named(inputs, tensors)), [initializer], count)
+                named = dict(_named(inputs, tensors))
+                return _run(graph, named, [initializer], count)
+        return itertools.islice(found, count)
 
     return Batches(start, count)
 
@@ -190,7 +190,7 @@ def of_pipeline(
                 for placeholder, tensor in loss_model.pipeline.items()
             }
             initializers = tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)
-        yield from _run(graph, tensors, initializers, count)
+        return _run(graph, tensors, initializers, count)
 
     return Batches(start, count)
 
@@ -201,20 +201,33 @@ def _run(
     initializers: Sequence[tf.Operation],
     count: Optional[int],
 ) -> Iterator[Batch]:
-    done = 0
-    with tf.Session(graph=graph) as session, _as_data_error():
-        session.run(list(initializers))
-        with contextlib.suppress(tf.errors.OutOfRangeError):
-            while count is None or done < count:
-                batch = session.run(dict(tensors))
-                done += 1
-                yield batch
+    # Not in a `with`: that would make the session the default one of whoever takes the
+    # batches, for as long as they last.
+    session = tf.Session(graph=graph)
+    try:
+        with _as_data_error():
+            session.run(list(initializers))
+        for _ in itertools.count() if count is None else range(count):
+            try:
+                with _as_data_error():
+                    batch = session.run(dict(tensors))
+            except _EndOfData:
+                return
+            yield batch
+    finally:
+        session.close()
+
+
+class _EndOfData(Exception):
+    pass
 
 
 @contextlib.contextmanager
 def _as_data_error() -> Iterator[None]:
     try:
         yield
+    except tf.errors.OutOfRangeError as error:
+        raise _EndOfData from error
     except tf.errors.OpError as error:
         raise DataError(f'The input pipeline fails: {error.message}') from error
 
@@ -240,13 +253,6 @@ def _named(inputs: Sequence[str], tensors: Sequence[tf.Tensor]) -> Any:
             f'named: {names.quoted(list(inputs))}. Name one for each.'
         )
     return zip(inputs, tensors)
-
-
-def _first(batches: Iterable[Batch], count: Optional[int]) -> Iterator[Batch]:
-    for number, batch in enumerate(batches):
-        if number == count:
-            return
-        yield batch
 
 
 def _length(arrays: Mapping[str, np.ndarray]) -> int:
