@@ -95,6 +95,7 @@ class Scored:
 Scorer = Callable[[Group, Optional[int]], Scored]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class WeightScorer:
     """Scores groups by a criterion that looks at weights.
 
@@ -103,24 +104,17 @@ class WeightScorer:
     its reducing layer. Where a channel has several filters in a layer, their scores are
     averaged.
 
-    Args:
+    Attributes:
       trace: of the model.
       arrays: checkpoint key, or name of a Const node -> array.
       criterion: what scores filters.
       combination: of the layers' scores.
     """
 
-    def __init__(
-        self,
-        trace: Trace,
-        arrays: Mapping[str, np.ndarray],
-        criterion: Criterion,
-        combination: Combination = Combination(),
-    ):
-        self._trace = trace
-        self._arrays = arrays
-        self._criterion = criterion
-        self._combination = combination
+    trace: Trace
+    arrays: Mapping[str, np.ndarray]
+    criterion: Criterion
+    combination: Combination = Combination()
 
     def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
         """Scores a group.
@@ -133,22 +127,22 @@ class WeightScorer:
           OptionError: if the group lacks what the criterion looks at, or the criterion
             has to know how many channels stay.
         """
-        makers = judging_places(group, self._trace)
+        makers = judging_places(group, self.trace)
         judged = makers
-        if self._criterion.of_scales:
+        if self.criterion.of_scales:
             judged = [place for place in group.places if place.role == SCALE]
         if not judged:
             raise OptionError(
-                f'Criterion {self._criterion.name!r} looks at batch-norm scales, and '
+                f'Criterion {self.criterion.name!r} looks at batch-norm scales, and '
                 f'group {group.name!r} has none. Choose another criterion, or scopes '
                 'without this group.'
             )
         scores = np.stack([self._per_channel(place, kept) for place in judged])
-        sizes = magnitudes(group, self._trace, self._arrays)
-        return Scored(group, self._combination(scores), sizes)
+        sizes = magnitudes(group, self.trace, self.arrays)
+        return Scored(group, self.combination(scores), sizes)
 
     def _per_channel(self, place: Place, kept: Optional[int]) -> np.ndarray:
-        array, criterion = self._arrays[place.variable], self._criterion
+        array, criterion = self.arrays[place.variable], self.criterion
         if not criterion.counted:
             return criterion.score(array, place.axis)[place.positions].mean(axis=1)
         if kept is None:

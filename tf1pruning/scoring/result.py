@@ -37,10 +37,11 @@ class Scores:
     loss: float
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class SavedScorer:
     """Scores groups by what a pass over data found.
 
-    Args:
+    Attributes:
       scores: from the pass.
       criterion: one of theirs.
       trace: of the model.
@@ -51,24 +52,19 @@ class SavedScorer:
       OptionError: if the criterion is not among the scores.
     """
 
-    def __init__(
-        self,
-        scores: Scores,
-        criterion: str,
-        trace: Trace,
-        arrays: Mapping[str, np.ndarray],
-        combination: Combination = Combination(),  # noqa: B008 (frozen)
-    ):
-        if criterion not in scores.scores:
+    scores: Scores
+    criterion: str
+    trace: Trace
+    arrays: Mapping[str, np.ndarray]
+    combination: Combination = Combination()  # noqa: RUF009 (frozen)
+
+    def __post_init__(self) -> None:
+        if self.criterion not in self.scores.scores:
             raise OptionError(
-                f'The scores are of {names.quoted(list(scores.scores))}; criterion '
-                f'{criterion!r} is not among them. Score the model by it.'
+                f'The scores are of {names.quoted(list(self.scores.scores))}; '
+                f'criterion {self.criterion!r} is not among them. Score the model by '
+                'it.'
             )
-        self._by_group = scores.scores[criterion]
-        self._criterion = criterion
-        self._trace = trace
-        self._arrays = arrays
-        self._combination = combination
 
     def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
         """Scores a group; how many of its channels stay makes no difference.
@@ -76,11 +72,12 @@ class SavedScorer:
         Raises:
           DataError: if the group has no scores, or of another width.
         """
-        found = self._by_group.get(group.name)
+        by_group = self.scores.scores[self.criterion]
+        found = by_group.get(group.name)
         if found is None:
             raise DataError(
-                f'There are no scores by {self._criterion!r} of group {group.name!r}. '
-                f'{names.did_you_mean(group.name, self._by_group)} Score this model '
+                f'There are no scores by {self.criterion!r} of group {group.name!r}. '
+                f'{names.did_you_mean(group.name, by_group)} Score this model '
                 'anew, or leave the group out.'
             )
         if found.shape[1] != group.width:
@@ -88,8 +85,8 @@ class SavedScorer:
                 f'The scores of group {group.name!r} are for {found.shape[1]} '
                 f'channels, and it has {group.width}. Score this model anew.'
             )
-        sizes = magnitudes(group, self._trace, self._arrays)
-        return Scored(group, self._combination(found), sizes)
+        sizes = magnitudes(group, self.trace, self.arrays)
+        return Scored(group, self.combination(found), sizes)
 
 
 def save(scores: Scores, path: str) -> None:
