@@ -30,11 +30,27 @@ def inverted():
     return tf.logical_not(tf.placeholder(tf.bool, [], 'is_inference'))
 
 
+def mode():
+    return tf.equal(tf.placeholder(tf.string, [], 'mode'), 'train')
+
+
+def not_the_mode():
+    return tf.not_equal(tf.placeholder_with_default(0, [], 'mode'), 2)
+
+
 def variable():
     return tf.get_variable('flag', [], tf.bool, tf.zeros_initializer(), trainable=False)
 
 
-FLAGS = (placeholder, placeholder_with_default, derived, inverted, variable)
+FLAGS = (
+    placeholder,
+    placeholder_with_default,
+    derived,
+    inverted,
+    variable,
+    mode,
+    not_the_mode,
+)
 
 
 def net(x, training, fused=True):
@@ -148,6 +164,18 @@ def test_an_input_map_may_name_a_choice_of_two_pipelines():
     assert model.inputs == ('image',)
     found = verify.run(model.graph_def, ['output'], {'image': np.array([2.0])})[0]
     assert found.tolist() == [3.0]
+
+
+def test_a_mode_that_chooses_between_two_networks_stays():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8], 'input')
+        task = tf.equal(tf.placeholder(tf.int32, [], 'task'), 1)
+        x = tf.cond(task, lambda: tf.nn.relu(x), lambda: tf.nn.elu(x))
+        tf.identity(x, name='output')
+
+    model = networks.model_of(graph)
+
+    assert model.inputs == ('input', 'task')
 
 
 def test_a_condition_on_the_input_stays_and_freezes_what_it_touches():

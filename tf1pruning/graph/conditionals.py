@@ -3,7 +3,8 @@
 `tf.cond`, and with it Keras and `tf.layers` under a learning phase, writes Switch and
 Merge nodes. Where the predicate follows from constants and training flags, each Switch
 is replaced by its data and each Merge by its living input. A training flag is a scalar
-boolean that nothing computes: a placeholder, with or without a default, or a variable.
+boolean that nothing computes: a placeholder, with or without a default, or a variable;
+or the comparison of a placeholder with a constant, if one branch is for training alone.
 Conditionals that control flow v2 writes have this form too (`graph.functions`).
 
 In inference a flag is false, unless that leads through more training-only ops (batch
@@ -21,11 +22,13 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.model import INPUT_OPS
 from tf1pruning.names import TensorRef
 
 SWITCH_OPS = ('Switch', 'RefSwitch')
 MERGE_OPS = ('Merge', 'RefMerge')
 _FLAG_OPS = ('Placeholder', 'PlaceholderWithDefault', 'VariableV2', 'VarHandleOp')
+_COMPARISONS = ('Equal', 'NotEqual')
 _SAME_OPS = ('Identity', 'ReadVariableOp', 'Reshape', 'Squeeze', 'Cast')
 _LOGICAL: Dict[str, Callable[..., bool]] = {
     'LogicalAnd': lambda x, y: x and y,
@@ -56,7 +59,9 @@ def without_conditionals(
             _Resolver(view, {**flags, name: value}).count(outputs, is_training_only)
             for value in (False, True)
         ]
-        flags[name] = counts[1] < counts[0]
+        # A mode may mean something else, so it is decided only where that shows.
+        if counts[0] != counts[1] or view.node(name).op not in _COMPARISONS:
+            flags[name] = counts[1] < counts[0]
     return _with_reads_outside(_Resolver(view, flags).result())
 
 
@@ -139,11 +144,20 @@ def _flags(view: view_lib.GraphView) -> List[str]:
                 if source.name in seen:
                     continue
                 seen.add(source.name)
-                if source.op in _FLAG_OPS and _is_boolean(source):
+                is_flag = source.op in _FLAG_OPS and _is_boolean(source)
+                if is_flag or _compares_mode(view, source):
                     found[source.name] = None
                 elif source.op in (*_SAME_OPS, *_LOGICAL, *SWITCH_OPS):
                     stack += view_lib.data_inputs(source)
     return list(found)
+
+
+def _compares_mode(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    """Whether a node compares a placeholder with a constant: `mode == 'train'`."""
+    if node.op not in _COMPARISONS or view.shape(TensorRef(node.name, 0)) != ():
+        return False
+    ops = [source.op for source in view.inputs(node)]
+    return 'Const' in ops and any(op in INPUT_OPS for op in ops)
 
 
 def _is_boolean(node: tf.NodeDef) -> bool:
