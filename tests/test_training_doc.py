@@ -1,0 +1,71 @@
+"""docs/training.md, run from top to bottom."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.training import pruning_hook
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PRELUDE = """
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tf1pruning.zoo import mobilenet_v2
+
+CONFIG = mobilenet_v2.MobileNetV2Config(
+    classes=5, stages=(mobilenet_v2.Stage(6, 8, 2, 1),), stem_channels=8)
+
+def build(images, is_training):
+    return mobilenet_v2.build(images, CONFIG, is_training)
+
+def input_fn():
+    images = np.random.RandomState(0).rand(4, 8, 8, 3).astype(np.float32)
+    return tf.data.Dataset.from_tensors((images, np.arange(4) % 5)).repeat()
+
+with tf.Graph().as_default(), tf.Session() as session:
+    tf.set_random_seed(0)
+    build(tf.placeholder(tf.float32, [None, 8, 8, 3]), True)
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, 'model.ckpt', 100)
+"""
+
+
+def document():
+    with open(os.path.join(ROOT, 'docs', 'training.md'), encoding='utf-8') as file:
+        return file.read()
+
+
+def test_the_examples_run_from_top_to_bottom(tmp_path):
+    script = PRELUDE + '\n'.join(re.findall(r'```python\n(.*?)```', document(), re.S))
+    script += '\nprint(widths)\n'
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', script],
+        cwd=str(tmp_path),
+        env={**os.environ, 'PYTHONPATH': ROOT, 'TF_CPP_MIN_LOG_LEVEL': '3'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert lines[0] == '0.0'  # The failure rate of a training that is held.
+    small, tuned = (
+        Checkpoint(str(tmp_path / path))
+        for path in ('pruned/Stripped_Dir/model.ckpt-20', 'tuned/model.ckpt-20')
+    )
+    assert {key: tuned.shapes[key] for key in small} == small.shapes
+    layer = re.search(r"'([^']*expand[^']*)': (\d+)", lines[-1])
+    (kernel,) = (k for k in small if k.startswith(layer.group(1)) and 'weights' in k)
+    assert small.shapes[kernel][3] == int(layer.group(2))
+    assert (tmp_path / 'second' / 'Pruned_Dir').is_dir()
+
+
+def test_every_policy_is_described():
+    rows = re.findall(r'^\| `(\w+)` \|', document(), re.M)
+
+    assert tuple(rows) == pruning_hook.POLICIES
