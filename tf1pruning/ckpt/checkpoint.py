@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
+from tf1pruning.ckpt import objects
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError
 
@@ -16,21 +17,29 @@ from tf1pruning.errors import CheckpointError
 class Checkpoint(Arrays):
     """Variables of a checkpoint on disk; an array is read when it is asked for.
 
+    In an object-based checkpoint (tf.keras, `tf.train.Checkpoint`) variables have the
+    names that they have in the graph, too, and what is no variable is left out.
+
     Args:
       prefix: path without `.index`, as `tf.train.Saver` returns it.
 
+    Attributes:
+      is_object_based: whether the keys on disk are paths of objects.
+
     Raises:
-      CheckpointError: if no checkpoint is there or its files are damaged.
+      CheckpointError: if no checkpoint is there, its files are damaged, or its
+        variables cannot be told apart by name.
     """
 
     def __init__(self, prefix: str):
         self.prefix = str(prefix)
         self._reader = _open(self.prefix)
-        self.shapes = {
-            name: tuple(shape)
-            for name, shape in self._reader.get_variable_to_shape_map().items()
-        }
-        self.dtypes = dict(self._reader.get_variable_to_dtype_map())
+        shapes = self._reader.get_variable_to_shape_map()
+        dtypes = self._reader.get_variable_to_dtype_map()
+        self.is_object_based = objects.GRAPH_KEY in shapes
+        self._keys = self._names() if self.is_object_based else {k: k for k in shapes}
+        self.shapes = {name: tuple(shapes[key]) for name, key in self._keys.items()}
+        self.dtypes = {name: dtypes[key] for name, key in self._keys.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
@@ -39,7 +48,7 @@ class Checkpoint(Arrays):
                 f'Checkpoint {self.prefix!r} has no variable {name!r}. {hint}'
             )
         try:
-            return np.asarray(self._reader.get_tensor(name))
+            return np.asarray(self._reader.get_tensor(self._keys[name]))
         except tf.errors.OpError as error:
             raise CheckpointError(
                 f'Variable {name!r} cannot be read from {self.prefix!r}: its data file '
@@ -54,6 +63,16 @@ class Checkpoint(Arrays):
 
     def __len__(self) -> int:
         return len(self.shapes)
+
+    def _names(self) -> Dict[str, str]:
+        """Variable name -> key on disk."""
+        try:
+            graph = self._reader.get_tensor(objects.GRAPH_KEY)
+            return objects.keys_by_name(graph)
+        except (tf.errors.OpError, CheckpointError) as error:
+            raise CheckpointError(
+                f'Checkpoint {self.prefix!r} cannot be read: {_first_line(error)}.'
+            ) from error
 
     @property
     def meta_path(self) -> str:

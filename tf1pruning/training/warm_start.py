@@ -109,9 +109,16 @@ def warm_start_settings(
       with_global_step: see `init_fn`.
 
     Raises:
-      CheckpointError: if the checkpoint cannot be read.
+      CheckpointError: if the checkpoint cannot be read, or TensorFlow would not find
+        its variables by name.
     """
     source = Checkpoint(checkpoint)
+    if source.is_object_based:
+        raise CheckpointError(
+            f'Checkpoint {checkpoint!r} is object-based (tf.keras, '
+            'tf.train.Checkpoint); an Estimator starts from variables by name only. '
+            'Use init_fn, or soft-prune it first: what is written has names.'
+        )
     skipped: Dict[str, str] = {}
     patterns = []
     if not with_slots:
