@@ -20,6 +20,7 @@ from tensorflow.core.framework import function_pb2, op_def_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import op_defs
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -114,7 +115,9 @@ class _Inliner:
     def __init__(self, graph_def: tf.GraphDef, functions: Functions):
         self._source = graph_def
         self._functions = functions
-        self._op_defs = _op_defs(functions)
+        self._op_defs = op_defs.op_defs(
+            {node.op for f in functions.values() for node in f.node_def}
+        )
         self._nodes: List[tf.NodeDef] = []
         self._names = {node.name for node in graph_def.node}
         self._results: Dict[TensorRef, str] = {}
@@ -250,7 +253,13 @@ class _Inliner:
     def _op_def(self, op: str) -> op_def_pb2.OpDef:
         if op in self._functions:
             return self._functions[op].signature
-        return self._op_defs[op]
+        try:
+            return self._op_defs[op]
+        except KeyError:
+            raise GraphError(
+                f'TensorFlow does not know the op {op!r} that a function holds. Load '
+                'the library that registers it, or name outputs before the call.'
+            ) from None
 
     def _new(self, name: str, op: str, inputs: Sequence[str]) -> tf.NodeDef:
         node = tf.NodeDef(name=names.claim(name, self._names), op=op, input=inputs)
@@ -313,17 +322,3 @@ def _first_output(op_def: op_def_pb2.OpDef, node: tf.NodeDef, arg: str) -> int:
         f'{names.quoted([output.name for output in op_def.output_arg])}. The graph was '
         'written by another version of TensorFlow; write it with TensorFlow 1.15.'
     )
-
-
-def _op_defs(functions: Functions) -> Dict[str, op_def_pb2.OpDef]:
-    """What TensorFlow knows of the ops that functions hold."""
-    ops = {node.op for f in functions.values() for node in f.node_def}
-    graph_def = tf.GraphDef()
-    for op in sorted(ops - set(functions)):
-        graph_def.node.add(name=op, op=op)
-    try:
-        # The public way to op definitions; the graph is not imported.
-        meta_graph = tf.train.export_meta_graph(graph_def=graph_def, graph=tf.Graph())
-    except ValueError as error:
-        raise GraphError(f'TensorFlow refuses the graph: {error}') from error
-    return {op.name: op for op in meta_graph.meta_info_def.stripped_op_list.op}

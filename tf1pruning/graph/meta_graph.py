@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import complete
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import constant, make_node
@@ -46,7 +47,7 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
         ) from error
     if not meta_graph.graph_def.node:
         raise GraphError(f'The meta graph {path!r} holds no nodes.')
-    return meta_graph
+    return complete.complete(meta_graph)
 
 
 def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:

@@ -11,6 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import complete
 from tf1pruning.graph import view as view_lib
 
 SAVED_MODEL_FILE = 'saved_model.pb'
@@ -50,7 +51,7 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
     for graph in model.meta_graphs:
         found.append(sorted(graph.meta_info_def.tags))
         if found[-1] == sorted(tags):
-            return graph
+            return complete.complete(graph)
     raise GraphError(
         f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
         f'{names.quoted([",".join(each) for each in found])}.'
@@ -77,11 +78,13 @@ def read_frozen(path: str) -> tf.MetaGraphDef:
     """A frozen GraphDef, as a meta graph without collections.
 
     Raises:
-      GraphError: if the file is missing or damaged.
+      GraphError: if the file is missing, damaged or empty.
     """
     graph = tf.MetaGraphDef()
     _parse(path, graph.graph_def)
-    return graph
+    if not graph.graph_def.node:
+        raise GraphError(f'The frozen graph {path!r} holds no nodes: is it empty?')
+    return complete.complete(graph)
 
 
 def _parse(path: str, proto: message.Message) -> None:

@@ -1,0 +1,39 @@
+"""What TensorFlow knows of ops: their arguments and attributes, with defaults.
+
+There is no public list of ops. But TensorFlow writes the definitions of the ops of a
+graph into a meta graph; nothing is imported or run for that.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable
+
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import op_def_pb2
+
+OpDefs = Dict[str, op_def_pb2.OpDef]
+
+
+def op_defs(ops: Iterable[str]) -> OpDefs:
+    """Op type -> its definition; without the ops that TensorFlow does not know."""
+    wanted = sorted(set(ops))
+    try:
+        return _definitions(wanted)
+    except ValueError:
+        # Some op is not registered: the message names only the first.
+        pass
+    found: OpDefs = {}
+    for op in wanted:
+        try:
+            found.update(_definitions([op]))
+        except ValueError:
+            continue
+    return found
+
+
+def _definitions(ops: Iterable[str]) -> OpDefs:
+    graph_def = tf.GraphDef()
+    for op in ops:
+        graph_def.node.add(name=op, op=op)
+    meta_graph = tf.train.export_meta_graph(graph_def=graph_def, graph=tf.Graph())
+    return {op.name: op for op in meta_graph.meta_info_def.stripped_op_list.op}
