@@ -8,9 +8,7 @@ kept channels along the ladder of thresholds. Right: kept channels of every bloc
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
 import sys
 from typing import Any, List
@@ -22,7 +20,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files
 from tf1pruning import plan as plan_lib
-from tf1pruning.errors import OptionError, Tf1PruningError
+from tf1pruning.errors import OptionError
+from tf1pruning.report import plots
 from tf1pruning.workflow import command, outputs
 from tf1pruning.zoo import results
 
@@ -32,7 +31,6 @@ flags.DEFINE_string('run_dir', None, 'Output folder of train_pruning_class.py.')
 flags.DEFINE_string('output', None, 'PNG file to write.')
 flags.mark_flags_as_required(['run_dir', 'output'])
 
-KEPT, GONE = '#2b6cb0', '#d8dee8'
 COSTS = (
     ('parameters', 'parameters'),
     ('MACs', 'macs'),
@@ -69,33 +67,21 @@ def _plan(folder: str) -> plan_lib.Plan:
 
 
 def _draw(found: results.Results, plans: List[plan_lib.Plan]) -> bytes:
-    # Its font cache is news to nobody.
-    logging.getLogger('matplotlib').setLevel(logging.WARNING)
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise Tf1PruningError(
-            'Plots need matplotlib: pip install -r requirements-plots.txt'
-        ) from error
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 3, figsize=(13, 4), constrained_layout=True)
+    figure, axes = plots.pyplot().subplots(
+        1, 3, figsize=(13, 4), constrained_layout=True
+    )
     _draw_costs(axes[0], found)
     _draw_ladder(axes[1], found, plans)
     _draw_widths(axes[2], plans[-1])
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=110)
-    pyplot.close(figure)
-    return buffer.getvalue()
+    return plots.png(figure)
 
 
 def _draw_costs(axes: Any, found: results.Results) -> None:
     original, stripped = found.models['original'], found.models['stripped']
     labels = [label for label, _ in COSTS]
     shares = [100 * getattr(stripped, key) / getattr(original, key) for _, key in COSTS]
-    axes.barh(labels, [100] * len(labels), color=GONE)
-    axes.barh(labels, shares, color=KEPT)
+    axes.barh(labels, [100] * len(labels), color=plots.GONE)
+    axes.barh(labels, shares, color=plots.KEPT)
     for row, share in enumerate(shares):
         axes.text(2, row, f'{share:.0f} %', color='white', va='center')
     axes.invert_yaxis()
@@ -109,7 +95,7 @@ def _draw_ladder(axes: Any, found: results.Results, plans: List[plan_lib.Plan]) 
     accuracy += [100 * step.accuracy for step in found.steps]
     kept = [100.0] + [100 * plan.kept / (plan.kept + plan.removed) for plan in plans]
     axes.plot(labels, accuracy, marker='o', color='#c05621', label='test accuracy')
-    axes.plot(labels, kept, marker='s', color=KEPT, label='kept channels')
+    axes.plot(labels, kept, marker='s', color=plots.KEPT, label='kept channels')
     axes.set_ylim(0, 104)
     axes.set_ylabel('%')
     axes.set_xlabel('sparsity threshold')
@@ -119,8 +105,8 @@ def _draw_ladder(axes: Any, found: results.Results, plans: List[plan_lib.Plan]) 
 
 def _draw_widths(axes: Any, plan: plan_lib.Plan) -> None:
     labels = [group.name.rpartition('/')[2] for group in plan.groups]
-    axes.barh(labels, [group.width for group in plan.groups], color=GONE)
-    axes.barh(labels, [group.kept for group in plan.groups], color=KEPT)
+    axes.barh(labels, [group.width for group in plan.groups], color=plots.GONE)
+    axes.barh(labels, [group.kept for group in plan.groups], color=plots.KEPT)
     for row, group in enumerate(plan.groups):
         axes.text(group.width + 2, row, f'{group.kept} of {group.width}', va='center')
     axes.set_xlim(0, 1.3 * max(group.width for group in plan.groups))

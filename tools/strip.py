@@ -29,18 +29,13 @@ from tf1pruning import files, names, plan_json
 from tf1pruning.errors import OptionError
 from tf1pruning.export import calibration, tflite
 from tf1pruning.plan import Plan
-from tf1pruning.report import text
+from tf1pruning.report import text, widths
 from tf1pruning.scoring import result as result_lib
 from tf1pruning.surgery.choice import Options
-from tf1pruning.workflow import (
-    budgets,
-    command,
-    exporting,
-    inputs,
-    loading,
-    stripping,
-)
+from tf1pruning.workflow import budgets, command, exporting, inputs, stripping
 from tf1pruning.workflow import means as mean_replacing
+from tf1pruning.workflow.loading import Source
+from tf1pruning.workflow.phases import Phases
 
 FLAGS = flags.FLAGS
 
@@ -101,15 +96,17 @@ flags.DEFINE_string(
     'tflite file then does all its arithmetic in 8-bit integers.',
 )
 flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
+flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
 flags.mark_flag_as_required('output_dir')
 
 
 def main() -> None:
     """Strips as the flags say."""
-    files.check_new(exporting.targets(FLAGS.output_dir, FLAGS.formats), FLAGS.overwrite)
+    files.check_new(_targets(), FLAGS.overwrite)
+    phases = Phases()
     options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
-    source = inputs.load(FLAGS.checkpoint, command.model_options())
+    source = inputs.load(FLAGS.checkpoint, command.model_options(), phases)
     if FLAGS.mean_replacement is not None:
         source = _mean_replaced(source, plan)
     export_options = _export_options(source)
@@ -119,20 +116,18 @@ def main() -> None:
         verified=FLAGS.verify,
         options=options,
         allow_unsafe=FLAGS.allow_unsafe_ops,
+        phases=phases,
     )
-    exports = exporting.export(source, result, FLAGS.output_dir, export_options)
-    fields = {**stripping.report(result), **exporting.report(exports)}
-    files.write_json(os.path.join(FLAGS.output_dir, exporting.REPORT), fields)
-    print(_table(result))
-    print(stripping.summary_line(result))
-    print(_sizes(result))
-    print(exporting.table(exports))
-    if source.unused_keys:
-        print(f'Not used by the network: {names.quoted(source.unused_keys)}.')
+    picture = widths.draw(result.widths) if FLAGS.plot else None
+    exports = exporting.export(source, result, FLAGS.output_dir, export_options, phases)
+    _write_report(source, result, exports, phases)
+    if picture is not None:
+        files.write_bytes(FLAGS.plot, picture)
+    _print(source, result, exports, phases)
     exporting.check(exports)
 
 
-def _mean_replaced(source: loading.Source, plan: Optional[Plan]) -> loading.Source:
+def _mean_replaced(source: Source, plan: Optional[Plan]) -> Source:
     """The model with zeros at the cuts of the plan, and means in place of them."""
     if plan is None:
         raise OptionError(
@@ -145,7 +140,12 @@ def _mean_replaced(source: loading.Source, plan: Optional[Plan]) -> loading.Sour
     return budgets.soft_pruned(folded, plan)
 
 
-def _export_options(source: loading.Source) -> exporting.Options:
+def _targets() -> List[str]:
+    found = exporting.targets(FLAGS.output_dir, FLAGS.formats)
+    return [*found, FLAGS.plot] if FLAGS.plot else found
+
+
+def _export_options(source: Source) -> exporting.Options:
     samples = None
     if FLAGS.calibration_data:
         samples = calibration.read_samples(FLAGS.calibration_data, source.model)
@@ -160,18 +160,38 @@ def _export_options(source: loading.Source) -> exporting.Options:
     )
 
 
-def _table(result: stripping.Result) -> str:
-    rows: List[List[object]] = [
-        [group.name, group.kind, group.width, group.kept]
-        for group in result.stripped.plan.groups
-        if group.removed
-    ]
-    lines = [text.table(['group', 'kind', 'before', 'after'], rows)] if rows else []
-    for kept in result.stripped.kept:
-        lines.append(f'kept {len(kept.channels)} of {kept.group}: {kept.reason}')
+def _write_report(
+    source: Source,
+    result: stripping.Result,
+    exports: exporting.Exports,
+    phases: Phases,
+) -> None:
+    fields = {
+        **stripping.report(result),
+        **exporting.report(exports),
+        'unused_variables': source.unused_keys,
+        'seconds': phases.seconds,
+    }
+    files.write_json(os.path.join(FLAGS.output_dir, exporting.REPORT), fields)
+
+
+def _print(
+    source: Source,
+    result: stripping.Result,
+    exports: exporting.Exports,
+    phases: Phases,
+) -> None:
+    print(widths.table(result.widths))
     for lossy in result.stripped.lossy:
-        lines.append(f'lost {len(lossy.channels)} of {lossy.group}: {lossy.reason}')
-    return '\n'.join(lines) or 'No channel can be removed.'
+        print(f'lost {len(lossy.channels)} of {lossy.group}: {lossy.reason}')
+    if not result.stripped.plan.removed:
+        print('No channel can be removed.')
+    print(stripping.summary_line(result))
+    print(_sizes(result))
+    print(exporting.table(exports))
+    print(', '.join(f'{name} {value:.2f} s' for name, value in phases.seconds.items()))
+    if source.unused_keys:
+        print(f'Not used by the network: {names.quoted(source.unused_keys)}.')
 
 
 def _sizes(result: stripping.Result) -> str:
@@ -179,8 +199,7 @@ def _sizes(result: stripping.Result) -> str:
     return (
         f'parameters {before.parameters:,} -> {after.parameters:,}, '
         f'MACs {text.number(before.macs)} -> {text.number(after.macs)}, '
-        f'frozen graph {result.reference.ByteSize():,} -> '
-        f'{result.frozen.ByteSize():,} bytes'
+        f'variables {result.arrays.nbytes:,} -> {result.stripped.arrays.nbytes:,} bytes'
     )
 
 

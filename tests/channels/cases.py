@@ -52,7 +52,7 @@ class Case:
         arrays: Mapping[str, np.ndarray],
         plan: Optional[plan_lib.Plan] = None,
     ) -> strip_lib.Stripped:
-        return strip_lib.strip(self.trace, self.groups, arrays, plan)
+        return strip_lib.strip(self.trace, self.groups, ArraysInMemory(arrays), plan)
 
     def outputs(self, model: Model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """Answers of a model to the input that belongs to the case."""

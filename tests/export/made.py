@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.export.network import Network
 from tf1pruning.graph import freeze, signature
 
@@ -19,7 +20,7 @@ def network(graph: tf.Graph) -> Network:
     own = {variable.node: arrays[variable.node] for variable in model.variables}
     frozen = freeze.freeze(model, own)
     named = signature.signature_of(model, tf.train.export_meta_graph(graph=graph))
-    return Network(model, own, frozen, named)
+    return Network(model, ArraysInMemory(own), frozen, named)
 
 
 def inverted_residual() -> Network:

@@ -30,7 +30,7 @@ class Stripped:
         whole = ArraysInMemory(networks.random_arrays(self.graph))
         self.pruned = soft.SoftPruned(whole, self.plan, self.weights)
         own = {name: self.pruned[name] for name in self.weights}
-        stripped = strip.strip(net.trace, net.groups, own, self.plan)
+        stripped = strip.strip(net.trace, net.groups, ArraysInMemory(own), self.plan)
         found = training.stripped_training(
             tf.train.export_meta_graph(graph=self.graph), self.pruned, stripped
         )
@@ -93,7 +93,7 @@ def test_weights_that_the_network_lacks_go_with_their_slots(tmp_path):
     arrays = networks.random_arrays(graph)
     arrays['aux/w/Momentum'] = np.ones([3], np.float32)
     net = nets.net_of(graph)
-    stripped = strip.strip(net.trace, net.groups, net.arrays)
+    stripped = net.strip()
 
     found = training.stripped_training(
         tf.train.export_meta_graph(graph=graph), ArraysInMemory(arrays), stripped

@@ -54,7 +54,11 @@ class Net:
 
     def strip(self, plan: Optional[Plan] = None, **options: object) -> strip.Stripped:
         return strip.strip(
-            self.trace, self.groups, self.arrays, plan, choice.Options(**options)
+            self.trace,
+            self.groups,
+            ArraysInMemory(self.arrays),
+            plan,
+            choice.Options(**options),
         )
 
     def frozen(self) -> tf.GraphDef:

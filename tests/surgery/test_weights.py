@@ -36,7 +36,7 @@ def test_the_parts_of_a_variable_are_cut_out_of_the_whole(partitioned):
 def test_the_parts_are_put_together_again(partitioned):
     arrays = weights.model_arrays(partitioned, ArraysInMemory({'w': WHOLE}))
 
-    found = weights.checkpoint_arrays(partitioned, arrays)
+    found = weights.CheckpointArrays(partitioned, arrays)
 
     assert list(found) == ['w']
     np.testing.assert_array_equal(found['w'], WHOLE)

@@ -296,3 +296,38 @@ def test_an_unknown_input_tensor_is_one_line_with_the_nearest_name(pruned, tmp_p
     assert (done.returncode, done.stdout) == (1, '')
     assert "Nearest names: 'SE1/scale'" in done.stderr
     assert done.stderr.count('\n') == 1
+
+
+def test_the_report_holds_widths_reasons_bytes_and_seconds(stripped):
+    done, folder = stripped
+    with open(os.path.join(folder, 'report.json'), encoding='utf-8') as file:
+        report = json.load(file)
+
+    groups = {group['name']: group for group in report['groups']}
+    assert 'is a model output' in groups['Logits/dense']['reason']
+    block = groups['net/expanded_conv_1']
+    assert block['after'] < block['before']
+    assert set(report['seconds']) == {
+        'load',
+        'trace',
+        'plan',
+        'strip',
+        'freeze',
+        'verify',
+        'write',
+    }
+    assert report['after']['parameters'] < report['before']['parameters']
+    assert all(export['bytes'] > 0 for export in report['exports'])
+    assert '#.' in done.stdout
+
+
+def test_the_kept_channels_are_drawn(pruned, tmp_path):
+    picture = tmp_path / 'kept.png'
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path / "out"}',
+        f'--plot={picture}',
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert picture.read_bytes().startswith(b'\x89PNG')

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.tools import models
 from tests.workflow import trained
+from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import OptionError, OutputError, VerificationError
 from tf1pruning.export import tflite
 from tf1pruning.workflow import exporting, inputs, stripping
@@ -40,8 +41,9 @@ def determinant(folder):
 
 
 def spoiled(result):
-    """A result whose arrays are not those of its frozen graph."""
-    arrays = {name: array + 1 for name, array in result.stripped.arrays.items()}
+    """A result whose arrays are not those that were compared."""
+    changed = {name: array + 1 for name, array in result.stripped.arrays.items()}
+    arrays = ArraysInMemory(changed)
     return dataclasses.replace(
         result, stripped=dataclasses.replace(result.stripped, arrays=arrays)
     )

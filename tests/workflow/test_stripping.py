@@ -73,7 +73,7 @@ def test_the_report_names_every_group(source):
     report = stripping.report(stripping.strip_source(source, plan_of(source)))
 
     widths = {group['name']: group['after'] for group in report['groups']}
-    assert widths == {'net/Conv/conv': 8, BLOCK: 18, 'SE1': 4}
+    assert widths == {'net/Conv/conv': 8, BLOCK: 18, 'SE1': 4, 'Logits/dense': 5}
     assert report['kept'] == []
 
 

@@ -16,6 +16,14 @@ class Arrays(Mapping[str, np.ndarray]):
     shapes: Dict[str, Shape]
     dtypes: Dict[str, tf.DType]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays together, text not counted."""
+        return sum(
+            int(np.prod(shape, dtype=np.int64)) * self.dtypes[name].size
+            for name, shape in self.shapes.items()
+        )
+
 
 class ArraysInMemory(Arrays):
     """Arrays that are all in memory.

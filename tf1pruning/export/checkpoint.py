@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.ckpt import writer
-from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.network import Network
 from tf1pruning.graph import meta_graph
@@ -30,8 +29,8 @@ def write(folder: str, network: Network, prefix: str) -> None:
       OutputError: if the files cannot be written.
     """
     meta = meta_graph.build_meta_graph(network.model)
-    arrays = weights.checkpoint_arrays(network.model, network.arrays)
-    writer.save(folder, prefix, ArraysInMemory(arrays), meta.SerializeToString())
+    arrays = weights.CheckpointArrays(network.model, network.arrays)
+    writer.save(folder, prefix, arrays, meta.SerializeToString())
 
 
 def answers(

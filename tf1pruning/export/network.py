@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.signature import Signature
 
@@ -24,6 +23,6 @@ class Network:
     """
 
     model: Model
-    arrays: Dict[str, np.ndarray]
+    arrays: Arrays
     frozen: tf.GraphDef
     signature: Signature

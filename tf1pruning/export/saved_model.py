@@ -10,7 +10,6 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tf1pruning.ckpt import writer
-from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.network import Network
 from tf1pruning.graph import meta_graph, saved_model, signature
@@ -30,8 +29,8 @@ def write(folder: str, network: Network) -> None:
     variables = os.path.join(root, saved_model.VARIABLES_PREFIX)
     os.makedirs(os.path.dirname(variables))
     if network.model.variables:
-        arrays = weights.checkpoint_arrays(network.model, network.arrays)
-        writer.save(os.path.dirname(variables), variables, ArraysInMemory(arrays), None)
+        arrays = weights.CheckpointArrays(network.model, network.arrays)
+        writer.save(os.path.dirname(variables), variables, arrays, None)
     graph = meta_graph.build_meta_graph(network.model)
     named = signature.signature_def(network.signature, network.model.view())
     graph.signature_def[network.signature.name].CopyFrom(named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Dict, List, Mapping, Sequence
+from typing import List, Mapping, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -49,7 +49,7 @@ def stripped_training(
     """
     whole = forward.forward_graph(graph, stripped.model.outputs)
     small = forward.resize(whole, stripped.resizing)
-    own = weights.checkpoint_arrays(stripped.model, stripped.arrays)
+    own = weights.CheckpointArrays(stripped.model, stripped.arrays)
     kept = {variable.key for variable in small.model.variables}
     return Training(
         forward.build_meta_graph(small), _state(graph, checkpoint, own, stripped, kept)
@@ -59,7 +59,7 @@ def stripped_training(
 def _state(
     graph: tf.MetaGraphDef,
     checkpoint: Arrays,
-    own: Dict[str, np.ndarray],
+    own: Arrays,
     stripped: Stripped,
     kept: set,
 ) -> Arrays:

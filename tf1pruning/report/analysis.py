@@ -105,8 +105,6 @@ class Analysis:
 
 def _row(group: GroupFigures) -> List[object]:
     reason = '; '.join(group.reasons)
-    if len(reason) > _REASON_WIDTH:
-        reason = reason[: _REASON_WIDTH - 3] + '...'
     return [
         group.name,
         group.kind,
@@ -115,7 +113,7 @@ def _row(group: GroupFigures) -> List[object]:
         f'{group.parameters:,}',
         text.number(group.macs),
         f'{group.sparsity:.2f}',
-        reason,
+        text.shortened(reason, _REASON_WIDTH),
     ]
 
 

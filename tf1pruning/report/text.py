@@ -105,6 +105,15 @@ def failure_json(report: FailureReport) -> Dict[str, object]:
     }
 
 
+def shortened(value: str, width: int) -> str:
+    """Text of at most `width` characters.
+
+    >>> shortened('a long reason', 9)
+    'a long...'
+    """
+    return value if len(value) <= width else value[: width - 3] + '...'
+
+
 def number(value: Optional[float]) -> str:
     """A count with thousands separators; '?' if it is not known.
 

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import IndexUse, SizeUse, Trace
+from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph import nodes, rewrite
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import Plan
@@ -38,7 +39,7 @@ class Stripped:
     """
 
     model: Model
-    arrays: Dict[str, np.ndarray]
+    arrays: Arrays
     plan: Plan
     kept: Tuple[Verdict, ...]
     lossy: Tuple[Verdict, ...]
@@ -48,7 +49,7 @@ class Stripped:
 def strip(
     trace: Trace,
     groups: Sequence[Group],
-    arrays: Mapping[str, np.ndarray],
+    arrays: Arrays,
     plan: Optional[Plan] = None,
     options: Options = EXACT,
 ) -> Stripped:
@@ -66,7 +67,18 @@ def strip(
       OptionError: if lossy removal is allowed and no plan says of what.
     """
     choice = choice_lib.choose(trace, groups, arrays, plan, options)
-    resizing, changed = _remove(trace, arrays, choice)
+    return remove(trace, arrays, choice, plan, options)
+
+
+def remove(
+    trace: Trace,
+    arrays: Arrays,
+    choice: Choice,
+    plan: Optional[Plan],
+    options: Options,
+) -> Stripped:
+    """Removes the chosen channels; `plan` and `options` are what they come from."""
+    resizing, smaller = _remove(trace, arrays, choice)
     done = Plan(
         fingerprint=plan_lib.fingerprint([g for g, _ in choice.removed], trace.model),
         mode=plan.mode if plan else plan_lib.BLOCK,
@@ -78,15 +90,13 @@ def strip(
         ),
     )
     model = rewrite.resize(trace.model, resizing)
-    return Stripped(
-        model, {**arrays, **changed}, done, choice.kept, choice.lossy, resizing
-    )
+    return Stripped(model, smaller, done, choice.kept, choice.lossy, resizing)
 
 
 def _remove(
-    trace: Trace, arrays: Mapping[str, np.ndarray], choice: Choice
-) -> Tuple[rewrite.Resizing, Dict[str, np.ndarray]]:
-    """The new sizes, and the new arrays of the variables that change."""
+    trace: Trace, arrays: Arrays, choice: Choice
+) -> Tuple[rewrite.Resizing, Arrays]:
+    """The new sizes, and the new arrays."""
     removed = {
         number
         for group, channels in choice.removed
@@ -97,12 +107,11 @@ def _remove(
     safe = {number for number in removed if choice.exact.is_safe(number)}
     shares = _shares(choice.exact, _mask(trace, safe))
     shares += _shares(choice.loose, _mask(trace, removed - safe))
-    folded = _folded(trace, arrays, shares)
-    smaller = _smaller(trace, arrays, gone, folded)
-    variables = {name: a for name, a in smaller.items() if name in arrays}
+    smaller = _Smaller(trace, arrays, gone, _folded(trace, arrays, shares))
+    constants = [name for name in smaller.changed if name not in arrays]
     resizing = rewrite.Resizing(
-        shapes={name: array.shape for name, array in variables.items()},
-        constants={name: a for name, a in smaller.items() if name not in arrays},
+        shapes={n: smaller.shapes[n] for n in smaller.changed if n in arrays},
+        constants={name: smaller[name] for name in constants},
         sizes=[_new_size(use, gone) for use in trace.sizes if gone[use.labels].any()],
         replaced=[
             _new_indices(trace, use, gone)
@@ -110,26 +119,54 @@ def _remove(
             if gone[use.labels].any()
         ],
     )
-    return resizing, variables
+    return resizing, smaller
 
 
-def _smaller(
-    trace: Trace,
-    arrays: Mapping[str, np.ndarray],
-    gone: np.ndarray,
-    folded: Mapping[str, np.ndarray],
-) -> Dict[str, np.ndarray]:
-    """The weights that change, variables and constants, with their new values."""
-    changed = {}
-    for source, axes in trace.weights.items():
-        drops = [np.flatnonzero(gone[axis]) for axis in axes]
-        if not any(drop.size for drop in drops) and source not in folded:
-            continue
-        array = _array(trace, source, folded, arrays)
-        for axis, drop in enumerate(drops):
-            array = np.delete(array, drop, axis)
-        changed[source] = array
-    return changed
+class _Smaller(Arrays):
+    """Variable node -> array of the new size, made when it is asked for.
+
+    Attributes:
+      changed: the weights that change, variables and constants.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        arrays: Arrays,
+        gone: np.ndarray,
+        folded: Mapping[str, np.ndarray],
+    ):
+        self._trace = trace
+        self._arrays = arrays
+        self._folded = folded
+        self._drops = {
+            source: [np.flatnonzero(gone[axis]) for axis in axes]
+            for source, axes in trace.weights.items()
+            if source in folded or any(gone[axis].any() for axis in axes)
+        }
+        self.changed = tuple(self._drops)
+        self.dtypes = dict(arrays.dtypes)
+        self.shapes = dict(arrays.shapes)
+        for source, drops in self._drops.items():
+            if source in arrays:
+                sizes = zip(arrays.shapes[source], drops)
+                self.shapes[source] = tuple(old - drop.size for old, drop in sizes)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        array = _array(self._trace, name, self._folded, self._arrays)
+        for axis, drop in enumerate(self._drops.get(name, ())):
+            if drop.size:
+                array = np.delete(array, drop, axis)
+        return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def _new_size(use: SizeUse, gone: np.ndarray) -> rewrite.NewSize:
@@ -156,7 +193,7 @@ def _array(
     trace: Trace,
     source: str,
     folded: Mapping[str, np.ndarray],
-    arrays: Mapping[str, np.ndarray],
+    arrays: Arrays,
 ) -> np.ndarray:
     """The newest array of a variable or of a constant that acts as a weight."""
     for known in (folded, arrays):
@@ -175,7 +212,7 @@ def _shares(
 
 def _folded(
     trace: Trace,
-    arrays: Mapping[str, np.ndarray],
+    arrays: Arrays,
     shares: Sequence[Tuple[fold.FoldTarget, np.ndarray]],
 ) -> Dict[str, np.ndarray]:
     """Biases and moving means with the constant shares of the removed channels."""

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping
+from typing import Dict, Iterator, List
 
 import numpy as np
 
 from tf1pruning import names
-from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.errors import CheckpointError
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.variables import Variable
 
+# Weights of less than this are read once and kept; larger ones again each time.
+IN_MEMORY_BYTES = 1 << 28
 
-def model_arrays(model: Model, checkpoint: Arrays) -> Dict[str, np.ndarray]:
+
+def model_arrays(model: Model, checkpoint: Arrays) -> Arrays:
     """Variable node -> array; parts of partitioned variables are cut out.
 
     Args:
       model: whose variables to read.
       checkpoint: holds them, and maybe more.
 
+    Returns:
+      The arrays; in memory, unless they are many.
+
     Raises:
       CheckpointError: names every variable that is missing or has another shape.
     """
+    _check_shapes(model, checkpoint)
+    found = ModelArrays(model, checkpoint)
+    return found if found.nbytes > IN_MEMORY_BYTES else ArraysInMemory(found)
+
+
+def _check_shapes(model: Model, checkpoint: Arrays) -> None:
     shapes = checkpoint.shapes
     missing = sorted({v.key for v in model.variables} - set(shapes))
     if missing:
@@ -44,7 +56,34 @@ def model_arrays(model: Model, checkpoint: Arrays) -> Dict[str, np.ndarray]:
             f'Shapes differ: {"; ".join(wrong)}. Do the graph and the checkpoint '
             'belong together?'
         )
-    return {v.node: _part(checkpoint[v.key], v) for v in model.variables}
+
+
+class ModelArrays(Arrays):
+    """Variable node -> array, read from a checkpoint each time it is asked for.
+
+    Args:
+      model: whose variables they are.
+      checkpoint: holds them.
+    """
+
+    def __init__(self, model: Model, checkpoint: Arrays):
+        self._checkpoint = checkpoint
+        self._variables = {variable.node: variable for variable in model.variables}
+        self.shapes = {v.node: v.shape for v in model.variables}
+        self.dtypes = {v.node: checkpoint.dtypes[v.key] for v in model.variables}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        variable = self._variables[name]
+        return _part(self._checkpoint[variable.key], variable)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
 
 
 def _part(array: np.ndarray, variable: Variable) -> np.ndarray:
@@ -54,22 +93,39 @@ def _part(array: np.ndarray, variable: Variable) -> np.ndarray:
     return array[tuple(slice(start, start + size) for start, size in bounds)]
 
 
-def checkpoint_arrays(
-    model: Model, arrays: Mapping[str, np.ndarray]
-) -> Dict[str, np.ndarray]:
-    """Checkpoint key -> array; parts of partitioned variables are put together."""
-    result: Dict[str, np.ndarray] = {}
-    parts: Dict[str, List[Variable]] = {}
-    for variable in model.variables:
-        if variable.offset is None:
-            result[variable.key] = arrays[variable.node]
-        else:
-            parts.setdefault(variable.key, []).append(variable)
-    for key, variables in parts.items():
-        whole = np.empty(variables[0].full_shape, variables[0].dtype.as_numpy_dtype)
-        for v in variables:
+class CheckpointArrays(Arrays):
+    """Checkpoint key -> array; parts of partitioned variables are put together.
+
+    Args:
+      model: whose variables they are.
+      arrays: variable node -> array; read when one is asked for.
+    """
+
+    def __init__(self, model: Model, arrays: Arrays):
+        self._arrays = arrays
+        self._parts: Dict[str, List[Variable]] = {}
+        for variable in model.variables:
+            self._parts.setdefault(variable.key, []).append(variable)
+        first = {key: parts[0] for key, parts in self._parts.items()}
+        self.shapes = {
+            key: arrays.shapes[v.node] if v.offset is None else v.full_shape
+            for key, v in first.items()
+        }
+        self.dtypes = {key: arrays.dtypes[v.node] for key, v in first.items()}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        parts = self._parts[name]
+        if parts[0].offset is None:
+            return self._arrays[parts[0].node]
+        whole = np.empty(self.shapes[name], self.dtypes[name].as_numpy_dtype)
+        for v in parts:
             bounds = zip(v.offset or (), v.shape)
             where = tuple(slice(start, start + size) for start, size in bounds)
-            whole[where] = arrays[v.node]
-        result[key] = whole
-    return result
+            whole[where] = self._arrays[v.node]
+        return whole
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)

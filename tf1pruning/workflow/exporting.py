@@ -23,6 +23,7 @@ from tf1pruning.surgery import verify
 from tf1pruning.surgery.verify import Comparison
 from tf1pruning.workflow import stripping
 from tf1pruning.workflow.loading import Source
+from tf1pruning.workflow.phases import Phases, phase
 
 CKPT, PB, SAVED_MODEL, TFLITE = FORMATS = ('ckpt', 'pb', 'saved_model', 'tflite')
 REPORT = 'report.json'
@@ -105,7 +106,11 @@ class Exports:
 
 
 def export(
-    source: Source, result: stripping.Result, folder: str, options: Options
+    source: Source,
+    result: stripping.Result,
+    folder: str,
+    options: Options,
+    phases: Optional[Phases] = None,
 ) -> Exports:
     """Writes the formats that were asked for; nothing unless all of them are right.
 
@@ -116,16 +121,17 @@ def export(
       result: the stripped network; if it was not compared, neither are the exports.
       folder: where the exports go.
       options: which, and how.
+      phases: counts the seconds of `freeze`, `write` and `verify`.
 
     Raises:
       OutputError: if a file cannot be written, or would replace the source.
       VerificationError: if an export does not load, or gives other answers.
       GraphError: if the training graph cannot be stripped like the network.
     """
-    job = _Job(source, result, folder, options)
+    job = _Job(source, result, folder, options, phases)
     for name in job.formats:
         stripping.check_target(_target(folder, name), [source.path])
-    with files.staging(folder) as staged:
+    with phase(phases, 'write'), files.staging(folder) as staged:
         exports = [job.write(name, staged) for name in job.formats]
         for each in exports:
             if not each.problem:
@@ -137,11 +143,18 @@ class _Job:
     """One run of `export`."""
 
     def __init__(
-        self, source: Source, result: stripping.Result, folder: str, options: Options
+        self,
+        source: Source,
+        result: stripping.Result,
+        folder: str,
+        options: Options,
+        phases: Optional[Phases],
     ):
         self._source, self._result = source, result
         self._folder, self._options = folder, options
-        self.folded = _folded(result, options)
+        self._phases = phases
+        with phase(phases, 'freeze'):
+            self.folded = _folded(result, options)
         stripped = result.stripped
         self._network = Network(
             stripped.model, stripped.arrays, self.folded.graph_def, source.signature
@@ -151,7 +164,9 @@ class _Job:
         self.formats = [f for f in FORMATS if f in options.formats and f not in absent]
         self._answers: Optional[verify.Answers] = None
         if result.comparison is not None:
-            self._answers = verify.answers_of(result.reference, source.model.outputs)
+            with phase(phases, 'verify'):
+                reference = result.reference
+                self._answers = verify.answers_of(reference, source.model.outputs)
 
     def write(self, name: str, staged: str) -> Export:
         """Writes one format into a temporary folder and checks it there."""
@@ -162,9 +177,12 @@ class _Job:
             if name != TFLITE:
                 raise
             return Export(name, target, 0, None, str(error))
-        found = self._compared(name, staged, self._answers) if self._answers else None
-        if found and (name != TFLITE or self._options.lite.is_exact):
-            verify.check(found, _limit(self._result))
+        found = None
+        if self._answers:
+            with phase(self._phases, 'verify'):
+                found = self._compared(name, staged, self._answers)
+            if name != TFLITE or self._options.lite.is_exact:
+                verify.check(found, _limit(self._result))
         return Export(name, target, _size(os.path.join(staged, _file(name))), found)
 
     def _write_files(self, name: str, staged: str) -> None:
@@ -198,6 +216,8 @@ class _Job:
 
 def _folded(result: stripping.Result, options: Options) -> batch_norm_folding.Folded:
     """The frozen graph that is exported."""
+    if not {PB, TFLITE}.intersection(options.formats):
+        return batch_norm_folding.Folded(tf.GraphDef(), (), ())
     outputs = result.stripped.model.outputs
     graph_def = constant_folding.fold_constants(result.frozen, outputs)
     if options.fold_batch_norm:

@@ -15,6 +15,7 @@ from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.graph import meta_graph, saved_model
 from tf1pruning.workflow import loading
 from tf1pruning.workflow.loading import Source
+from tf1pruning.workflow.phases import Phases, phase
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,34 +39,42 @@ class Options:
     input_tensors: Tuple[graph_inputs.Input, ...] = ()
 
 
-def load(path: str, options: Options) -> Source:
+def load(path: str, options: Options, phases: Optional[Phases] = None) -> Source:
     """Reads a model.
 
     Args:
       path: prefix of a checkpoint, folder of a SavedModel, or a frozen `.pb`.
       options: how.
+      phases: counts the seconds of `load` and `trace`.
 
     Raises:
       GraphError: if the graph is missing or damaged, leaves no clear output, or has
         no such input tensors.
       CheckpointError: if there is no checkpoint, or it is damaged.
     """
+    with phase(phases, 'load'):
+        graph, outputs, variables = _read(path, options)
+        return _source(graph, outputs, variables, path, options, phases)
+
+
+def _read(
+    path: str, options: Options
+) -> Tuple[tf.MetaGraphDef, Tuple[str, ...], Arrays]:
+    """Graph, output nodes and variables."""
     if os.path.isdir(path):
         graph = saved_model.read_saved_model(path, options.tags)
         outputs = options.outputs or saved_model.signature_outputs(
             graph, options.signature
         )
-        variables: Arrays = Checkpoint(os.path.join(path, saved_model.VARIABLES_PREFIX))
-    elif path.endswith('.pb'):
+        prefix = os.path.join(path, saved_model.VARIABLES_PREFIX)
+        return graph, outputs, Checkpoint(prefix)
+    if path.endswith('.pb'):
         graph = saved_model.read_frozen(path)
         outputs = options.outputs or saved_model.only_output(graph)
-        variables = ArraysInMemory({})
-    else:
-        checkpoint = Checkpoint(path)
-        graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
-        outputs = options.outputs or saved_model.only_output(graph)
-        variables = checkpoint
-    return _source(graph, outputs, variables, path, options)
+        return graph, outputs, ArraysInMemory({})
+    checkpoint = Checkpoint(path)
+    graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
+    return graph, options.outputs or saved_model.only_output(graph), checkpoint
 
 
 def _source(
@@ -74,12 +83,13 @@ def _source(
     variables: Arrays,
     path: str,
     options: Options,
+    phases: Optional[Phases],
 ) -> Source:
     if options.input_tensors:
         graph = graph_inputs.cut(graph, options.input_tensors)
     averaged = options.use_moving_averages and bool(variables)
     source = loading.source_of(
-        graph, outputs, variables, path, averaged, options.signature
+        graph, outputs, variables, path, averaged, options.signature, phases
     )
     graph_inputs.check_used(source.model.inputs, options.input_tensors)
     return source

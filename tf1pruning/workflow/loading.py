@@ -22,6 +22,7 @@ from tf1pruning.graph import inference, losses, meta_graph, nodes, pipelines, un
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.signature import DEFAULT_NAME, Signature, signature_of
 from tf1pruning.surgery import weights
+from tf1pruning.workflow.phases import Phases, phase
 
 DEFAULT_OUTPUTS = ('output',)
 
@@ -74,8 +75,8 @@ class Source:
                 arrays[name] = nodes.constant_value(view.node(name))
         return arrays
 
-    def arrays(self) -> Dict[str, np.ndarray]:
-        """Variable node -> array; refuses NaN.
+    def arrays(self) -> Arrays:
+        """Variable node -> array; refuses NaN. Many arrays are not kept in memory.
 
         Raises:
           CheckpointError: if variables are missing, misshaped, damaged or not finite.
@@ -137,6 +138,7 @@ def source_of(
     path: str,
     use_moving_averages: bool = False,
     signature: str = DEFAULT_NAME,
+    phases: Optional[Phases] = None,
 ) -> Source:
     """Traces a graph that has been read.
 
@@ -147,13 +149,15 @@ def source_of(
       path: of the model, for messages and to protect it.
       use_moving_averages: whether variables have the values of their averages.
       signature: which one of the graph names inputs and outputs.
+      phases: counts the seconds of `trace`.
 
     Raises:
       GraphError: if the graph lacks an output or cannot be turned into inference.
     """
     model = inference.inference_model(graph, outputs)
     values = Averaged(variables) if use_moving_averages else variables
-    return _source(values, path, model, graph, signature)
+    with phase(phases, 'trace'):
+        return _source(values, path, model, graph, signature)
 
 
 def load_for_planning(

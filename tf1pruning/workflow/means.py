@@ -7,7 +7,7 @@ from typing import Mapping, Tuple
 
 import numpy as np
 
-from tf1pruning.ckpt.arrays import Replaced
+from tf1pruning.ckpt.arrays import ArraysInMemory, Replaced
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import mean_replacement, weights
 from tf1pruning.workflow.loading import Source
@@ -39,7 +39,8 @@ def with_means(
     arrays = source.arrays()
     found = mean_replacement.replace(source.trace, source.groups, arrays, plan, means)
     keys = {v.key for v in source.model.variables if v.node in found.arrays}
-    whole = weights.checkpoint_arrays(source.model, {**arrays, **found.arrays})
+    together = ArraysInMemory({**arrays, **found.arrays})
+    whole = weights.CheckpointArrays(source.model, together)
     changed = {key: whole[key] for key in keys}
     replaced = Replaced(source.variables, changed)
     return dataclasses.replace(source, variables=replaced), found.without

@@ -11,7 +11,6 @@ from google.protobuf import text_format
 
 from tf1pruning import files, plan_json
 from tf1pruning.ckpt import writer
-from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import freeze, meta_graph
@@ -159,8 +158,8 @@ def write_rebuilt(folder: str, source: Source) -> str:
     prefix = os.path.join(folder, REBUILD_DIR, name)
     stripping.check_target(prefix, [source.path])
     meta = meta_graph.build_meta_graph(source.model)
-    arrays = weights.checkpoint_arrays(source.model, source.arrays())
-    writer.write_checkpoint(prefix, ArraysInMemory(arrays), meta.SerializeToString())
+    arrays = weights.CheckpointArrays(source.model, source.arrays())
+    writer.write_checkpoint(prefix, arrays, meta.SerializeToString())
     files.write_text(prefix + '.pbtxt', text_format.MessageToString(meta))
     return prefix
 

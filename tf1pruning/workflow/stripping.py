@@ -4,45 +4,61 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Collection, Dict, Optional, Sequence
+from typing import Any, Collection, Dict, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import files
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
-from tf1pruning.ckpt.arrays import ArraysInMemory
+from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import GraphError, OutputError
 from tf1pruning.graph import forward, freeze, lint, meta_graph
+from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost
+from tf1pruning.report import widths as widths_lib
+from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import strip as strip_lib
 from tf1pruning.surgery import verify, weights
 from tf1pruning.surgery.choice import Options
 from tf1pruning.surgery.verify import Comparison
 from tf1pruning.workflow.loading import Source
+from tf1pruning.workflow.phases import Phases, phase
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Result:
     """A stripped network and the proof that it gives the same answers.
 
     Attributes:
       stripped: the network.
-      reference: frozen graph of the network before stripping.
-      frozen: frozen graph of the stripped network.
+      model: the network before stripping.
+      arrays: variable node -> array, before stripping.
       comparison: largest difference between the two; None if it was not measured.
       before: cost before stripping.
       after: cost of the stripped network.
+      widths: every group, before and after.
     """
 
     stripped: strip_lib.Stripped
-    reference: tf.GraphDef
-    frozen: tf.GraphDef
+    model: Model
+    arrays: Arrays
     comparison: Optional[Comparison]
     before: cost.Cost
     after: cost.Cost
+    widths: Tuple[widths_lib.GroupWidth, ...]
+
+    @property
+    def reference(self) -> tf.GraphDef:
+        """The network before stripping, frozen anew each time it is asked for."""
+        return freeze.freeze(self.model, self.arrays)
+
+    @property
+    def frozen(self) -> tf.GraphDef:
+        """The stripped network, frozen anew each time it is asked for."""
+        return freeze.freeze(self.stripped.model, self.stripped.arrays)
 
 
 def strip_source(
@@ -52,6 +68,7 @@ def strip_source(
     verified: bool = True,
     options: Options = strip_lib.EXACT,
     allow_unsafe: bool = False,
+    phases: Optional[Phases] = None,
 ) -> Result:
     """Strips a model and runs it against the original.
 
@@ -63,6 +80,7 @@ def strip_source(
         input.
       options: what may go.
       allow_unsafe: whether the graph may write files or call Python.
+      phases: counts the seconds of `load`, `plan`, `strip`, `freeze` and `verify`.
 
     Raises:
       GraphError: if it would, and may not.
@@ -77,33 +95,57 @@ def strip_source(
             f'{", ".join(source.unsafe_ops)}. Nothing was run. Name output nodes '
             'that do not need them, or give --allow_unsafe_ops to insist.'
         )
-    arrays = source.arrays()
-    stripped = strip_lib.strip(source.trace, source.groups, arrays, plan, options)
-    reference = freeze.freeze(source.model, arrays)
-    frozen = freeze.freeze(stripped.model, stripped.arrays)
-    comparison = None
-    if verified:
-        _lint(source, frozen)
-        comparison = verify.compare(reference, frozen, source.model.outputs)
-        if not stripped.lossy:
-            verify.check(comparison)
+    with phase(phases, 'load'):
+        arrays = source.arrays()
+    with phase(phases, 'plan'):
+        choice = choice_lib.choose(source.trace, source.groups, arrays, plan, options)
+    with phase(phases, 'strip'):
+        stripped = strip_lib.remove(source.trace, arrays, choice, plan, options)
+        result = _measured(source, arrays, stripped, prunable)
+    return _verified(result, phases) if verified else result
+
+
+def _measured(
+    source: Source,
+    arrays: Arrays,
+    stripped: strip_lib.Stripped,
+    prunable: Collection[str],
+) -> Result:
+    """The result with what it costs, not yet compared."""
     cut = {group.name for group in stripped.plan.groups if group.removed}
     nodes = prunable or {
         node for group in source.groups if group.name in cut for node in group.kernels
     }
     return Result(
         stripped=stripped,
-        reference=reference,
-        frozen=frozen,
-        comparison=comparison,
-        before=cost.measure(source.trace, cost.shapes_of(arrays), nodes),
-        after=cost.measure(source.trace, cost.shapes_of(stripped.arrays), nodes),
+        model=source.model,
+        arrays=arrays,
+        comparison=None,
+        before=cost.measure(source.trace, arrays.shapes, nodes),
+        after=cost.measure(source.trace, stripped.arrays.shapes, nodes),
+        widths=widths_lib.widths_of(source.groups, stripped),
     )
 
 
-def _lint(source: Source, frozen: tf.GraphDef) -> None:
-    view = source.model.view()
-    shapes = {name: view.shape(TensorRef(name, 0)) for name in source.model.outputs}
+def _verified(result: Result, phases: Optional[Phases]) -> Result:
+    """The result with the comparison.
+
+    Raises:
+      VerificationError: if the networks differ, and nothing lossy was removed.
+    """
+    with phase(phases, 'freeze'):
+        reference, frozen = result.reference, result.frozen
+    with phase(phases, 'verify'):
+        _lint(result.model, frozen)
+        comparison = verify.compare(reference, frozen, result.model.outputs)
+    if not result.stripped.lossy:
+        verify.check(comparison)
+    return dataclasses.replace(result, comparison=comparison)
+
+
+def _lint(model: Model, frozen: tf.GraphDef) -> None:
+    view = model.view()
+    shapes = {name: view.shape(TensorRef(name, 0)) for name in model.outputs}
     lint.check(frozen, shapes)
 
 
@@ -115,10 +157,8 @@ def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
     """
     check_target(prefix, [source.path])
     meta = meta_graph.build_meta_graph(result.stripped.model)
-    arrays = weights.checkpoint_arrays(result.stripped.model, result.stripped.arrays)
-    return writer.write_checkpoint(
-        prefix, ArraysInMemory(arrays), meta.SerializeToString()
-    )
+    arrays = weights.CheckpointArrays(result.stripped.model, result.stripped.arrays)
+    return writer.write_checkpoint(prefix, arrays, meta.SerializeToString())
 
 
 def write_training_meta(
@@ -182,7 +222,6 @@ def summary_line(result: Result) -> str:
 
 def report(result: Result) -> Dict[str, Any]:
     """The result as plain data, for `report.json`."""
-    plan = result.stripped.plan
     comparison = result.comparison
     return {
         'before': dataclasses.asdict(result.before),
@@ -191,10 +230,7 @@ def report(result: Result) -> Dict[str, Any]:
         'max_difference_relative': comparison.relative if comparison else None,
         'limit_relative': verify.TOLERANCE,
         'limit_applies': not result.stripped.lossy,
-        'groups': [
-            {'name': g.name, 'kind': g.kind, 'before': g.width, 'after': g.kept}
-            for g in plan.groups
-        ],
+        'groups': [dataclasses.asdict(width) for width in result.widths],
         'kept': [dataclasses.asdict(kept) for kept in result.stripped.kept],
         'lossy': [dataclasses.asdict(lossy) for lossy in result.stripped.lossy],
     }
