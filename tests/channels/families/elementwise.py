@@ -113,7 +113,6 @@ _UNARY = {
     'FakeQuantWithMinMaxVars': lambda x: tf.quantization.fake_quant_with_min_max_vars(
         tf.nn.relu(x), -2.0, 2.0
     ),
-    'CheckNumerics': lambda x: tf.check_numerics(x, 'x'),
     'StopGradient': tf.stop_gradient,
     'PreventGradient': lambda x: tf.raw_ops.PreventGradient(input=x, message=''),
     'Snapshot': lambda x: tf.raw_ops.Snapshot(input=x),

@@ -31,7 +31,6 @@ def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     'ReadVariableOp',
     'StopGradient',
     'PreventGradient',
-    'CheckNumerics',
     'Snapshot',
     attributes='T dtype message',
 )

@@ -51,7 +51,6 @@ def const(op: Op, tracer: Tracer) -> Constant:
     'ReadVariableOp',
     'StopGradient',
     'PreventGradient',
-    'CheckNumerics',
     'Snapshot',
     attributes='T dtype message',
 )
