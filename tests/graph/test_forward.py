@@ -93,3 +93,23 @@ def test_sizes_that_do_not_fit_together_are_refused():
 
     with pytest.raises(GraphError, match='cannot be stripped: TensorFlow refuses'):
         forward.resize(found, Resizing({kernel: (1, 1, 8, 20)}))
+
+
+@pytest.mark.parametrize('resource', [False, True])
+def test_partitioned_variables_are_put_together(resource):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        halves = tf.fixed_size_partitioner(2, axis=1)
+        with tf.variable_scope('', partitioner=halves, use_resource=resource):
+            x = tf.matmul(x, tf.get_variable('kernel', [3, 4]))
+        tf.layers.batch_normalization(x, training=True, name='bn')
+        tf.identity(graph.get_tensor_by_name('bn/batchnorm/add_1:0'), 'output')
+
+    found = forward_of(graph)
+
+    shapes = {v.node: v.shape for v in found.model.variables}
+    assert shapes['kernel'] == (3, 4)
+    assert not any('part_' in name for name in shapes)
+    narrower = {n: tuple(2 if s == 4 else s for s in shapes[n]) for n in shapes}
+    stripped = forward.resize(found, Resizing(narrower)).model
+    assert {v.node: v.shape for v in stripped.variables} == narrower
