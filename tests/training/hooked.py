@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from tensorboard.backend.event_processing import event_accumulator
 
 from tf1pruning.channels.groups import Group, Place
 from tf1pruning.channels.uses import BIAS, CONSUMER, PRODUCER
@@ -67,3 +68,17 @@ def cut_and_kept(name, array, removed=REMOVED):
     axis = AXES[name]
     rest = [i for i in range(WIDTH) if i not in removed]
     return array.take(list(removed), axis), array.take(rest, axis)
+
+
+def is_zero(values, removed=REMOVED):
+    """Whether all cuts are zero; False if none is. Raises if some are."""
+    cuts = [cut_and_kept(n, values[n], removed)[0] for n in AXES]
+    zeros = {bool((cut == 0).all()) for cut in cuts}
+    (found,) = zeros
+    return found
+
+
+def events(folder):
+    """What TensorBoard reads of a folder."""
+    everything = {event_accumulator.HISTOGRAMS: 0}
+    return event_accumulator.EventAccumulator(str(folder), everything).Reload()

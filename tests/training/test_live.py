@@ -8,9 +8,8 @@ from tf1pruning.training import live
 
 
 def writers(variable):
-    return sorted(
-        (writer.op.type, writer.in_loop) for writer in live.find_writers(variable)
-    )
+    found = live.find_writers(variable.op, variable.initializer)
+    return sorted((writer.op.type, writer.in_loop) for writer in found)
 
 
 @pytest.mark.parametrize('resource', [False, True])

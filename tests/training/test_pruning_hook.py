@@ -6,7 +6,6 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from tensorboard.backend.event_processing import event_accumulator
 
 from tests.training import hooked
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -52,14 +51,6 @@ def trained(steps, hooks=(), folder=None, **options):
     return found
 
 
-def is_zero(values, removed=hooked.REMOVED):
-    """Whether all cuts are zero; False if none is. Raises if some are."""
-    cuts = [hooked.cut_and_kept(n, values[n], removed)[0] for n in hooked.AXES]
-    zeros = {bool((cut == 0).all()) for cut in cuts}
-    (found,) = zeros
-    return found
-
-
 @pytest.mark.parametrize('optimizer', OPTIMIZERS)
 @pytest.mark.parametrize('kind', KINDS)
 def test_hold_keeps_the_cuts_zero_and_changes_nothing_else(kind, optimizer):
@@ -70,7 +61,7 @@ def test_hold_keeps_the_cuts_zero_and_changes_nothing_else(kind, optimizer):
         3, [PruningHook(hooked.plan(), HOLD)], optimizer=make(), **KINDS[kind]
     )
 
-    assert [is_zero(values) for values in held] == [True] * 3
+    assert [hooked.is_zero(values) for values in held] == [True] * 3
     for name in hooked.AXES:
         for found, expected in zip(held, free):
             _, kept = hooked.cut_and_kept(name, found[name])
@@ -92,7 +83,7 @@ def test_every_checkpoint_of_a_held_training_has_zeros(tmp_path, kind):
     trained(3, [PruningHook(hooked.plan(), HOLD)], str(tmp_path), **KINDS[kind])
 
     for step in (1, 2, 3):
-        assert is_zero(Checkpoint(str(tmp_path / f'model.ckpt-{step}')))
+        assert hooked.is_zero(Checkpoint(str(tmp_path / f'model.ckpt-{step}')))
 
 
 @pytest.mark.parametrize('mode', ['block', 'filter'])
@@ -115,7 +106,7 @@ def test_observe_changes_nothing():
 def test_soft_zeroes_now_and_then_and_leaves_free_in_between():
     found = trained(6, [PruningHook(hooked.plan(), SOFT, zero_steps=2)])
 
-    assert [is_zero(values) for values in found] == [False, True] * 3
+    assert [hooked.is_zero(values) for values in found] == [False, True] * 3
 
 
 def test_the_last_checkpoint_of_a_soft_training_is_zeroed(tmp_path):
@@ -124,7 +115,7 @@ def test_the_last_checkpoint_of_a_soft_training_is_zeroed(tmp_path):
     trained(4, [hook], str(tmp_path))
 
     saved = [Checkpoint(str(tmp_path / f'model.ckpt-{step}')) for step in (1, 2, 3, 4)]
-    assert [is_zero(values) for values in saved] == [False, True, False, True]
+    assert [hooked.is_zero(values) for values in saved] == [False, True, False, True]
 
 
 def test_a_re_ranking_zeroes_the_filters_that_are_smallest_now():
@@ -230,7 +221,7 @@ def test_what_another_process_applies_is_zeroed_when_the_step_moves():
         with tf.train.MonitoredSession(hooks=[hook]) as session:
             raw(session).run(train)
             session.run(loss)
-            assert is_zero(hooked.values(raw(session)))
+            assert hooked.is_zero(hooked.values(raw(session)))
 
 
 @pytest.mark.parametrize(
@@ -284,17 +275,12 @@ def test_a_graph_without_a_global_step_is_refused():
         PruningHook(hooked.plan()).begin()
 
 
-def events(folder):
-    everything = {event_accumulator.HISTOGRAMS: 0}
-    return event_accumulator.EventAccumulator(str(folder), everything).Reload()
-
-
 def test_norms_and_the_failure_rate_are_logged_every_few_steps_and_at_the_end(tmp_path):
     hook = PruningHook(hooked.plan(), every_steps=2, summary_dir=str(tmp_path))
 
     values = trained(3, [hook])
 
-    found = events(tmp_path)
+    found = hooked.events(tmp_path)
     rates = [(e.step, e.value) for e in found.Scalars('pruning/failure_rate')]
     assert rates == [(2, 1.0), (3, 1.0)]
     for what, which in (('planned', 0), ('kept', 1)):
@@ -313,54 +299,8 @@ def test_a_held_plan_has_failure_rate_zero(tmp_path):
 
     trained(2, [hook], **KINDS['parts'])
 
-    found = events(tmp_path).Scalars('pruning/failure_rate')
+    found = hooked.events(tmp_path).Scalars('pruning/failure_rate')
     assert {e.value for e in found} == {0.0}
-
-
-def model_fn(features, labels, mode):
-    del features, labels
-    train, loss = hooked.build()
-    return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train)
-
-
-def zeros_input():
-    images = tf.data.Dataset.from_tensors((np.zeros([2, 3], np.float32), [[0.0, 0.0]]))
-    return images.repeat()
-
-
-def test_an_estimator_is_held_up_to_its_last_checkpoint(tmp_path):
-    estimator = tf.estimator.Estimator(model_fn, str(tmp_path))
-    hook = PruningHook(
-        hooked.plan(), HOLD, every_steps=2, summary_dir=estimator.model_dir
-    )
-
-    estimator.train(zeros_input, [hook], steps=3)
-    estimator.train(zeros_input, [hook], steps=2)
-
-    assert is_zero(Checkpoint(str(tmp_path / 'model.ckpt-3')))
-    assert is_zero(Checkpoint(str(tmp_path / 'model.ckpt-5')))
-    rates = events(tmp_path).Scalars('pruning/failure_rate')
-    assert [(e.step, e.value) for e in rates] == [(2, 0), (3, 0), (5, 0)]
-
-
-def test_a_keras_estimator_is_held(tmp_path):
-    layers = [
-        tf.keras.layers.Dense(4, input_shape=(3,), name='a'),
-        tf.keras.layers.Dense(2, name='b', use_bias=False),
-    ]
-    model = tf.keras.Sequential(layers)
-    model.compile(tf.keras.optimizers.SGD(0.1, momentum=0.9), 'mse')
-    estimator = tf.keras.estimator.model_to_estimator(model, model_dir=str(tmp_path))
-    images = np.random.RandomState(0).rand(8, 3).astype(np.float32)
-
-    def input_fn():
-        return tf.data.Dataset.from_tensors((images, images[:, :2])).repeat()
-
-    estimator.train(input_fn, [PruningHook(hooked.plan(), HOLD)], steps=2)
-
-    checkpoint = Checkpoint(str(tmp_path / 'model.ckpt-2'))
-    assert is_zero(checkpoint)
-    assert hooked.cut_and_kept('a/kernel', checkpoint['a/kernel'])[1].all()
 
 
 @pytest.mark.parametrize('resource', [False, True])

@@ -45,14 +45,15 @@ class Eraser:
             for place, mask in masks(plan, self._shapes).items():
                 self._masks[place] = _tensor(mask, replaceable)
             for part, axis, indices in self._places(plan, parts):
-                now.append(_erase(part, axis, indices))
-                for writer in live.find_writers(part.variable):
-                    if writer.in_loop:
-                        loops.add(writer.op)
-                        continue
-                    with tf.control_dependencies([writer.op]):
-                        erase = _erase(part, axis, indices)
-                    self._after.setdefault(writer.op, []).append(erase)
+                for op in part.ops:
+                    now.append(_erase(op, part, axis, indices))
+                    for writer in live.find_writers(op, part.variable.initializer):
+                        if writer.in_loop:
+                            loops.add(writer.op)
+                            continue
+                        with tf.control_dependencies([writer.op]):
+                            erase = _erase(op, part, axis, indices)
+                        self._after.setdefault(writer.op, []).append(erase)
             self.all = tf.group(*now)
         self.in_loops: FrozenSet[tf.Operation] = frozenset(loops)
 
@@ -104,8 +105,11 @@ def _indices(part: Part, axis: int, mask: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.broadcast_to(own, part.shape[: axis + 1]))
 
 
-def _erase(part: Part, axis: int, indices: tf.Tensor) -> tf.Operation:
+def _erase(op: tf.Operation, part: Part, axis: int, indices: tf.Tensor) -> tf.Operation:
     inner = tf.constant(part.shape[axis + 1 :], tf.int32)
     shape = tf.concat([tf.shape(indices)[:1], inner], axis=0)
     zeros = tf.zeros(shape, part.variable.dtype.base_dtype)
-    return tf.scatter_nd_update(part.variable, indices, zeros).op
+    arguments = {'ref': op.outputs[0], 'indices': indices, 'updates': zeros}
+    if op.outputs[0].dtype == tf.resource:
+        return tf.raw_ops.ResourceScatterNdUpdate(**arguments)
+    return tf.raw_ops.ScatterNdUpdate(**arguments).op

@@ -7,6 +7,7 @@ partitioned ones, are all `Part`s.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Dict, Iterable, Iterator, List, Mapping, Set, Tuple
 
 import tensorflow.compat.v1 as tf
@@ -53,6 +54,7 @@ class Part:
       offset: where it starts in the whole variable.
       shape: its own shape.
       full_shape: shape of the whole variable.
+      ops: the nodes that hold it: several, if a strategy mirrors it on devices.
     """
 
     variable: tf.Variable
@@ -60,6 +62,7 @@ class Part:
     offset: Shape
     shape: Shape
     full_shape: Shape
+    ops: Tuple[tf.Operation, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,16 +81,34 @@ class Writer:
 def part_of(variable: tf.Variable) -> Part:
     """What a variable is in a checkpoint."""
     shape = tuple(variable.shape.as_list())
+    key, offset, full_shape = variable.op.name, (0,) * len(shape), shape
     info = variable.to_proto().save_slice_info_def
     if info.full_name:
-        return Part(
-            variable,
-            info.full_name,
-            tuple(info.var_offset),
-            shape,
-            tuple(info.full_shape),
-        )
-    return Part(variable, variable.op.name, (0,) * len(shape), shape, shape)
+        key, offset = info.full_name, tuple(info.var_offset)
+        full_shape = tuple(info.full_shape)
+    return Part(variable, key, offset, shape, full_shape, tuple(_ops(variable)))
+
+
+def _ops(variable: tf.Variable) -> Iterator[tf.Operation]:
+    """The node of a variable, and those of its copies on other devices."""
+    # The `op` of a mirrored variable is no tf.Operation, but has its name and graph.
+    graph, name = variable.op.graph, variable.op.name
+    yield graph.get_operation_by_name(name)
+    for number in itertools.count(1):
+        try:
+            # So a MirroredStrategy names them.
+            yield graph.get_operation_by_name(f'{name}/replica_{number}')
+        except KeyError:
+            return
+
+
+def read(part: Part) -> tf.Tensor:
+    """The value of a part; all copies of a mirrored variable have the same."""
+    handle = part.ops[0].outputs[0]
+    if handle.dtype == tf.resource:
+        dtype = part.variable.dtype.base_dtype
+        return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+    return tf.identity(handle)
 
 
 def by_key(variables: Iterable[tf.Variable]) -> Dict[str, Tuple[Part, ...]]:
@@ -154,10 +175,16 @@ def _too_small(group: GroupPlan, shapes: Mapping[str, Shape]) -> Iterator[str]:
             )
 
 
-def find_writers(variable: tf.Variable) -> List[Writer]:
-    """The ops that change a variable, but for its initializer and restore ops."""
+def find_writers(variable: tf.Operation, initializer: tf.Operation) -> List[Writer]:
+    """The ops that change a variable, but for its initializer and restore ops.
+
+    Args:
+      variable: node that holds it.
+      initializer: of the variable.
+    """
     found: Dict[tf.Operation, bool] = {}
-    stack = [(variable.op.outputs[0], False)]
+    stack = [(variable.outputs[0], False)]
+    first = {initializer, *initializer.control_inputs}
     seen: Set[str] = set()
     while stack:
         tensor, in_loop = stack.pop()
@@ -170,7 +197,7 @@ def find_writers(variable: tf.Variable) -> List[Writer]:
                 stack += [
                     (output, inside) for output in op.outputs if _is_handle(output)
                 ]
-            elif _writes(op, tensor) and not _sets_up(op, variable):
+            elif _writes(op, tensor) and op not in first and not _restores(op):
                 found[op] = in_loop
     return [Writer(op, in_loop) for op, in_loop in found.items()]
 
@@ -186,9 +213,7 @@ def _writes(op: tf.Operation, tensor: tf.Tensor) -> bool:
     return any(argument.is_ref for argument in op.op_def.input_arg)
 
 
-def _sets_up(op: tf.Operation, variable: tf.Variable) -> bool:
-    if op == variable.initializer:
-        return True
+def _restores(op: tf.Operation) -> bool:
     sources = [value.op for value in op.inputs[1:]]
     sources += [value.op for source in sources for value in source.inputs]
     return any(source.type == 'RestoreV2' for source in sources)

@@ -12,6 +12,7 @@ from tf1pruning.channels.uses import PRODUCER
 from tf1pruning.plan import Cut, Plan
 from tf1pruning.surgery import failure
 from tf1pruning.surgery.failure import FailureReport
+from tf1pruning.training import live
 from tf1pruning.training.live import Part
 
 # (checkpoint key, axis)
@@ -63,12 +64,12 @@ class Observer:
         return Observation(failures, norms, planned)
 
     def _reduced(
-        self, axis: Axis, reduce: Callable[[tf.Variable, Sequence[int]], tf.Tensor]
+        self, axis: Axis, reduce: Callable[[tf.Tensor, Sequence[int]], tf.Tensor]
     ) -> List[tf.Tensor]:
         """Per part of a variable one value per position of an axis."""
         name, kept = axis
         return [
-            reduce(part.variable, [a for a in range(len(part.shape)) if a != kept])
+            reduce(live.read(part), [a for a in range(len(part.shape)) if a != kept])
             for part in self._parts[name]
         ]
 
@@ -93,10 +94,9 @@ def first_producers(plan: Plan) -> Dict[str, Cut]:
     return found
 
 
-def _any(variable: tf.Variable, axes: Sequence[int]) -> tf.Tensor:
-    zero = tf.zeros([], variable.dtype.base_dtype)
-    return tf.reduce_any(tf.not_equal(variable, zero), axes)
+def _any(value: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    return tf.reduce_any(tf.not_equal(value, tf.zeros([], value.dtype)), axes)
 
 
-def _sum(variable: tf.Variable, axes: Sequence[int]) -> tf.Tensor:
-    return tf.reduce_sum(tf.square(tf.cast(variable, tf.float32)), axes)
+def _sum(value: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    return tf.reduce_sum(tf.square(tf.cast(value, tf.float32)), axes)
