@@ -7,7 +7,7 @@ reach it; everything else goes on.
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -136,6 +136,9 @@ class Tracer:
         self._indices: List[IndexUse] = []
         self._parts: List[Part] = []
         self._unsupported: List[str] = []
+        # Const nodes, and what reads them: ops as a weight, or an op as plain numbers.
+        self._weight_readers: Set[Tuple[str, str]] = set()
+        self._number_readers: Dict[str, str] = {}
 
     def visit(self, node: tf.NodeDef) -> None:
         """Finds the values of one node, whose inputs have theirs."""
@@ -148,7 +151,15 @@ class Tracer:
             result = rule(Op(node, inputs, self), self)
         except Unsupported as error:
             result = self._unknown(node, inputs, str(error))
-        self.values[node.name] = result if isinstance(result, tuple) else (result,)
+        results = result if isinstance(result, tuple) else (result,)
+        self.values[node.name] = results
+        for value in inputs:
+            if isinstance(value, Constant) and value not in results:
+                self._note_reader(node.name, value.node.name)
+
+    def _note_reader(self, reader: str, source: str) -> None:
+        if (reader, source) not in self._weight_readers:
+            self._number_readers.setdefault(source, reader)
 
     def _value(self, ref: TensorRef) -> Value:
         outputs = self.values[ref.node]
@@ -215,11 +226,16 @@ class Tracer:
     def as_weight(self, op: Op, position: int) -> Weight:
         """A variable, or a constant that now becomes a weight."""
         value = op.inputs[position]
+        if isinstance(value, (Constant, Weight)):
+            return self.weight_of(op, value)
+        raise Unsupported(f'input {position} that is computed, not a weight')
+
+    def weight_of(self, op: Op, value: Union[Constant, Weight]) -> Weight:
+        """A weight that `op` reads, which may be a constant."""
         if isinstance(value, Weight):
             return value
-        if isinstance(value, Constant):
-            return self.make_weight(value.node.name, value.shape)
-        raise Unsupported(f'input {position} that is computed, not a weight')
+        self._weight_readers.add((op.name, value.node.name))
+        return self.make_weight(value.node.name, value.shape)
 
     def make_weight(self, source: str, shape: Tuple[int, ...]) -> Weight:
         """The weight of a node, the same each time."""
@@ -285,12 +301,24 @@ class Tracer:
         return labels
 
     def size(self, size: Size, labels: np.ndarray) -> None:
-        """Records that a constant size counts `labels`."""
-        use = SizeUse(size.consumer, size.position, size.node, size.element, labels)
+        """Records that a constant size counts `labels`.
+
+        Raises:
+          Unsupported: if no constant fixes it.
+        """
+        if size.value is None:
+            raise Unsupported('a computed size')
+        use = SizeUse(
+            size.consumer, size.position, size.node, size.element, size.value, labels
+        )
         self._sizes.append(use)
 
     def result(self) -> Trace:
         """Resolves the labels."""
+        for source, reader in self._number_readers.items():
+            if source in self._weights:
+                reason = f'constant {source!r} is read as numbers by {reader!r}'
+                self.freeze_value(self._weights[source], reason)
         classes: Classes = self.labels.resolve()
         of_label = classes.of_label
         return Trace(

@@ -77,13 +77,15 @@ class SizeUse(NamedTuple):
       position: number of the input by which it does.
       node: name of the Const node.
       element: which element of the constant.
-      labels: labels (later classes) along the axis that the size describes.
+      value: what it says now; a bound may be negative, or beyond the end.
+      labels: labels (later classes) that it counts.
     """
 
     consumer: str
     position: int
     node: str
     element: int
+    value: int
     labels: np.ndarray
 
 

@@ -31,14 +31,20 @@ def find_slots(shapes: Mapping[str, Shape], weights: Collection[str]) -> Dict[st
 
     >>> find_slots({'w': (3,), 'w/Adam': (3,), 'w/x': (2,)}, ['w'])
     {'w/Adam': 'w'}
+
+    A slot of another variable, whose name only ends like a weight's, is none:
+
+    >>> find_slots({'w': (3,), 'teacher/w': (3,), 'teacher/w/Adam': (3,)}, ['w'])
+    {}
     """
     own = set(weights)
+    known = own.union(shapes)
     slots = {}
     for name in shapes:
         if name in own:
             continue
-        owner = _owner(names.parent_scope(name), own)
-        if owner and shapes.get(owner) == shapes[name]:
+        owner = _owner(names.parent_scope(name), known)
+        if owner in own and shapes.get(owner) == shapes[name]:
             slots[name] = owner
     return slots
 
@@ -58,8 +64,8 @@ def zeroed_slots(
     }
 
 
-def _owner(stem: str, weights: Collection[str]) -> str:
-    """The longest tail of `stem` (after some `/`) that is a weight, or ''."""
-    while stem and stem not in weights:
+def _owner(stem: str, variables: Collection[str]) -> str:
+    """The longest tail of `stem` (after some `/`) that is a variable, or ''."""
+    while stem and stem not in variables:
         stem = stem.partition('/')[2]
     return stem

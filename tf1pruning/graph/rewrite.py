@@ -77,12 +77,16 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
     found = [*_resized(model.graph_def, resizing.sizes), *resizing.replaced]
     named = _named(found, {node.name for node in model.graph_def.node})
     source = model.graph_def
+    view = model.view()
     graph_def = tf.GraphDef(versions=source.versions, library=source.library)
     for node in source.node:
         added = named.get(node.name, {})
         graph_def.node.extend(added.values())
         inputs = {position: constant.name for position, constant in added.items()}
-        graph_def.node.extend([_changed(node, inputs, shapes, constants)])
+        changed = _changed(node, inputs, shapes, constants)
+        if node.op == 'Squeeze' and not changed.attr['squeeze_dims'].list.i:
+            changed.attr['squeeze_dims'].list.i.extend(_squeezed(view, node))
+        graph_def.node.extend([changed])
     variables = tuple(
         dataclasses.replace(v, shape=shapes[v.node], full_shape=shapes[v.node])
         if v.node in shapes
@@ -90,6 +94,14 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
         for v in model.variables
     )
     return model_lib.Model(graph_def, model.inputs, model.outputs, variables)
+
+
+def _squeezed(view: view_lib.GraphView, node: tf.NodeDef) -> List[int]:
+    """Axes of size 1 before the change: those that a Squeeze of all of them drops."""
+    shape = view.shape(view_lib.data_inputs(node)[0])
+    if shape is None or None in shape:
+        return []
+    return [axis for axis, size in enumerate(shape) if size == 1]
 
 
 def _changed(

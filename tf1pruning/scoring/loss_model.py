@@ -7,6 +7,7 @@ from typing import Dict, List, Sequence
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import names
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import inference, losses, nodes, pipelines
 from tf1pruning.graph import view as view_lib
@@ -116,12 +117,7 @@ def _pipeline(view: view_lib.GraphView, starts: Sequence[str]) -> Dict[str, str]
     taken = {node.name for node in view}
     found: Dict[str, str] = {}
     for ref in _pipeline_tensors(view, starts):
-        name, count = inference.DEFAULT_INPUT, 0
-        while name in taken:
-            count += 1
-            name = f'{inference.DEFAULT_INPUT}_{count}'
-        taken.add(name)
-        found[name] = str(ref)
+        found[names.claim(inference.DEFAULT_INPUT, taken)] = str(ref)
     return found
 
 

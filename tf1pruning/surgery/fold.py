@@ -16,6 +16,7 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
 
 _MEAN_INPUT = 3
+_READS = ('Identity', 'ReadVariableOp')
 
 
 class FoldTarget(NamedTuple):
@@ -33,15 +34,21 @@ class FoldTarget(NamedTuple):
 def find_fold_targets(trace: Trace) -> Dict[str, FoldTarget]:
     """Layer node -> the vector behind it, where there is one of its own."""
     view = trace.model.view()
-    uses: Dict[str, int] = {}
-    for use in trace.uses:
-        uses[use.source] = uses.get(use.source, 0) + 1
     targets = {}
     for kernel in trace.kernels:
         target = _target(view, kernel.node, trace)
-        if target is not None and uses.get(target.source) == 1:
+        if target is not None and _readers(view, target.source, trace) == 1:
             targets[kernel.node] = target
     return targets
+
+
+def _readers(view: view_lib.GraphView, name: str, trace: Trace) -> int:
+    """How many ops, and outputs of the model, have a vector's value as an input."""
+    count = int(name in trace.model.outputs)
+    for edge in view.consumers(name):
+        passed_on = edge.node.op in _READS
+        count += _readers(view, edge.node.name, trace) if passed_on else 1
+    return count
 
 
 def _target(view: view_lib.GraphView, name: str, trace: Trace) -> Optional[FoldTarget]:
@@ -60,6 +67,6 @@ def _vector(
     view: view_lib.GraphView, node: tf.NodeDef, position: int, sign: int, trace: Trace
 ) -> Optional[FoldTarget]:
     source = view.inputs(node)[position]
-    while source.op in ('Identity', 'ReadVariableOp'):
+    while source.op in _READS:
         source = view.inputs(source)[0]
     return FoldTarget(source.name, sign) if source.name in trace.weights else None

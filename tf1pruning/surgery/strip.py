@@ -12,7 +12,7 @@ import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import IndexUse, SizeUse, Trace
+from tf1pruning.channels.uses import IndexUse, Trace
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph import nodes, rewrite
 from tf1pruning.graph.model import Model
@@ -112,7 +112,7 @@ def _remove(
     resizing = rewrite.Resizing(
         shapes={n: smaller.shapes[n] for n in smaller.changed if n in arrays},
         constants={name: smaller[name] for name in constants},
-        sizes=[_new_size(use, gone) for use in trace.sizes if gone[use.labels].any()],
+        sizes=_new_sizes(trace, gone),
         replaced=[
             _new_indices(trace, use, gone)
             for use in trace.indices
@@ -169,9 +169,19 @@ class _Smaller(Arrays):
         return len(self._arrays)
 
 
-def _new_size(use: SizeUse, gone: np.ndarray) -> rewrite.NewSize:
-    kept = int((~gone[use.labels]).sum())
-    return rewrite.NewSize(use.consumer, use.position, use.node, use.element, kept)
+def _new_sizes(trace: Trace, gone: np.ndarray) -> List[rewrite.NewSize]:
+    """Constants that say something else now.
+
+    A bound that counts from the end becomes one that counts from the front.
+    """
+    if not gone.any():
+        return []
+    counted = [(use, int((~gone[use.labels]).sum())) for use in trace.sizes]
+    return [
+        rewrite.NewSize(use.consumer, use.position, use.node, use.element, kept)
+        for use, kept in counted
+        if kept != use.value
+    ]
 
 
 def _new_indices(trace: Trace, use: IndexUse, gone: np.ndarray) -> rewrite.NewConstant:

@@ -188,11 +188,7 @@ def _record_parameter(
     varying = [axis for axis in range(operand.rank) if operand.varies(axis)]
     if not varying:
         return
-    weight = (
-        value
-        if isinstance(value, Weight)
-        else tracer.make_weight(value.node.name, value.shape)
-    )
+    weight = tracer.weight_of(op, value)
     role = _ZEROED.get(op.type, STATISTIC)
     if weight.scaled or not tracer.is_trainable(weight.source):
         role = STATISTIC

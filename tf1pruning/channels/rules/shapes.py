@@ -66,6 +66,8 @@ def reshape(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
     """Repeats the labels over the axes that are merged, then cuts them anew."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
+        if len(op.shape()) > 1:
+            raise Unsupported('sizes as a matrix')
         return Sizes(value.items, scalar=not op.shape())
     kernel = _reshaped_kernel(op, tracer)
     if kernel is not None:

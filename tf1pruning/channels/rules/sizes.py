@@ -146,9 +146,10 @@ def product(items: Sequence[Size]) -> Size:
         static = int(np.prod(known)) if len(known) == len(statics) else None
         return Size(static=static)
     others = product([item for item in items if item.labels is None])
-    if len(counting) > 1 or others.static is None or counting[0].labels is None:
+    repeats = others.static or 0
+    if len(counting) > 1 or repeats < 1 or counting[0].labels is None:
         raise Unsupported('a product of channel counts')
-    labels = np.tile(counting[0].labels, others.static)
+    labels = np.tile(counting[0].labels, repeats)
     return Size(labels=labels, static=labels.size)
 
 
