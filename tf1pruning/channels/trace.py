@@ -136,9 +136,10 @@ class Tracer:
         self._indices: List[IndexUse] = []
         self._parts: List[Part] = []
         self._unsupported: List[str] = []
-        # Const nodes, and what reads them: ops as a weight, or an op as plain numbers.
+        # Pairs of an op and a Const node that it reads as a weight.
         self._weight_readers: Set[Tuple[str, str]] = set()
-        self._number_readers: Dict[str, str] = {}
+        # Const node -> why its values must stay as they are.
+        self._frozen_constants: Dict[str, str] = {}
 
     def visit(self, node: tf.NodeDef) -> None:
         """Finds the values of one node, whose inputs have theirs."""
@@ -155,11 +156,11 @@ class Tracer:
         self.values[node.name] = results
         for value in inputs:
             if isinstance(value, Constant) and value not in results:
-                self._note_reader(node.name, value.node.name)
+                self._note_reader(node.name, value)
 
-    def _note_reader(self, reader: str, source: str) -> None:
-        if (reader, source) not in self._weight_readers:
-            self._number_readers.setdefault(source, reader)
+    def _note_reader(self, reader: str, value: Constant) -> None:
+        if (reader, value.node.name) not in self._weight_readers:
+            self.freeze_value(value, f'is read as numbers by {reader!r}')
 
     def _value(self, ref: TensorRef) -> Value:
         outputs = self.values[ref.node]
@@ -185,6 +186,9 @@ class Tracer:
                 self.labels.freeze(axis, reason)
         elif isinstance(value, Sizes):
             self.labels.freeze(value.labels(), reason)
+        else:
+            # It may turn out to be a weight, where another op reads it.
+            self._frozen_constants.setdefault(value.node.name, reason)
 
     def as_activation(
         self, op: Op, position: int, axis: Optional[int] = None
@@ -315,9 +319,9 @@ class Tracer:
 
     def result(self) -> Trace:
         """Resolves the labels."""
-        for source, reader in self._number_readers.items():
+        for source, reason in self._frozen_constants.items():
             if source in self._weights:
-                reason = f'constant {source!r} is read as numbers by {reader!r}'
+                reason = f'constant {source!r} {reason}'
                 self.freeze_value(self._weights[source], reason)
         classes: Classes = self.labels.resolve()
         of_label = classes.of_label
