@@ -89,8 +89,7 @@ def test_unknown_sizes_are_refused_in_its_words(tmp_path):
 
 
 def test_the_reason_of_a_crash_is_its_failed_check():
-    assert tflite.reason(CRASH).endswith('Check failed: a != b')
-    assert '\n' not in tflite.reason(CRASH)
+    assert tflite.reason(CRASH) == 'Check failed: a != b'
 
 
 def test_an_empty_message_is_still_a_sentence():

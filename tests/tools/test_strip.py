@@ -331,3 +331,40 @@ def test_the_kept_channels_are_drawn(pruned, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert picture.read_bytes().startswith(b'\x89PNG')
+
+
+def test_the_state_of_the_optimizer_is_kept_on_request(pruned, tmp_path):
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path}',
+        '--keep_optimizer',
+    )
+
+    assert done.returncode == 0, done.stderr
+    found, source = (
+        Checkpoint(str(tmp_path / 'stripped.ckpt')),
+        Checkpoint(pruned.pruned_ckpt_path),
+    )
+    assert set(found) == set(source)
+    assert found['global_step'] == source['global_step']
+    name = 'net/expanded_conv_1/depthwise/weights'
+    assert found.shapes[f'{name}/Adam'] == found.shapes[name] != source.shapes[name]
+    report = json.loads((tmp_path / 'report.json').read_text(encoding='utf-8'))
+    assert report['exports'][0]['max_difference_relative'] <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ('flag', 'expected'),
+    [('--formats=pb', "add 'ckpt'")],
+)
+def test_an_optimizer_that_cannot_be_kept_is_one_line(pruned, tmp_path, flag, expected):
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path / "out"}',
+        '--keep_optimizer',
+        flag,
+    )
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert expected in done.stderr
+    assert done.stderr.count('\n') == 1

@@ -11,8 +11,9 @@ from tests import networks
 from tests.tools import models
 from tests.workflow import trained
 from tf1pruning.ckpt.arrays import ArraysInMemory
-from tf1pruning.errors import OptionError, OutputError, VerificationError
+from tf1pruning.errors import GraphError, OptionError, OutputError, VerificationError
 from tf1pruning.export import tflite
+from tf1pruning.graph import freeze
 from tf1pruning.workflow import exporting, inputs, stripping
 
 ALL = exporting.Options(formats=exporting.FORMATS)
@@ -172,3 +173,22 @@ def test_batch_norm_is_folded_on_request(source, result, tmp_path):
     assert not any('BatchNorm' in node.op for node in graph.node)
     assert 'Folded 4 batch norms.' in exporting.table(found)
     assert len(exporting.report(found)['folded_batch_norms']) == 4
+
+
+def test_what_is_too_large_for_a_frozen_graph_goes_into_the_other_formats(
+    source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(freeze, 'MAX_PROTO_BYTES', 1000)
+    result = stripping.strip_source(source, verified=False)
+    whole = exporting.Options(('ckpt', 'saved_model'))
+
+    found = exporting.export(source, result, str(tmp_path / 'out'), whole)
+
+    assert [each.format for each in found.written] == ['ckpt', 'saved_model']
+    assert exporting.table(found).count(' - ') == 4
+    assert (tmp_path / 'out' / 'saved_model' / 'saved_model.pb').exists()
+    with pytest.raises(GraphError, match='--formats ckpt,saved_model --noverify'):
+        stripping.strip_source(source)
+    with pytest.raises(GraphError, match='nor exported as pb or tflite'):
+        exporting.export(source, result, str(tmp_path / 'pb'), exporting.Options())
+    assert not (tmp_path / 'pb').exists()

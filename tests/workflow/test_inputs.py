@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.tools import models
-from tf1pruning.errors import GraphError
+from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph.inputs import parse_inputs
 from tf1pruning.names import TensorRef
 from tf1pruning.workflow import inputs
@@ -45,3 +45,26 @@ def test_a_fixed_shape_is_in_the_signature_under_its_old_name(paths):
 def test_an_input_that_the_outputs_do_not_need_is_refused(paths):
     with pytest.raises(GraphError, match='do not depend on'):
         load(paths['frozen'], 'SE1/scale', 'input=1,8,8,3')
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options', 'expected'),
+    [
+        ('frozen', inputs.Options(), 'is no checkpoint of a training'),
+        ('saved model', inputs.Options(), 'is no checkpoint of a training'),
+        (
+            'meta graph',
+            inputs.Options(use_moving_averages=True),
+            'not from their averages',
+        ),
+    ],
+)
+def test_only_a_checkpoint_has_a_training_to_go_on_from(paths, kind, options, expected):
+    with pytest.raises(OptionError, match=expected):
+        inputs.training_graph(paths[kind], options)
+
+
+def test_the_graph_of_a_training_is_the_one_beside_its_checkpoint(paths):
+    graph = inputs.training_graph(paths['meta graph'], inputs.Options())
+
+    assert 'IteratorGetNext' in {node.op for node in graph.graph_def.node}

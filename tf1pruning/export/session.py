@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import VerificationError
+from tf1pruning.graph import precision
+from tf1pruning.surgery import verify
 
 
 def answers(
@@ -28,6 +30,12 @@ def answers(
     try:
         with tf.Graph().as_default(), tf.Session() as session:
             load(session)
+            graph_def = tf.get_default_graph().as_graph_def()
+            if precision.has_half(graph_def):
+                frozen = tf.graph_util.convert_variables_to_constants(
+                    session, graph_def, list(outputs)
+                )
+                return verify.run(frozen, outputs, feeds)
             return session.run(
                 [f'{name}:0' for name in outputs],
                 {f'{name}:0': value for name, value in feeds.items()},

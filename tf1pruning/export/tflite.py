@@ -15,6 +15,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.errors import OutputError, VerificationError
 from tf1pruning.export import calibration
 from tf1pruning.export.network import Network
+from tf1pruning.graph import precision
 
 NAME = 'stripped.tflite'
 _MEANINGFUL_LINES = 3
@@ -23,6 +24,8 @@ _NOISE = re.compile(
     r'^(\s|See console|Traceback|Fatal Python|Current thread|Aborted|$)'
     r'|opening a github issue|pasting the following'
 )
+# Time, severity, source file.
+_LOG_PREFIX = re.compile(r'^[\d-]+ [\d:.]+: [A-Z] \S+\] ')
 _MISSING_OPS = re.compile(r'you will need custom implementations: ([^.]*)\.')
 
 
@@ -53,7 +56,8 @@ def write(folder: str, network: Network, options: Options) -> None:
     """
     source = os.path.join(folder, NAME + '.pb')
     with open(source, 'wb') as file:
-        file.write(network.frozen.SerializeToString())
+        # It knows no other floats than those of 32 bits.
+        file.write(precision.single(network.frozen).SerializeToString())
     try:
         with _converter_on_path():
             data = _converter(source, network, options).convert()
@@ -102,7 +106,8 @@ def reason(text: str) -> str:
     missing = _MISSING_OPS.search(text)
     if missing:
         return f'it has no operators for {missing.group(1)}.'
-    lines = [line.strip() for line in text.splitlines() if not _NOISE.search(line)]
+    found = [line.strip() for line in text.splitlines() if not _NOISE.search(line)]
+    lines = [_LOG_PREFIX.sub('', line) for line in found]
     return ' '.join(lines[:_MEANINGFUL_LINES]) or 'the converter gives no reason.'
 
 

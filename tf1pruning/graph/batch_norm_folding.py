@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.graph import model as model_lib
-from tf1pruning.graph import nodes
+from tf1pruning.graph import nodes, precision
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
 
@@ -222,7 +222,8 @@ def _with_vector(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[_Vector
 
 def _constant(view: view_lib.GraphView, ref: names.TensorRef) -> Optional[np.ndarray]:
     node = view.node(ref.node)
-    return nodes.constant_value(node) if node.op == 'Const' else None
+    is_known = node.op == 'Const' and nodes.is_exact(node)
+    return nodes.constant_value(node) if is_known else None
 
 
 def _layer_before(
@@ -266,6 +267,8 @@ def _rewritten(
 ) -> Dict[str, List[tf.NodeDef]]:
     """Node -> what stands in its place, in order."""
     node = layer.node
+    if precision.is_half(tf.as_dtype(node.attr['T'].type)):
+        raise _Impossible(f'{node.op} {node.name!r} has 16-bit floats, which round')
     kernel = _constant(view, view_lib.data_inputs(node)[1])
     if kernel is None:
         raise _Impossible(f'the kernel of {node.op} {node.name!r} is not constant')

@@ -124,7 +124,8 @@ class _Folder:
         return self._renamed.get(name, name)
 
     def _is_constant(self, name: str) -> bool:
-        return name in self._values or self._view.node(name).op == 'Const'
+        node = self._view.node(name)
+        return name in self._values or (node.op == 'Const' and nodes.is_exact(node))
 
     def _value(self, name: str) -> np.ndarray:
         if name in self._values:
@@ -138,7 +139,7 @@ class _Folder:
         if evaluate is None:
             return None
         inputs = [self._value(name) for name in sources]
-        if node.op in _ARITHMETIC and not all(x.dtype.kind in _NUMBERS for x in inputs):
+        if node.op in _ARITHMETIC and not all(_is_calculable(x) for x in inputs):
             return None
         with np.errstate(all='ignore'):
             return np.asarray(evaluate(node, *inputs))
@@ -162,6 +163,11 @@ class _Folder:
         if node.name in self._values:
             return nodes.array_constant(node.name, self._values[node.name])
         return _with_inputs(node, self._renamed)
+
+
+def _is_calculable(array: np.ndarray) -> bool:
+    """Whether a result is not rounded more than at run time; 16-bit floats are."""
+    return array.dtype.kind in _NUMBERS and array.dtype != np.float16
 
 
 def _with_inputs(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:

@@ -33,6 +33,10 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
       GraphError: if the result would not fit into a protobuf (2 GB).
     """
     _check_size(model, arrays)
+    values = {
+        v.node: arrays[v.node].astype(v.dtype.as_numpy_dtype, copy=False)
+        for v in model.variables
+    }
     frozen = tf.GraphDef(versions=model.graph_def.versions)
     frozen.library.CopyFrom(model.graph_def.library)
     renamed: Dict[str, str] = {}
@@ -41,9 +45,9 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
         if node.op in RESOURCE_OPS:
             continue
         if node.op in REF_OPS:
-            frozen.node.extend([nodes.array_constant(node.name, arrays[node.name])])
+            frozen.node.extend([nodes.array_constant(node.name, values[node.name])])
         elif node.op == 'ReadVariableOp' and _source(node) in handles:
-            array = arrays[_source(node)]
+            array = values[_source(node)]
             frozen.node.extend([nodes.array_constant(node.name, array)])
         elif _is_read(node, model, arrays):
             renamed[node.name] = _source(node)
@@ -64,11 +68,15 @@ def write_frozen(path: str, graph_def: tf.GraphDef) -> int:
 
 
 def _check_size(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> None:
-    total = sum(arrays[v.node].nbytes for v in model.variables)
+    total = sum(
+        int(np.prod(v.shape, dtype=np.int64)) * v.dtype.size for v in model.variables
+    )
     if total + model.graph_def.ByteSize() > MAX_PROTO_BYTES:
         raise GraphError(
             f'The weights take {total / 1e9:.1f} GB and a frozen graph may have 2 GB '
-            'at most. This network cannot be verified and exported as one.'
+            'at most, so this network cannot be verified, nor exported as pb or '
+            'tflite. It can be written as a checkpoint and as a SavedModel: '
+            '--formats ckpt,saved_model --noverify.'
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import Iterable, List, Sequence
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
@@ -77,9 +78,10 @@ def _zeros(variable: Variable) -> List[tf.NodeDef]:
         T=variable.dtype,
         index_type=tf.int32,
     )
+    zero = np.zeros([], variable.dtype.as_numpy_dtype)
     return [
         constant(f'{base}/dims', list(variable.shape), tf.int32),
-        constant(f'{base}/value', variable.dtype.as_numpy_dtype(), variable.dtype),
+        constant(f'{base}/value', zero, variable.dtype),
         fill,
     ]
 

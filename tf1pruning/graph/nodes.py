@@ -33,8 +33,24 @@ def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
 
 
 def constant_value(node: tf.NodeDef) -> np.ndarray:
-    """Value of a Const node."""
-    return tf.make_ndarray(node.attr['value'].tensor)
+    """Value of a Const node; bfloat16, which NumPy does not know, as 32-bit floats."""
+    return calculable(tf.make_ndarray(node.attr['value'].tensor))
+
+
+def is_exact(node: tf.NodeDef) -> bool:
+    """Whether `constant_value` has the type of the Const node."""
+    return node.attr['dtype'].type != tf.bfloat16.as_datatype_enum
+
+
+def calculable_type(dtype: tf.DType) -> tf.DType:
+    """The type that `calculable` gives an array of this type."""
+    return tf.float32 if dtype.base_dtype == tf.bfloat16 else dtype
+
+
+def calculable(array: np.ndarray) -> np.ndarray:
+    """An array that NumPy calculates with: bfloat16 becomes 32-bit floats."""
+    is_bfloat16 = array.dtype == tf.bfloat16.as_numpy_dtype
+    return array.astype(np.float32) if is_bfloat16 else array
 
 
 def array_constant(name: str, value: np.ndarray) -> tf.NodeDef:

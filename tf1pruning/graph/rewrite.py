@@ -119,7 +119,8 @@ def _changed(
     if node.name in shapes and node.op in VARIABLE_OPS:
         new.attr['shape'].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
     elif node.name in constants:
-        proto = tf.make_tensor_proto(constants[node.name])
+        dtype = tf.as_dtype(node.attr['dtype'].type)
+        proto = tf.make_tensor_proto(constants[node.name], dtype)
         new.attr['value'].tensor.CopyFrom(proto)
     return new
 

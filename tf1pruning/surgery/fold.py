@@ -12,6 +12,7 @@ from typing import Dict, NamedTuple, Optional
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.uses import Trace
+from tf1pruning.graph import precision
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
 
@@ -25,10 +26,12 @@ class FoldTarget(NamedTuple):
     Attributes:
       source: node of the variable or constant.
       sign: +1 for a bias, -1 for a moving mean.
+      rounds: whether it has 16-bit floats, so that a share would change.
     """
 
     source: str
     sign: int
+    rounds: bool = False
 
 
 def find_fold_targets(trace: Trace) -> Dict[str, FoldTarget]:
@@ -69,4 +72,7 @@ def _vector(
     source = view.inputs(node)[position]
     while source.op in _READS:
         source = view.inputs(source)[0]
-    return FoldTarget(source.name, sign) if source.name in trace.weights else None
+    if source.name not in trace.weights:
+        return None
+    dtype = tf.as_dtype(view_lib.attribute(source, 'dtype').type)
+    return FoldTarget(source.name, sign, precision.is_half(dtype))

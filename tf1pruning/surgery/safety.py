@@ -144,7 +144,8 @@ def _shares(
     live = weights.any(axis=tuple(range(1, weights.ndim))) & (x != 0)
     constant = live & ~np.isnan(x)
     borders = kernel.borders and not across_borders
-    foldable = target is not None and not borders and not kernel.scaled
+    takes = target is not None and not target.rounds
+    foldable = takes and not borders and not kernel.scaled
     folds = constant if foldable else np.zeros_like(constant)
     folded = None
     if folds.any():
@@ -153,17 +154,19 @@ def _shares(
         folded = np.zeros(weights.shape[:2])
         folded[folds] = x[folds, np.newaxis] * sums
     obstacles = {
-        int(index): _obstacle(kernel, bool(constant[index]), target is not None)
+        int(index): _obstacle(kernel, bool(constant[index]), target)
         for index in np.flatnonzero(live & ~folds)
     }
     return _Shares(obstacles, folded, target)
 
 
-def _obstacle(kernel: Kernel, constant: bool, has_target: bool) -> str:
+def _obstacle(kernel: Kernel, constant: bool, target: Optional[fold.FoldTarget]) -> str:
     if not constant:
         return f'not zero: {kernel.node!r} still reads it'
-    if kernel.scaled and has_target:
+    if target is None:
+        return f'constant, but no bias or batch norm of its own follows {kernel.node!r}'
+    if target.rounds:
+        return f'constant, but 16-bit floats in {target.source!r} would round it'
+    if kernel.scaled:
         return f'constant, but {kernel.node!r} has a kernel that is scaled or rounded'
-    if kernel.borders and has_target:
-        return f'constant, but {kernel.node!r} pads its border with zeros (SAME)'
-    return f'constant, but no bias or batch norm of its own follows {kernel.node!r}'
+    return f'constant, but {kernel.node!r} pads its border with zeros (SAME)'

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import VerificationError
-from tf1pruning.graph import channels_last, importing
+from tf1pruning.graph import channels_last, importing, precision
 from tf1pruning.graph import view as view_lib
 
 TOLERANCE = 1e-5
@@ -153,6 +153,8 @@ def _random(
     sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
     if shape and shape[0] is None:
         sizes[0] = _BATCH
+    if precision.is_half(dtype):
+        dtype = tf.float32
     if dtype.is_floating:
         return generator.standard_normal(sizes).astype(dtype.as_numpy_dtype)
     if dtype.is_bool:
@@ -167,10 +169,13 @@ def run(
 ) -> List[np.ndarray]:
     """Outputs of a frozen graph, also where it has kernels for GPUs only.
 
+    16-bit floats are run as 32-bit ones: their rounding would hide what is measured.
+
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
     """
-    graph = importing.import_graph(channels_last.channels_last(graph_def))
+    wide = precision.widened(graph_def)
+    graph = importing.import_graph(channels_last.channels_last(wide))
     try:
         with tf.Session(graph=graph) as session:
             return session.run(

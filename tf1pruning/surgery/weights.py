@@ -9,6 +9,7 @@ import numpy as np
 from tf1pruning import names
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.errors import CheckpointError
+from tf1pruning.graph import nodes
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.variables import Variable
 
@@ -61,6 +62,8 @@ def _check_shapes(model: Model, checkpoint: Arrays) -> None:
 class ModelArrays(Arrays):
     """Variable node -> array, read from a checkpoint each time it is asked for.
 
+    Variables of bfloat16 come as 32-bit floats, which NumPy knows.
+
     Args:
       model: whose variables they are.
       checkpoint: holds them.
@@ -70,11 +73,14 @@ class ModelArrays(Arrays):
         self._checkpoint = checkpoint
         self._variables = {variable.node: variable for variable in model.variables}
         self.shapes = {v.node: v.shape for v in model.variables}
-        self.dtypes = {v.node: checkpoint.dtypes[v.key] for v in model.variables}
+        self.dtypes = {
+            v.node: nodes.calculable_type(checkpoint.dtypes[v.key])
+            for v in model.variables
+        }
 
     def __getitem__(self, name: str) -> np.ndarray:
         variable = self._variables[name]
-        return _part(self._checkpoint[variable.key], variable)
+        return nodes.calculable(_part(self._checkpoint[variable.key], variable))
 
     def __contains__(self, name: object) -> bool:
         return name in self.shapes
@@ -111,12 +117,13 @@ class CheckpointArrays(Arrays):
             key: arrays.shapes[v.node] if v.offset is None else v.full_shape
             for key, v in first.items()
         }
-        self.dtypes = {key: arrays.dtypes[v.node] for key, v in first.items()}
+        self.dtypes = {key: v.dtype for key, v in first.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         parts = self._parts[name]
         if parts[0].offset is None:
-            return self._arrays[parts[0].node]
+            dtype = self.dtypes[name].as_numpy_dtype
+            return self._arrays[parts[0].node].astype(dtype, copy=False)
         whole = np.empty(self.shapes[name], self.dtypes[name].as_numpy_dtype)
         for v in parts:
             bounds = zip(v.offset or (), v.shape)
