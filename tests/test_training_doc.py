@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -39,9 +40,18 @@ def document():
         return file.read()
 
 
+def examples():
+    """The code of the document; commands of the shell become calls."""
+    for language, code in re.findall(r'```(python|sh)\n(.*?)```', document(), re.S):
+        if language == 'sh':
+            _, tool, *arguments = shlex.split(code)
+            command = [sys.executable, os.path.join(ROOT, tool), *arguments]
+            code = f'import subprocess\nsubprocess.run({command!r}, check=True)\n'
+        yield code
+
+
 def test_the_examples_run_from_top_to_bottom(tmp_path):
-    script = PRELUDE + '\n'.join(re.findall(r'```python\n(.*?)```', document(), re.S))
-    script += '\nprint(widths)\n'
+    script = PRELUDE + ''.join(examples()) + '\nprint(widths)\n'
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', script],
         cwd=str(tmp_path),
@@ -62,6 +72,7 @@ def test_the_examples_run_from_top_to_bottom(tmp_path):
     layer = re.search(r"'([^']*expand[^']*)': (\d+)", lines[-1])
     (kernel,) = (k for k in small if k.startswith(layer.group(1)) and 'weights' in k)
     assert small.shapes[kernel][3] == int(layer.group(2))
+    assert Checkpoint(str(tmp_path / 'going_on/model.ckpt-25'))['global_step'] == 25
     assert (tmp_path / 'second' / 'Pruned_Dir').is_dir()
 
 

@@ -25,6 +25,29 @@ def test_the_optimizer_writes_and_initializer_and_saver_do_not(resource):
 
 
 @pytest.mark.parametrize('resource', [False, True])
+def test_the_initializer_of_a_warm_start_does_not_count(tmp_path, resource):
+    with tf.Graph().as_default(), tf.Session() as session:
+        hooked.build()
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'))
+    with tf.Graph().as_default():
+        hooked.build(resource=resource)
+        tf.train.init_from_checkpoint(prefix, {'a/': 'a/'})
+        variable = tf.global_variables('a/kernel:0')[0]
+        setter = variable.initializer
+        setter = setter.op if isinstance(setter, tf.Tensor) else setter
+
+        found = [w.op for w in live.find_writers(variable.op, variable.initializer)]
+
+    # The first initializer, which nothing runs any more, does.
+    assert setter not in found
+    assert sorted(op.type[:6] for op in found) in (
+        ['ApplyM', 'Assign'],
+        ['Assign', 'Resour'],
+    )
+
+
+@pytest.mark.parametrize('resource', [False, True])
 def test_writers_in_conditionals_and_loops_are_found(resource):
     with tf.Graph().as_default(), tf.variable_scope('', use_resource=resource):
         variable = tf.get_variable('w', [2])

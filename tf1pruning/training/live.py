@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Dict, Iterable, Iterator, List, Mapping, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Set, Tuple, Union
 
 import tensorflow.compat.v1 as tf
 
@@ -175,7 +175,9 @@ def _too_small(group: GroupPlan, shapes: Mapping[str, Shape]) -> Iterator[str]:
             )
 
 
-def find_writers(variable: tf.Operation, initializer: tf.Operation) -> List[Writer]:
+def find_writers(
+    variable: tf.Operation, initializer: Union[tf.Operation, tf.Tensor]
+) -> List[Writer]:
     """The ops that change a variable, but for its initializer and restore ops.
 
     Args:
@@ -184,7 +186,9 @@ def find_writers(variable: tf.Operation, initializer: tf.Operation) -> List[Writ
     """
     found: Dict[tf.Operation, bool] = {}
     stack = [(variable.outputs[0], False)]
-    first = {initializer, *initializer.control_inputs}
+    # After `tf.train.init_from_checkpoint` it is the tensor of an Assign.
+    setter = initializer.op if isinstance(initializer, tf.Tensor) else initializer
+    first = {setter, *setter.control_inputs}
     seen: Set[str] = set()
     while stack:
         tensor, in_loop = stack.pop()
