@@ -101,3 +101,13 @@ def test_a_damaged_file_does_not_pass(tmp_path):
 
     with pytest.raises(VerificationError, match='does not load and run'):
         tflite.answers(str(tmp_path), ['output'], {'input': made.IMAGE})
+
+
+def test_a_file_that_its_own_interpreter_refuses_is_not_left(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [1, 2, 2, 2, 2], 'input')
+        tf.nn.relu(tf.transpose(x, [0, 1, 2, 4, 3]), name='output')
+
+    with pytest.raises(OutputError, match=r'interpreter refuses.*supports 1D-4D'):
+        tflite.write(str(tmp_path), made.network(graph), tflite.Options())
+    assert os.listdir(str(tmp_path)) == []

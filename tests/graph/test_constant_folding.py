@@ -121,3 +121,17 @@ def test_unused_nodes_go_and_the_graph_is_not_changed():
 
     assert 'unused' not in {node.name for node in folded.node}
     assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_what_only_passes_its_inputs_on_goes():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [3], 'input')
+        first, second = tf.raw_ops.IdentityN(input=[x, x * 2.0], name='both')
+        tf.subtract(second, tf.nn.swish(first), name='output')
+    graph_def = graph.as_graph_def()
+
+    folded = fold(graph_def)
+
+    assert 'IdentityN' in ops(graph_def)
+    assert 'IdentityN' not in ops(folded)
+    assert verify.compare(graph_def, folded, ['output']).absolute == 0

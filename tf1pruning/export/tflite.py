@@ -52,7 +52,7 @@ def write(folder: str, network: Network, options: Options) -> None:
     """Writes `stripped.tflite`; inputs and outputs are float also if quantized.
 
     Raises:
-      OutputError: with the converter's reason, if it refuses the network.
+      OutputError: with TensorFlow Lite's reason, if it refuses the network.
     """
     source = os.path.join(folder, NAME + '.pb')
     with open(source, 'wb') as file:
@@ -68,8 +68,17 @@ def write(folder: str, network: Network, options: Options) -> None:
         ) from error
     finally:
         os.remove(source)
-    with open(os.path.join(folder, NAME), 'wb') as file:
+    path = os.path.join(folder, NAME)
+    with open(path, 'wb') as file:
         file.write(data)
+    try:
+        _interpreter(folder)
+    except (ValueError, RuntimeError) as error:
+        os.remove(path)
+        raise OutputError(
+            f'TensorFlow Lite cannot be exported: its interpreter refuses what its '
+            f'converter wrote: {reason(str(error))}'
+        ) from error
 
 
 def _converter(source: str, network: Network, options: Options) -> Any:

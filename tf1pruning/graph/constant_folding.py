@@ -2,11 +2,14 @@
 
 Only ops of a short list are evaluated, with NumPy in their own type, and only where the
 file does not grow: the result takes no more bytes than the constants that go for it.
+
+An IdentityN goes, too: tf.nn.swish writes one for the sake of its gradient, and
+TensorFlow Lite does not know it.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,10 +17,12 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
 
 # Below that a constant is no larger than the nodes that compute it.
 _SMALL_BYTES = 256
 _NUMBERS = 'fiu'
+_PASSING = ('Identity', 'IdentityN')
 
 Evaluator = Callable[..., np.ndarray]
 
@@ -106,22 +111,27 @@ class _Folder:
         self._view = view
         self._outputs = frozenset(outputs)
         self._values: Dict[str, np.ndarray] = {}
-        self._renamed: Dict[str, str] = {}
+        self._renamed: Dict[TensorRef, TensorRef] = {}
 
     def visit(self, node: tf.NodeDef) -> None:
         """Finds out what becomes of a node, after its inputs."""
-        sources = [self._source(ref.node) for ref in view_lib.data_inputs(node)]
+        refs = [self._source(ref) for ref in view_lib.data_inputs(node)]
+        if node.op == 'IdentityN' and node.name not in self._outputs:
+            for output, ref in enumerate(refs):
+                self._renamed[TensorRef(node.name, output)] = ref
+            return
+        sources = [ref.node for ref in refs]
         if not sources or not all(self._is_constant(name) for name in sources):
             return
         if node.op == 'Identity' and node.name not in self._outputs:
-            self._renamed[node.name] = sources[0]
+            self._renamed[TensorRef(node.name, 0)] = refs[0]
             return
         value = self._evaluated(node, sources)
         if value is not None and self._pays(value, sources):
             self._values[node.name] = value
 
-    def _source(self, name: str) -> str:
-        return self._renamed.get(name, name)
+    def _source(self, ref: TensorRef) -> TensorRef:
+        return self._renamed.get(ref, ref)
 
     def _is_constant(self, name: str) -> bool:
         node = self._view.node(name)
@@ -154,7 +164,7 @@ class _Folder:
         count = int(name in self._outputs)
         for edge in self._view.consumers(name):
             node = edge.node
-            passes = node.op == 'Identity' and node.name not in self._outputs
+            passes = node.op in _PASSING and node.name not in self._outputs
             count += self._readers(node.name) if passes else 1
         return count
 
@@ -170,12 +180,14 @@ def _is_calculable(array: np.ndarray) -> bool:
     return array.dtype.kind in _NUMBERS and array.dtype != np.float16
 
 
-def _with_inputs(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
-    inputs: List[str] = [renamed.get(name, name) for name in node.input]
-    if inputs == list(node.input):
+def _with_inputs(
+    node: tf.NodeDef, renamed: Mapping[TensorRef, TensorRef]
+) -> tf.NodeDef:
+    refs = view_lib.data_inputs(node)
+    if not any(ref in renamed for ref in refs):
         return node
     new = tf.NodeDef()
     new.CopyFrom(node)
     del new.input[:]
-    new.input.extend(inputs)
+    new.input.extend(renamed.get(ref, ref).as_input for ref in refs)
     return new
