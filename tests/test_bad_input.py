@@ -462,7 +462,7 @@ def test_a_group_with_all_filters_above_the_threshold_is_capped(original, tmp_pa
     # All scores are equal; the filters with the smallest weights go.
     assert group.removed == tuple(range(20))
     text = (tmp_path / 'out' / 'Pruned_Dir' / 'Pruned_Filters.txt').read_text()
-    assert f'{BLOCK}: 20/24 (capped: 24 above the threshold)' in text
+    assert f'{BLOCK}: 20/24 (capped: 24 were chosen)' in text
 
 
 def test_a_capped_group_is_stripped_and_still_answers(original, tmp_path):

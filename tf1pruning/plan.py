@@ -90,7 +90,7 @@ class GroupPlan:
     removed: Tuple[int, ...]
     wanted: int
     capped: bool
-    cuts: Tuple[Cut, ...]
+    cuts: Tuple[Cut, ...] = dataclasses.field(repr=False)
 
     def __post_init__(self) -> None:
         if list(self.removed) != sorted(set(self.removed)):

@@ -275,7 +275,8 @@ class Pruning(state.PruningState):
         """Removes the planned filters and writes the small network.
 
         Only what provably changes no output is removed. The result is run against the
-        soft-pruned network on random input; the largest difference is printed.
+        soft-pruned network on random input; the largest difference is printed. What
+        stays although it was planned is logged as a warning, with the reason.
 
         Returns:
           Prefix of the stripped checkpoint; also in `export_ckpt_path`, and the frozen
@@ -305,6 +306,10 @@ class Pruning(state.PruningState):
         meta_path = f'{self.retrained_ckpt_path}.meta'
         outputs.write_training_meta(self.output_dir, meta_path, self._outputs, result)
         self.strip_report = result
+        for kept in result.stripped.kept:
+            logging.warning(
+                'kept %d of %s: %s', len(kept.channels), kept.group, kept.reason
+            )
         # The contract asks for this line on the terminal, whatever the log level.
         print(stripping.summary_line(result))
         return self.export_ckpt_path

@@ -19,8 +19,9 @@ from absl import flags
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files
+from tf1pruning.channels import select
 from tf1pruning.report import analysis
-from tf1pruning.workflow import command, inputs
+from tf1pruning.workflow import command, inputs, stripping
 
 FLAGS = flags.FLAGS
 
@@ -31,12 +32,10 @@ flags.DEFINE_string('json', None, 'File to write the same to, as JSON.')
 
 def main() -> None:
     """Analyzes as the flags say."""
+    if FLAGS.json:
+        stripping.check_target(FLAGS.json, [FLAGS.model])
     source = inputs.load(FLAGS.model, command.model_options())
-    chosen = [
-        group
-        for group in source.groups
-        if any(group.in_scope(scope) for scope in FLAGS.scope_names)
-    ]
+    chosen = select.listed(source.groups, FLAGS.scope_names)
     found = analysis.analyze(source.trace, chosen, source.keyed_arrays())
     if FLAGS.json:
         files.write_json(FLAGS.json, found.as_json())

@@ -25,7 +25,7 @@ from tf1pruning import files
 from tf1pruning.ckpt import diff
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.report import text
-from tf1pruning.workflow import command
+from tf1pruning.workflow import command, stripping
 
 FLAGS = flags.FLAGS
 
@@ -45,6 +45,8 @@ HEADER = (
 
 def main(first: str, second: str) -> None:
     """Compares checkpoints."""
+    if FLAGS.json:
+        stripping.check_target(FLAGS.json, [first, second])
     found = list(diff.compare(Checkpoint(first), Checkpoint(second)))
     if FLAGS.json:
         rows = [{**dataclasses.asdict(row), 'size': row.size} for row in found]

@@ -22,6 +22,7 @@ from tf1pruning import files, names, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.scores import Scorer
+from tf1pruning.ckpt import writer
 from tf1pruning.criteria import registry
 from tf1pruning.plan import Plan
 from tf1pruning.report import text
@@ -82,6 +83,7 @@ def main() -> None:
     prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
     plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
     files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
+    writer.check_state(prefix, FLAGS.overwrite)
     criterion = _criterion()
     choice = choice_flags.choice(criterion)
     source = inputs.load(FLAGS.checkpoint, command.model_options())

@@ -102,7 +102,9 @@ flags.mark_flag_as_required('output_dir')
 
 def main() -> None:
     """Strips as the flags say."""
-    files.check_new(_targets(), FLAGS.overwrite)
+    exporting.check_new(
+        FLAGS.output_dir, FLAGS.formats, FLAGS.overwrite, _other_targets()
+    )
     phases = Phases()
     options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
@@ -140,9 +142,8 @@ def _mean_replaced(source: Source, plan: Optional[Plan]) -> Source:
     return budgets.soft_pruned(folded, plan)
 
 
-def _targets() -> List[str]:
-    found = exporting.targets(FLAGS.output_dir, FLAGS.formats)
-    return [*found, FLAGS.plot] if FLAGS.plot else found
+def _other_targets() -> List[str]:
+    return [FLAGS.plot] if FLAGS.plot else []
 
 
 def _export_options(source: Source) -> exporting.Options:

@@ -52,6 +52,23 @@ def test_every_type_and_shape_comes_back_bit_by_bit(tmp_path):
     assert_same(Checkpoint(prefix), arrays)
 
 
+def trained_state(folder, name):
+    with open(os.path.join(str(folder), 'checkpoint'), 'w', encoding='utf-8') as file:
+        file.write(f'model_checkpoint_path: "{name}"\n')
+        file.write(f'all_model_checkpoint_paths: "{name}"\n')
+
+
+def test_the_state_of_a_training_changes_only_when_told_so(tmp_path):
+    trained_state(tmp_path, 'model.ckpt-800')
+
+    with pytest.raises(OutputError, match=r"names 'model.ckpt-800'; .* --overwrite"):
+        writer.check_state(str(tmp_path / 'model.ckpt'), overwrite=False)
+
+    assert writer.check_state(str(tmp_path / 'model.ckpt'), overwrite=True) is None
+    assert writer.check_state(str(tmp_path / 'model.ckpt-800'), False) is None
+    assert writer.check_state(str(tmp_path / 'new' / 'model.ckpt'), False) is None
+
+
 def test_the_files_are_those_that_a_saver_writes(tmp_path):
     prefix = str(tmp_path / 'model.ckpt')
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import unittest
 
 import numpy as np
 import pytest
@@ -230,10 +231,14 @@ def test_filters_that_woke_up_stay_and_are_reported(new, tmp_path):
     trained.changed_copy(pruning.pruned_ckpt_path, str(tmp_path / 'woken'), wake)
     pruning.get_retrained_ckpt(str(tmp_path / 'woken'))
 
-    stripped(pruning)
+    with unittest.TestCase().assertLogs('absl', 'WARNING') as logged:
+        stripped(pruning)
 
     with open(tmp_path / 'out' / 'Stripped_Dir' / 'report.json') as file:
         (kept,) = json.load(file)['kept']
+    assert [record.getMessage() for record in logged.records] == [
+        f"kept 1 of {BLOCK}: not zero: '{BLOCK}/project/conv/Conv2D' still reads it"
+    ]
     assert kept == {
         'group': BLOCK,
         'channels': removed[:1],

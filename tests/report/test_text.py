@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -47,8 +48,18 @@ def test_a_markdown_table():
 
 def test_groups_as_rows():
     assert text.group_rows(PLAN) == [
-        ['b1', 'inverted_residual', 6, 2, 4, 'capped: 5 above the threshold'],
+        ['b1', 'inverted_residual', 6, 2, 4, 'capped: 5 were chosen'],
         ['SE1', 'squeeze_excite', 8, 0, 8, ''],
+    ]
+
+
+def test_a_group_that_rounding_leaves_whole_has_a_note():
+    plan = dataclasses.replace(
+        PLAN, groups=(GroupPlan('b1', 'plain', 24, (), 3, False, ()),)
+    )
+
+    assert text.group_rows(plan) == [
+        ['b1', 'plain', 24, 0, 24, '3 chosen, too few for multiples of 4']
     ]
 
 
@@ -57,7 +68,7 @@ def test_pruned_filters_are_counted_and_listed():
         'threshold 0.7, mode block, channel multiple 4\n'
         'pruned 2 of 14 channels\n'
         '\n'
-        'b1: 2/6 (capped: 5 above the threshold)\n'
+        'b1: 2/6 (capped: 5 were chosen)\n'
         '  filters [0, 2]\n'
         '\n'
         'SE1: 0/8\n'

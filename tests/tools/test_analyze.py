@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -103,17 +104,26 @@ def strange_graph():
     [
         (('--model=none/model.ckpt',), "No checkpoint at 'none/model.ckpt'"),
         (('--model=none.pb',), "'none.pb' cannot be read"),
-        (('--model={folder}',), "saved_model.pb' cannot be read"),
+        (('--model={folder}',), "no SavedModel: there is no 'saved_model.pb'"),
+        (('--model={trained}',), "Checkpoints there: 'model.ckpt'"),
+        (('--model={prefix}.index',), "Give the prefix of all its files: '{prefix}'"),
+        (('--model={prefix}.meta',), 'is one file of a checkpoint'),
+        (('--model={prefix}.data-00000-of-00001',), 'is one file of a checkpoint'),
+        (('--model={prefix}', '--signature=foo'), "no signature 'foo'"),
+        (('--model={prefix}', '--tags=foo'), "no tags 'foo'"),
+        (('--model={prefix}', '--scope_names=SE'), "No group lies in the scopes 'SE'"),
+        (('--model={prefix}', '--json={prefix}.index'), 'replace its own source'),
+        ((), '--model is missing'),
         (('--model={prefix}', '--output_nodes=outptu'), "Nearest names: 'output'"),
         (('--model={prefix}', '--scope_names=a', '--tag=x'), 'Unknown command line'),
     ],
 )
 def test_a_mistake_is_one_line(flags, message, prefix, tmp_path):
-    flags = [flag.format(prefix=prefix, folder=tmp_path) for flag in flags]
-
+    known = {'prefix': prefix, 'trained': os.path.dirname(prefix), 'folder': tmp_path}
+    flags = [flag.format(**known) for flag in flags]
     done = models.run_tool('analyze.py', f'--json={tmp_path / "out.json"}', *flags)
 
     assert (done.returncode, done.stdout) == (1, '')
-    assert message in done.stderr
+    assert message.format(**known) in done.stderr
     assert done.stderr.count('\n') == 1
     assert not (tmp_path / 'out.json').exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tools import models
+from tests.workflow import trained
 from tests.workflow.trained import BLOCK, GATE
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -179,6 +180,22 @@ def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_pa
     assert message in done.stderr
     assert done.stderr.count('\n') == 1
     assert not target.exists()
+
+
+@pytest.mark.parametrize('tool', ['prune.py', 'strip.py'])
+def test_the_folder_of_a_training_keeps_its_state(prefix, tmp_path, tool):
+    state = tmp_path / 'checkpoint'
+    state.write_text(
+        'model_checkpoint_path: "m-8"\nall_model_checkpoint_paths: "m-8"\n'
+    )
+    before = trained.contents(tmp_path)
+
+    done = models.run_tool(tool, f'--checkpoint={prefix}', f'--output_dir={tmp_path}')
+
+    assert done.returncode == 1
+    assert "checkpoint' names 'm-8'; with" in done.stderr
+    assert 'give --overwrite to have the file name the new' in done.stderr
+    assert trained.contents(tmp_path) == before
 
 
 def test_output_that_is_there_stays_unless_it_may_go(prefix, tmp_path):

@@ -17,6 +17,7 @@ from tf1pruning.graph import freeze
 from tf1pruning.workflow import exporting, inputs, stripping
 
 ALL = exporting.Options(formats=exporting.FORMATS)
+CKPT = exporting.Options(formats=('ckpt',))
 
 
 @pytest.fixture(scope='module')
@@ -135,6 +136,20 @@ def test_the_source_is_never_replaced(source, result):
 
     with pytest.raises(OutputError, match='would replace its own source'):
         exporting.export(taken, result, folder, exporting.Options())
+    assert trained.contents(folder) == before
+
+
+def test_the_checkpoint_of_another_network_does_not_stay_beside(source, tmp_path):
+    path = models.frozen(str(tmp_path), models.checkpoint(str(tmp_path)))
+    constant = inputs.load(path, inputs.Options())
+    result = stripping.strip_source(constant)
+    folder = tmp_path / 'stripped'
+    exporting.export(source, stripping.strip_source(source), str(folder), CKPT)
+    before = trained.contents(folder)
+
+    with pytest.raises(OutputError, match=r'no variables .* of another network'):
+        exporting.export(constant, result, str(folder), exporting.Options())
+
     assert trained.contents(folder) == before
 
 

@@ -77,6 +77,21 @@ def test_the_report_names_every_group(source):
     assert report['kept'] == []
 
 
+def test_a_result_prints_short(source):
+    result = stripping.strip_source(source, plan_of(source))
+
+    assert len(repr(result)) < 600
+    assert repr(result).startswith('Result(comparison=Comparison(')
+    assert len(repr(result.stripped)) < 2000
+    assert len(repr(source)) < 1000
+
+
+@pytest.mark.parametrize('ending', ['.index', '.meta'])
+def test_the_files_of_the_source_are_protected(source, ending):
+    with pytest.raises(OutputError, match='would replace its own source'):
+        stripping.check_target(source.path + ending, [source.path])
+
+
 def test_the_source_is_never_replaced(source, tmp_path):
     result = stripping.strip_source(source, plan_of(source))
     before = trained.contents(tmp_path)

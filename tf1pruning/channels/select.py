@@ -57,6 +57,23 @@ def groups_in_scopes(
     return result
 
 
+def listed(groups: Sequence[Group], scopes: Sequence[str]) -> List[Group]:
+    """The groups that lie in any of the scopes, also those that may not be cut.
+
+    Raises:
+      GraphError: names every scope that holds none.
+    """
+    empty = [scope for scope in scopes if not _within(groups, scope)]
+    if empty and any(scopes):
+        known = [group.name for group in groups]
+        hints = ' '.join(names.did_you_mean(scope, known) for scope in empty)
+        raise GraphError(
+            f'No group lies in the scopes {names.quoted(empty)}; scopes are whole '
+            f'path components. {hints}'
+        )
+    return [g for g in groups if any(g.in_scope(scope) for scope in scopes)]
+
+
 def _within(groups: Sequence[Group], scope: str) -> List[Group]:
     return [group for group in groups if group.in_scope(scope)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Dict, Iterator, Mapping, Optional
 
 import numpy as np
@@ -12,6 +13,8 @@ from tf1pruning import names
 from tf1pruning.ckpt import objects
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError
+
+_FILE = re.compile(r'(.+)\.(?:index|meta|data-\d+-of-\d+)')
 
 
 class Checkpoint(Arrays):
@@ -88,10 +91,16 @@ class CheckpointKeyError(CheckpointError, KeyError):
 
 
 def _open(prefix: str) -> Any:
+    whole = _FILE.fullmatch(prefix)
+    if whole and os.path.exists(whole.group(1) + '.index'):
+        raise CheckpointError(
+            f'{prefix!r} is one file of a checkpoint. Give the prefix of all its '
+            f'files: {whole.group(1)!r}.'
+        )
     if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         raise CheckpointError(
             f'No checkpoint at {prefix!r}: expected {prefix + ".index"!r}. '
-            f'{_neighbours(prefix)}'
+            f'{found_in(os.path.dirname(prefix) or ".")}'
         )
     try:
         return tf.train.NewCheckpointReader(prefix)
@@ -102,8 +111,8 @@ def _open(prefix: str) -> Any:
         ) from error
 
 
-def _neighbours(prefix: str) -> str:
-    folder = os.path.dirname(prefix) or '.'
+def found_in(folder: str) -> str:
+    """Which checkpoints a folder holds, as a sentence."""
     if not os.path.isdir(folder):
         return f'The folder {folder!r} does not exist.'
     found = [f[: -len('.index')] for f in os.listdir(folder) if f.endswith('.index')]

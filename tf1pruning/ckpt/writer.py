@@ -15,7 +15,7 @@ from typing import Collection, List, Optional, Set
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files
+from tf1pruning import files, names
 from tf1pruning.ckpt.arrays import Arrays, dtype_of
 from tf1pruning.errors import OutputError
 
@@ -48,6 +48,34 @@ def write_checkpoint(prefix: str, arrays: Arrays, meta: Optional[bytes] = None) 
             ) from error
         publish(temporary, prefix)
     return prefix
+
+
+def check_state(prefix: str, overwrite: bool) -> None:
+    """Protects the file `checkpoint` of a folder that holds other checkpoints.
+
+    Training goes on from the checkpoint that this file names, and a new checkpoint
+    makes it name itself.
+
+    Args:
+      prefix: of the checkpoint that is going to be written.
+      overwrite: whether the file may change.
+
+    Raises:
+      OutputError: if it names other checkpoints and must not change.
+    """
+    folder, name = os.path.split(prefix)
+    state = tf.train.get_checkpoint_state(folder or '.')
+    if state is None or overwrite:
+        return
+    found = [os.path.basename(path) for path in state.all_model_checkpoint_paths]
+    others = [other for other in found if other != name]
+    if others:
+        path = os.path.join(folder, 'checkpoint')
+        raise OutputError(
+            f'{path!r} names {names.quoted(others)}; with {name!r} there, a '
+            'training in this folder would go on from that. Choose another folder, or '
+            'give --overwrite to have the file name the new checkpoint.'
+        )
 
 
 def save(staged: str, prefix: str, arrays: Arrays, meta: Optional[bytes]) -> None:

@@ -35,10 +35,10 @@ class Model:
       GraphError: if an output is missing or depends on no input.
     """
 
-    graph_def: tf.GraphDef
+    graph_def: tf.GraphDef = dataclasses.field(repr=False)
     inputs: Tuple[str, ...]
     outputs: Tuple[str, ...]
-    variables: Tuple[variables_lib.Variable, ...]
+    variables: Tuple[variables_lib.Variable, ...] = dataclasses.field(repr=False)
 
     def __post_init__(self) -> None:
         present = {node.name for node in self.graph_def.node}

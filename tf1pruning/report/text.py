@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Sequence
 
-from tf1pruning.plan import Plan
+from tf1pruning.plan import GroupPlan, Plan
 from tf1pruning.surgery.failure import Count, FailureReport
 
 
@@ -42,13 +42,18 @@ GROUP_HEADER = ('group', 'kind', 'channels', 'pruned', 'kept', 'note')
 def group_rows(plan: Plan) -> List[List[object]]:
     """One row per group of a plan, for `GROUP_HEADER`."""
     return [
-        [g.name, g.kind, g.width, len(g.removed), g.kept, _note(g.wanted, g.capped)]
+        [g.name, g.kind, g.width, len(g.removed), g.kept, _note(g, plan)]
         for g in plan.groups
     ]
 
 
-def _note(wanted: int, capped: bool) -> str:
-    return f'capped: {wanted} above the threshold' if capped else ''
+def _note(group: GroupPlan, plan: Plan) -> str:
+    if group.capped:
+        return f'capped: {group.wanted} were chosen'
+    if group.wanted and not group.removed:
+        multiple = plan.channel_multiple
+        return f'{group.wanted} chosen, too few for multiples of {multiple}'
+    return ''
 
 
 def pruned_filters(plan: Plan) -> str:
@@ -60,7 +65,7 @@ def pruned_filters(plan: Plan) -> str:
         f'pruned {plan.removed} of {plan.removed + plan.kept} channels',
     ]
     for group in plan.groups:
-        note = _note(group.wanted, group.capped)
+        note = _note(group, plan)
         count = f'{len(group.removed)}/{group.width}'
         lines += ['', f'{group.name}: {count}{" (" + note + ")" if note else ""}']
         lines.append(f'  filters {list(group.removed)}')

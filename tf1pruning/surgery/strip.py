@@ -39,11 +39,11 @@ class Stripped:
     """
 
     model: Model
-    arrays: Arrays
+    arrays: Arrays = dataclasses.field(repr=False)
     plan: Plan
     kept: Tuple[Verdict, ...]
     lossy: Tuple[Verdict, ...]
-    resizing: rewrite.Resizing
+    resizing: rewrite.Resizing = dataclasses.field(repr=False)
 
 
 def strip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Callable, List, NoReturn, Sequence
 
@@ -15,6 +16,11 @@ from tf1pruning.workflow import inputs, loading
 
 # Flags that this module defines belong to the program that asks for them.
 flags.disclaim_key_flags()
+
+# How absl says that a required flag is not given.
+_MISSING = re.compile(
+    r'flag --(\w+)=None: Flag --\1 must have a value other than None\.'
+)
 
 
 def run(
@@ -59,7 +65,7 @@ def _parse(argv: List[str]) -> List[str]:
     try:
         return list(flags.FLAGS(argv))
     except flags.Error as error:
-        _fail(error)
+        _fail(_MISSING.sub(r'--\1 is missing; see --help.', str(error)))
 
 
 def _fail(message: object) -> NoReturn:

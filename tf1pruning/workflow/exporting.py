@@ -124,19 +124,31 @@ def export(
       phases: counts the seconds of `freeze`, `write` and `verify`.
 
     Raises:
-      OutputError: if a file cannot be written, or would replace the source.
+      OutputError: if a file cannot be written, would replace the source, or the
+        checkpoint of another network would stay beside the new files.
       VerificationError: if an export does not load, or gives other answers.
       GraphError: if the training graph cannot be stripped like the network.
     """
     job = _Job(source, result, folder, options, phases)
     for name in job.formats:
         stripping.check_target(_target(folder, name), [source.path])
+    _check_left(folder, options, job)
     with phase(phases, 'write'), files.staging(folder) as staged:
         exports = [job.write(name, staged) for name in job.formats]
         for each in exports:
             if not each.problem:
                 _publish(each.format, staged, folder)
     return Exports(tuple(exports), job.folded.nodes, job.folded.kept)
+
+
+def _check_left(folder: str, options: Options, job: _Job) -> None:
+    """Raises OutputError if the checkpoint of another network would stay."""
+    left = _target(folder, CKPT) + '.index'
+    if CKPT in options.formats and CKPT not in job.formats and os.path.exists(left):
+        raise OutputError(
+            f'The network has no variables and hence no checkpoint, and {left!r} is '
+            'that of another network. Remove it, or choose another folder.'
+        )
 
 
 class _Job:
@@ -225,13 +237,26 @@ def _folded(result: stripping.Result, options: Options) -> batch_norm_folding.Fo
     return batch_norm_folding.Folded(graph_def, (), ())
 
 
-def targets(folder: str, formats: Sequence[str]) -> List[str]:
-    """The files and folders that the formats replace, and the report."""
+def check_new(
+    folder: str, formats: Sequence[str], overwrite: bool, others: Sequence[str] = ()
+) -> None:
+    """Protects what an export would replace, and the file `checkpoint`.
+
+    Args:
+      folder: where the exports go.
+      formats: which of `FORMATS`.
+      overwrite: whether they may replace what is there.
+      others: more files to protect.
+
+    Raises:
+      OutputError: names all that is there, unless it may be replaced.
+    """
     found = [_target(folder, name) for name in FORMATS if name in formats]
     if CKPT in formats:
         found[0] += '.index'
-        found.append(os.path.join(folder, 'checkpoint'))
-    return [*found, os.path.join(folder, REPORT)]
+    files.check_new([*found, os.path.join(folder, REPORT), *others], overwrite)
+    if CKPT in formats:
+        writer.check_state(_target(folder, CKPT), overwrite)
 
 
 def _file(name: str) -> str:

@@ -8,9 +8,10 @@ from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.errors import OptionError
+from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.graph import meta_graph, saved_model
 from tf1pruning.workflow import loading
@@ -51,6 +52,7 @@ def load(path: str, options: Options, phases: Optional[Phases] = None) -> Source
       GraphError: if the graph is missing or damaged, leaves no clear output, or has
         no such input tensors.
       CheckpointError: if there is no checkpoint, or it is damaged.
+      OptionError: if an option goes with another kind of model.
     """
     with phase(phases, 'load'):
         graph, outputs, variables = _read(path, options)
@@ -62,6 +64,7 @@ def _read(
 ) -> Tuple[tf.MetaGraphDef, Tuple[str, ...], Arrays]:
     """Graph, output nodes and variables."""
     if os.path.isdir(path):
+        _check_saved_model(path)
         graph = saved_model.read_saved_model(path, options.tags)
         outputs = options.outputs or saved_model.signature_outputs(
             graph, options.signature
@@ -70,11 +73,37 @@ def _read(
         return graph, outputs, Checkpoint(prefix)
     if path.endswith('.pb'):
         graph = saved_model.read_frozen(path)
-        outputs = options.outputs or saved_model.only_output(graph)
-        return graph, outputs, ArraysInMemory({})
-    checkpoint = Checkpoint(path)
-    graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
-    return graph, options.outputs or saved_model.only_output(graph), checkpoint
+        variables: Arrays = ArraysInMemory({})
+    else:
+        variables = checkpoint = Checkpoint(path)
+        graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
+    _check_checkpoint_options(graph, options)
+    return graph, options.outputs or saved_model.only_output(graph), variables
+
+
+def _check_saved_model(folder: str) -> None:
+    """Raises GraphError if a folder is none of a SavedModel."""
+    if not os.path.exists(os.path.join(folder, saved_model.SAVED_MODEL_FILE)):
+        raise GraphError(
+            f'{folder!r} is no SavedModel: there is no '
+            f'{saved_model.SAVED_MODEL_FILE!r}. For a checkpoint give its prefix. '
+            f'{checkpoint_lib.found_in(folder)}'
+        )
+
+
+def _check_checkpoint_options(graph: tf.MetaGraphDef, options: Options) -> None:
+    """Raises OptionError for options that only a SavedModel has."""
+    default = Options()
+    problems = []
+    if options.tags != default.tags:
+        problems.append(f'tags {",".join(options.tags)!r}')
+    if options.signature not in (default.signature, *graph.signature_def):
+        problems.append(f'signature {options.signature!r}')
+    if problems:
+        raise OptionError(
+            f'The model has no {" and no ".join(problems)}: it is no SavedModel. Leave '
+            'that out, and name the output nodes.'
+        )
 
 
 def _source(

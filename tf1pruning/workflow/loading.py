@@ -44,8 +44,8 @@ class Source:
     variables: Arrays
     path: str
     model: Model
-    trace: uses.Trace
-    groups: Tuple[groups_lib.Group, ...]
+    trace: uses.Trace = dataclasses.field(repr=False)
+    groups: Tuple[groups_lib.Group, ...] = dataclasses.field(repr=False)
     unsafe_ops: Tuple[str, ...]
     signature: Signature
 

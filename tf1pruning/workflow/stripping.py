@@ -13,7 +13,7 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import GraphError, OutputError
-from tf1pruning.graph import forward, freeze, lint, meta_graph
+from tf1pruning.graph import forward, freeze, lint, meta_graph, saved_model
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef
 from tf1pruning.plan import Plan
@@ -42,13 +42,13 @@ class Result:
       widths: every group, before and after.
     """
 
-    stripped: strip_lib.Stripped
-    model: Model
-    arrays: Arrays
+    stripped: strip_lib.Stripped = dataclasses.field(repr=False)
+    model: Model = dataclasses.field(repr=False)
+    arrays: Arrays = dataclasses.field(repr=False)
     comparison: Optional[Comparison]
     before: cost.Cost
     after: cost.Cost
-    widths: Tuple[widths_lib.GroupWidth, ...]
+    widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
 
     @property
     def reference(self) -> tf.GraphDef:
@@ -186,11 +186,21 @@ def write_training_meta(
 
 
 def check_target(prefix: str, sources: Sequence[str]) -> None:
-    """Raises OutputError if a checkpoint would replace one that it is made from."""
-    taken = {os.path.realpath(path) for path in sources if path}
+    """Raises OutputError if a file or checkpoint would replace what it is made from.
+
+    Args:
+      prefix: of a checkpoint, or path of a file.
+      sources: prefixes of checkpoints, SavedModel folders, frozen graphs; or ''.
+    """
+    taken = {
+        os.path.realpath(path + ending)
+        for path in sources
+        if path
+        for ending in ('', '.index', '.meta', f'/{saved_model.SAVED_MODEL_FILE}')
+    }
     if os.path.realpath(prefix) in taken:
         raise OutputError(
-            f'The new checkpoint would replace its own source {prefix!r}. Choose '
+            f'The new file would replace its own source {prefix!r}. Choose '
             'another output folder or path.'
         )
 
