@@ -130,3 +130,33 @@ def test_a_frozen_graph_is_written_as_a_whole(tmp_path):
     assert size == path.stat().st_size
     assert tf.GraphDef.FromString(path.read_bytes()) == frozen
     assert os.listdir(tmp_path) == ['model.pb']
+
+
+def test_a_variable_that_is_read_twice_is_one_constant():
+    with tf.Graph().as_default() as graph:
+        with tf.variable_scope('', use_resource=True):
+            weights = tf.get_variable('weights', [3, 3])
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        x = tf.matmul(x, weights.read_value())
+        tf.matmul(x, weights.read_value(), name='output')
+    model = networks.model_of(graph)
+
+    frozen = freeze(model, arrays_of(model, graph))
+
+    assert [node.name for node in frozen.node if node.op == 'Const'] == ['weights']
+
+
+@pytest.mark.parametrize('resource', [False, True])
+def test_rows_of_a_table_are_looked_up_in_its_constant(resource):
+    with tf.Graph().as_default() as graph:
+        ids = tf.placeholder(tf.int32, [None], 'input')
+        with tf.variable_scope('', use_resource=resource):
+            table = tf.get_variable('table', [7, 3])
+        tf.identity(tf.nn.embedding_lookup(table, ids), 'output')
+    model = networks.model_of(graph)
+    arrays = arrays_of(model, graph)
+
+    frozen = freeze(model, arrays)
+
+    found = verify.run(frozen, ['output'], {'input': np.array([6, 0, 2])})[0]
+    np.testing.assert_array_equal(found, arrays['table'][[6, 0, 2]])

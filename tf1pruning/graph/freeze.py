@@ -1,8 +1,7 @@
 """Model + arrays -> one GraphDef without variables, for inference.
 
-Made from protos alone. A ref variable becomes a Const of its own name and its read
-Identity goes; a resource variable becomes a Const in the place of each read. Output
-names never change.
+Made from protos alone. A variable becomes a Const of its own name and its reads go.
+Output names never change.
 """
 
 from __future__ import annotations
@@ -20,6 +19,16 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 
 MAX_PROTO_BYTES = (1 << 31) - 1
+# Ops on the handle of a variable, and their twins on its value: type and attributes.
+_ON_HANDLES = {'ReadVariableOp': 'Identity', 'ResourceGather': 'Gather'}
+_ATTRIBUTES = {
+    'Identity': {'T': 'dtype'},
+    'Gather': {
+        'Tparams': 'dtype',
+        'Tindices': 'Tindices',
+        'validate_indices': 'validate_indices',
+    },
+}
 
 
 def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.GraphDef:
@@ -40,17 +49,13 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
     frozen = tf.GraphDef(versions=model.graph_def.versions)
     frozen.library.CopyFrom(model.graph_def.library)
     renamed: Dict[str, str] = {}
-    handles = {v.node for v in model.variables if v.is_resource}
     for node in model.graph_def.node:
-        if node.op in RESOURCE_OPS:
-            continue
-        if node.op in REF_OPS:
+        if node.op in REF_OPS or node.op in RESOURCE_OPS:
             frozen.node.extend([nodes.array_constant(node.name, values[node.name])])
-        elif node.op == 'ReadVariableOp' and _source(node) in handles:
-            array = values[_source(node)]
-            frozen.node.extend([nodes.array_constant(node.name, array)])
-        elif _is_read(node, model, arrays):
+        elif _is_read(node, model, values):
             renamed[node.name] = _source(node)
+        elif _source_in(node, values) and node.op in _ON_HANDLES:
+            frozen.node.extend([_on_constant(node)])
         else:
             _add_copy(frozen, node, renamed)
     return frozen
@@ -84,15 +89,36 @@ def _source(node: tf.NodeDef) -> str:
     return names.node_name(node.input[0])
 
 
+def _source_in(node: tf.NodeDef, values: Mapping[str, np.ndarray]) -> bool:
+    return bool(node.input) and _source(node) in values
+
+
 def _is_read(
-    node: tf.NodeDef, model: model_lib.Model, arrays: Mapping[str, np.ndarray]
+    node: tf.NodeDef, model: model_lib.Model, values: Mapping[str, np.ndarray]
 ) -> bool:
-    """Whether a node only reads a ref variable."""
+    """Whether a node does no more than read a variable."""
     return (
-        node.op == 'Identity'
+        node.op in ('Identity', 'ReadVariableOp')
         and node.name not in model.outputs
-        and _source(node) in arrays
+        and _source_in(node, values)
     )
+
+
+def _on_constant(node: tf.NodeDef) -> tf.NodeDef:
+    """An op on the handle of a variable as the same op on its value.
+
+    Raises:
+      GraphError: if it has no such form.
+    """
+    if view_lib.attribute(node, 'batch_dims').i:
+        raise GraphError(
+            f'{node.name!r} looks up rows for each example (batch_dims), which a '
+            'frozen graph cannot hold.'
+        )
+    new = tf.NodeDef(name=node.name, op=_ON_HANDLES[node.op], input=node.input)
+    for ours, theirs in _ATTRIBUTES[new.op].items():
+        new.attr[ours].CopyFrom(view_lib.attribute(node, theirs))
+    return new
 
 
 def _add_copy(
