@@ -1,6 +1,7 @@
 """Runs every benchmark: `python -m benchmarks [--output_dir bench_output]`.
 
-All but the coverage, which takes long: that is `python -m benchmarks.zoo`.
+All but the coverage and the checkpoint of 2 GB, which take long: these are
+`python -m benchmarks.zoo` and `python -m benchmarks.large`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 
 from absl import flags
 
-from benchmarks import hook, surgery, tracing
+from benchmarks import freezing, hook, process, surgery, tracing
 from tf1pruning import files
 from tf1pruning.workflow import command
 
@@ -18,7 +19,13 @@ flags.DEFINE_string('output_dir', 'bench_output', 'Folder for the JSON files.')
 flags.DEFINE_integer('runs', 7, 'Runs per benchmark; the median counts.', lower_bound=5)
 
 
-_ALL = ((surgery, 'surgery'), (tracing, 'tracing'), (hook, 'hook'))
+_ALL = (
+    (surgery, 'surgery'),
+    (tracing, 'tracing'),
+    (hook, 'hook'),
+    (freezing, 'freezing'),
+    (process, 'process'),
+)
 
 
 def main() -> None:

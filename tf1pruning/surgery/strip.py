@@ -156,7 +156,9 @@ class _Smaller(Arrays):
         array = _array(self._trace, name, self._folded, self._arrays)
         for axis, drop in enumerate(self._drops.get(name, ())):
             if drop.size:
-                array = np.delete(array, drop, axis)
+                # Many times faster than np.delete along a last axis.
+                kept = np.delete(np.arange(array.shape[axis]), drop)
+                array = array.take(kept, axis)
         return array
 
     def __contains__(self, name: object) -> bool:

@@ -131,6 +131,9 @@ class CheckpointArrays(Arrays):
             whole[where] = self._arrays[v.node]
         return whole
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -61,19 +62,22 @@ class Source:
         """Checkpoint keys of the model's variables."""
         return [variable.key for variable in self.model.variables]
 
-    def keyed_arrays(self) -> Dict[str, np.ndarray]:
+    def keyed_arrays(self) -> Mapping[str, np.ndarray]:
         """Checkpoint key, or name of a Const node -> array; refuses NaN.
 
         Raises:
           CheckpointError: like `arrays`.
         """
-        keys = self.model.keys()
-        arrays = {keys[node]: array for node, array in self.arrays().items()}
         view = self.model.view()
-        for name in self.trace.weights:
-            if name not in keys:
-                arrays[name] = nodes.constant_value(view.node(name))
-        return arrays
+        variables = {variable.node for variable in self.model.variables}
+        constants = {
+            name: nodes.constant_value(view.node(name))
+            for name in self.trace.weights
+            if name not in variables
+        }
+        arrays = weights.CheckpointArrays(self.model, self.arrays())
+        # Only read, which needs no more than a Mapping.
+        return collections.ChainMap(constants, arrays)  # type: ignore[arg-type]
 
     def arrays(self) -> Arrays:
         """Variable node -> array; refuses NaN. Many arrays are not kept in memory.
