@@ -33,9 +33,10 @@ class ArraysInMemory(Arrays):
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
-        self._arrays = dict(arrays)
-        self.shapes = {name: array.shape for name, array in arrays.items()}
-        self.dtypes = {name: dtype_of(array) for name, array in arrays.items()}
+        # Read once: it may be a checkpoint.
+        self._arrays = own = dict(arrays)
+        self.shapes = {name: array.shape for name, array in own.items()}
+        self.dtypes = {name: dtype_of(array) for name, array in own.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]
