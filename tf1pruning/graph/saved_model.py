@@ -12,31 +12,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import complete
-from tf1pruning.graph import view as view_lib
 
 SAVED_MODEL_FILE = 'saved_model.pb'
 VARIABLES_PREFIX = os.path.join('variables', 'variables')
-# They end a graph, but are no answer of a network.
-_NO_ANSWERS = frozenset(
-    (
-        'Assert',
-        'Assign',
-        'AssignAddVariableOp',
-        'AssignSubVariableOp',
-        'AssignVariableOp',
-        'Const',
-        'MergeSummary',
-        'NoOp',
-        'Placeholder',
-        'PlaceholderWithDefault',
-        'RestoreV2',
-        'SaveV2',
-        'ShardedFilename',
-        'VarHandleOp',
-        'VarIsInitializedOp',
-        'VariableV2',
-    )
-)
 
 
 def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
@@ -98,31 +76,3 @@ def _parse(path: str, proto: message.Message) -> None:
         raise GraphError(
             f'{path!r} is no binary {type(proto).__name__}, or is truncated.'
         ) from error
-
-
-def only_output(graph: tf.MetaGraphDef) -> Tuple[str, ...]:
-    """The output node, if the graph leaves one clear candidate.
-
-    That is a node called `output`, or else the only one that nothing reads and that
-    computes something (no saver, no summary, no initializer).
-
-    Raises:
-      GraphError: names the candidates if there is not exactly one.
-    """
-    view = view_lib.GraphView(graph.graph_def)
-    if 'output' in view:
-        return ('output',)
-    found = [
-        node.name
-        for node in view
-        if node.op not in _NO_ANSWERS
-        and 'Summary' not in node.op
-        and view_lib.data_inputs(node)
-        and not view.consumers(node.name)
-    ]
-    if len(found) != 1:
-        raise GraphError(
-            f'{len(found)} nodes may be the output: {names.quoted(found) or "none"}. '
-            'Name the output nodes.'
-        )
-    return (found[0],)

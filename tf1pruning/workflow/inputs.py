@@ -14,6 +14,7 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.graph import meta_graph, saved_model
+from tf1pruning.graph import outputs as outputs_lib
 from tf1pruning.workflow import loading
 from tf1pruning.workflow.loading import Source
 from tf1pruning.workflow.phases import Phases, phase
@@ -78,7 +79,7 @@ def _read(
         variables = checkpoint = Checkpoint(path)
         graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
     _check_checkpoint_options(graph, options)
-    return graph, options.outputs or saved_model.only_output(graph), variables
+    return graph, options.outputs or outputs_lib.only_output(graph), variables
 
 
 def _check_saved_model(folder: str) -> None:
