@@ -189,6 +189,8 @@ def _print(
         print('No channel can be removed.')
     print(stripping.summary_line(result))
     print(_sizes(result))
+    for flag in source.model.flags:
+        print(f'Decided: {flag}.')
     print(exporting.table(exports))
     print(', '.join(f'{name} {value:.2f} s' for name, value in phases.seconds.items()))
     if source.unused_keys:

@@ -90,7 +90,7 @@ def test_keras_under_its_learning_phase_is_the_inference_graph():
 
 def split(x):
     """A conditional whose branch reads the second output of an op, and returns two."""
-    flag = v1.placeholder()
+    flag = tf.placeholder_with_default(False, [], 'flag')
 
     def inference_branch():
         first, second = tf.split(x, 2, axis=1)
@@ -128,7 +128,7 @@ def test_nested_conditionals_are_decided_each():
 def test_nodes_are_named_by_the_call_and_the_branch():
     def build(x):
         return tf.cond(
-            v1.placeholder(),
+            tf.placeholder_with_default(False, []),
             lambda: x,
             lambda: 2 * tf.nn.relu(x, name='act'),
             name='phase',

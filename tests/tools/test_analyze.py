@@ -25,6 +25,7 @@ FIELDS = {
     'macs',
     'groups',
     'unsupported_ops',
+    'flags',
     'channels',
     'prunable_channels',
 }

@@ -98,6 +98,18 @@ def average_of(view: view_lib.GraphView, ref: TensorRef) -> Optional[str]:
     return found.pop() if found else None
 
 
+def is_averaged(view: view_lib.GraphView, name: str) -> bool:
+    """Whether a node gives a batch statistic that training averages in any form."""
+    ref, path = TensorRef(name, 0), _UPDATE_PATH | _OTHER_USES
+    is_variance = _is_variance(view, ref)
+    if is_variance:
+        # Means over parts of the batch are averaged first.
+        path |= {'Mean'}
+    if not is_variance and not _is_batch_mean(view, ref):
+        return False
+    return bool(_averages(view, ref, path, of_itself=True))
+
+
 def check_none_left(view: view_lib.GraphView, used: Iterable[str]) -> None:
     """Checks that no statistic is left that the training averages in some other form.
 
@@ -108,16 +120,7 @@ def check_none_left(view: view_lib.GraphView, used: Iterable[str]) -> None:
     Raises:
       GraphError: names the statistics.
     """
-    left = []
-    for name in used:
-        ref, path = TensorRef(name, 0), _UPDATE_PATH | _OTHER_USES
-        is_variance = _is_variance(view, ref)
-        if is_variance:
-            # Means over parts of the batch are averaged first.
-            path |= {'Mean'}
-        is_statistic = is_variance or _is_batch_mean(view, ref)
-        if is_statistic and _averages(view, ref, path, of_itself=True):
-            left.append(name)
+    left = [name for name in used if is_averaged(view, name)]
     if left:
         raise GraphError(
             f'Batch statistics {names.quoted(sorted(left))} are averaged in training, '

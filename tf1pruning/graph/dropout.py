@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import INPUT_OPS
+from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.names import TensorRef
 
 _MASK_PATH = frozenset(

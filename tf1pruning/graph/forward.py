@@ -22,6 +22,7 @@ from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.names import TensorRef
 
 INPUTS = 'tf1pruning_inputs'
@@ -72,7 +73,7 @@ def forward_graph(
         kept = _needed(merged.graph_def, targets)
     model = model_lib.Model(
         graph_def=kept,
-        inputs=tuple(n.name for n in kept.node if n.op in model_lib.INPUT_OPS),
+        inputs=tuple(n.name for n in kept.node if n.op in INPUT_OPS),
         outputs=tuple(outputs),
         variables=variables_lib.find_variables(
             kept.node, meta_graph, merged.first_parts

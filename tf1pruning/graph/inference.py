@@ -8,7 +8,8 @@ From the meta graph that a training run leaves, and the names of the output node
   by data flow: from the batch statistics forward to the assignment that updates a
   variable;
 - functions are put in the place of their calls;
-- conditionals that a training flag decides take their inference branch;
+- conditionals that a training flag decides take their inference branch, and those of
+  a flag with a constant default that branch;
 - dropout goes, and so do ops that only print or check;
 - everything the outputs do not need goes.
 
@@ -78,10 +79,10 @@ def inference_model(
     """
     _check_present(meta_graph.graph_def, outputs)
     inlined = functions.inline(meta_graph.graph_def)
-    graph_def = conditionals.without_conditionals(
+    decided = conditionals.without_conditionals(
         _cut(inlined, input_map), outputs, _is_training_only
     )
-    view = view_lib.GraphView(graph_def)
+    view = view_lib.GraphView(decided.graph_def)
     rewriter = Rewriter(view)
     visited = rewriter.run(outputs)
     refusals.refuse_calls(inlined.refused, visited)
@@ -89,7 +90,9 @@ def inference_model(
     if deterministic:
         refusals.refuse_random(view, visited)
         batch_norm.check_none_left(view, visited)
-    model = model_lib.build_model(rewriter.result(), tuple(outputs), meta_graph)
+    model = model_lib.build_model(
+        rewriter.result(), tuple(outputs), meta_graph, decided.flags
+    )
     conditionals.check_remaining(model.graph_def)
     return model
 
@@ -173,7 +176,7 @@ class Rewriter:
             self._added.append(node)
 
     def _check_unused(self, name: str) -> None:
-        if self._view.node(name).op not in model_lib.INPUT_OPS:
+        if self._view.node(name).op not in nodes.INPUT_OPS:
             raise GraphError(
                 f'The new input {name!r} has the name of another node of the graph. '
                 'Choose a different name for the placeholder.'
@@ -298,8 +301,12 @@ class Rewriter:
                     node.input[position] = new
 
 
-def _is_training_only(node: tf.NodeDef) -> bool:
-    return node.op in refusals.RANDOM_OPS or batch_norm.is_training(node)
+def _is_training_only(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    return (
+        node.op in refusals.RANDOM_OPS
+        or batch_norm.is_training(node)
+        or batch_norm.is_averaged(view, node.name)
+    )
 
 
 def placeholder(

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import INPUT_OPS
+from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.pipelines import PIPELINE_OPS
 from tf1pruning.names import TensorRef
 

@@ -17,8 +17,8 @@ from tf1pruning.errors import GraphError
 from tf1pruning.graph import functions, partitions
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
-
-INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
+from tf1pruning.graph.flags import Flag
+from tf1pruning.graph.nodes import INPUT_OPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Model:
       inputs: names of the placeholder nodes.
       outputs: names of the output nodes, in the user's order.
       variables: the variables, in graph order.
+      flags: flags of the graph it was made of that have one value in it.
 
     Raises:
       GraphError: if an output is missing or depends on no input.
@@ -39,6 +40,7 @@ class Model:
     inputs: Tuple[str, ...]
     outputs: Tuple[str, ...]
     variables: Tuple[variables_lib.Variable, ...] = dataclasses.field(repr=False)
+    flags: Tuple[Flag, ...] = ()
 
     def __post_init__(self) -> None:
         present = {node.name for node in self.graph_def.node}
@@ -71,7 +73,10 @@ class Model:
 
 
 def build_model(
-    graph_def: tf.GraphDef, outputs: Tuple[str, ...], meta_graph: tf.MetaGraphDef
+    graph_def: tf.GraphDef,
+    outputs: Tuple[str, ...],
+    meta_graph: tf.MetaGraphDef,
+    flags: Tuple[Flag, ...] = (),
 ) -> Model:
     """Keeps what `outputs` need and finds inputs and variables in it.
 
@@ -79,6 +84,7 @@ def build_model(
       graph_def: a graph that may hold more than is needed.
       outputs: output node names.
       meta_graph: source of the variable collections.
+      flags: for the model.
     """
     found = needed(graph_def, outputs)
     merged = partitions.merge(found, variables_lib.variable_defs(meta_graph))
@@ -91,6 +97,7 @@ def build_model(
         variables=variables_lib.find_variables(
             found.node, meta_graph, merged.first_parts
         ),
+        flags=flags,
     )
 
 

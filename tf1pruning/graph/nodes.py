@@ -7,6 +7,8 @@ from typing import Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
+
 
 def make_node(
     name: str, op: str, inputs: Sequence[str] = (), **types: tf.DType

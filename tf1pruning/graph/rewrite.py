@@ -93,7 +93,7 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
         else v
         for v in model.variables
     )
-    return model_lib.Model(graph_def, model.inputs, model.outputs, variables)
+    return dataclasses.replace(model, graph_def=graph_def, variables=variables)
 
 
 def _squeezed(view: view_lib.GraphView, node: tf.NodeDef) -> List[int]:

@@ -10,6 +10,7 @@ import numpy as np
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import Trace
 from tf1pruning.criteria import weights
+from tf1pruning.graph.flags import Flag
 from tf1pruning.report import cost, text
 
 _REASON_WIDTH = 60
@@ -51,6 +52,7 @@ class Analysis:
       macs: of the whole model, for one example; None if a size is not static.
       groups: in graph order.
       unsupported_ops: op types without a rule, all of them.
+      flags: what has one value in the model (see `graph.flags`).
     """
 
     inputs: Tuple[str, ...]
@@ -59,6 +61,7 @@ class Analysis:
     macs: Optional[int]
     groups: Tuple[GroupFigures, ...]
     unsupported_ops: Tuple[str, ...]
+    flags: Tuple[Flag, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -100,6 +103,7 @@ class Analysis:
         ]
         if self.unsupported_ops:
             lines.append(f'Ops without a rule: {", ".join(self.unsupported_ops)}.')
+        lines += [f'Decided: {flag}.' for flag in self.flags]
         return '\n'.join(lines)
 
 
@@ -136,6 +140,7 @@ def analyze(
         macs=_sum(macs, macs),
         groups=tuple(_figures(group, macs, arrays) for group in groups),
         unsupported_ops=trace.unsupported,
+        flags=trace.model.flags,
     )
 
 

@@ -238,6 +238,7 @@ def report(result: Result) -> Dict[str, Any]:
         'after': dataclasses.asdict(result.after),
         'max_difference': comparison.absolute if comparison else None,
         'max_difference_relative': comparison.relative if comparison else None,
+        'flags': [dataclasses.asdict(f) for f in result.stripped.model.flags],
         'limit_relative': verify.TOLERANCE,
         'limit_applies': not result.stripped.lossy,
         'groups': [dataclasses.asdict(width) for width in result.widths],
