@@ -122,7 +122,7 @@ def test_the_stripped_network_is_smaller_and_answers_alike(runs):
 def test_the_run_ends_with_its_table(runs):
     _, stdout, _ = runs.resumed
 
-    for text in ('threshold  failure rate', 'prunable MACs', '103,660', 'points'):
+    for text in ('threshold  failure rate', 'MACs in blocks', '103,660', 'points'):
         assert text in stdout
 
 

@@ -1,4 +1,4 @@
-"""Writes zeros into the redundant filters of a checkpoint, without training.
+r"""Writes zeros into the redundant filters of a checkpoint, without training.
 
   python tools/prune.py --checkpoint model.ckpt-1000 --output_nodes output \
       --output_dir pruned --criterion l1 --ratio 0.5 --groups all

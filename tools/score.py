@@ -1,4 +1,4 @@
-"""Scores the channels of a checkpoint by what they do on data.
+r"""Scores the channels of a checkpoint by what they do on data.
 
   python tools/score.py --checkpoint model.ckpt-1000 --output_nodes output \
       --groups all --criteria taylor_abs_rs,fisher --data images.npz \

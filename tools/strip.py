@@ -1,4 +1,4 @@
-"""Removes the redundant channels of a checkpoint and writes a small frozen graph.
+r"""Removes the redundant channels of a checkpoint and writes a small frozen graph.
 
   python tools/strip.py --checkpoint model.ckpt-1000 --output_nodes output \
       --output_dir stripped

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import unittest
 
 import numpy as np
 import pytest
@@ -227,3 +228,18 @@ def test_a_slot_of_ones_own_name_is_known_by_the_meta_graph(tmp_path):
         if re.match(pattern, name)
     ]
     assert matched == ['weight:0', 'weight/scale:0']
+
+
+@pytest.mark.parametrize('start', ['warm_start_settings', 'init_fn'])
+def test_a_folder_with_checkpoints_is_warned_of(checkpoint, tmp_path, start):
+    trained(tmp_path / 'old', checkpoint, steps=1)
+    with tf.Graph().as_default():
+        ones('weight')
+        with unittest.TestCase().assertLogs('absl', 'WARNING') as logged:
+            getattr(warm_start, start)(checkpoint, model_dir=str(tmp_path / 'old'))
+            getattr(warm_start, start)(checkpoint, model_dir=str(tmp_path / 'new'))
+
+    (record,) = logged.records
+    assert 'No warm start from' in record.getMessage()
+    assert 'training goes on from' in record.getMessage()
+    assert 'old/model.ckpt-1' in record.getMessage()

@@ -13,6 +13,11 @@ from tf1pruning.criteria import weights
 from tf1pruning.graph.flags import Flag
 from tf1pruning.report import cost, text
 
+_LEGEND = (
+    'Places: axes of variables that the channels live on. Sparsity: mean share of the '
+    'weights of a filter below the mean magnitude of their layer. MACs: of all layers '
+    'that make or read the channels; a layer between two groups counts for both.'
+)
 _REASON_WIDTH = 60
 
 
@@ -101,6 +106,7 @@ class Analysis:
             f'({share:.1f} %); {self.parameters:,} parameters, '
             f'{text.number(self.macs)} MACs.',
         ]
+        lines.append(_LEGEND)
         if self.unsupported_ops:
             lines.append(f'Ops without a rule: {", ".join(self.unsupported_ops)}.')
         lines += [f'Decided: {flag}.' for flag in self.flags]

@@ -68,6 +68,7 @@ def init_fn(
     variables: Optional[Iterable[tf.Variable]] = None,
     with_slots: bool = False,
     with_global_step: bool = False,
+    model_dir: str = '',
 ) -> WarmStart:
     """Restores the variables that exist now when a training begins.
 
@@ -79,11 +80,14 @@ def init_fn(
       with_slots: whether optimizer slots, moving averages and other state of the
         optimizer are restored, too. It is made before this is called.
       with_global_step: whether the training counts on from the checkpoint's step.
+      model_dir: where the training writes its checkpoints; a warning says if it goes on
+        from one of those instead.
 
     Raises:
       CheckpointError: if the checkpoint cannot be read, lacks a variable or has one of
         another shape; names all such variables, and the side that was stripped.
     """
+    _warn_of_older(model_dir, checkpoint)
     wanted = list(tf.global_variables() if variables is None else variables)
     parts = live.by_key(wanted)
     skipped = _skipped(parts, with_slots, with_global_step)
@@ -97,7 +101,10 @@ def init_fn(
 
 
 def warm_start_settings(
-    checkpoint: str, with_slots: bool = False, with_global_step: bool = False
+    checkpoint: str,
+    with_slots: bool = False,
+    with_global_step: bool = False,
+    model_dir: str = '',
 ) -> tf.estimator.WarmStartSettings:
     """Settings for `tf.estimator.Estimator(warm_start_from=...)`.
 
@@ -107,11 +114,13 @@ def warm_start_settings(
       checkpoint: prefix of the checkpoint to start from.
       with_slots: see `init_fn`.
       with_global_step: see `init_fn`.
+      model_dir: see `init_fn`.
 
     Raises:
       CheckpointError: if the checkpoint cannot be read, or TensorFlow would not find
         its variables by name.
     """
+    _warn_of_older(model_dir, checkpoint)
     source = Checkpoint(checkpoint)
     if source.is_object_based:
         raise CheckpointError(
@@ -160,6 +169,19 @@ def _skipped(
         found.update(dict.fromkeys(shadows, SLOT))
         found.update({k: OPTIMIZER for k in parts if _POWERS.search(k)})
     return found
+
+
+def _warn_of_older(model_dir: str, checkpoint: str) -> None:
+    """Says if a training will not start from a checkpoint, but go on from its own."""
+    newest = tf.train.latest_checkpoint(model_dir) if model_dir else None
+    if newest is not None:
+        logging.warning(
+            'No warm start from %s: %r has checkpoints, and training goes on from %s. '
+            'Train into a new folder to start from the former.',
+            checkpoint,
+            model_dir,
+            newest,
+        )
 
 
 def _log(checkpoint: str, count: int, skipped: Dict[str, str]) -> None:

@@ -100,7 +100,8 @@ def define_model_flags(name: str) -> None:
     flags.DEFINE_bool(
         'use_moving_averages',
         False,
-        'Use the moving averages of the variables instead of the variables.',
+        'Use the moving averages of the variables instead of the variables; what is '
+        'written has the averages in all variables, also in those not pruned.',
     )
 
 

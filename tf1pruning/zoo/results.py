@@ -146,7 +146,7 @@ def _models_table(models: Mapping[str, ModelFigures]) -> str:
     for label, field, form in (
         ('parameters', 'parameters', ',d'),
         ('MACs', 'macs', ',d'),
-        ('prunable MACs', 'prunable_macs', ',d'),
+        ('MACs in blocks', 'prunable_macs', ',d'),
         ('pb bytes', 'pb_bytes', ',d'),
         ('latency, ms', 'latency_ms', '.3f'),
     ):
