@@ -101,7 +101,7 @@ def define_model_flags(name: str) -> None:
         'use_moving_averages',
         False,
         'Use the moving averages of the variables instead of the variables; what is '
-        'written has the averages in all variables, also in those not pruned.',
+        'written has the averages in place of the variables, pruned or not.',
     )
 
 
