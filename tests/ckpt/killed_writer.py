@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from typing import List
+from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -29,13 +29,24 @@ def write_forever(prefix: str, first: int) -> None:
         writer.write_checkpoint(prefix, ArraysInMemory(arrays), b'meta')
 
 
+def version(prefix: str) -> Optional[Tuple[int, int]]:
+    """Tells one checkpoint from the next; None while there is none."""
+    try:
+        found = os.stat(prefix + '.index')
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def killed(prefix: str, number: int) -> List[float]:
+    before = version(prefix)
     child = os.fork()
     if not child:
         write_forever(prefix, 1000 * number)
-    while not os.path.exists(prefix + '.index'):
-        time.sleep(0.01)
-    time.sleep(0.05 + 0.007 * number)
+    # However slow the machine is, the child writes before it is killed.
+    while version(prefix) in (before, None):
+        time.sleep(0.001)
+    time.sleep(0.007 * number)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return sorted({float(v) for array in Checkpoint(prefix).values() for v in array})

@@ -114,12 +114,6 @@ class Recording(Arrays):
         self.read.append(name)
         return self._arrays[name]
 
-    def __iter__(self):
-        return iter(self._arrays)
-
-    def __len__(self):
-        return len(self._arrays)
-
 
 def test_one_variable_is_read_at_a_time():
     arrays = Recording({'a': np.ones(3), 'b': np.ones(2)})

@@ -135,12 +135,6 @@ class Failing(Arrays):
             raise self._error
         return np.ones([2], np.float32)
 
-    def __iter__(self):
-        return iter(self.shapes)
-
-    def __len__(self):
-        return len(self.shapes)
-
 
 @pytest.mark.parametrize('limit', [1, 1 << 20])
 def test_a_failure_midway_leaves_nothing_behind(tmp_path, monkeypatch, limit):

@@ -166,3 +166,17 @@ def test_a_view_holds_its_nodes():
     assert 'left' in view
     assert 'left:0' not in view
     assert names_of(view)[0] == 'input'
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_plain_reads_of_a_variable_are_followed_both_ways(use_resource):
+    with tf.Graph().as_default() as graph:
+        w = tf.get_variable('w', [2], use_resource=use_resource)
+        tf.identity(tf.identity(w, 'first'), 'second')
+        tf.square(w, 'square')
+    view = view_of(graph)
+
+    assert view.behind_reads(view.node('second')).name == 'w'
+    assert view.behind_reads(view.node('square')).name == 'square'
+    assert {'w', 'first', 'second'} < set(view.with_reads('w'))
+    assert 'square' not in view.with_reads('w')

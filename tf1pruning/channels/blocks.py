@@ -19,6 +19,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels.uses import Kernel
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import VARIABLE_OPS
 
 INVERTED_RESIDUAL = 'inverted_residual'
 SQUEEZE_EXCITE = 'squeeze_excite'
@@ -168,9 +169,8 @@ def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
 
 def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
     """Whether a node is a constant or a variable behind reads."""
-    while node.op in ('Identity', 'ReadVariableOp'):
-        node = view.inputs(node)[0]
-    return node.op in ('Const', 'VariableV2', 'Variable', 'VarHandleOp')
+    source = view.behind_reads(node)
+    return source.op == 'Const' or source.op in VARIABLE_OPS
 
 
 def _is_linear(view: view_lib.GraphView, name: str) -> bool:

@@ -11,10 +11,24 @@ Shape = Tuple[int, ...]
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """Variable name -> array; `shapes` and `dtypes` without reading the arrays."""
+    """Variable name -> array; all but the arrays is known without reading one.
+
+    Attributes:
+      shapes: variable name -> shape; it says which variables there are.
+      dtypes: variable name -> element type.
+    """
 
     shapes: Dict[str, Shape]
     dtypes: Dict[str, tf.DType]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
 
     @property
     def nbytes(self) -> int:
@@ -41,12 +55,6 @@ class ArraysInMemory(Arrays):
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
 
 class Replaced(Arrays):
     """Variables, some of which have another array of the same shape and type.
@@ -64,12 +72,6 @@ class Replaced(Arrays):
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._replaced[name] if name in self._replaced else self._base[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._base)
-
-    def __len__(self) -> int:
-        return len(self._base)
 
 
 def check_readable(variables: Arrays) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+from typing import Dict
 
 import numpy as np
 
@@ -36,12 +36,6 @@ class Averaged(Arrays):
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._variables[self._averages.get(name, name)]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
-
-    def __len__(self) -> int:
-        return len(self._variables)
 
 
 def _averages(variables: Arrays) -> Dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -41,8 +41,9 @@ class Checkpoint(Arrays):
         dtypes = self._reader.get_variable_to_dtype_map()
         self.is_object_based = objects.GRAPH_KEY in shapes
         self._keys = self._names() if self.is_object_based else {k: k for k in shapes}
-        self.shapes = {name: tuple(shapes[key]) for name, key in self._keys.items()}
-        self.dtypes = {name: dtypes[key] for name, key in self._keys.items()}
+        keys = sorted(self._keys.items())
+        self.shapes = {name: tuple(shapes[key]) for name, key in keys}
+        self.dtypes = {name: dtypes[key] for name, key in keys}
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
@@ -57,15 +58,6 @@ class Checkpoint(Arrays):
                 f'Variable {name!r} cannot be read from {self.prefix!r}: its data file '
                 f'is truncated or damaged ({_first_line(error)}).'
             ) from error
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.shapes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self.shapes))
-
-    def __len__(self) -> int:
-        return len(self.shapes)
 
     def _names(self) -> Dict[str, str]:
         """Variable name -> key on disk."""

@@ -41,7 +41,6 @@ _UPDATE_PATH = frozenset(
         'Merge',
     )
 )
-_READS = ('Identity', 'ReadVariableOp')
 # What batch renormalization and the like do with statistics that they average.
 _OTHER_USES = frozenset(
     ('Maximum', 'Minimum', 'RealDiv', 'Relu', 'Rsqrt', 'Sqrt', 'Square')
@@ -171,7 +170,7 @@ def _reads(
         node = view.node(stack.pop())
         if node.name == variable:
             return True
-        if node.name not in seen and (node.op in path or node.op in _READS):
+        if node.name not in seen and (node.op in path or node.op in view_lib.READ_OPS):
             seen.add(node.name)
             stack += [ref.node for ref in view_lib.data_inputs(node)]
     return False
@@ -185,7 +184,7 @@ def _debiased(view: view_lib.GraphView, variable: str) -> str:
     stack = view.consumers(variable)
     while stack:
         edge, *stack = stack
-        if edge.node.op in _READS or edge.node.op in ASSIGN_OPS:
+        if edge.node.op in (*view_lib.READ_OPS, *ASSIGN_OPS):
             stack += view.consumers(edge.node.name)
         elif edge.node.op == 'RealDiv' and edge.position == 0:
             quotient = TensorRef(edge.node.name, 0)

@@ -98,7 +98,7 @@ def _is_read(
 ) -> bool:
     """Whether a node does no more than read a variable."""
     return (
-        node.op in ('Identity', 'ReadVariableOp')
+        node.op in view_lib.READ_OPS
         and node.name not in model.outputs
         and _source_in(node, values)
     )

@@ -71,7 +71,7 @@ def _parts(
 ) -> Optional[List[str]]:
     """Names of the parts that a node joins to a whole variable, else None."""
     refs = view_lib.data_inputs(node)[:-1]
-    found = [_variable_behind(view, ref.node) for ref in refs]
+    found = [view.behind_reads(view.node(ref.node)).name for ref in refs]
     infos = [defs[name].save_slice_info_def for name in found if name in defs]
     if len(infos) != len(found) or len({info.full_name for info in infos}) != 1:
         return None
@@ -101,22 +101,10 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
-def _variable_behind(view: view_lib.GraphView, name: str) -> str:
-    node = view.node(name)
-    while node.op in ('Identity', 'ReadVariableOp'):
-        node = view.inputs(node)[0]
-    return node.name
-
-
 def _readers(view: view_lib.GraphView, name: str) -> List[str]:
     """What reads a variable, through plain reads."""
-    found: List[str] = []
-    for edge in view.consumers(name):
-        if edge.node.op in ('Identity', 'ReadVariableOp'):
-            found += _readers(view, edge.node.name)
-        else:
-            found.append(edge.node.name)
-    return found
+    edges = [edge for each in view.with_reads(name) for edge in view.consumers(each)]
+    return [e.node.name for e in edges if e.node.op not in view_lib.READ_OPS]
 
 
 def _variable(

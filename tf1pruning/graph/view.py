@@ -20,6 +20,8 @@ from tf1pruning.names import TensorRef
 Shape = Tuple[Optional[int], ...]
 
 OUTPUT_SHAPES = '_output_shapes'
+# Ops that hand on a value or what a variable holds, and do nothing else.
+READ_OPS = ('Identity', 'ReadVariableOp')
 
 
 class Edge(NamedTuple):
@@ -97,6 +99,20 @@ class GraphView:
     def inputs(self, node: tf.NodeDef) -> List[tf.NodeDef]:
         """The nodes whose outputs `node` reads, in order."""
         return [self.node(ref.node) for ref in data_inputs(node)]
+
+    def behind_reads(self, node: tf.NodeDef) -> tf.NodeDef:
+        """The node whose value plain reads hand on to `node`: a variable, say."""
+        while node.op in READ_OPS:
+            node = self.inputs(node)[0]
+        return node
+
+    def with_reads(self, name: str) -> List[str]:
+        """The node `name` and the plain reads of its value, those of reads too."""
+        found = [name]
+        for edge in self.consumers(name):
+            if edge.node.op in READ_OPS:
+                found += self.with_reads(edge.node.name)
+        return found
 
     def consumers(self, name: str) -> List[Edge]:
         """All data edges that leave the node `name`, in graph order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Dict, NamedTuple, Optional
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.uses import Trace
@@ -17,7 +18,6 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
 
 _MEAN_INPUT = 3
-_READS = ('Identity', 'ReadVariableOp')
 
 
 class FoldTarget(NamedTuple):
@@ -33,6 +33,16 @@ class FoldTarget(NamedTuple):
     sign: int
     rounds: bool = False
 
+    def added(self, array: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """The vector with a share taken up, in its own type; summed in 64 bits.
+
+        Args:
+          array: `[out]` the vector as it is.
+          share: `[out]` what removed channels contribute.
+        """
+        total = array.astype(np.float64) + self.sign * share
+        return total.astype(array.dtype)
+
 
 def find_fold_targets(trace: Trace) -> Dict[str, FoldTarget]:
     """Layer node -> the vector behind it, where there is one of its own."""
@@ -47,11 +57,10 @@ def find_fold_targets(trace: Trace) -> Dict[str, FoldTarget]:
 
 def _readers(view: view_lib.GraphView, name: str, trace: Trace) -> int:
     """How many ops, and outputs of the model, have a vector's value as an input."""
-    count = int(name in trace.model.outputs)
-    for edge in view.consumers(name):
-        passed_on = edge.node.op in _READS
-        count += _readers(view, edge.node.name, trace) if passed_on else 1
-    return count
+    same = view.with_reads(name)
+    edges = [edge for each in same for edge in view.consumers(each)]
+    readers = [edge for edge in edges if edge.node.op not in view_lib.READ_OPS]
+    return len(readers) + sum(each in trace.model.outputs for each in same)
 
 
 def _target(view: view_lib.GraphView, name: str, trace: Trace) -> Optional[FoldTarget]:
@@ -69,9 +78,7 @@ def _target(view: view_lib.GraphView, name: str, trace: Trace) -> Optional[FoldT
 def _vector(
     view: view_lib.GraphView, node: tf.NodeDef, position: int, sign: int, trace: Trace
 ) -> Optional[FoldTarget]:
-    source = view.inputs(node)[position]
-    while source.op in _READS:
-        source = view.inputs(source)[0]
+    source = view.behind_reads(view.inputs(node)[position])
     if source.name not in trace.weights:
         return None
     dtype = tf.as_dtype(view_lib.attribute(source, 'dtype').type)

@@ -82,8 +82,7 @@ def replace(
         coverage = _coverage(view, kernel, arrays)
         share = _share(kernel, arrays[kernel.source], removed, mean, coverage)
         old = replaced.get(target.source, arrays[target.source])
-        total = old.astype(np.float64) + target.sign * share
-        replaced[target.source] = total.astype(old.dtype)
+        replaced[target.source] = target.added(old, share)
     return Replacement(replaced, tuple(without))
 
 

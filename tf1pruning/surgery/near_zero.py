@@ -7,7 +7,7 @@ from typing import Dict, Mapping
 import numpy as np
 
 from tf1pruning.channels.uses import STATISTIC, Trace
-from tf1pruning.graph import nodes
+from tf1pruning.surgery import weights
 
 
 def flushed(
@@ -31,9 +31,7 @@ def flushed(
     for source in trace.weights:
         if source in statistics:
             continue
-        array = arrays.get(source)
-        if array is None:
-            array = nodes.constant_value(view.node(source))
+        array = weights.array_of(view, source, arrays)
         magnitudes = np.abs(array)
         small = magnitudes <= tolerance * magnitudes.max(initial=0)
         result[source] = np.where(small, np.zeros_like(array), array)

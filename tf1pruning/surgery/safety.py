@@ -15,10 +15,10 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import constants, layout
 from tf1pruning.channels.uses import Kernel, Trace
-from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.surgery import fold
+from tf1pruning.surgery import weights as weights_lib
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,10 +112,7 @@ def _weights(
     view: view_lib.GraphView, kernel: Kernel, arrays: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """A kernel with its input and output axis first."""
-    if kernel.source in arrays:
-        array = arrays[kernel.source]
-    else:
-        array = nodes.constant_value(view.node(kernel.source))
+    array = weights_lib.array_of(view, kernel.source, arrays)
     return np.moveaxis(array, (kernel.in_axis, kernel.out_axis), (0, 1))
 
 

@@ -8,7 +8,7 @@ would make the weights NaN. All other variables pass unchanged.
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Iterator, List, Mapping, Tuple
+from typing import Collection, Dict, List, Mapping, Tuple
 
 import numpy as np
 
@@ -53,12 +53,6 @@ class SoftPruned(Arrays):
         for cut in self._cuts.get(name, ()):
             array = with_zeros(array, cut.axis, cut.indices)
         return array
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._checkpoint)
-
-    def __len__(self) -> int:
-        return len(self._checkpoint)
 
 
 def with_zeros(array: np.ndarray, axis: int, indices: Tuple[int, ...]) -> np.ndarray:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import IndexUse, Trace
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph import nodes, rewrite
+from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import choice as choice_lib
-from tf1pruning.surgery import fold
+from tf1pruning.surgery import fold, weights
 from tf1pruning.surgery.choice import Choice, Options, Verdict
 from tf1pruning.surgery.safety import Safety
 
@@ -136,7 +137,7 @@ class _Smaller(Arrays):
         gone: np.ndarray,
         folded: Mapping[str, np.ndarray],
     ):
-        self._trace = trace
+        self._view = trace.model.view()
         self._arrays = arrays
         self._folded = folded
         self._drops = {
@@ -153,22 +154,13 @@ class _Smaller(Arrays):
                 self.shapes[source] = tuple(old - drop.size for old, drop in sizes)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        array = _array(self._trace, name, self._folded, self._arrays)
+        array = _array(self._view, name, self._folded, self._arrays)
         for axis, drop in enumerate(self._drops.get(name, ())):
             if drop.size:
                 # Many times faster than np.delete along a last axis.
                 kept = np.delete(np.arange(array.shape[axis]), drop)
                 array = array.take(kept, axis)
         return array
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._arrays
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
 
 
 def _new_sizes(trace: Trace, gone: np.ndarray) -> List[rewrite.NewSize]:
@@ -202,16 +194,15 @@ def _mask(trace: Trace, removed: Set[int]) -> np.ndarray:
 
 
 def _array(
-    trace: Trace,
+    view: view_lib.GraphView,
     source: str,
     folded: Mapping[str, np.ndarray],
     arrays: Arrays,
 ) -> np.ndarray:
     """The newest array of a variable or of a constant that acts as a weight."""
-    for known in (folded, arrays):
-        if source in known:
-            return known[source]
-    return nodes.constant_value(trace.model.view().node(source))
+    if source in folded:
+        return folded[source]
+    return weights.array_of(view, source, arrays)
 
 
 def _shares(
@@ -228,9 +219,9 @@ def _folded(
     shares: Sequence[Tuple[fold.FoldTarget, np.ndarray]],
 ) -> Dict[str, np.ndarray]:
     """Biases and moving means with the constant shares of the removed channels."""
+    view = trace.model.view()
     folded: Dict[str, np.ndarray] = {}
     for target, share in shares:
-        old = _array(trace, target.source, folded, arrays)
-        total = old.astype(np.float64) + target.sign * share
-        folded[target.source] = total.astype(old.dtype)
+        old = _array(view, target.source, folded, arrays)
+        folded[target.source] = target.added(old, share)
     return folded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Iterator, List, Mapping, Set, Tuple
+from typing import Collection, Dict, List, Mapping, Set, Tuple
 
 import numpy as np
 
@@ -45,13 +45,12 @@ class StrippedState(Arrays):
             if owner in removed
         }
         gone = set(dropped) | {s for s, owner in owners.items() if owner in dropped}
-        self._keys = [key for key in checkpoint if key not in gone]
+        keys = [key for key in checkpoint if key not in gone]
         new = ArraysInMemory(self._weights)
         self.shapes = {
-            key: new.shapes[key] if key in new else self._shape(key)
-            for key in self._keys
+            key: new.shapes[key] if key in new else self._shape(key) for key in keys
         }
-        self.dtypes = {key: checkpoint.dtypes[key] for key in self._keys}
+        self.dtypes = {key: checkpoint.dtypes[key] for key in keys}
 
     def _shape(self, key: str) -> Tuple[int, ...]:
         shape = list(self._checkpoint.shapes[key])
@@ -66,9 +65,3 @@ class StrippedState(Arrays):
         for axis, drop in self._drops.get(name, ()):
             array = np.delete(array, drop, axis)
         return array
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List
+from typing import Dict, List, Mapping
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tf1pruning import names
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.errors import CheckpointError
 from tf1pruning.graph import nodes
+from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.variables import Variable
 
@@ -82,21 +83,27 @@ class ModelArrays(Arrays):
         variable = self._variables[name]
         return nodes.calculable(_part(self._checkpoint[variable.key], variable))
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.shapes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.shapes)
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
 
 def _part(array: np.ndarray, variable: Variable) -> np.ndarray:
     if variable.offset is None:
         return array
     bounds = zip(variable.offset, variable.shape)
     return array[tuple(slice(start, start + size) for start, size in bounds)]
+
+
+def array_of(
+    view: view_lib.GraphView, source: str, arrays: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The array of a weight: of a variable, else the value of its Const node.
+
+    Args:
+      view: of the model.
+      source: node of the weight.
+      arrays: variable node -> array; may name Const nodes that have another value now.
+    """
+    if source in arrays:
+        return arrays[source]
+    return nodes.constant_value(view.node(source))
 
 
 class CheckpointArrays(Arrays):
@@ -130,12 +137,3 @@ class CheckpointArrays(Arrays):
             where = tuple(slice(start, start + size) for start, size in bounds)
             whole[where] = self._arrays[v.node]
         return whole
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._parts
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.shapes)
-
-    def __len__(self) -> int:
-        return len(self.shapes)
