@@ -1,0 +1,48 @@
+"""What a data set is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable, Tuple
+
+import tensorflow.compat.v1 as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images for training, or for tests.
+
+    Attributes:
+      read: adds a pipeline to the default graph that gives each image once, in the
+        order of the files: (uint8 `[height, width, channels]`, int32 label).
+      count: how many there are.
+    """
+
+    read: Callable[[], tf.data.Dataset]
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Images of classes.
+
+    Attributes:
+      name: in the registry.
+      train: for training.
+      test: for tests.
+      classes: number of classes.
+      image: height, width and channels that a network gets.
+      scaling: how pixels become numbers, a key of `pipelines.SCALINGS`.
+      augmentation: what suits a training, a key of `pipelines.AUGMENTATIONS`.
+      sizes_vary: whether the images have other sizes than `image`; they are resized
+        and cropped then.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: int
+    image: Tuple[int, int, int]
+    scaling: str = 'centred'
+    augmentation: str = 'none'
+    sizes_vary: bool = False
