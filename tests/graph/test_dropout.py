@@ -83,6 +83,11 @@ def end_of(build):
     return view, view.node(made.name)
 
 
+def mask(shape=(4,)):
+    """1 with the probability 0.5."""
+    return tf.cast(tf.random_uniform(shape) >= 0.5, tf.float32)
+
+
 @pytest.mark.parametrize('form', FORMS)
 def test_what_enters_a_dropout_is_found(form):
     view, node = end_of(lambda x: form(x, 0.3))
@@ -99,6 +104,16 @@ def test_what_enters_a_dropout_is_found(form):
         lambda x: x + tf.cast(tf.random_uniform([4]) > 0.5, tf.float32),
         lambda x: x * tf.floor(x),
         lambda x: x * tf.cast(x > 0.5, tf.float32),
+        lambda x: x * mask(),
+        lambda x: x * 3.0 * mask(),
+        lambda x: x * tf.get_variable('gate', []) * mask(),
+        lambda x: x / 0.7 * mask(),
+        lambda x: x * tf.floor(tf.sigmoid(x) + tf.random_uniform([4])),
+        lambda x: x / tf.tanh(x) * tf.floor(tf.sigmoid(x) + tf.random_uniform([4])),
+        lambda x: tf.reduce_sum(x, 0, keepdims=True) * 2.0 * mask([3, 4]),
+        lambda x: (
+            x * 2.0 * tf.cast(tf.random_uniform([4]) >= tf.random_uniform([4]), x.dtype)
+        ),
     ],
 )
 def test_another_product_is_no_dropout(build):
@@ -126,9 +141,34 @@ def test_an_input_of_unknown_shape_is_no_scale():
     assert dropout.input_without_dropout(view, node) == ('mul', 0)
 
 
-def test_a_mask_without_a_scale_is_a_dropout_too():
-    view, node = end_of(
-        lambda x: tf.cast(tf.random_uniform([4]) >= 0.5, tf.float32) * x
-    )
+def test_a_mask_that_is_always_one_leaves_the_scale_before_it():
+    view, node = end_of(lambda x: (x / 10.0) * tf.floor(tf.random_uniform([4]) + 1.0))
+
+    assert dropout.input_without_dropout(view, node) == ('truediv', 0)
+
+
+@pytest.mark.parametrize(
+    'build',
+    [
+        lambda x: mask() * (2.0 * x),
+        lambda x: x / 0.5 * tf.cast(tf.random_uniform([4]) < 0.5, tf.float32),
+        lambda x: x / 0.8 * tf.cast(tf.random_uniform([4]) < 0.8, tf.float32),
+        lambda x: (
+            x
+            * tf.reciprocal(tf.constant(0.8))
+            * tf.floor(0.8 + tf.random_uniform([tf.shape(x)[0], 1]))
+        ),
+    ],
+)
+def test_a_dropout_by_hand_is_one(build):
+    view, node = end_of(build)
 
     assert dropout.input_without_dropout(view, node) == ('features', 0)
+
+
+def test_a_dropout_of_half_floats_is_one():
+    view, node = end_of(
+        lambda x: tf.nn.dropout(tf.cast(x, tf.float16, name='half'), rate=0.3)
+    )
+
+    assert dropout.input_without_dropout(view, node) == ('half', 0)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference
 from tf1pruning.graph.freeze import freeze
 from tf1pruning.graph.view import shape_from_proto
@@ -202,3 +203,35 @@ def test_what_only_watches_or_waits_goes():
     assert not any(i.startswith('^') for n in model.graph_def.node for i in n.input)
     assert [v.key for v in model.variables if v.key == 'global_step'] == []
     check(graph, model)
+
+
+def with_python(x):
+    x = tf.layers.conv2d(x, 4, 3, name='early')
+    x = tf.py_func(lambda a: a, [x], tf.float32, name='python')
+    return net(tf.reshape(x, [-1, 6, 6, 4], name='behind'))
+
+
+def test_python_in_the_middle_of_a_network_is_no_input_pipeline():
+    graph = graph_of(lambda: with_python(tf.placeholder(tf.float32, [None, *SHAPE])))
+
+    with pytest.raises(GraphError, match=r"PyFunc 'python' lies behind 'early/"):
+        networks.model_of(graph)
+
+
+def test_python_behind_constant_kernels_is_no_input_pipeline():
+    def build():
+        x = tf.matmul(tf.placeholder(tf.float32, [None, 4]), tf.ones([4, 4]))
+        x = tf.py_func(lambda a: a, [x], tf.float32, name='python')
+        return net(tf.reshape(x, [-1, *SHAPE]))
+
+    with pytest.raises(GraphError, match=r"PyFunc 'python' lies behind 'MatMul'"):
+        networks.model_of(graph_of(build))
+
+
+def test_the_network_behind_python_can_be_meant():
+    graph = graph_of(lambda: with_python(tf.placeholder(tf.float32, [None, *SHAPE])))
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+
+    model = inference.inference_model(meta_graph, ['output'], {'python:0': 'images'})
+
+    assert model.inputs == ('images',)

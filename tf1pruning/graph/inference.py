@@ -230,6 +230,7 @@ class Rewriter:
         if ref in self._redirected or not self._is_original(ref.node):
             return
         if pipelines.ends_pipeline(self._view, ref.node):
+            refusals.refuse_layers_before(self._view, ref)
             name = names.claim(DEFAULT_INPUT, self._names)
             self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
 

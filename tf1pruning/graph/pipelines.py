@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import List, Set
+from typing import Iterator, List, Optional, Set
+
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import VARIABLE_OPS
 
 PIPELINE_OPS = frozenset(
     (
@@ -31,6 +34,17 @@ PIPELINE_OPS = frozenset(
 )
 # Attributes that list the types of all outputs of such an op.
 TYPE_LISTS = ('output_types', 'component_types', 'Tout', 'dtypes')
+_LAYER_OPS = frozenset(
+    (
+        'BatchMatMul',
+        'BatchMatMulV2',
+        'Conv2D',
+        'Conv2DBackpropInput',
+        'Conv3D',
+        'DepthwiseConv2dNative',
+        'MatMul',
+    )
+)
 _DECODING_OPS = frozenset(
     (
         'DecodeAndCropJpeg',
@@ -53,15 +67,34 @@ def ends_pipeline(view: view_lib.GraphView, name: str) -> bool:
     return op in PIPELINE_OPS or (op in _DECODING_OPS and _has_pipeline(view, name))
 
 
+def layer_before(view: view_lib.GraphView, name: str) -> Optional[str]:
+    """A layer, or a variable of numbers, that a node depends on; None if none.
+
+    What depends on one is in the middle of a network and no input pipeline.
+    """
+    for node in _ancestors(view, name):
+        if node.op in _LAYER_OPS or _is_weight(node):
+            return node.name
+    return None
+
+
+def _is_weight(node: tf.NodeDef) -> bool:
+    dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type or tf.int32)
+    return node.op in VARIABLE_OPS and dtype.is_floating
+
+
 def _has_pipeline(view: view_lib.GraphView, name: str) -> bool:
-    """Whether a node depends on a pipeline; loops do no harm."""
+    """Whether a node depends on a pipeline."""
+    return any(node.op in PIPELINE_OPS for node in _ancestors(view, name))
+
+
+def _ancestors(view: view_lib.GraphView, name: str) -> Iterator[tf.NodeDef]:
+    """A node and all that it depends on; loops do no harm."""
     stack: List[str] = [name]
     seen: Set[str] = set()
     while stack:
         node = view.node(stack.pop())
-        if node.op in PIPELINE_OPS:
-            return True
         if node.name not in seen:
             seen.add(node.name)
+            yield node
             stack += [ref.node for ref in view_lib.data_inputs(node)]
-    return False
