@@ -114,6 +114,7 @@ def strange_graph():
         (('--model={prefix}', '--tags=foo'), "no tags 'foo'"),
         (('--model={prefix}', '--scope_names=SE'), "No group lies in the scopes 'SE'"),
         (('--model={prefix}', '--json={prefix}.index'), 'replace its own source'),
+        (('--model={trained}', '--meta_graph=x'), 'which has a graph of its own'),
         ((), '--model is missing'),
         (('--model={prefix}', '--output_nodes=outptu'), "Nearest names: 'output'"),
         (('--model={prefix}', '--scope_names=a', '--tag=x'), 'Unknown command line'),

@@ -64,6 +64,11 @@ def _read(
     path: str, options: Options
 ) -> Tuple[tf.MetaGraphDef, Tuple[str, ...], Arrays]:
     """Graph, output nodes and variables."""
+    if options.meta_path is not None and not _is_checkpoint(path):
+        raise OptionError(
+            f'A meta graph is given for {path!r}, which has a graph of its own. Give '
+            'the prefix of a checkpoint, or leave the meta graph out.'
+        )
     if os.path.isdir(path):
         _check_saved_model(path)
         graph = saved_model.read_saved_model(path, options.tags)
@@ -80,6 +85,11 @@ def _read(
         graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
     _check_checkpoint_options(graph, options)
     return graph, options.outputs or outputs_lib.only_output(graph), variables
+
+
+def _is_checkpoint(path: str) -> bool:
+    """Whether a path is meant as the prefix of a checkpoint."""
+    return not os.path.isdir(path) and not path.endswith('.pb')
 
 
 def _check_saved_model(folder: str) -> None:
@@ -136,7 +146,7 @@ def training_graph(path: str, options: Options) -> tf.MetaGraphDef:
       OptionError: if it is no checkpoint, or the averages are meant.
       GraphError: if the meta graph is missing or damaged.
     """
-    if os.path.isdir(path) or path.endswith('.pb'):
+    if not _is_checkpoint(path):
         raise OptionError(
             f'{path!r} is no checkpoint of a training, so there is no optimizer state '
             'to keep. Give the prefix of a checkpoint.'
