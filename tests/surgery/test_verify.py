@@ -110,3 +110,60 @@ def test_a_seed_gives_the_same_inputs_again():
 
     np.testing.assert_array_equal(first, same)
     assert (first != other).all()
+
+
+def graph_of(build):
+    with tf.Graph().as_default() as graph:
+        tf.identity(build(), name='output')
+    return graph.as_graph_def()
+
+
+def test_a_difference_under_a_true_flag_is_found():
+    def switched(factor):
+        flag = tf.placeholder(tf.bool, [], 'flag')
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        return x + tf.cast(flag, tf.float32) * factor * x
+
+    found = verify.compare(
+        graph_of(lambda: switched(1.0)), graph_of(lambda: switched(2.0)), ('output',)
+    )
+
+    # x + 2 x instead of x + x.
+    assert found.relative == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize('rows', [1, 5, 50])
+def test_indices_lie_within_their_table(rows):
+    def embedded():
+        ids = tf.placeholder(tf.int32, [None, 20], 'input')
+        return tf.nn.embedding_lookup(tf.ones([rows, 2]), tf.reshape(ids, [-1]))
+
+    inputs = verify.random_inputs(graph_of(embedded), seed=0)
+
+    assert set(np.unique(inputs['input'])) <= set(range(rows))
+
+
+def test_strings_are_compared_as_they_are():
+    def named(*labels):
+        x = tf.placeholder(tf.float32, [None, 2], 'input')
+        return tf.gather(tf.constant(labels), tf.argmax(x, 1))
+
+    graph = graph_of(lambda: named('cat', 'dog'))
+
+    same = verify.compare(graph, graph, ('output',))
+    other = verify.compare(graph, graph_of(lambda: named('cow', 'pig')), ('output',))
+
+    assert same == Comparison(0.0, 0.0)
+    assert other == Comparison(1.0, 1.0)
+
+
+def test_the_imaginary_part_counts():
+    def rotated(angle):
+        x = tf.placeholder(tf.float32, [None, 2], 'input')
+        return tf.complex(x, angle * x)
+
+    graph = graph_of(lambda: rotated(1.0))
+
+    assert verify.compare(graph, graph, ('output',)) == Comparison(0.0, 0.0)
+    found = verify.compare(graph, graph_of(lambda: rotated(2.0)), ('output',))
+    assert found.relative == pytest.approx(np.sqrt(0.5))

@@ -10,12 +10,14 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import VerificationError
-from tf1pruning.graph import channels_last, importing, precision
+from tf1pruning.graph import channels_last, importing, indices, precision
 from tf1pruning.graph import view as view_lib
 
 TOLERANCE = 1e-5
 _BATCH = 2
 _UNKNOWN_SIZE = 64
+# Integers that are made up lie below.
+_LARGEST = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +55,27 @@ def compare(
     """Compares the outputs of two frozen graphs with the same inputs.
 
     Inputs are drawn from a standard normal distribution. A batch of unknown size
-    becomes 2, any other unknown size 64.
+    becomes 2, any other unknown size 64. Boolean inputs are once false and once true.
 
     Raises:
       VerificationError: if a graph does not run, gives NaN or another shape.
     """
-    answers = answers_of(reference, outputs, seed)
-    return measure(answers, run(other, outputs, answers.feeds))
+    found = []
+    for flags in (False, True) if _has_flags(reference) else (False,):
+        feeds = random_inputs(reference, seed, flags)
+        answers = answers_to(reference, outputs, feeds)
+        found.append(measure(answers, run(other, outputs, answers.feeds)))
+    return Comparison(
+        max(each.absolute for each in found), max(each.relative for each in found)
+    )
+
+
+def _has_flags(graph_def: tf.GraphDef) -> bool:
+    return any(
+        node.op == 'Placeholder'
+        and view_lib.attribute(node, 'dtype').type == tf.bool.as_datatype_enum
+        for node in graph_def.node
+    )
 
 
 def answers_of(
@@ -83,7 +99,7 @@ def answers_to(
     """
     values = run(reference, outputs, feeds)
     for name, value in zip(outputs, values):
-        if not np.all(np.isfinite(value)):
+        if _is_number(value) and not np.all(np.isfinite(value)):
             raise VerificationError(
                 f'Output {name!r} is not finite on random input, before anything is '
                 'stripped. Name an output before the op that overflows.'
@@ -103,13 +119,28 @@ def measure(answers: Answers, found: Sequence[np.ndarray]) -> Comparison:
             raise VerificationError(
                 f'Output {name!r} had shape {a.shape} and now has {b.shape}.'
             )
-        difference = float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0))
-        scale = float(np.max(np.abs(a), initial=0.0))
+        difference, scale = _difference(a, b)
         absolute = max(absolute, difference)
         relative = max(relative, difference / scale if scale else difference)
         if np.isnan(difference):
             absolute = relative = float('inf')
     return Comparison(absolute, relative)
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> Tuple[float, float]:
+    """Largest difference of two arrays, and the scale of the first.
+
+    Strings and the like differ by 1 or not at all.
+    """
+    if not _is_number(a):
+        return float(np.any(a != b)), 1.0
+    wide = np.complex128 if np.iscomplexobj(a) else np.float64
+    difference = float(np.max(np.abs(a.astype(wide) - b), initial=0.0))
+    return difference, float(np.max(np.abs(a), initial=0.0))
+
+
+def _is_number(value: np.ndarray) -> bool:
+    return bool(np.issubdtype(value.dtype, np.number) or value.dtype == np.bool_)
 
 
 def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
@@ -122,10 +153,18 @@ def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
         )
 
 
-def random_inputs(graph_def: tf.GraphDef, seed: int) -> Dict[str, np.ndarray]:
+def random_inputs(
+    graph_def: tf.GraphDef, seed: int, flags: bool = False
+) -> Dict[str, np.ndarray]:
     """One random array per placeholder.
 
-    Inputs with a default keep it, unless the graph has no others.
+    Inputs with a default keep it, unless the graph has no others. Integers lie below
+    128, and within the tables from which they choose.
+
+    Args:
+      graph_def: a frozen graph.
+      seed: of the random numbers.
+      flags: value of all boolean inputs.
 
     Raises:
       VerificationError: if an input's rank is unknown or its type cannot be made up.
@@ -134,33 +173,39 @@ def random_inputs(graph_def: tf.GraphDef, seed: int) -> Dict[str, np.ndarray]:
         n for n in graph_def.node if n.op == 'PlaceholderWithDefault'
     ]
     generator = np.random.RandomState(seed)
-    feeds = {}
+    rows = indices.rows_of_inputs(graph_def)
+    feeds: Dict[str, np.ndarray] = {}
     for node in found:
         dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type)
         shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
-        feeds[node.name] = _random(generator, dtype, shape, node.name)
+        sizes = _sizes(shape, node.name)
+        if dtype.is_integer:
+            limit = min(_LARGEST, rows.get(node.name, _LARGEST))
+            drawn = generator.randint(0, max(limit, 1), sizes)
+            feeds[node.name] = drawn.astype(dtype.as_numpy_dtype)
+        elif dtype.is_bool:
+            feeds[node.name] = np.full(sizes, flags)
+        else:
+            feeds[node.name] = _random(generator, dtype, sizes, node.name)
     return feeds
 
 
-def _random(
-    generator: np.random.RandomState,
-    dtype: tf.DType,
-    shape: Optional[view_lib.Shape],
-    name: str,
-) -> np.ndarray:
+def _sizes(shape: Optional[view_lib.Shape], name: str) -> List[int]:
     if shape is None:
         raise VerificationError(f'Input {name!r} has no known rank; give it a shape.')
     sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
     if shape and shape[0] is None:
         sizes[0] = _BATCH
+    return sizes
+
+
+def _random(
+    generator: np.random.RandomState, dtype: tf.DType, sizes: List[int], name: str
+) -> np.ndarray:
     if precision.is_half(dtype):
         dtype = tf.float32
     if dtype.is_floating:
         return generator.standard_normal(sizes).astype(dtype.as_numpy_dtype)
-    if dtype.is_bool:
-        return np.zeros(sizes, bool)
-    if dtype.is_integer:
-        return generator.randint(0, 128, sizes).astype(dtype.as_numpy_dtype)
     raise VerificationError(f'Input {name!r} of type {dtype.name} cannot be made up.')
 
 

@@ -1,0 +1,59 @@
+"""Which integer inputs are indices of a table, and how many rows it has."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import nodes
+from tf1pruning.graph import view as view_lib
+
+_GATHERS = ('Gather', 'GatherV2')
+_INDICES = 1
+_AXIS = 2
+
+
+def rows_of_inputs(graph_def: tf.GraphDef) -> Dict[str, int]:
+    """Integer input -> rows of the smallest table that it chooses from.
+
+    Args:
+      graph_def: a frozen graph, whose tables are constants.
+    """
+    view = view_lib.GraphView(graph_def)
+    found = {}
+    for node in graph_def.node:
+        dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type or tf.float32)
+        if node.op in nodes.INPUT_OPS and dtype.is_integer:
+            rows = [r for r in _tables(view, node.name) if r is not None]
+            if rows:
+                found[node.name] = min(rows)
+    return found
+
+
+def _tables(view: view_lib.GraphView, name: str) -> Iterator[Optional[int]]:
+    """Rows of the first tables behind a node; None where they are not known."""
+    stack, seen = [name], {name}
+    while stack:
+        for edge in view.consumers(stack.pop()):
+            if edge.node.op in _GATHERS:
+                if edge.position == _INDICES:
+                    yield _rows(view, edge.node)
+            elif edge.node.name not in seen:
+                seen.add(edge.node.name)
+                stack.append(edge.node.name)
+
+
+def _rows(view: view_lib.GraphView, gather: tf.NodeDef) -> Optional[int]:
+    table, *others = view.inputs(gather)
+    axis = 0
+    if gather.op == 'GatherV2':
+        if others[_AXIS - 1].op != 'Const':
+            return None
+        axis = int(nodes.constant_value(others[_AXIS - 1]))
+    while table.op in ('Identity', 'ReadVariableOp'):
+        table = view.inputs(table)[0]
+    if table.op != 'Const':
+        return None
+    sizes = table.attr['value'].tensor.tensor_shape.dim
+    return sizes[axis].size if -len(sizes) <= axis < len(sizes) else None
