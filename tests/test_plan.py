@@ -137,6 +137,7 @@ def test_a_missing_field_is_named(path):
         (('channel_multiple',), 0, 'channel_multiple is 0'),
         (('threshold',), 'high', "Field 'threshold' is 'high'; expected float or int"),
         (('threshold',), float('nan'), 'Plan has threshold nan'),
+        (('threshold',), 10**400, "Field 'threshold' is larger than any float"),
         (('groups',), 7, "Field 'groups' is 7; expected list"),
         (('groups', 0), [], "Expected an object with field 'name'"),
         (('groups', 0, 'width'), 'x', "Field 'width' is 'x'; expected int"),

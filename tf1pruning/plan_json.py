@@ -123,7 +123,10 @@ def _list(fields: Any, name: str) -> List[Any]:
 
 def _optional_number(fields: Any, name: str) -> Optional[float]:
     value = _field(fields, name, float, int, type(None))
-    return None if value is None else float(value)
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        raise PlanError(f'Field {name!r} is larger than any float.') from None
 
 
 def _integers(values: Any, name: str) -> Tuple[int, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
 from tests import networks
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import complete, meta_graph, op_defs, saved_model
 
 
@@ -114,3 +116,10 @@ def test_ops_that_tensorflow_does_not_know_have_no_definition():
     found = op_defs.op_defs(['Relu', 'MyOp', 'LeakyRelu'])
 
     assert sorted(found) == ['LeakyRelu', 'Relu']
+
+
+def test_an_empty_frozen_graph_is_named(tmp_path):
+    (tmp_path / 'empty.pb').write_bytes(b'')
+
+    with pytest.raises(GraphError, match=r"empty\.pb' holds no nodes"):
+        saved_model.read_frozen(str(tmp_path / 'empty.pb'))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph.variables import Variable
 
@@ -92,3 +93,11 @@ def test_definitions_are_found_by_node_name():
     assert {name: d.initializer_name for name, d in found.items()} == {
         'net/read': 'net/read/Assign'
     }
+
+
+def test_a_damaged_definition_is_an_error_that_names_the_collection():
+    meta_graph = tf.MetaGraphDef()
+    meta_graph.collection_def['variables'].bytes_list.value.append(b'\x0a\xff')
+
+    with pytest.raises(GraphError, match=r"'variables' of the meta graph .* damaged"):
+        variables_lib.variable_defs(meta_graph)

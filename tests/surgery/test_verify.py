@@ -167,3 +167,15 @@ def test_the_imaginary_part_counts():
     assert verify.compare(graph, graph, ('output',)) == Comparison(0.0, 0.0)
     found = verify.compare(graph, graph_of(lambda: rotated(2.0)), ('output',))
     assert found.relative == pytest.approx(np.sqrt(0.5))
+
+
+def test_a_table_that_nothing_fills_is_named():
+    def looked_up():
+        x = tf.placeholder(tf.int64, [None], 'input')
+        values = tf.lookup.KeyValueTensorInitializer([0, 1], ['a', 'b'], tf.int64)
+        return tf.lookup.StaticHashTable(values, 'none').lookup(x)
+
+    graph = graph_of(looked_up)
+
+    with pytest.raises(VerificationError, match='Name output nodes before the table'):
+        verify.compare(graph, graph, ('output',))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests.tools import models
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph.inputs import parse_inputs
 from tf1pruning.names import TensorRef
-from tf1pruning.workflow import inputs
+from tf1pruning.workflow import budgets, inputs, planning
 
 
 @pytest.fixture(scope='module')
@@ -68,3 +69,34 @@ def test_the_graph_of_a_training_is_the_one_beside_its_checkpoint(paths):
     graph = inputs.training_graph(paths['meta graph'], inputs.Options())
 
     assert 'IteratorGetNext' in {node.op for node in graph.graph_def.node}
+
+
+def test_a_saved_model_may_have_no_variables(tmp_path):
+    folder = str(tmp_path / 'saved')
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        y = tf.nn.relu(tf.nn.conv2d(x, tf.ones([3, 3, 3, 4]), 1, 'SAME'))
+        y = tf.nn.conv2d(y, tf.ones([1, 1, 4, 2]), 1, 'SAME')
+        tf.saved_model.simple_save(session, folder, {'x': x}, {'y': y})
+
+    source = inputs.load(folder, inputs.Options())
+
+    assert source.model.variables == ()
+    assert source.arrays() == {}
+
+
+def test_channels_of_constants_count_as_parameters(paths):
+    """Frozen or not, the same channels go and the same costs remain."""
+    found = []
+    for kind in ('meta graph', 'frozen'):
+        source = inputs.load(paths[kind], inputs.Options(('output',)))
+        groups = [group for group in source.groups if not group.frozen]
+        named = {group.name: [0] for group in groups}
+        plan = planning.plan_by_filters(
+            source, {g.name: g for g in groups}, named, 1, 'filter'
+        )
+        found.append(budgets.planned_costs(source, plan))
+
+    (before, after), frozen = found[0], found[1]
+    assert after.parameters < before.parameters
+    assert frozen == (before, after)

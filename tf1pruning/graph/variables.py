@@ -12,9 +12,11 @@ import dataclasses
 from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
 from tf1pruning import names
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
 
 REF_OPS = ('VariableV2', 'Variable')
@@ -109,7 +111,13 @@ def _defs(
     if collection not in meta_graph.collection_def:
         return []
     raw = meta_graph.collection_def[collection].bytes_list.value
-    return [variable_pb2.VariableDef.FromString(value) for value in raw]
+    try:
+        return [variable_pb2.VariableDef.FromString(value) for value in raw]
+    except DecodeError as error:
+        raise GraphError(
+            f'The collection {collection!r} of the meta graph holds what is no '
+            'variable: the file is damaged. Write it anew.'
+        ) from error
 
 
 def _variable(

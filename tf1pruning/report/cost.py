@@ -18,7 +18,8 @@ class Cost:
     """What a model costs.
 
     Attributes:
-      parameters: elements of all its variables, moving statistics included.
+      parameters: elements of all its variables, moving statistics included, and of
+        constants in which channels live.
       macs: multiply-accumulates of one example in convolutions and dense layers; None
         if an output size is not static.
       prunable_macs: of those, the ones in layers that touch a prunable group.
@@ -43,9 +44,10 @@ def measure(
       prunable: nodes of the layers that touch a prunable group.
     """
     per_node = layer_macs(trace, shapes)
+    known = {**full_shapes(trace), **shapes}
     within = {node: macs for node, macs in per_node.items() if node in prunable}
     return Cost(
-        parameters=sum(int(np.prod(s, dtype=np.int64)) for s in shapes.values()),
+        parameters=sum(int(np.prod(s, dtype=np.int64)) for s in known.values()),
         macs=_total(per_node),
         prunable_macs=_total(within),
     )
@@ -59,9 +61,10 @@ def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[
       shapes: variable node -> shape, of the trace's size or stripped.
     """
     result: Dict[str, Optional[int]] = {}
+    full = full_shapes(trace)
     for kernel in trace.kernels:
-        full = tuple(len(axis) for axis in trace.weights[kernel.source])
-        elements = int(np.prod(shapes.get(kernel.source, full), dtype=np.int64))
+        shape = shapes.get(kernel.source, full[kernel.source])
+        elements = int(np.prod(shape, dtype=np.int64))
         positions = kernel.positions
         result[kernel.node] = None if positions is None else positions * elements
     return result
@@ -72,21 +75,30 @@ def _total(macs: Mapping[str, Optional[int]]) -> Optional[int]:
     return None if None in values else sum(value or 0 for value in values)
 
 
+def full_shapes(trace: Trace) -> Dict[str, Shape]:
+    """Variable or constant in which channels live -> shape in the trace."""
+    return {
+        name: tuple(len(axis) for axis in axes) for name, axes in trace.weights.items()
+    }
+
+
 def shapes_of(arrays: Mapping[str, np.ndarray]) -> Dict[str, Shape]:
     """Shapes of arrays."""
     return {name: array.shape for name, array in arrays.items()}
 
 
 def planned_shapes(trace: Trace, plan: Plan) -> Dict[str, Shape]:
-    """Variable node -> shape once everything in a plan is removed."""
+    """Variable or constant -> shape once everything in a plan is removed."""
     removed: Dict[Tuple[str, int], int] = {}
     for cut in plan.cuts:
         key = (cut.variable, cut.axis)
         removed[key] = removed.get(key, 0) + len(cut.indices)
+    keys = trace.model.keys()
+    full = {**full_shapes(trace), **{v.node: v.shape for v in trace.model.variables}}
     return {
-        variable.node: tuple(
-            size - removed.get((variable.key, axis), 0)
-            for axis, size in enumerate(variable.shape)
+        node: tuple(
+            size - removed.get((keys.get(node, node), axis), 0)
+            for axis, size in enumerate(shape)
         )
-        for variable in trace.model.variables
+        for node, shape in full.items()
     }

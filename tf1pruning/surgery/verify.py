@@ -228,4 +228,18 @@ def run(
                 {f'{name}:0': value for name, value in feeds.items()},
             )
     except (tf.errors.OpError, ValueError) as error:
-        raise VerificationError(f'The graph does not run: {error}') from error
+        lines = str(error).splitlines()
+        raise VerificationError(
+            f'The graph does not run: {lines[0] if lines else error!r}{_hint(graph)}'
+        ) from error
+
+
+def _hint(graph: tf.Graph) -> str:
+    """What may help where a graph cannot run."""
+    tables = [op.name for op in graph.get_operations() if 'LookupTable' in op.type]
+    if not tables:
+        return ''
+    return (
+        f' The lookup in a table ({names.quoted(tables)}) needs an initializer, which a '
+        'frozen graph does not have. Name output nodes before the table.'
+    )

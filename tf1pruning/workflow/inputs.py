@@ -15,6 +15,7 @@ from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.graph import meta_graph, saved_model
 from tf1pruning.graph import outputs as outputs_lib
+from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.workflow import loading
 from tf1pruning.workflow.loading import Source
 from tf1pruning.workflow.phases import Phases, phase
@@ -76,7 +77,12 @@ def _read(
             graph, options.signature
         )
         prefix = os.path.join(path, saved_model.VARIABLES_PREFIX)
-        return graph, outputs, Checkpoint(prefix)
+        has_variables = any(n.op in VARIABLE_OPS for n in graph.graph_def.node)
+        return (
+            graph,
+            outputs,
+            (Checkpoint(prefix) if has_variables else ArraysInMemory({})),
+        )
     if path.endswith('.pb'):
         graph = saved_model.read_frozen(path)
         variables: Arrays = ArraysInMemory({})

@@ -122,9 +122,15 @@ def _measured(
         arrays=arrays,
         comparison=None,
         before=cost.measure(source.trace, arrays.shapes, nodes),
-        after=cost.measure(source.trace, stripped.arrays.shapes, nodes),
+        after=cost.measure(source.trace, _shapes(stripped), nodes),
         widths=widths_lib.widths_of(source.groups, stripped),
     )
+
+
+def _shapes(stripped: strip_lib.Stripped) -> Dict[str, cost.Shape]:
+    """Variable or changed constant -> new shape."""
+    constants = cost.shapes_of(stripped.resizing.constants)
+    return {**constants, **stripped.arrays.shapes}
 
 
 def _verified(result: Result, phases: Optional[Phases]) -> Result:
