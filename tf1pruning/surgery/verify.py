@@ -240,6 +240,6 @@ def _hint(graph: tf.Graph) -> str:
     if not tables:
         return ''
     return (
-        f' The lookup in a table ({names.quoted(tables)}) needs an initializer, which a '
-        'frozen graph does not have. Name output nodes before the table.'
+        f' The lookup in a table ({names.quoted(tables)}) needs an initializer, and a '
+        'frozen graph has none. Name output nodes before the table.'
     )
