@@ -100,6 +100,11 @@ def assert_values(found, expected):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def through(x, dtype):
+    """A tensor rounded to another type."""
+    return tf.cast(tf.cast(x, dtype), tf.float32)
+
+
 UNARY = {
     'identity': (tf.identity, [0.5, -1.0]),
     'abs': (tf.abs, [0.5, 1.0]),
@@ -122,6 +127,13 @@ UNARY = {
     'resize': (lambda x: tf.image.resize_bilinear(x, [5, 5]), [0.5, -1.0]),
     # An op that the analysis has no rule for.
     'cumulative sum': (lambda x: tf.cumsum(x, 1), [VARYING, VARYING]),
+    'half float': (lambda x: through(x, tf.bfloat16), [0.5, -1.0]),
+    'rounded half float': (lambda x: through(x * 0.3, tf.float16), [VARYING, VARYING]),
+    'complex number': (lambda x: tf.abs(tf.complex(x, x)), [VARYING, VARYING]),
+    'compared strings': (
+        lambda x: x * tf.cast(tf.equal(tf.constant('a'), tf.constant('b')), x.dtype),
+        [VARYING, VARYING],
+    ),
     'zero padding': (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), None),
 }
 

@@ -59,3 +59,12 @@ def test_the_graph_is_not_changed():
     precision.single(graph_def)
 
     assert graph_def.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize('dtype', [tf.float16, tf.bfloat16])
+def test_numbers_that_a_half_float_holds_are_known(dtype):
+    values = np.array([0.0, 0.5, -3.0, 0.1, 1.001, np.nan])
+
+    found = precision.fits_half(values, dtype)
+
+    assert found.tolist() == [True, True, True, False, False, False]

@@ -127,7 +127,8 @@ def _outputs(
         return (arrays[node.name],)
     try:
         rule = RULES.find(node)
-        if rule is not None:
+        # Strings and complex numbers are not followed.
+        if rule is not None and all(value.dtype.kind in 'biuf' for value in inputs):
             result = rule(ConstantOp(node, view), inputs)
             return result if isinstance(result, (list, tuple)) else (result,)
     except Unsupported:

@@ -21,6 +21,17 @@ def is_half(dtype: tf.DType) -> bool:
     return dtype in _HALF
 
 
+def fits_half(values: np.ndarray, dtype: tf.DType) -> np.ndarray:
+    """Where a cast to a 16-bit float changes nothing."""
+    single = np.asarray(values, np.float32)
+    if dtype == tf.float16:
+        cast = single.astype(np.float16).astype(np.float32)
+    else:
+        # The upper half of the bits.
+        cast = (single.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    return cast == values
+
+
 def has_half(graph_def: tf.GraphDef) -> bool:
     """Whether a graph has 16-bit floats."""
     return _has(graph_def, _enums(_HALF))

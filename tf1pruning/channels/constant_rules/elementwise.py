@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import layout
 from tf1pruning.channels.constants import RULES, VARYING, ConstantOp
 from tf1pruning.channels.registry import Unsupported
+from tf1pruning.graph import precision
 
 _Binary = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -81,6 +82,8 @@ def _leaky_relu(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 def _cast(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x = inputs[0].astype(np.float64)
     target = tf.as_dtype(op.attr('DstT').type)
+    if precision.is_half(target):
+        return np.where(precision.fits_half(x, target), x, VARYING)
     if target.is_floating:
         return x
     if target.is_integer:
