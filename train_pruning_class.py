@@ -1,8 +1,9 @@
-"""Train, soft-prune step by step, retrain and strip a small MobileNetV2.
+"""Train, soft-prune step by step, retrain, strip and fine-tune a small MobileNetV2.
 
 The data are the real handwritten digits that ship with scikit-learn. The run ends with
-a table of the original, the soft-pruned and the stripped network side by side, and
-writes the same figures to `results.json` in the output folder.
+a table of the original, the soft-pruned, the stripped and the fine-tuned network side
+by side, and of one of the same widths that was trained from scratch for as many steps.
+The same figures are in `results.json` in the output folder.
 
     python train_pruning_class.py --output_dir demo_output
 
@@ -14,21 +15,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Mapping, Optional, Tuple
 
-import tensorflow.compat.v1 as tf
 from absl import flags
 
 from tf1pruning import Pruning, files
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import freeze
 from tf1pruning.plan import Plan
 from tf1pruning.training import run_state
-from tf1pruning.training.listener import EvalCheckpointSaverListener
-from tf1pruning.training.progress import ProgressHook
-from tf1pruning.workflow import command, loading
-from tf1pruning.zoo import classifier, digits, results
+from tf1pruning.workflow import command, loading, stripping
+from tf1pruning.zoo import classifier, results
 from tf1pruning.zoo.settings import Settings
+from tf1pruning.zoo.trainer import Trainer, Training
 
 FLAGS = flags.FLAGS
 
@@ -39,6 +39,9 @@ flags.DEFINE_string('model', 'small', 'MobileNetV2: small or standard.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
 flags.DEFINE_integer('train_steps', 800, 'Steps of the training before pruning.')
 flags.DEFINE_integer('retrain_steps', 400, 'Steps of each retraining.')
+flags.DEFINE_integer(
+    'finetune_steps', 400, 'Steps of the training of the stripped network.'
+)
 flags.DEFINE_list(
     'thresholds', ['0.8', '0.7', '0.6', '0.55', '0.5'], 'Pruning thresholds, in order.'
 )
@@ -67,9 +70,10 @@ flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.
 flags.DEFINE_integer('latency_runs', 50, 'Runs of each network to time.')
 
 BASELINE = 'baseline'
+FINE_TUNED = 'fine_tuned'
+FROM_SCRATCH = 'from_scratch'
+SOFT_PRUNED_PB = 'soft_pruned.pb'
 OUTPUT = 'output'
-# Seconds between two progress lines.
-PROGRESS_SECONDS = 4.0
 
 
 def say(text: str) -> None:
@@ -103,86 +107,6 @@ def read_settings() -> Settings:
     return Settings(**values)
 
 
-class Trainer:
-    """Trains and evaluates the network of the settings on their data.
-
-    Args:
-      settings: of the run.
-      output_dir: the trainings' folders lie in it.
-      on_result: called with (training, step, test accuracy) after each evaluation.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        output_dir: str,
-        on_result: Callable[[str, int, float], None],
-    ):
-        self._settings = settings
-        self._output_dir = output_dir
-        self._on_result = on_result
-        self.train_split, self.test_split = digits.load(
-            settings.test_share, settings.seed
-        )
-
-    def train(self, training: str, checkpoint: str = '') -> None:
-        """Trains in the folder `training`, or goes on with what was begun there.
-
-        With a `checkpoint` this is a retraining that starts from its weights.
-        """
-        settings = self._settings
-        model_params = self._model_params(checkpoint)
-        model = self._estimator(training, model_params)
-        listener = EvalCheckpointSaverListener(
-            model,
-            digits.eval_input_fn(self.test_split),
-            on_result=lambda step, found: self._on_result(
-                training, step, found['accuracy']
-            ),
-        )
-        total = model_params['train_steps']
-        model.train(
-            digits.train_input_fn(self.train_split, settings.batch_size, settings.seed),
-            max_steps=total,
-            hooks=[ProgressHook(total, 'loss:0', training, PROGRESS_SECONDS, say)],
-            saving_listeners=[listener],
-        )
-        if not listener.results:
-            # Trained before, by a run that was stopped on its way to the evaluation.
-            listener.after_save(None, total)
-
-    def _estimator(
-        self, training: str, model_params: Dict[str, Any]
-    ) -> tf.estimator.Estimator:
-        config = tf.estimator.RunConfig(
-            tf_random_seed=self._settings.seed,
-            save_checkpoints_steps=self._settings.checkpoint_steps,
-            keep_checkpoint_max=2,
-        )
-        return tf.estimator.Estimator(
-            model_fn=classifier.model_fn,
-            model_dir=os.path.join(self._output_dir, training),
-            config=config,
-            params=model_params,
-        )
-
-    def _model_params(self, checkpoint: str) -> Dict[str, Any]:
-        settings = self._settings
-        return {
-            'config': settings.model_config(digits.CLASSES),
-            'optimizer': settings.optimizer,
-            'weight_decay': settings.weight_decay,
-            'l1_decay': settings.l1_decay,
-            'pretrained_model_path': checkpoint,
-            'learning_rate': settings.retrain_learning_rate
-            if checkpoint
-            else settings.learning_rate,
-            'train_steps': settings.retrain_steps
-            if checkpoint
-            else settings.train_steps,
-        }
-
-
 class Run:
     """The parts of a run, in order. A part that is finished is not done again.
 
@@ -196,7 +120,7 @@ class Run:
         self._output_dir = output_dir
         self._state_path = self._path('state.json')
         self._state = run_state.load_or_new(self._state_path, settings.as_json())
-        self._trainer = Trainer(settings, output_dir, self._evaluated)
+        self._trainer = Trainer(settings, output_dir, self._evaluated, say)
         self._save(self._state)
 
     def train(self) -> str:
@@ -205,9 +129,12 @@ class Run:
         Returns:
           Its checkpoint.
         """
-        steps = self._settings.train_steps
-        self._train(BASELINE, steps)
-        return self._path(BASELINE, f'model.ckpt-{steps}')
+        settings = self._settings
+        training = Training(
+            BASELINE, settings.train_steps, settings.learning_rate, settings.l1_decay
+        )
+        self._train(training)
+        return self._checkpoint(training)
 
     def prune(self, baseline: str) -> Pruning:
         """Climbs down the ladder of thresholds, from where the run stands.
@@ -248,7 +175,16 @@ class Run:
             tf_pruning.set_output_dir(self._path(folder))
             checkpoint = tf_pruning.pruning_process(retrain=try_count > 0)
             say(f'{folder}: pruned {_share(tf_pruning.plan)} channels')
-            accuracy = self._train(folder, settings.retrain_steps, checkpoint)
+            accuracy = self._train(
+                Training(
+                    folder,
+                    settings.retrain_steps,
+                    settings.retrain_learning_rate,
+                    settings.l1_decay,
+                    checkpoint,
+                    tf_pruning.plan,
+                )
+            )
             tf_pruning.get_retrained_ckpt(self._path(folder))
             failed_rate = tf_pruning.get_pruning_summary(accuracy)
             say(f'{folder}: failure rate {failed_rate:.3f}')
@@ -262,25 +198,70 @@ class Run:
             folder=folder,
         )
 
-    def strip(self, baseline: str, tf_pruning: Pruning) -> results.Results:
-        """Strips the network and measures it beside the two others."""
+    def strip(self, tf_pruning: Pruning) -> stripping.Result:
+        """Removes the pruned filters."""
         tf_pruning.get_rebuild_graph()
         tf_pruning.get_strip_params()
         tf_pruning.get_strip_ckpt()
+        assert tf_pruning.strip_report is not None
+        return tf_pruning.strip_report
+
+    def train_stripped(self, tf_pruning: Pruning) -> Tuple[str, str]:
+        """Trains the stripped network on, and one of its widths from the start.
+
+        Both by the model's own code, built with the new widths, and without the L1 loss
+        that has done its work. The second takes as many steps as all trainings before.
+
+        Returns:
+          Both checkpoints.
+        """
+        settings = self._settings
         report = tf_pruning.strip_report
-        assert report is not None and report.comparison is not None
+        assert report is not None
+        shapes = checkpoint_lib.Checkpoint(tf_pruning.retrained_ckpt_path).shapes
+        widths = report.stripped.plan.layer_widths(shapes)
+        retrains = sum(step['retrains'] for step in self._state.steps)
+        fine_tuned = Training(
+            FINE_TUNED,
+            settings.finetune_steps,
+            settings.retrain_learning_rate,
+            l1_decay=0.0,
+            checkpoint=tf_pruning.export_ckpt_path,
+            widths=widths,
+        )
+        before = settings.train_steps + retrains * settings.retrain_steps
+        from_scratch = Training(
+            FROM_SCRATCH,
+            before + settings.finetune_steps,
+            settings.learning_rate,
+            l1_decay=0.0,
+            widths=widths,
+        )
+        self._train(fine_tuned)
+        self._train(from_scratch)
+        return self._checkpoint(fine_tuned), self._checkpoint(from_scratch)
+
+    def measure(
+        self, report: stripping.Result, checkpoints: Mapping[str, str], stripped_pb: str
+    ) -> results.Results:
+        """Measures all networks side by side.
+
+        Args:
+          report: of the stripping.
+          checkpoints: kind of network -> checkpoint, for those that have no pb yet.
+          stripped_pb: frozen graph of the stripped network.
+        """
+        assert report.comparison is not None
+        # Zeros cost what other numbers do: soft pruning alone saves nothing.
+        whole = ('original', 'soft_pruned')
         costs = {
-            # Zeros cost what other numbers do: soft pruning alone saves nothing.
-            'original': report.before,
-            'soft_pruned': report.before,
-            'stripped': report.after,
+            kind: report.before if kind in whole else report.after
+            for kind in results.KINDS
         }
-        pb_paths = {
-            'original': self._freeze_original(baseline),
-            'soft_pruned': self._path('soft_pruned.pb'),
-            'stripped': tf_pruning.export_pb_path,
-        }
+        pb_paths = {'stripped': stripped_pb, 'soft_pruned': self._path(SOFT_PRUNED_PB)}
         freeze.write_frozen(pb_paths['soft_pruned'], report.reference)
+        for kind, checkpoint in checkpoints.items():
+            pb_paths[kind] = self._freeze(kind, checkpoint)
         return results.Results(
             models=results.measure(
                 pb_paths, costs, self._trainer.test_split, FLAGS.latency_runs
@@ -289,18 +270,21 @@ class Run:
             max_difference_relative=report.comparison.relative,
         )
 
-    def _freeze_original(self, baseline: str) -> str:
-        """Writes the frozen graph of the unpruned network."""
-        source = loading.load_source(baseline, (OUTPUT,))
-        path = self._path('original.pb')
+    def _freeze(self, kind: str, checkpoint: str) -> str:
+        """Writes the frozen graph of a checkpoint's inference graph."""
+        source = loading.load_source(checkpoint, (OUTPUT,))
+        path = self._path(f'{kind}.pb')
         freeze.write_frozen(path, freeze.freeze(source.model, source.arrays()))
         return path
 
-    def _train(self, training: str, steps: int, checkpoint: str = '') -> float:
+    def _train(self, training: Training) -> float:
         """Trains unless it is done. Returns the test accuracy at the last step."""
-        if not self._state.is_evaluated(training, steps):
-            self._trainer.train(training, checkpoint)
-        return self._state.accuracy(training, steps)
+        if not self._state.is_evaluated(training.name, training.steps):
+            self._trainer.train(training)
+        return self._state.accuracy(training.name, training.steps)
+
+    def _checkpoint(self, training: Training) -> str:
+        return self._path(training.name, f'model.ckpt-{training.steps}')
 
     def _evaluated(self, training: str, step: int, accuracy: float) -> None:
         say(f'{training}: test accuracy {100 * accuracy:.2f} % at step {step}')
@@ -326,7 +310,14 @@ def run() -> None:
     demo = Run(settings, FLAGS.output_dir)
     baseline = demo.train()
     tf_pruning = demo.prune(baseline)
-    found = demo.strip(baseline, tf_pruning)
+    report = demo.strip(tf_pruning)
+    fine_tuned, from_scratch = demo.train_stripped(tf_pruning)
+    checkpoints = {
+        'original': baseline,
+        FINE_TUNED: fine_tuned,
+        FROM_SCRATCH: from_scratch,
+    }
+    found = demo.measure(report, checkpoints, tf_pruning.export_pb_path)
     files.write_json(os.path.join(FLAGS.output_dir, 'results.json'), found.as_json())
     say(f'\n{found.table()}\n')
     say(f'{FLAGS.output_dir}: done in {time.monotonic() - started:.0f} s')

@@ -12,10 +12,13 @@ import time
 
 import pytest
 
+from tf1pruning.zoo import results
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHORT = (
     '--train_steps=4',
     '--retrain_steps=2',
+    '--finetune_steps=3',
     '--thresholds=0.7,0.5',
     '--batch_size=8',
     '--latency_runs=3',
@@ -94,7 +97,7 @@ def test_a_killed_run_goes_on_where_it_was(runs):
 
 @one_worker
 def test_results_have_every_documented_figure(runs):
-    for kind in ('original', 'soft_pruned', 'stripped'):
+    for kind in results.KINDS:
         assert set(runs.results[kind]) == FIGURES
         figures = dict(runs.results[kind])
         assert 0 <= figures.pop('accuracy') <= 1
@@ -116,6 +119,19 @@ def test_the_stripped_network_is_smaller_and_answers_alike(runs):
     assert stripped['prunable_macs'] < original['prunable_macs']
     assert stripped['pb_bytes'] < original['pb_bytes']
     assert stripped['accuracy'] == soft['accuracy']
+
+
+@one_worker
+def test_trained_networks_have_the_widths_of_the_stripped_one(runs):
+    stripped, fine_tuned, from_scratch = (
+        runs.results[kind] for kind in ('stripped', 'fine_tuned', 'from_scratch')
+    )
+
+    assert fine_tuned['pb_bytes'] == from_scratch['pb_bytes']
+    assert fine_tuned['pb_bytes'] == pytest.approx(stripped['pb_bytes'], rel=0.02)
+    assert (runs.folder / 'fine_tuned' / 'model.ckpt-3.index').exists()
+    # As many steps as all the others together: 4 + 2 * 2 + 3.
+    assert (runs.folder / 'from_scratch' / 'model.ckpt-11.index').exists()
 
 
 @one_worker
@@ -158,6 +174,7 @@ def test_retraining_stops_at_its_bound(tmp_path):
             '--max_retrains=2',
             '--train_steps=2',
             '--retrain_steps=2',
+            '--finetune_steps=1',
             '--latency_runs=1',
         )
     )

@@ -306,10 +306,8 @@ class Pruning(state.PruningState):
         meta_path = f'{self.retrained_ckpt_path}.meta'
         outputs.write_training_meta(self.output_dir, meta_path, self._outputs, result)
         self.strip_report = result
+        # The contract asks for the last line on the terminal, whatever the log level.
         for kept in result.stripped.kept:
-            logging.warning(
-                'kept %d of %s: %s', len(kept.channels), kept.group, kept.reason
-            )
-        # The contract asks for this line on the terminal, whatever the log level.
+            print(f'kept {len(kept.channels)} of {kept.group}: {kept.reason}')
         print(stripping.summary_line(result))
         return self.export_ckpt_path

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -79,6 +81,31 @@ def test_variables_have_the_documented_names_and_shapes(graph):
         'beta': [48],
         'moving_mean': [48],
         'moving_variance': [48],
+    }
+
+
+def test_inner_layers_may_be_narrower(graph):
+    widths = {'MobilenetV2/expanded_conv_1/expand': 16, 'SE1/Conv': 2}
+
+    mobilenet_v2.build(images(), dataclasses.replace(TINY, widths=widths))
+
+    found = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
+    changed = {
+        name: shape
+        for name, shape in found.items()
+        if 'BatchNorm' not in name and TINY_VARIABLES[name] != shape
+    }
+    block = 'MobilenetV2/expanded_conv_1'
+    expand = TINY_VARIABLES[f'{block}/expand/weights']
+    project = TINY_VARIABLES[f'{block}/project/weights']
+    assert changed == {
+        # As wide as the input, and still an expansion.
+        f'{block}/expand/weights': [*expand[:3], 16],
+        f'{block}/depthwise/depthwise_weights': [3, 3, 16, 1],
+        f'{block}/project/weights': [1, 1, 16, project[3]],
+        'SE1/Conv/weights': [*TINY_VARIABLES['SE1/Conv/weights'][:3], 2],
+        'SE1/Conv/biases': [2],
+        'SE1/Conv_1/weights': [1, 1, 2, TINY_VARIABLES['SE1/Conv_1/weights'][3]],
     }
 
 

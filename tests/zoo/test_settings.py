@@ -14,6 +14,7 @@ GOOD = {
     'activation': 'relu6',
     'train_steps': 600,
     'retrain_steps': 200,
+    'finetune_steps': 100,
     'thresholds': (0.8, 0.5),
     'max_failure_rate': 0.1,
     'max_retrains': 3,
@@ -75,6 +76,6 @@ def test_json_gives_the_same_values_back():
 
 
 def test_model_config_has_the_activation():
-    config = Settings(**{**GOOD, 'activation': 'swish'}).model_config(classes=10)
+    config = Settings(**{**GOOD, 'activation': 'swish'}).model_config(10, {})
 
     assert (config.activation, config.classes, config.block_count) == ('swish', 10, 7)

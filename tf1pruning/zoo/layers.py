@@ -220,7 +220,7 @@ class InvertedResidual:
     """An inverted-residual block (arXiv 1801.04381), with a gate inside or without.
 
     Attributes:
-      expanded: inner width; there is no expansion if it is the input's width.
+      expanded: inner width.
       channels: output width.
       kernel: size of the depthwise kernel.
       stride: of the depthwise convolution.
@@ -229,6 +229,8 @@ class InvertedResidual:
       activation: behind the expansion and the depthwise convolution.
       squeeze_activation: inside the gate.
       gate: at the end of the gate.
+      expands: whether there is a 1x1 expansion; None: if the inner width is not the
+        input's.
     """
 
     expanded: int
@@ -239,6 +241,7 @@ class InvertedResidual:
     activation: Activation = tf.nn.relu6
     squeeze_activation: Activation = tf.nn.relu
     gate: Activation = tf.sigmoid
+    expands: Optional[bool] = None
 
 
 def inverted_residual(
@@ -248,7 +251,7 @@ def inverted_residual(
     shortcut = net
     width = shortcut.shape[-1].value
     activation = block.activation
-    if block.expanded != width:
+    if block.expanded != width if block.expands is None else block.expands:
         net = layers.conv(f'{scope}/expand', net, block.expanded, activation=activation)
     net = layers.depthwise(
         f'{scope}/depthwise', net, block.kernel, block.stride, activation

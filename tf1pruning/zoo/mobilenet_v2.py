@@ -20,7 +20,7 @@ the configuration names and scales that block's output.
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Mapping, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -78,7 +78,12 @@ STANDARD_STAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class MobileNetV2Config(Scaled):
-    """Everything that decides the shape of the network."""
+    """Everything that decides the shape of the network.
+
+    Attributes:
+      widths: scope of a layer -> its width, for the inner layers that are narrower than
+        the rest says: after pruning, `Plan.layer_widths`.
+    """
 
     stages: Tuple[Stage, ...] = STANDARD_STAGES
     squeeze_excites: Tuple[SqueezeExcite, ...] = ()
@@ -89,6 +94,7 @@ class MobileNetV2Config(Scaled):
     dropout: float = 0.0
     batch_norm_decay: float = 0.997
     batch_norm_epsilon: float = 1e-3
+    widths: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -198,18 +204,23 @@ def build(
 def _blocks(layers: Layers, net: tf.Tensor, config: MobileNetV2Config) -> tf.Tensor:
     excites = 0
     for index, (stage, repeat) in enumerate(_repeats(config)):
+        scope = block_scope(index)
+        expanded = net.shape[-1].value * stage.expansion
         block = InvertedResidual(
-            expanded=net.shape[-1].value * stage.expansion,
+            expanded=config.widths.get(f'{scope}/expand', expanded),
             channels=config.scaled(stage.channels),
             stride=stage.stride if repeat == 0 else 1,
             activation=ACTIVATIONS[config.activation],
+            expands=stage.expansion > 1,
         )
-        net = layers_lib.inverted_residual(layers, block_scope(index), net, block)
+        net = layers_lib.inverted_residual(layers, scope, net, block)
         for excite in config.squeeze_excites:
             if excite.after == index:
                 excites += 1
+                scope = f'SE{excites}'
                 squeezed = max(4, net.shape[-1].value // excite.reduction)
-                net = layers_lib.squeeze_excite(f'SE{excites}', net, squeezed)
+                squeezed = config.widths.get(f'{scope}/Conv', squeezed)
+                net = layers_lib.squeeze_excite(scope, net, squeezed)
     return net
 
 

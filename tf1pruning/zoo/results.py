@@ -11,7 +11,14 @@ from tf1pruning.report import cost, text
 from tf1pruning.training import frozen
 from tf1pruning.zoo import digits
 
-KINDS = ('original', 'soft_pruned', 'stripped')
+# Kind of network -> its column in the table.
+KINDS = {
+    'original': 'original',
+    'soft_pruned': 'soft-pruned',
+    'stripped': 'stripped',
+    'fine_tuned': 'fine-tuned',
+    'from_scratch': 'from scratch',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +44,7 @@ class StepFigures:
 
 @dataclasses.dataclass(frozen=True)
 class ModelFigures:
-    """One of the three networks, measured on its frozen graph."""
+    """One of the networks, measured on its frozen graph."""
 
     parameters: int
     macs: int
@@ -141,7 +148,7 @@ def _steps_table(steps: Sequence[StepFigures]) -> str:
 
 
 def _models_table(models: Mapping[str, ModelFigures]) -> str:
-    header = ['', 'original', 'soft-pruned', 'stripped', 'change']
+    """One column per network, and what stripping changes against the original."""
     rows = []
     for label, field, form in (
         ('parameters', 'parameters', ',d'),
@@ -150,10 +157,12 @@ def _models_table(models: Mapping[str, ModelFigures]) -> str:
         ('pb bytes', 'pb_bytes', ',d'),
         ('latency, ms', 'latency_ms', '.3f'),
     ):
-        values = [getattr(models[kind], field) for kind in KINDS]
-        change = f'{100 * (values[-1] / values[0] - 1):+.1f} %' if values[0] else '-'
-        rows.append([label, *(format(value, form) for value in values), change])
-    accuracies = [100 * models[kind].accuracy for kind in KINDS]
-    change = f'{accuracies[-1] - accuracies[0]:+.2f} points'
-    rows.append(['test accuracy', *(f'{value:.2f} %' for value in accuracies), change])
-    return text.table(header, rows)
+        found = {kind: getattr(models[kind], field) for kind in KINDS}
+        before, after = found['original'], found['stripped']
+        change = f'{100 * (after / before - 1):+.1f} %' if before else '-'
+        rows.append([label, *(format(n, form) for n in found.values()), change])
+    accuracies = {kind: 100 * models[kind].accuracy for kind in KINDS}
+    change = f'{accuracies["stripped"] - accuracies["original"]:+.2f} points'
+    shown = (f'{value:.2f} %' for value in accuracies.values())
+    rows.append(['test accuracy', *shown, change])
+    return text.table(['', *KINDS.values(), 'stripping'], rows)

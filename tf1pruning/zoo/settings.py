@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from tf1pruning import plan
 from tf1pruning.errors import OptionError
@@ -30,6 +30,7 @@ class Settings:
     activation: str
     train_steps: int
     retrain_steps: int
+    finetune_steps: int
     thresholds: Tuple[float, ...]
     max_failure_rate: float
     max_retrains: int
@@ -70,6 +71,7 @@ class Settings:
         for name in (
             'train_steps',
             'retrain_steps',
+            'finetune_steps',
             'max_retrains',
             'channel_multiple',
             'batch_size',
@@ -107,10 +109,12 @@ class Settings:
         """As JSON gives it back."""
         return {**dataclasses.asdict(self), 'thresholds': list(self.thresholds)}
 
-    def model_config(self, classes: int) -> mobilenet_v2.MobileNetV2Config:
-        """The network that `model` and `activation` name."""
+    def model_config(
+        self, classes: int, widths: Mapping[str, int]
+    ) -> mobilenet_v2.MobileNetV2Config:
+        """The network that `model` and `activation` name, with some narrower layers."""
         return dataclasses.replace(
-            MODELS[self.model](classes), activation=self.activation
+            MODELS[self.model](classes), activation=self.activation, widths=widths
         )
 
     def pruning_scopes(self) -> List[str]:
