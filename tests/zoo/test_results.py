@@ -25,14 +25,14 @@ threshold  failure rate  retrains  pruned acc.  accuracy
 0.8               0.000         1      95.00 %   98.89 %
 0.55              0.062         2      50.00 %   98.00 %
 
-                 original  soft-pruned   stripped  fine-tuned  from scratch     stripping
---------------  ---------  -----------  ---------  ----------  ------------  ------------
-parameters        103,660      103,660     51,830      51,830        51,830       -50.0 %
-MACs            6,758,048    6,758,048  3,379,024   3,379,024     3,379,024       -50.0 %
-MACs in blocks  5,000,000    5,000,000  2,000,000   2,000,000     2,000,000       -60.0 %
-pb bytes          420,000      420,000    210,000     210,000       210,000       -50.0 %
-latency, ms         0.512        0.500      0.256       0.250         0.260       -50.0 %
-test accuracy     98.61 %      98.00 %    98.00 %     98.50 %       97.45 %  -0.61 points
+                 original  soft-pruned   stripped  fine-tuned    scratch     stripping
+--------------  ---------  -----------  ---------  ----------  ---------  ------------
+parameters        103,660      103,660     51,830      51,830     51,830       -50.0 %
+MACs            6,758,048    6,758,048  3,379,024   3,379,024  3,379,024       -50.0 %
+MACs in blocks  5,000,000    5,000,000  2,000,000   2,000,000  2,000,000       -60.0 %
+pb bytes          420,000      420,000    210,000     210,000    210,000       -50.0 %
+latency, ms         0.512        0.500      0.256       0.250      0.260       -50.0 %
+test accuracy     98.61 %      98.00 %    98.00 %     98.50 %    97.45 %  -0.61 points
 
 Largest difference between soft-pruned and stripped outputs: 2.5e-07 of their scale"""
 

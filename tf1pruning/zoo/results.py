@@ -17,7 +17,7 @@ KINDS = {
     'soft_pruned': 'soft-pruned',
     'stripped': 'stripped',
     'fine_tuned': 'fine-tuned',
-    'from_scratch': 'from scratch',
+    'from_scratch': 'scratch',
 }
 
 
