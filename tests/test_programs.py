@@ -18,6 +18,7 @@ PROGRAMS = pytest.mark.parametrize(
         'tools/prune.py',
         'tools/score.py',
         'tools/strip.py',
+        'tools/sweep.py',
     ],
 )
 
@@ -50,6 +51,7 @@ def test_an_argument_that_is_no_flag_is_one_line(program):
         'tools/prune.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/score.py': ['--checkpoint=c', '--output=o', '--criteria=apoz'],
         'tools/strip.py': ['--checkpoint=c', '--output_dir=d'],
+        'tools/sweep.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/plot_results.py': ['--run_dir=r', '--output=o'],
     }
 
@@ -66,7 +68,7 @@ def test_help_tells_what_the_program_does_and_its_flags(program):
     found = run(program, '--help')
 
     with open(os.path.join(ROOT, program), encoding='utf-8') as file:
-        first_line = file.readline().strip('"\n')
+        first_line = file.readline().lstrip('r').strip('"\n')
     assert first_line in found.stdout
     assert '--output' in found.stdout
     assert found.stderr == ''

@@ -11,7 +11,18 @@ import contextlib
 import dataclasses
 import itertools
 import zipfile
-from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Sequence
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -193,6 +204,46 @@ def of_pipeline(
         return _run(graph, tensors, initializers, count)
 
     return Batches(start, count)
+
+
+def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
+    """What a session is fed with to run a loss on a batch.
+
+    Returns:
+      Placeholder tensor -> array, and the number of examples.
+
+    Raises:
+      DataError: if the batch lacks an input, or has one that the loss does not.
+    """
+    aliases = {tensor: name for name, tensor in loss_model.pipeline.items()}
+    inputs = loss_model.model.inputs
+    found: Dict[str, np.ndarray] = {}
+    unknown: List[str] = []
+    for key, array in batch.items():
+        name = aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
+        if name in inputs:
+            found[name] = np.asarray(array)
+        else:
+            unknown.append(key)
+    view = loss_model.model.view()
+    missing = [
+        name
+        for name in inputs
+        if name not in found and view.node(name).op == 'Placeholder'
+    ]
+    if missing:
+        also = ''.join(f', {n!r} is {t!r}' for n, t in loss_model.pipeline.items())
+        raise DataError(
+            f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
+            f'it has {names.quoted(list(batch))}{also}.'
+        )
+    if unknown:
+        raise DataError(
+            f'The data has {names.quoted(unknown)}, which is no input of the loss. '
+            f'Inputs: {names.quoted(inputs)}.'
+        )
+    size = next((len(a) for a in found.values() if a.ndim), 1)
+    return {f'{name}:0': array for name, array in found.items()}, size
 
 
 def _run(

@@ -14,7 +14,7 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef, node_name
 
-_CROSS_ENTROPIES = (
+CROSS_ENTROPIES = (
     'SoftmaxCrossEntropyWithLogits',
     'SparseSoftmaxCrossEntropyWithLogits',
 )
@@ -89,7 +89,7 @@ def tempered(loss_model: LossModel, temperature: float) -> LossModel:
     model = loss_model.model
     source = model.graph_def
     graph_def = tf.GraphDef(versions=source.versions, library=source.library)
-    found = [node for node in source.node if node.op in _CROSS_ENTROPIES]
+    found = [node for node in source.node if node.op in CROSS_ENTROPIES]
     if not found:
         raise GraphError(
             f'The loss {loss_model.loss!r} has no softmax cross entropy whose logits '

@@ -10,7 +10,6 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import layout
 from tf1pruning.graph import channels_last, freeze, importing
 from tf1pruning.graph import view as view_lib
-from tf1pruning.names import node_name
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.spots import ActivationSpot, Column
 
@@ -67,7 +66,7 @@ class Network:
 
     def variable(self, variable: str) -> tf.Tensor:
         """The value of a variable."""
-        return self._constants[variable][0]
+        return self._constants[variable]
 
     def channel_axis(self, node: str, reads: int) -> int:
         """The axis of the channels in the tensor that a layer reads."""
@@ -88,32 +87,24 @@ class Network:
           Tensor name or variable node -> derivative; absent if the scalar does not
           depend on it.
         """
-        reads = [read for name in variables for read in self._constants[name]]
-        owners = [name for name in variables for _ in self._constants[name]]
-        owners += [tensor.name for tensor in tensors]
-        found: Dict[str, List[tf.Tensor]] = {}
-        for owner, gradient in zip(owners, tf.gradients(loss, [*reads, *tensors])):
-            if gradient is not None:
-                found.setdefault(owner, []).append(tf.convert_to_tensor(gradient))
-        return {owner: tf.add_n(parts) for owner, parts in found.items()}
+        known = [name for name in variables if name in self._constants]
+        owners = known + [tensor.name for tensor in tensors]
+        by = [self._constants[name] for name in known] + list(tensors)
+        return {
+            owner: tf.convert_to_tensor(gradient)
+            for owner, gradient in zip(owners, tf.gradients(loss, by))
+            if gradient is not None
+        }
 
 
-def _constants(loss_model: LossModel, graph: tf.Graph) -> Dict[str, List[tf.Tensor]]:
-    """Variable node -> the constants that hold its value; one for each read."""
+def _constants(loss_model: LossModel, graph: tf.Graph) -> Dict[str, tf.Tensor]:
+    """Variable node -> the constant that holds its value."""
     present = {operation.name for operation in graph.get_operations()}
-    resources = {v.node for v in loss_model.model.variables if v.is_resource}
-    variables = loss_model.model.keys()
-    found: Dict[str, List[tf.Tensor]] = {}
-    for node in loss_model.model.graph_def.node:
-        owner = node.name
-        if node.op == 'ReadVariableOp' and node_name(node.input[0]) in resources:
-            owner = node_name(node.input[0])
-        elif node.name not in variables or node.name in resources:
-            continue
-        if node.name in present:
-            tensor = graph.get_tensor_by_name(f'{node.name}:0')
-            found.setdefault(owner, []).append(tensor)
-    return found
+    return {
+        variable.node: graph.get_tensor_by_name(f'{variable.node}:0')
+        for variable in loss_model.model.variables
+        if variable.node in present
+    }
 
 
 def places(tensor: tf.Tensor, axis: int, spot: ActivationSpot) -> tf.Tensor:

@@ -10,12 +10,10 @@ from typing import (
     Any,
     Callable,
     Dict,
-    List,
     Mapping,
     NamedTuple,
     Optional,
     Sequence,
-    Tuple,
 )
 
 import numpy as np
@@ -27,8 +25,9 @@ from tf1pruning.channels.uses import Trace
 from tf1pruning.criteria.gradients import HESSIAN
 from tf1pruning.criteria.registry import DataCriterion
 from tf1pruning.errors import DataError
+from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.average import Averages
-from tf1pruning.scoring.batches import Batch, Batches
+from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.result import Scores
@@ -135,7 +134,7 @@ class _Pass(NamedTuple):
         """Returns the number of batches."""
         count = 0
         for batch in self.batches.start():
-            inputs, size = _feeds(self.loss_model, batch)
+            inputs, size = batches_lib.feeds(self.loss_model, batch)
             found = self._run(fetches, {**inputs, **feeds})
             count += 1
             _check_finite(found, count)
@@ -154,39 +153,6 @@ class _Pass(NamedTuple):
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise DataError(f'The loss does not run on the data: {error}') from error
         return dict(zip(keys, values))
-
-
-def _feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
-    """Placeholder tensor -> array, and the number of examples."""
-    aliases = {tensor: name for name, tensor in loss_model.pipeline.items()}
-    inputs = loss_model.model.inputs
-    found: Dict[str, np.ndarray] = {}
-    unknown: List[str] = []
-    for key, array in batch.items():
-        name = aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
-        if name in inputs:
-            found[name] = np.asarray(array)
-        else:
-            unknown.append(key)
-    view = loss_model.model.view()
-    missing = [
-        name
-        for name in inputs
-        if name not in found and view.node(name).op == 'Placeholder'
-    ]
-    if missing:
-        also = ''.join(f', {n!r} is {t!r}' for n, t in loss_model.pipeline.items())
-        raise DataError(
-            f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
-            f'it has {names.quoted(list(batch))}{also}.'
-        )
-    if unknown:
-        raise DataError(
-            f'The data has {names.quoted(unknown)}, which is no input of the loss. '
-            f'Inputs: {names.quoted(inputs)}.'
-        )
-    size = next((len(a) for a in found.values() if a.ndim), 1)
-    return {f'{name}:0': array for name, array in found.items()}, size
 
 
 def _check_finite(found: Mapping[Key, np.ndarray], batch: int) -> None:

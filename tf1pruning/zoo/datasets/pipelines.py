@@ -21,6 +21,10 @@ _DEGREES = 20.0
 _VGG_MEANS = (103.939, 116.779, 123.68)
 
 
+def _whole(image: tf.Tensor, shape: Shape, _: int) -> tf.Tensor:
+    return tf.ensure_shape(image, shape)
+
+
 def _shift(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
     """A random crop after an eighth of the size is padded on every side."""
     height, width, _ = shape
@@ -60,19 +64,31 @@ def _crop_flip(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
     return tf.image.random_flip_left_right(cropped, seed=seed + 1)
 
 
+def _unit(image: tf.Tensor) -> tf.Tensor:
+    return image / 255.0
+
+
+def _centred(image: tf.Tensor) -> tf.Tensor:
+    return image / 127.5 - 1.0
+
+
+def _vgg(image: tf.Tensor) -> tf.Tensor:
+    return image[..., ::-1] - tf.constant(_VGG_MEANS)
+
+
 # What the given systems do in training: none on MNIST; shifts and flips on CIFAR; flips
 # and rotations on CIFAR (Ridurre); crops and flips on large images.
 AUGMENTATIONS: Dict[str, Callable[[tf.Tensor, Shape, int], tf.Tensor]] = {
-    'none': lambda image, shape, seed: tf.ensure_shape(image, shape),
+    'none': _whole,
     'shift': _shift,
     'shift_flip': _shift_flip,
     'flips_rotate': _flips_rotate,
     'crop_flip': _crop_flip,
 }
 SCALINGS: Dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    'unit': lambda image: image / 255.0,
-    'centred': lambda image: image / 127.5 - 1.0,
-    'vgg': lambda image: image[..., ::-1] - tf.constant(_VGG_MEANS),
+    'unit': _unit,
+    'centred': _centred,
+    'vgg': _vgg,
 }
 
 

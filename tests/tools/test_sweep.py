@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from tests.tools import models
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    return models.checkpoint(str(tmp_path_factory.mktemp('model')), optimizer='adam')
+
+
+def run_sweep(prefix, folder, *flags):
+    return models.run_tool(
+        'sweep.py',
+        f'--checkpoint={prefix}',
+        '--output_nodes=output',
+        f'--output_dir={folder}',
+        '--batches=2',
+        *flags,
+    )
+
+
+def test_a_sweep_writes_a_table_curves_and_histograms(prefix, tmp_path):
+    done = run_sweep(prefix, tmp_path, '--shares=0,0.5')
+
+    assert done.returncode == 0, done.stderr
+    assert '0.5: weights loss' in done.stdout
+    with open(str(tmp_path / 'results.csv')) as file:
+        rows = list(csv.DictReader(file))
+    assert [row['Sparsity'] for row in rows] == ['0.0000', '0.5000']
+    assert rows[0]['Loss (weight)'] == rows[0]['Loss (unit)']
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'loss_accuracy.png',
+        'results.csv',
+        'units.gif',
+        'units_k=0.5.png',
+        'units_k=0.png',
+        'weights.gif',
+        'weights_k=0.5.png',
+        'weights_k=0.png',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--shares=0,half'], "--shares is '0,half'; expected numbers"),
+        (['--shares=0.5,1'], 'Shares 1; expected numbers from 0 to below 1'),
+        (['--criterion=fisher'], "'fisher' looks at data: give the file of scores"),
+        (['--mean_replacement'], 'takes the means of --scores'),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):
+    done = run_sweep(prefix, tmp_path / 'out', *flags)
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert message in done.stderr
+    assert done.stderr.count('\n') == 1
+    assert not (tmp_path / 'out').exists()

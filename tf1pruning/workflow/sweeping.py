@@ -1,0 +1,144 @@
+"""Weight and unit pruning over a list of shares, from the same model each time.
+
+As in the system network-pruning: nothing is trained in between.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from typing import Callable, Collection, Dict, List, Optional, Sequence
+
+import numpy as np
+
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing.scores import Scorer
+from tf1pruning.criteria import weights
+from tf1pruning.errors import OptionError
+from tf1pruning.report.animation import Frame
+from tf1pruning.scoring.evaluation import Outcome
+from tf1pruning.workflow.probing import Means, Probe
+
+COLUMNS = (
+    'Sparsity',
+    'Acc (weight)',
+    'Acc (unit)',
+    'Loss (weight)',
+    'Loss (unit)',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Both kinds of pruning at one share.
+
+    Attributes:
+      share: of the weights of each kernel, or of the units of each group, that goes.
+      weight: with the smallest weights at zero.
+      unit: with whole units at zero.
+    """
+
+    share: float
+    weight: Outcome
+    unit: Outcome
+
+
+def check_shares(shares: Sequence[float]) -> None:
+    """Raises OptionError unless all shares lie in [0, 1) and ascend."""
+    wrong = [f'{share:g}' for share in shares if not 0 <= share < 1]
+    if wrong or not shares:
+        raise OptionError(
+            f'Shares {", ".join(wrong) or "are none"}; expected numbers from 0 to '
+            'below 1.'
+        )
+    if any(a >= b for a, b in zip(shares, shares[1:])):
+        raise OptionError(
+            f'The shares are {", ".join(f"{s:g}" for s in shares)}; expected each to '
+            'be larger than the one before.'
+        )
+
+
+def sweep(
+    probe: Probe,
+    groups: Collection[Group],
+    shares: Sequence[float],
+    scorer: Scorer,
+    means: Optional[Means] = None,
+    progress: Optional[Callable[[Point], None]] = None,
+) -> List[Point]:
+    """Measures both kinds of pruning at each share.
+
+    Args:
+      probe: the model on its data.
+      groups: whose units go, and from whose kernels weights go.
+      shares: ascending, each in [0, 1).
+      scorer: which units go first.
+      means: see `Probe.pruned`.
+      progress: called after each point.
+
+    Raises:
+      OptionError: on other shares.
+      DataError: if the data does not fit the model.
+    """
+    check_shares(shares)
+    kernels = probe.kernels(groups)
+    points = []
+    for share in shares:
+        weight = probe.thinned(kernels, share)
+        unit = probe.pruned(probe.plan(groups, share, scorer), means)
+        points.append(Point(share, weight, unit))
+        if progress:
+            progress(points[-1])
+    return points
+
+
+def weight_frames(
+    probe: Probe, groups: Collection[Group], shares: Sequence[float]
+) -> List[Frame]:
+    """Magnitudes of the weights of each kernel at each share."""
+    kernels = probe.kernels(groups)
+    return [
+        (
+            f'Weights, {share:.1%} pruned',
+            {name: np.abs(a) for name, a in probe.thin(kernels, share).items()},
+        )
+        for share in shares
+    ]
+
+
+def unit_frames(
+    probe: Probe, groups: Collection[Group], shares: Sequence[float], scorer: Scorer
+) -> List[Frame]:
+    """L2 norms of the units of each group at each share."""
+    frames: List[Frame] = []
+    for share in shares:
+        plan = probe.plan(groups, share, scorer)
+        gone = {group.name: list(group.removed) for group in plan.groups}
+        norms: Dict[str, np.ndarray] = {}
+        for group in groups:
+            place = group.producer
+            kernel = probe.source.variables[place.variable]
+            rows = np.linalg.norm(weights.rows(kernel, place.axis), axis=1)
+            found = rows[place.positions].mean(axis=1)
+            found[gone.get(group.name, [])] = 0
+            norms[group.name] = found
+        frames.append((f'Units, {share:.1%} pruned', norms))
+    return frames
+
+
+def as_csv(points: Sequence[Point]) -> str:
+    """`results.csv`, four digits behind the point."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator='\n')
+    writer.writerow(COLUMNS)
+    for point in points:
+        values = (
+            point.share,
+            point.weight.accuracy,
+            point.unit.accuracy,
+            point.weight.loss,
+            point.unit.loss,
+        )
+        writer.writerow('' if v is None else f'{v:.4f}' for v in values)
+    return buffer.getvalue()

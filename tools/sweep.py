@@ -1,0 +1,134 @@
+r"""Prunes weights and units by a list of shares and measures loss and accuracy.
+
+  python tools/sweep.py --checkpoint model.ckpt-1000 --output_nodes output \
+      --groups all --data test.npz --inputs x=input,y=input_1 --output_dir sweep
+
+Nothing is trained: each share is pruned from the same weights, in one session. Weight
+pruning zeroes the smallest weights of every kernel that makes a chosen group, unit
+pruning the channels that --criterion names. Written to --output_dir: results.csv,
+loss_accuracy.png, and per share a histogram of the weights that are left and one of the
+units, also as weights.gif and units.gif.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import List, Sequence
+
+from absl import flags
+
+# A clone works without being installed.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tf1pruning import files
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+from tf1pruning.report import animation, curves, plots
+from tf1pruning.report.animation import Frame
+from tf1pruning.scoring import result
+from tf1pruning.workflow import any_scorer, command, data_flags, scoped, sweeping
+from tf1pruning.workflow.probing import Probe
+from tf1pruning.workflow.sweeping import Point
+
+FLAGS = flags.FLAGS
+
+data_flags.define()
+flags.DEFINE_string('output_dir', None, 'Folder for table and pictures.')
+flags.DEFINE_list(
+    'shares',
+    ['0', '0.25', '0.5', '0.6', '0.7', '0.8', '0.9', '0.95', '0.97', '0.99'],
+    'Shares of the weights, or of the units, that go.',
+)
+flags.DEFINE_string(
+    'criterion',
+    'l2',
+    f'What ranks units: {", ".join(registry.known())}; with --scores also: '
+    f'{", ".join(registry.known_data())}.',
+)
+flags.DEFINE_string('scores', None, 'Scores on data, from tools/score.py (.npz).')
+flags.DEFINE_bool(
+    'mean_replacement', False, 'Removed units leave the means of --scores behind.'
+)
+flags.DEFINE_bool('histograms', True, 'Draw histograms and GIFs.')
+flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
+flags.mark_flag_as_required('output_dir')
+
+WEIGHT_BINS, UNIT_BINS = 300, 100
+
+
+def main() -> None:
+    """Sweeps as the flags say."""
+    shares = _shares()
+    table = _path('results.csv')
+    files.check_new([table, _path('loss_accuracy.png')], FLAGS.overwrite)
+    plots.pyplot()
+    scores = result.load(FLAGS.scores) if FLAGS.scores else None
+    if FLAGS.mean_replacement and scores is None:
+        raise OptionError('--mean_replacement takes the means of --scores.')
+    model = data_flags.model()
+    chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
+    groups = list(chosen.groups.values())
+    scorer = any_scorer.scorer(
+        model.source, FLAGS.criterion, scores, seed=FLAGS.random_seed
+    )
+    probe = Probe(model, data_flags.batches(model))
+    means = scores.means if scores and FLAGS.mean_replacement else None
+    points = sweeping.sweep(probe, groups, shares, scorer, means, _say)
+    files.write_bytes(_path('loss_accuracy.png'), _curves(points))
+    if FLAGS.histograms:
+        frames = sweeping.weight_frames(probe, groups, shares)
+        _write_frames('weights', frames, shares, WEIGHT_BINS)
+        frames = sweeping.unit_frames(probe, groups, shares, scorer)
+        _write_frames('units', frames, shares, UNIT_BINS)
+    files.write_text(table, sweeping.as_csv(points))
+    print(table)
+
+
+def _shares() -> List[float]:
+    try:
+        shares = [float(text) for text in FLAGS.shares]
+    except ValueError:
+        raise OptionError(
+            f'--shares is {",".join(FLAGS.shares)!r}; expected numbers.'
+        ) from None
+    sweeping.check_shares(shares)
+    return shares
+
+
+def _path(name: str) -> str:
+    return os.path.join(FLAGS.output_dir, name)
+
+
+def _say(point: Point) -> None:
+    print(
+        f'{point.share:g}: weights {_figures(point.weight)}, '
+        f'units {_figures(point.unit)}',
+        flush=True,
+    )
+
+
+def _figures(outcome: sweeping.Outcome) -> str:
+    known = outcome.accuracy is not None
+    accuracy = f' accuracy {outcome.accuracy:.4f}' if known else ''
+    return f'loss {outcome.loss:.4f}{accuracy}'
+
+
+def _curves(points: Sequence[Point]) -> bytes:
+    lines = [
+        curves.Line(kind, [p.share for p in points], [getattr(p, kind) for p in points])
+        for kind in ('weight', 'unit')
+    ]
+    return curves.loss_and_accuracy(lines, 'share that is pruned')
+
+
+def _write_frames(
+    name: str, frames: Sequence[Frame], shares: Sequence[float], bins: int
+) -> None:
+    for share, picture in zip(shares, animation.draw(frames, bins)):
+        files.write_bytes(_path(f'{name}_k={share:g}.png'), picture)
+    animation.write_gif(_path(f'{name}.gif'), frames, bins)
+
+
+if __name__ == '__main__':
+    command.run(main)
