@@ -124,10 +124,18 @@ def write_bytes(path: str, data: bytes) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a UTF-8 text file as a whole."""
+    """Writes a UTF-8 text file as a whole.
+
+    Raises:
+      OutputError: like `write_bytes`.
+    """
     write_bytes(path, text.encode('utf-8'))
 
 
 def write_json(path: str, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file as a whole, indented, with a final newline."""
+    """Writes a JSON file as a whole, indented, with a final newline.
+
+    Raises:
+      OutputError: like `write_bytes`.
+    """
     write_text(path, json.dumps(value, indent=2) + '\n')

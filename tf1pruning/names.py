@@ -73,6 +73,9 @@ def node_name(name: str) -> str:
 
     >>> node_name('net/w:0')
     'net/w'
+
+    Raises:
+      GraphError: like `parse_tensor`.
     """
     return parse_tensor(name).node
 

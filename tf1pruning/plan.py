@@ -42,8 +42,11 @@ class Cut:
     Attributes:
       variable: checkpoint key.
       axis: axis of the variable.
-      role: what the axis does, see `channels.trace.Use`.
+      role: what the axis does, see `channels.uses.Use`.
       entries: per removed channel its positions on the axis.
+
+    Raises:
+      PlanError: if axis, role or a position cannot be right.
     """
 
     variable: str
@@ -82,6 +85,9 @@ class GroupPlan:
       wanted: how many channels the criterion named, before rounding and the cap.
       capped: whether the smallest allowed width held some of them back.
       cuts: one per place of the group; none if nothing is removed.
+
+    Raises:
+      PlanError: if the channels do not fit the width or the cuts, or none would stay.
     """
 
     name: str
@@ -124,6 +130,10 @@ class Plan:
       channel_multiple: what is left of a group that is cut is a multiple of it.
       threshold: score above which a channel was named; None if chosen otherwise.
       groups: in graph order.
+
+    Raises:
+      OptionError: on an unknown mode or a multiple below 1.
+      PlanError: if the threshold is no number, or two groups have the same name.
     """
 
     fingerprint: str
@@ -207,13 +217,21 @@ class Plan:
 
 
 def check_mode(mode: str) -> None:
-    """Raises OptionError for an unknown mode."""
+    """Refuses an unknown mode.
+
+    Raises:
+      OptionError: unless it is 'block' or 'filter'.
+    """
     if mode not in MODES:
         raise OptionError(f'Mode is {mode!r}; expected one of {names.quoted(MODES)}.')
 
 
 def check_threshold(value: float) -> float:
-    """Returns a threshold that lies in (0, 1), else raises OptionError."""
+    """Returns a threshold that lies in (0, 1).
+
+    Raises:
+      OptionError: if it does not, or is no number.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         raise OptionError(f'Threshold is {value!r}; expected a number in (0, 1).')
     if not 0 < value < 1:
@@ -222,7 +240,11 @@ def check_threshold(value: float) -> float:
 
 
 def check_multiple(value: int) -> int:
-    """Returns a channel multiple of at least 1, else raises OptionError."""
+    """Returns a channel multiple of at least 1.
+
+    Raises:
+      OptionError: if it is smaller, or no integer.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise OptionError(f'channel_multiple is {value!r}; expected an integer >= 1.')
     return int(value)
@@ -261,7 +283,17 @@ def removable(width: int, wanted: int, multiple: int) -> int:
 def plan_group(
     group: Group, channels: Iterable[int], wanted: int, capped: bool = False
 ) -> GroupPlan:
-    """Plans the removal of given channels of a group."""
+    """Plans the removal of given channels of a group.
+
+    Args:
+      group: a group that is not frozen.
+      channels: to remove, in any order.
+      wanted: how many the criterion named, see `GroupPlan`.
+      capped: see `GroupPlan`.
+
+    Raises:
+      PlanError: if a channel does not exist or is named twice, or none would stay.
+    """
     removed = tuple(sorted(int(channel) for channel in channels))
     return GroupPlan(
         name=group.name,

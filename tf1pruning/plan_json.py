@@ -14,7 +14,11 @@ _FORMAT = 1
 
 
 def save(plan: Plan, path: str) -> None:
-    """Writes a plan as JSON."""
+    """Writes a plan as JSON.
+
+    Raises:
+      OutputError: if the file cannot be written.
+    """
     files.write_text(path, to_json(plan))
 
 

@@ -69,6 +69,7 @@ class Pruning(state.PruningState):
 
     Raises:
       OptionError: on a bad option.
+      GraphError: on a malformed output name.
       CheckpointError: if the checkpoint is missing or damaged.
     """
 
@@ -99,7 +100,9 @@ class Pruning(state.PruningState):
 
         Raises:
           CheckpointError: if the checkpoint is missing or damaged.
-          GraphError: if the meta graph is, or a scope or an output does not exist.
+          GraphError: if the meta graph is, a scope or an output does not exist, or a
+            scope holds nothing that may be cut.
+          OutputError: if the files cannot be written.
         """
         self._read_params()
         self._write_params()
@@ -109,7 +112,9 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_pruning_params`, or without a threshold.
-          CheckpointError: if a weight is NaN.
+          CheckpointError: if a weight is missing, damaged, NaN or infinite.
+          PlanError: if the filters given instead of a threshold do not exist.
+          OutputError: if the plan cannot be written.
         """
         self._current()
         self._check_criterion('get_pruning_filters')
@@ -127,7 +132,10 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_pruning_params` or `get_pruning_filters`.
-          PlanError: if the given filters do not fit the model.
+          PlanError: if the given filters cannot be read or do not fit the model.
+          CheckpointError: if the checkpoint is damaged.
+          GraphError: if it holds no variables.
+          OutputError: if the result would replace its own source, or cannot be written.
         """
         scoped = self._current()
         source = scoped.source
@@ -178,6 +186,10 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_pruning_filters` or `get_retrained_ckpt`.
+          CheckpointError: if the retrained checkpoint is missing or damaged.
+          PlanError: if the plan does not fit it, or the one of an earlier run is
+            damaged.
+          OutputError: if the files cannot be written.
         """
         plan = self._needed_plan('get_pruning_summary')
         self._check_retrained('get_pruning_summary')
@@ -211,8 +223,9 @@ class Pruning(state.PruningState):
             without a threshold.
           CheckpointError: if the checkpoint is damaged or has a NaN weight.
           GraphError: if its meta graph is damaged, or a scope or output does not exist.
-          PlanError: if the filters of the earlier step do not fit the checkpoint.
-          OutputError: if the result would replace its own source.
+          PlanError: if the filters of the earlier step do not fit the checkpoint, or
+            given ones do not exist.
+          OutputError: if the result would replace its own source, or cannot be written.
         """
         # Everything that can fail comes before the first file.
         if retrain:
@@ -242,8 +255,10 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_retrained_ckpt`.
+          CheckpointError: if the checkpoint is missing or damaged, or has a NaN weight.
           GraphError: if an output node does not exist, or no inference graph can be
             derived.
+          OutputError: if the result would replace its own source, or cannot be written.
         """
         self._check_retrained('get_rebuild_graph')
         source = loading.load_source(
@@ -261,7 +276,11 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_rebuild_graph` or `get_pruning_filters`.
+          CheckpointError: if the rebuilt checkpoint of an earlier run is missing or
+            damaged.
+          GraphError: if its graph is, or lacks an output or a scope.
           PlanError: if the plan does not fit the rebuilt graph.
+          OutputError: if the files cannot be written.
         """
         scoped = self._needed_rebuilt('get_strip_params')
         plan = self._needed_plan('get_strip_params')
@@ -284,7 +303,11 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: before `get_strip_params`.
-          OutputError: if the result would replace a checkpoint it was made from.
+          CheckpointError: if the rebuilt checkpoint is damaged or has a NaN weight.
+          GraphError: if the outputs depend on ops that write files or call Python, or
+            the weights take more than a frozen graph can hold.
+          OutputError: if the result would replace a checkpoint it was made from, or
+            cannot be written.
           VerificationError: if the outputs differ; nothing is written then.
         """
         plan = self._strip_plan

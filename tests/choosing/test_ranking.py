@@ -80,7 +80,7 @@ def test_a_penalty_lets_the_expensive_channels_go_first():
     choice = Choice(count=3, ranking='global')
 
     plain = ranking.choose([A, B], choice)
-    costly = ranking.penalised([A, B], {'a': 1.0, 'b': 4.0}, 10.0)
+    costly = ranking.penalized([A, B], {'a': 1.0, 'b': 4.0}, 10.0)
 
     # `a` gets 10 * 1 / 4 more, `b` 10.
     assert costly[0].scores.tolist() == [11.5, 3.5, 10.5, 4.5]

@@ -158,6 +158,23 @@ def test_export_paths_are_honoured(new, tmp_path):
     assert others == ('report.json', 'training.meta')
 
 
+def test_a_damaged_training_graph_does_not_keep_the_stripped_network_back(
+    new, tmp_path
+):
+    pruning = retrained(soft_pruned(new()), tmp_path / 'retrained')
+    pruning.get_rebuild_graph()
+    pruning.get_strip_params()
+    with open(pruning.retrained_ckpt_path + '.meta', 'wb') as file:
+        file.write(b'no graph')
+
+    pruning.get_strip_ckpt()
+
+    assert pruning.strip_report.comparison.relative <= 1e-5
+    written = trained.file_names(tmp_path / 'out' / 'Stripped_Dir')
+    assert 'modify.pb' in written
+    assert 'training.meta' not in written
+
+
 @pytest.mark.parametrize(
     'source', ['pruned_ckpt_path', 'retrained_ckpt_path', 'ckpt_to_strip']
 )

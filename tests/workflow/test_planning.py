@@ -145,10 +145,10 @@ def test_a_penalty_spares_the_cheap_gate(plain):
     amount = {'count': 12, 'ranking': 'global'}
 
     free = by_choice(plain, Choice(**amount))
-    penalised = by_choice(plain, Choice(**amount, flop_penalty=10.0))
+    penalized = by_choice(plain, Choice(**amount, flop_penalty=10.0))
 
     assert free.widths()[GATE] < 4
-    assert penalised.widths() == {BLOCK: 12, GATE: 4}
+    assert penalized.widths() == {BLOCK: 12, GATE: 4}
 
 
 def test_a_measured_latency_is_a_target_too(plain):

@@ -25,7 +25,7 @@ class Place:
     Attributes:
       variable: checkpoint key (or name of the Const node) of the weight.
       axis: axis of the weight.
-      role: what the axis does, see `trace.Use`.
+      role: what the axis does, see `uses.Use`.
       positions: `[width, entries]` positions on the axis of each channel.
       is_constant: whether the weight is a Const node of the graph.
     """
@@ -164,7 +164,8 @@ class _Builder:
     ):
         self._trace = trace
         self._view = trace.model.view()
-        self._keys = trace.model.keys()
+        self._keys = trace.keys()
+        self._variables = frozenset(trace.model.keys())
         self._places_of: Dict[int, List[_UsedPlace]] = {}
         numbers = {
             place.classes.tobytes(): np.unique(signature[place.classes]).tolist()
@@ -178,8 +179,7 @@ class _Builder:
         self._order: Dict[str, int] = {}
         for number, kernel in enumerate(trace.kernels):
             self._kernels.setdefault(kernel.source, []).append(kernel)
-            key = self._keys.get(kernel.source, kernel.source)
-            self._order.setdefault(key, number)
+            self._order.setdefault(self._keys[kernel.source], number)
 
     def order(self, group: Group) -> Tuple[int, int]:
         """Sort key: where the group is first made."""
@@ -216,11 +216,11 @@ class _Builder:
         positions = np.flatnonzero(rank >= 0)
         order = np.argsort(rank[positions], kind='stable')
         return Place(
-            variable=self._keys.get(used.source, used.source),
+            variable=self._keys[used.source],
             axis=used.axis,
             role=used.role,
             positions=positions[order].reshape(width, -1),
-            is_constant=used.source not in self._keys,
+            is_constant=used.source not in self._variables,
         )
 
     def _layers(self, used: Sequence[_UsedPlace]) -> Tuple[List[Kernel], List[Kernel]]:
@@ -234,7 +234,7 @@ class _Builder:
         return producers, consumers
 
     def _name(self, kind: str, places: Sequence[Place], first: _UsedPlace) -> str:
-        variable = self._keys.get(first.source, first.source)
+        variable = self._keys[first.source]
         scope = names.parent_scope(variable) or variable
         if kind in blocks.INNER_KINDS:
             scope = names.common_scope(place.variable for place in places) or scope

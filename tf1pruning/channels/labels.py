@@ -72,6 +72,17 @@ class LabelSpace:
             self._left.append(left[differs])
             self._right.append(right[differs])
 
+    def join(self, left: np.ndarray, right: np.ndarray, reason: str) -> np.ndarray:
+        """Unifies two arrays of labels; returns those of the tensor that holds both.
+
+        Where one side is fixed that is the other's label, which is frozen.
+
+        Raises:
+          Unsupported: if there are not as many on both sides.
+        """
+        self.unify(left, right, reason)
+        return np.maximum(*np.broadcast_arrays(left, right))
+
     def freeze(self, labels: np.ndarray, reason: str) -> None:
         """Says that `labels` may not be removed, and why."""
         labels = np.unique(labels)

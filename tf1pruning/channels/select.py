@@ -16,7 +16,11 @@ ALL = 'all'
 
 
 def check_which(which: str) -> str:
-    """Returns 'inner' or 'all', else raises OptionError."""
+    """Returns which groups are meant: 'inner' or 'all'.
+
+    Raises:
+      OptionError: if it is neither.
+    """
     if which not in (INNER, ALL):
         raise OptionError(f"groups is {which!r}; expected 'inner' or 'all'.")
     return which

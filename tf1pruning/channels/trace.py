@@ -59,10 +59,6 @@ class Op:
         """An attribute of the node."""
         return view_lib.attribute(self.node, name)
 
-    def text(self, name: str) -> str:
-        """An attribute that holds a string."""
-        return self.attr(name).s.decode('utf-8')
-
     def ints(self, name: str) -> List[int]:
         """An attribute that holds a list of integers."""
         return list(self.attr(name).list.i)

@@ -144,3 +144,8 @@ class Trace:
     count: int
     frozen: Dict[int, Tuple[str, ...]]
     unsupported: Tuple[str, ...]
+
+    def keys(self) -> Dict[str, str]:
+        """Weight node -> checkpoint key; of a Const node its own name."""
+        keys = self.model.keys()
+        return {source: keys.get(source, source) for source in self.weights}

@@ -233,13 +233,25 @@ class Choice:
 
 
 def check_ratio(what: str, value: float) -> None:
-    """Raises OptionError unless a ratio lies between 0 and 1."""
+    """Refuses a ratio that does not lie between 0 and 1.
+
+    Args:
+      what: its name, for the message.
+      value: the ratio.
+
+    Raises:
+      OptionError: if it does not.
+    """
     if not 0 < value < 1:
         raise OptionError(f'{what} is {value}; expected between 0 and 1.')
 
 
 def check_scopes(choice: Choice, groups: Sequence[Group]) -> None:
-    """Raises OptionError if a scope with a ratio of its own holds no group."""
+    """Refuses scopes with a ratio of their own that hold no group.
+
+    Raises:
+      OptionError: names all of them.
+    """
     empty = [
         scope
         for scope, _ in choice.scope_ratios

@@ -18,6 +18,9 @@ def choose(groups: Sequence[Group], choice: Choice, scorer: Scorer) -> List[Grou
       groups: groups that are not frozen.
       choice: what is asked for; not global.
       scorer: of the groups.
+
+    Raises:
+      OptionError: if a group lacks what the scorer looks at.
     """
     return [_choose(group, choice, scorer) for group in groups]
 

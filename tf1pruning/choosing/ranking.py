@@ -20,7 +20,7 @@ from tf1pruning.plan import GroupPlan
 Measure = Callable[[Sequence[GroupPlan]], float]
 
 
-def penalised(
+def penalized(
     scored: Sequence[Scored], costs: Mapping[str, float], penalty: float
 ) -> List[Scored]:
     """Scores with a penalty on what a channel costs.

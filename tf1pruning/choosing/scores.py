@@ -156,8 +156,8 @@ class WeightScorer:
 
 def judging_places(group: Group, trace: Trace) -> List[Place]:
     """The producers that a group is judged by: all but the depthwise ones, if any."""
-    keys = trace.model.keys()
-    depthwise = {keys.get(k.source, k.source) for k in trace.kernels if k.depthwise}
+    keys = trace.keys()
+    depthwise = {keys[k.source] for k in trace.kernels if k.depthwise}
     makers = [place for place in group.places if place.role == PRODUCER]
     return [p for p in makers if p.variable not in depthwise] or makers
 

@@ -41,7 +41,7 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
     Raises:
       GraphError: if the result would not fit into a protobuf (2 GB).
     """
-    _check_size(model, arrays)
+    _check_size(model)
     values = {
         v.node: arrays[v.node].astype(v.dtype.as_numpy_dtype, copy=False)
         for v in model.variables
@@ -66,13 +66,16 @@ def write_frozen(path: str, graph_def: tf.GraphDef) -> int:
 
     Returns:
       Bytes written.
+
+    Raises:
+      OutputError: if the file cannot be written.
     """
     data = graph_def.SerializeToString()
     files.write_bytes(path, data)
     return len(data)
 
 
-def _check_size(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> None:
+def _check_size(model: model_lib.Model) -> None:
     total = sum(
         int(np.prod(v.shape, dtype=np.int64)) * v.dtype.size for v in model.variables
     )

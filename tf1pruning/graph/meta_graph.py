@@ -9,7 +9,7 @@ graph or a session.
 from __future__ import annotations
 
 import os
-from typing import Iterable, List, Sequence
+from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -52,20 +52,27 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
 
 
 def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
-    """A meta graph of a model that can be imported, restored, saved and trained."""
-    meta_graph = tf.MetaGraphDef()
+    """A meta graph of a model that can be imported, restored, saved and trained.
+
+    Raises:
+      GraphError: if the model has a node of the name of an initializer, `w/Assign` say.
+    """
+    present = {node.name for node in model.graph_def.node}
+    meta_graph = tf.MetaGraphDef(graph_def=model.graph_def)
     meta_graph.meta_info_def.tags.append('serve')
     meta_graph.meta_info_def.tensorflow_version = tf.VERSION
     graph_def = meta_graph.graph_def
-    graph_def.CopyFrom(model.graph_def)
-    present = {node.name for node in graph_def.node}
     for variable in model.variables:
         graph_def.node.extend(_initializer(variable))
         if variable.is_resource and _snapshot(variable) not in present:
-            graph_def.node.add().CopyFrom(_read(variable))
+            graph_def.node.extend([_read(variable)])
     if model.variables:
-        _add_saver(meta_graph, model.variables, present)
-    _add_collections(meta_graph, model)
+        scope = _free_scope(present)
+        graph_def.node.extend(_saver_nodes(scope, model.variables))
+        meta_graph.saver_def.CopyFrom(_saver_def(scope))
+    view = view_lib.GraphView(graph_def)
+    for name, protos in _collections(model, view).items():
+        meta_graph.collection_def[name].bytes_list.value.extend(protos)
     return meta_graph
 
 
@@ -131,30 +138,40 @@ def _free_scope(present: Iterable[str]) -> str:
     return scope
 
 
-def _add_saver(
-    meta_graph: tf.MetaGraphDef, variables: Sequence[Variable], present: set
-) -> None:
-    scope = _free_scope(present)
-    graph_def = meta_graph.graph_def
-    filename = f'{scope}/Const'
+def _filename(scope: str) -> str:
+    return f'{scope}/Const'
+
+
+def _saver_def(scope: str) -> tf.train.SaverDef:
+    """What `tf.train.Saver` writes of itself by default, for the nodes in a scope."""
+    return tf.train.SaverDef(
+        filename_tensor_name=f'{_filename(scope)}:0',
+        save_tensor_name=f'{scope}/control_dependency:0',
+        restore_op_name=f'{scope}/restore_all',
+        max_to_keep=5,
+        keep_checkpoint_every_n_hours=10000.0,
+        version=tf.train.SaverDef.V2,
+    )
+
+
+def _saver_nodes(scope: str, variables: Sequence[Variable]) -> List[tf.NodeDef]:
+    filename = _filename(scope)
     default = constant(f'{scope}/filename', 'model', tf.string)
     path = make_node(
         filename, 'PlaceholderWithDefault', [default.name], dtype=tf.string
     )
     path.attr['shape'].shape.SetInParent()
-    graph_def.node.extend([default, path])
-    graph_def.node.extend(_save_nodes(scope, filename, variables))
-    graph_def.node.extend(_restore_nodes(scope, filename, variables))
-    saver = meta_graph.saver_def
-    saver.filename_tensor_name = f'{filename}:0'
-    saver.save_tensor_name = f'{scope}/control_dependency:0'
-    saver.restore_op_name = f'{scope}/restore_all'
-    saver.max_to_keep = 5
-    saver.keep_checkpoint_every_n_hours = 10000.0
-    saver.version = tf.train.SaverDef.V2
+    return [
+        default,
+        path,
+        *_save_nodes(scope, filename, variables),
+        *_restore_nodes(scope, filename, variables),
+    ]
 
 
-def _name_tables(scope: str, op: str, variables: Sequence[Variable]) -> List:
+def _name_tables(
+    scope: str, op: str, variables: Sequence[Variable]
+) -> List[tf.NodeDef]:
     keys = [variable.key for variable in variables]
     specs = [_slice_spec(variable) for variable in variables]
     return [
@@ -195,18 +212,18 @@ def _restore_nodes(
     return tables + [restore] + assigns + [done]
 
 
-def _add_collections(meta_graph: tf.MetaGraphDef, model: model_lib.Model) -> None:
-    view = view_lib.GraphView(meta_graph.graph_def)
-    everything = list(model.variables)
-    trainable = [variable for variable in everything if variable.trainable]
-    for name, members in (
-        (tf.GraphKeys.GLOBAL_VARIABLES, everything),
-        (tf.GraphKeys.MODEL_VARIABLES, everything),
-        (tf.GraphKeys.TRAINABLE_VARIABLES, trainable),
-    ):
-        protos = [_variable_def(view, v).SerializeToString() for v in members]
-        if protos:
-            meta_graph.collection_def[name].bytes_list.value.extend(protos)
+def _collections(
+    model: model_lib.Model, view: view_lib.GraphView
+) -> Dict[str, List[bytes]]:
+    """Collection -> VariableDefs; without those that would be empty."""
+    protos = [_variable_def(view, v).SerializeToString() for v in model.variables]
+    trainable = [p for p, v in zip(protos, model.variables) if v.trainable]
+    found = {
+        tf.GraphKeys.GLOBAL_VARIABLES: protos,
+        tf.GraphKeys.MODEL_VARIABLES: protos,
+        tf.GraphKeys.TRAINABLE_VARIABLES: trainable,
+    }
+    return {name: members for name, members in found.items() if members}
 
 
 def _variable_def(

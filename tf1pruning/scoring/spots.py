@@ -61,14 +61,14 @@ class WeightSpot(NamedTuple):
 
 def activation_spots(trace: Trace, group: Group) -> List[ActivationSpot]:
     """The tensors that the layers behind a group read, each once."""
-    keys = trace.model.keys()
+    keys = trace.keys()
     view = trace.model.view()
     spots: Dict[str, ActivationSpot] = {}
     for place in group.places:
         if place.role != CONSUMER:
             continue
         for kernel in trace.kernels:
-            reads_it = keys.get(kernel.source, kernel.source) == place.variable
+            reads_it = keys[kernel.source] == place.variable
             if kernel.depthwise or kernel.in_axis != place.axis or not reads_it:
                 continue
             tensor = view.node(kernel.node).input[kernel.reads]

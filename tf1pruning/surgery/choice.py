@@ -71,8 +71,8 @@ class Choice:
       wanted: per group the number of channels that were to go.
       kept: what was to go and stays.
       lossy: what goes although that changes the outputs.
-      exact: judgement of the model as it is.
-      loose: judgement with the tolerance; `exact` if there is none.
+      exact: judgment of the model as it is.
+      loose: judgment with the tolerance; `exact` if there is none.
     """
 
     removed: Tuple[Tuple[Group, Tuple[int, ...]], ...]

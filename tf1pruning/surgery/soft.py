@@ -67,7 +67,11 @@ def with_zeros(array: np.ndarray, axis: int, indices: Tuple[int, ...]) -> np.nda
 
 
 def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> None:
-    """Raises PlanError unless every cut lies inside its variable."""
+    """Refuses cuts that do not lie inside their variables.
+
+    Raises:
+      PlanError: names every variable that is missing, or a position that is.
+    """
     missing = sorted({cut.variable for cut in cuts} - set(shapes))
     if missing:
         raise PlanError(

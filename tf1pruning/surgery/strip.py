@@ -78,7 +78,15 @@ def remove(
     plan: Optional[Plan],
     options: Options,
 ) -> Stripped:
-    """Removes the chosen channels; `plan` and `options` are what they come from."""
+    """Removes the chosen channels.
+
+    Args:
+      trace: of the model.
+      arrays: variable node -> array; not changed.
+      choice: what goes.
+      plan: what the choice comes from; None: every redundant channel.
+      options: of the choice.
+    """
     resizing, smaller = _remove(trace, arrays, choice)
     done = Plan(
         fingerprint=plan_lib.fingerprint([g for g, _ in choice.removed], trace.model),

@@ -39,7 +39,12 @@ class Trained:
     loss_model: LossModel
 
     def pipeline(self, count: int) -> Batches:
-        """Batches of the training graph's own input pipeline, `count` at most."""
+        """Batches of the training graph's own input pipeline, `count` at most.
+
+        Raises:
+          DataError: if the loss reads no pipeline.
+          OptionError: if `count` is below 1.
+        """
         return of_pipeline(self.meta_graph, self.loss_model, count)
 
 
@@ -108,7 +113,8 @@ def score(
         seconds left.
 
     Raises:
-      OptionError: on an unknown criterion, or one that looks at weights alone.
+      OptionError: on an unknown criterion, or one that looks at weights alone, or one
+        that needs the initial checkpoint and gets none; or if alpha is out of range.
       DataError: if the data does not fit the loss, or values are not finite.
       GraphError: if the loss does not depend on a group.
       CheckpointError: if a checkpoint lacks variables or has NaN weights.

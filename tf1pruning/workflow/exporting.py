@@ -44,6 +44,9 @@ class Options:
       lite: how to convert to TensorFlow Lite.
       training: graph of the training, for a checkpoint that it goes on from.
       fold_batch_norm: whether `pb` and `tflite` have it in the layers before it.
+
+    Raises:
+      OptionError: on an unknown format, or an option without the format it is for.
     """
 
     formats: Tuple[str, ...] = (CKPT, PB)
@@ -317,7 +320,11 @@ def table(exports: Exports) -> str:
 
 
 def check(exports: Exports) -> None:
-    """Raises OutputError if a format is missing that was asked for."""
+    """Refuses to call an incomplete export a success.
+
+    Raises:
+      OutputError: if a format is missing that was asked for; says why.
+    """
     problems = [each.problem for each in exports.written if each.problem]
     if problems:
         raise OutputError(f'{" ".join(problems)} The other formats were written.')

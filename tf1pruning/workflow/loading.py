@@ -157,6 +157,7 @@ def source_of(
 
     Raises:
       GraphError: if the graph lacks an output or cannot be turned into inference.
+      CheckpointError: if the averages are asked for and there are none that fit.
     """
     model = inference.inference_model(graph, outputs)
     values = Averaged(variables) if use_moving_averages else variables

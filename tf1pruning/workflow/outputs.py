@@ -1,4 +1,7 @@
-"""The files that `Pruning` writes: one function per step, each file as a whole."""
+"""The files that `Pruning` writes: one function per step, each file as a whole.
+
+Every function that writes raises OutputError if it cannot.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,11 @@ def write_plan(folder: str, plan: Plan) -> None:
 
 
 def read_plan(folder: str) -> Optional[Plan]:
-    """The plan that an earlier run wrote into `folder`, if it did."""
+    """The plan that an earlier run wrote into `folder`, if it did.
+
+    Raises:
+      PlanError: if the file is damaged.
+    """
     path = os.path.join(folder, PARAMS_DIR, PLAN_FILE)
     return plan_json.load(path) if os.path.exists(path) else None
 
@@ -59,6 +66,11 @@ def write_soft_pruned(folder: str, source: Source, plan: Plan) -> str:
 
     Returns:
       Prefix of the checkpoint.
+
+    Raises:
+      OutputError: if it would replace its source or cannot be written.
+      GraphError: if the source has no variables.
+      PlanError: if a cut does not fit the checkpoint.
     """
     prefix = check_pruned_path(folder, source)
     write_zeros(prefix, source, plan, source.path + '.meta')
@@ -92,6 +104,7 @@ def write_zeros(prefix: str, source: Source, plan: Plan, meta_path: str) -> None
     Raises:
       OutputError: if it would replace its source or cannot be written.
       GraphError: if there is nothing to write, since all weights are constants.
+      PlanError: if a cut does not fit the checkpoint.
     """
     if not source.variables:
         raise GraphError(
@@ -153,6 +166,10 @@ def write_rebuilt(folder: str, source: Source) -> str:
 
     Returns:
       Prefix of the checkpoint.
+
+    Raises:
+      OutputError: if it would replace its source or cannot be written.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
     name = os.path.basename(source.path)
     prefix = os.path.join(folder, REBUILD_DIR, name)
@@ -176,7 +193,9 @@ def write_strip_params(
 def write_training_meta(
     folder: str, meta_path: str, outputs: Sequence[str], result: stripping.Result
 ) -> None:
-    """`Stripped_Dir/training.meta`; the log says why, if the graph cannot be stripped.
+    """`Stripped_Dir/training.meta`, unless the graph is damaged or cannot be stripped.
+
+    Then the log says why: the stripped network is complete without it.
 
     Args:
       folder: output folder.
@@ -187,8 +206,8 @@ def write_training_meta(
     if not os.path.isfile(meta_path):
         return
     path = os.path.join(folder, STRIPPED_DIR, 'training.meta')
-    graph = meta_graph.read_meta_graph(meta_path)
     try:
+        graph = meta_graph.read_meta_graph(meta_path)
         stripping.write_training_meta(result, path, graph, outputs)
     except GraphError as error:
         logging.warning('No %s: %s', path, error)
@@ -212,6 +231,10 @@ def write_stripped(
 
     Returns:
       Prefix of the checkpoint and path of the frozen graph.
+
+    Raises:
+      OutputError: if one would replace the source or cannot be written.
+      GraphError: if the weights take more than a frozen graph can hold.
     """
     target = os.path.join(folder, STRIPPED_DIR)
     name = os.path.basename(source.path)

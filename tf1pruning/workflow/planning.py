@@ -91,6 +91,7 @@ def plan_by_choice(
         choice holds no group.
       PlanError: if the limits of the choice do not let as many go.
       GraphError: if MACs are asked for and are not known.
+      VerificationError: if the latency is asked for and the model does not run.
     """
     chosen = list(groups)
     choice_lib.check_scopes(choice, chosen)
@@ -106,14 +107,13 @@ def plan_by_choice(
         return plan(groupwise.choose(chosen, choice, scorer))
     scored = [scorer(group, None) for group in chosen]
     if choice.flop_penalty:
-        scored = ranking.penalised(
+        scored = ranking.penalized(
             scored, budgets.channel_macs(source, chosen), choice.flop_penalty
         )
-    measure = None
-    if choice.target is not None:
-        quantity = budgets.measure_of(source, choice.target.quantity)
-        measure = lambda plans: quantity(plan(plans))  # noqa: E731
-    return plan(ranking.choose(scored, choice, measure))
+    if choice.target is None:
+        return plan(ranking.choose(scored, choice))
+    quantity = budgets.measure_of(source, choice.target.quantity)
+    return plan(ranking.choose(scored, choice, lambda plans: quantity(plan(plans))))
 
 
 def plan_by_filters(
@@ -178,7 +178,11 @@ def _plan(
 
 
 def load_filters(path: str) -> Union[Plan, Dict[str, Tuple[int, ...]]]:
-    """A plan from its JSON, or named filters from a `.pkl` of the older system."""
+    """A plan from its JSON, or named filters from a `.pkl` of the older system.
+
+    Raises:
+      PlanError: if the file is missing or holds neither.
+    """
     if path.endswith('.pkl'):
         return legacy.read_filters(path)
     return plan_json.load(path)

@@ -35,7 +35,11 @@ class Scoped:
         return frozenset(n for group in self.groups.values() for n in group.kernels)
 
     def check_plan(self, plan: Plan) -> None:
-        """Raises PlanError unless the plan was made for a model like this one."""
+        """Refuses the plan of another model.
+
+        Raises:
+          PlanError: unless it was made for a model like this one.
+        """
         stripping.check_plan(self.source, plan)
 
 
@@ -46,5 +50,6 @@ def choose(
 
     Raises:
       GraphError: if a scope holds no group that may be cut.
+      OptionError: if `which` is neither.
     """
     return Scoped(source, select.groups_in_scopes(source.groups, scope_names, which))

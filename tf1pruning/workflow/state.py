@@ -27,7 +27,13 @@ _DERIVED = (
 
 
 class PruningState:
-    """Options, paths and intermediate results; see `pruning.Pruning`."""
+    """Options, paths and intermediate results; see `pruning.Pruning`.
+
+    Raises:
+      OptionError: on a bad option.
+      GraphError: on a malformed output name.
+      CheckpointError: if the checkpoint is missing or damaged.
+    """
 
     def __init__(
         self,
@@ -94,7 +100,11 @@ class PruningState:
 
     @property
     def scope_names(self) -> Sequence[str]:
-        """Scopes whose blocks are pruned."""
+        """Scopes whose blocks are pruned.
+
+        Raises:
+          OptionError: when set to other than a list of strings.
+        """
         return list(self._scope_names)
 
     @scope_names.setter
@@ -104,7 +114,11 @@ class PruningState:
 
     @property
     def groups(self) -> str:
-        """'inner' or 'all': which groups of the scopes are pruned."""
+        """'inner' or 'all': which groups of the scopes are pruned.
+
+        Raises:
+          OptionError: when set to something else.
+        """
         return self._groups
 
     @groups.setter
@@ -114,7 +128,11 @@ class PruningState:
 
     @property
     def output_nodes(self) -> str:
-        """Output node names, separated by commas."""
+        """Output node names, separated by commas.
+
+        Raises:
+          GraphError: when set to a blank, or another tensor of a node than its first.
+        """
         return self._output_nodes
 
     @output_nodes.setter
@@ -125,7 +143,11 @@ class PruningState:
 
     @property
     def channel_multiple(self) -> int:
-        """A block that is cut keeps a multiple of it; from the next choice on."""
+        """A block that is cut keeps a multiple of it; from the next choice on.
+
+        Raises:
+          OptionError: when set to other than an integer of at least 1.
+        """
         return self._channel_multiple
 
     @channel_multiple.setter
@@ -134,7 +156,11 @@ class PruningState:
 
     @property
     def mode(self) -> str:
-        """'block' or 'filter'; from the next choice of filters on."""
+        """'block' or 'filter'; from the next choice of filters on.
+
+        Raises:
+          OptionError: when set to something else.
+        """
         return self._mode
 
     @mode.setter

@@ -83,7 +83,8 @@ def strip_source(
       phases: counts the seconds of `load`, `plan`, `strip`, `freeze` and `verify`.
 
     Raises:
-      GraphError: if it would, and may not.
+      GraphError: if it would, and may not; or it is too large to be frozen.
+      CheckpointError: if a weight is missing, misshaped, damaged, NaN or infinite.
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
@@ -159,7 +160,8 @@ def write_checkpoint(result: Result, prefix: str, source: Source) -> str:
     """Writes the stripped checkpoint with a meta graph that imports and restores.
 
     Raises:
-      OutputError: if it would replace the checkpoint that it was made from.
+      OutputError: if it would replace the checkpoint that it was made from, or cannot
+        be written.
     """
     check_target(prefix, [source.path])
     meta = meta_graph.build_meta_graph(result.stripped.model)
@@ -183,6 +185,7 @@ def write_training_meta(
 
     Raises:
       GraphError: if the training graph cannot be stripped like the network.
+      OutputError: if the file cannot be written.
     """
     whole = forward.forward_graph(graph, outputs)
     stripped = forward.resize(whole, result.stripped.resizing)
@@ -192,11 +195,14 @@ def write_training_meta(
 
 
 def check_target(prefix: str, sources: Sequence[str]) -> None:
-    """Raises OutputError if a file or checkpoint would replace what it is made from.
+    """Protects what a file or checkpoint is made from.
 
     Args:
       prefix: of a checkpoint, or path of a file.
       sources: prefixes of checkpoints, SavedModel folders, frozen graphs; or ''.
+
+    Raises:
+      OutputError: if it would be replaced.
     """
     taken = {
         os.path.realpath(path + ending)
@@ -212,7 +218,11 @@ def check_target(prefix: str, sources: Sequence[str]) -> None:
 
 
 def check_plan(source: Source, plan: Plan) -> None:
-    """Raises PlanError unless a plan was made for a model like this one."""
+    """Refuses the plan of another model.
+
+    Raises:
+      PlanError: unless it was made for a model like this one.
+    """
     plan_lib.check_fits(plan, source.groups, source.model)
 
 

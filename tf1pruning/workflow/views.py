@@ -42,10 +42,10 @@ def scope_conv(selection: Selection) -> Dict[str, List[str]]:
 
 def conv_vars(selection: Selection, trace: Trace) -> Dict[str, str]:
     """See the module's table."""
-    keys = trace.model.keys()
+    keys = trace.keys()
     nodes = _nodes(selection)
     return {
-        kernel.node: f'{keys.get(kernel.source, kernel.source)}:0'
+        kernel.node: f'{keys[kernel.source]}:0'
         for kernel in trace.kernels
         if kernel.node in nodes
     }
@@ -56,7 +56,7 @@ def bias_vars(selection: Selection, trace: Trace) -> Dict[str, List[str]]:
 
     A vector belongs to the layer that precedes its first use in graph order.
     """
-    keys = trace.model.keys()
+    keys = trace.keys()
     nodes = _nodes(selection)
     layers = {kernel.node for kernel in trace.kernels}
     within = {
@@ -68,7 +68,7 @@ def bias_vars(selection: Selection, trace: Trace) -> Dict[str, List[str]]:
     result: Dict[str, List[str]] = {node: [] for node in nodes}
     current = ''
     for use in trace.uses:
-        variable = keys.get(use.source, use.source)
+        variable = keys[use.source]
         if use.node in layers:
             current = use.node
             continue

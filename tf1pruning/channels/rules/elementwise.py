@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from typing import List, Optional, Tuple, Union
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import values
@@ -208,14 +207,10 @@ def _unify(op: Op, tracer: Tracer, x: Activation, y: Activation) -> Activation:
     shape = _broadcast_shape(shape_x, shape_y)
     if x_spreads and y_spreads:
         return values.fixed(shape)
-    if not (x_spreads or y_spreads):
-        reason = f'meets fixed channels in {op.name!r}'
-        tracer.labels.unify(x.labels, y.labels, reason)
-    labels = x.labels if y_spreads else y.labels
-    if not (x_spreads or y_spreads):
-        # Where one side is fixed the other side's label is frozen: keep that label.
-        labels = np.maximum(*np.broadcast_arrays(x.labels, y.labels))
-    return Activation(shape, labels)
+    if x_spreads or y_spreads:
+        return Activation(shape, x.labels if y_spreads else y.labels)
+    reason = f'meets fixed channels in {op.name!r}'
+    return Activation(shape, tracer.labels.join(x.labels, y.labels, reason))
 
 
 def _same_rank(x: Activation, y: Activation) -> Tuple[Activation, Activation]:

@@ -41,8 +41,7 @@ def _unified(op: Op, tracer: Tracer, parts: Sequence[Activation]) -> Activation:
     reason = f'is joined with fixed channels in {op.name!r}'
     labels = parts[0].labels
     for part in parts[1:]:
-        tracer.labels.unify(labels, part.labels, reason)
-        labels = np.maximum(*np.broadcast_arrays(labels, part.labels))
+        labels = tracer.labels.join(labels, part.labels, reason)
     return Activation(op.shape(), labels)
 
 
@@ -75,8 +74,12 @@ def unpack(op: Op, tracer: Tracer) -> Tuple[Union[Activation, Sizes], ...]:
     axis = op.attr('axis').i % x.rank
     if x.varies(axis):
         raise Unsupported('channels taken apart one by one')
-    labels = np.squeeze(x.labels, axis)
-    return tuple(Activation(op.shape(i), labels) for i in range(op.attr('num').i))
+    return _alike(op, np.squeeze(x.labels, axis), op.attr('num').i)
+
+
+def _alike(op: Op, labels: np.ndarray, count: int) -> Tuple[Activation, ...]:
+    """Parts with the same channels, cut along another axis."""
+    return tuple(Activation(op.shape(i), labels) for i in range(count))
 
 
 @RULES.register('Split', attributes='T num_split')
@@ -86,7 +89,7 @@ def split(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
     axis = int(op.constant(0)) % x.rank
     count = op.attr('num_split').i
     if not x.varies(axis):
-        return tuple(Activation(op.shape(i), x.labels) for i in range(count))
+        return _alike(op, x.labels, count)
     rows = x.channels(axis).reshape(count, -1)
     tracer.labels.unify(rows, rows[:1], f'is split into equal parts in {op.name!r}')
     return _parts(op, tracer, rows, axis)
@@ -99,7 +102,7 @@ def split_v(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
     axis = int(op.constant(2)) % x.rank
     count = op.attr('num_split').i
     if not x.varies(axis):
-        return tuple(Activation(op.shape(i), x.labels) for i in range(count))
+        return _alike(op, x.labels, count)
     items = sizes.items_of(op.inputs[1], op.name, 1) or ()
     lengths = [op.shape(i)[axis] for i in range(count)]
     if len(items) != count or any(length is None for length in lengths):
