@@ -14,6 +14,7 @@ FLOORS = {
     'errors': 0,
     'names': 0,
     'files': 0,
+    'npz': 0,
     'graph': 1,
     'ckpt': 1,
     'channels': 2,

@@ -6,8 +6,8 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from tf1pruning import names
-from tf1pruning.errors import OptionError
+from tf1pruning import names, npz
+from tf1pruning.errors import DataError, OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 
@@ -27,9 +27,8 @@ def read_samples(path: str, model: Model) -> Dict[str, np.ndarray]:
         over, or does not fit.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        found = npz.read(path)
+    except DataError as error:
         raise OptionError(
             f'Calibration data {path!r} cannot be read ({error}). Expected an .npz '
             f'file with the arrays {names.quoted(model.required_inputs)}.'

@@ -57,7 +57,7 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
         elif _source_in(node, values) and node.op in _ON_HANDLES:
             frozen.node.extend([_on_constant(node)])
         else:
-            _add_copy(frozen, node, renamed)
+            frozen.node.extend([_copy(node, renamed)])
     return frozen
 
 
@@ -124,13 +124,12 @@ def _on_constant(node: tf.NodeDef) -> tf.NodeDef:
     return new
 
 
-def _add_copy(
-    graph_def: tf.GraphDef, node: tf.NodeDef, renamed: Mapping[str, str]
-) -> None:
-    copy = graph_def.node.add()
+def _copy(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
+    copy = tf.NodeDef()
     copy.CopyFrom(node)
     copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
     copy.attr.pop('_class', None)
     for position, name in enumerate(copy.input):
         if name in renamed:
             copy.input[position] = renamed[name]
+    return copy

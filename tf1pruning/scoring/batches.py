@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import zipfile
 from typing import (
     Any,
     Callable,
@@ -27,7 +26,7 @@ from typing import (
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, npz
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.scoring.loss_model import LossModel
 
@@ -126,11 +125,7 @@ def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:
     Raises:
       DataError: if the file is missing or damaged, or lacks one of the names.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataError(f'Data file {path!r} cannot be read: {error}') from error
+    arrays = npz.read(path)
     missing = [name for name in inputs if name not in arrays]
     if missing:
         raise DataError(

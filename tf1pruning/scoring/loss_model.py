@@ -88,28 +88,29 @@ def tempered(loss_model: LossModel, temperature: float) -> LossModel:
         raise OptionError(f'The temperature is {temperature}; expected above 0.')
     model = loss_model.model
     source = model.graph_def
-    graph_def = tf.GraphDef(versions=source.versions, library=source.library)
-    found = [node for node in source.node if node.op in CROSS_ENTROPIES]
-    if not found:
+    if not any(node.op in CROSS_ENTROPIES for node in source.node):
         raise GraphError(
             f'The loss {loss_model.loss!r} has no softmax cross entropy whose logits '
             'could get a temperature.'
         )
+    graph_def = tf.GraphDef(versions=source.versions, library=source.library)
     for node in source.node:
-        if node in found:
-            dtype = tf.as_dtype(node.attr['T'].type)
-            factor = f'{node.name}/temperature'
-            constant = nodes.constant(factor, temperature, dtype)
-            divided = f'{node.name}/tempered'
-            inputs = [node.input[0], factor]
-            division = nodes.make_node(divided, 'RealDiv', inputs, T=dtype)
-            graph_def.node.extend([constant, division])
-        copy = graph_def.node.add()
-        copy.CopyFrom(node)
-        if node in found:
-            copy.input[0] = divided
+        is_softmax = node.op in CROSS_ENTROPIES
+        graph_def.node.extend(_tempered(node, temperature) if is_softmax else [node])
     changed = dataclasses.replace(model, graph_def=graph_def)
     return dataclasses.replace(loss_model, model=changed)
+
+
+def _tempered(node: tf.NodeDef, temperature: float) -> List[tf.NodeDef]:
+    """A cross entropy whose logits are divided, behind what divides them."""
+    dtype = tf.as_dtype(node.attr['T'].type)
+    factor = nodes.constant(f'{node.name}/temperature', temperature, dtype)
+    inputs = [node.input[0], factor.name]
+    divided = nodes.make_node(f'{node.name}/tempered', 'RealDiv', inputs, T=dtype)
+    copy = tf.NodeDef()
+    copy.CopyFrom(node)
+    copy.input[0] = divided.name
+    return [factor, divided, copy]
 
 
 def _pipeline(view: view_lib.GraphView, starts: Sequence[str]) -> Dict[str, str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import zipfile
 from typing import Dict, Mapping, Optional
 
 import numpy as np
 
-from tf1pruning import files, names
+from tf1pruning import files, names, npz
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import Trace
 from tf1pruning.choosing.scores import Combination, Scored, magnitudes
@@ -114,20 +113,12 @@ def load(path: str) -> Scores:
       DataError: if the file is missing, damaged, or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = npz.read(path)
         info = json.loads(str(arrays.pop('info')))
         if info['format'] != FORMAT:
             raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
         batches, loss = int(info['batches']), float(info['loss'])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as error:
+    except (DataError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f'{path!r} is no file of scores: {error}. tools/score.py writes one.'
         ) from error
