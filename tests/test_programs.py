@@ -17,6 +17,7 @@ PROGRAMS = pytest.mark.parametrize(
         'tools/plot_results.py',
         'tools/prune.py',
         'tools/score.py',
+        'tools/sensitivity.py',
         'tools/strip.py',
         'tools/sweep.py',
     ],
@@ -51,6 +52,7 @@ def test_an_argument_that_is_no_flag_is_one_line(program):
         'tools/prune.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/score.py': ['--checkpoint=c', '--output=o', '--criteria=apoz'],
         'tools/strip.py': ['--checkpoint=c', '--output_dir=d'],
+        'tools/sensitivity.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/sweep.py': ['--checkpoint=c', '--output_dir=d'],
         'tools/plot_results.py': ['--run_dir=r', '--output=o'],
     }

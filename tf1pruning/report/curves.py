@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from tf1pruning.report import plots
 
@@ -47,7 +47,7 @@ def loss_and_accuracy(lines: Sequence[Line], x_label: str) -> bytes:
     return plots.png(figure)
 
 
-def grid(panels: Dict[str, Sequence[Line]], x_label: str) -> bytes:
+def grid(panels: Mapping[str, Sequence[Line]], x_label: str) -> bytes:
     """A PNG file with a panel of curves per title: accuracies, or else losses."""
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
@@ -75,7 +75,7 @@ def grid(panels: Dict[str, Sequence[Line]], x_label: str) -> bytes:
     return plots.png(figure)
 
 
-def _measured(panels: Dict[str, Sequence[Line]]) -> str:
+def _measured(panels: Mapping[str, Sequence[Line]]) -> str:
     outcomes = [o for lines in panels.values() for line in lines for o in line.outcomes]
     known = all(outcome.accuracy is not None for outcome in outcomes)
     return 'accuracy' if known else 'loss'

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.tools import models
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    return models.checkpoint(str(tmp_path_factory.mktemp('model')), optimizer='adam')
+
+
+def run_sensitivity(prefix, folder, *flags):
+    return models.run_tool(
+        'sensitivity.py',
+        f'--checkpoint={prefix}',
+        '--output_nodes=output',
+        f'--output_dir={folder}',
+        '--batches=1',
+        *flags,
+    )
+
+
+def test_curves_are_written_and_gone_on_with(prefix, tmp_path):
+    scores, folder = tmp_path / 'scores.npz', tmp_path / 'out'
+    scored = models.run_tool(
+        'score.py',
+        f'--checkpoint={prefix}',
+        '--output_nodes=output',
+        f'--output={scores}',
+        '--criteria=fisher',
+        '--batches=1',
+    )
+    flags = [f'--scores={scores}', '--mean_replacement', '--criteria=l1,fisher']
+
+    one = run_sensitivity(prefix, folder, *flags, '--ratios=0.5')
+    more = run_sensitivity(prefix, folder, *flags, '--ratios=0.5,0.75')
+
+    assert scored.returncode == 0, scored.stderr
+    assert (one.returncode, more.returncode) == (0, 0), one.stderr + more.stderr
+    assert one.stdout.startswith('8 points of 2 groups')
+    assert more.stdout.startswith('16 points of 2 groups')
+    found = json.loads((folder / 'sensitivity.json').read_text())
+    assert len(found['points']) == 16
+    assert len((folder / 'sensitivity.csv').read_text().splitlines()) == 17
+    assert (folder / 'sensitivity.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--ratios=0.5,x'], "--ratios is '0.5,x'; expected numbers"),
+        (['--ratios=0'], 'A ratio is 0.0; expected between 0 and 1'),
+        (['--criteria=l3'], "no criterion 'l3'"),
+        (['--mean_replacement'], 'takes the means of --scores'),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):
+    done = run_sensitivity(prefix, tmp_path / 'out', *flags)
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert message in done.stderr
+    assert done.stderr.count('\n') == 1
+    assert not (tmp_path / 'out').exists()

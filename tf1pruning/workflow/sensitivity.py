@@ -1,0 +1,217 @@
+"""What each group can bear: loss and accuracy with a share of its channels gone.
+
+One group is pruned at a time, and nothing is trained. The points are a value that is
+saved after each of them, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from tf1pruning import files
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing.choice import check_ratio
+from tf1pruning.choosing.scores import Scorer
+from tf1pruning.errors import DataError
+from tf1pruning.report.curves import Line
+from tf1pruning.scoring.evaluation import Outcome
+from tf1pruning.workflow.probing import Means, Probe
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One group, pruned.
+
+    Attributes:
+      group: its name.
+      criterion: which of its channels go first.
+      means: whether they leave their means behind, or zeros.
+      ratio: share of its channels that goes.
+      removed: how many that are.
+      loss: of the model.
+      accuracy: of the model, if that is known.
+    """
+
+    group: str
+    criterion: str
+    means: bool
+    ratio: float
+    removed: int
+    loss: float
+    accuracy: Optional[float]
+
+    @property
+    def key(self) -> Tuple[str, str, bool, float]:
+        """What was asked."""
+        return self.group, self.criterion, self.means, self.ratio
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(Point))
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """What a run has found so far.
+
+    Attributes:
+      fingerprint: of weights, data, scores and seed.
+      unpruned: how good the model is as it stands.
+      points: in the order in which they were asked for.
+    """
+
+    fingerprint: str
+    unpruned: Outcome
+    points: Tuple[Point, ...] = ()
+
+    def as_json(self) -> Dict[str, Any]:
+        """As `load` reads it."""
+        return {'format': FORMAT, **dataclasses.asdict(self)}
+
+    def as_csv(self) -> str:
+        """A row per point."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator='\n')
+        writer.writerow(COLUMNS)
+        for point in self.points:
+            writer.writerow(
+                ''
+                if value is None
+                else int(value)
+                if isinstance(value, bool)
+                else value
+                for value in dataclasses.astuple(point)
+            )
+        return buffer.getvalue()
+
+    def lines(self) -> Dict[str, List[Line]]:
+        """Group -> a curve per criterion, from the unpruned model on."""
+        found: Dict[str, Dict[Tuple[str, bool], List[Point]]] = {}
+        for point in self.points:
+            curves = found.setdefault(point.group, {})
+            curves.setdefault((point.criterion, point.means), []).append(point)
+        return {
+            group: [self._line(*key, points) for key, points in curves.items()]
+            for group, curves in found.items()
+        }
+
+    def _line(self, criterion: str, means: bool, points: Sequence[Point]) -> Line:
+        ordered = sorted(points, key=lambda point: point.ratio)
+        return Line(
+            f'{criterion} (means)' if means else criterion,
+            [0.0, *(point.ratio for point in ordered)],
+            [self.unpruned, *(Outcome(p.loss, p.accuracy) for p in ordered)],
+            dashed=means,
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Question:
+    """What to measure: every group at every ratio by every criterion.
+
+    Attributes:
+      groups: the groups.
+      ratios: shares that go, between 0 and 1.
+      scorers: criterion -> scorer.
+      means: layer -> means of what it reads: every point once more, with them left
+        behind; None: zeros only.
+
+    Raises:
+      OptionError: on a ratio out of range.
+    """
+
+    groups: Sequence[Group]
+    ratios: Sequence[float]
+    scorers: Mapping[str, Scorer]
+    means: Optional[Means] = None
+
+    def __post_init__(self) -> None:
+        for ratio in self.ratios:
+            check_ratio('A ratio', ratio)
+
+    @property
+    def keys(self) -> List[Tuple[str, str, bool, float]]:
+        """Every point's key, in order."""
+        kinds = (False,) if self.means is None else (False, True)
+        return [
+            (group.name, criterion, means, ratio)
+            for group in self.groups
+            for criterion in self.scorers
+            for means in kinds
+            for ratio in self.ratios
+        ]
+
+
+def measure(
+    probe: Probe,
+    question: Question,
+    known: Curves,
+    save: Callable[[Curves], None],
+) -> Curves:
+    """Measures what is not known yet.
+
+    Args:
+      probe: the model on its data.
+      question: what to measure.
+      known: of an earlier run, or without points.
+      save: called after each new point with all that is known.
+
+    Raises:
+      OptionError: if a group lacks what a criterion looks at.
+      DataError: if scores or means are missing.
+    """
+    groups = {group.name: group for group in question.groups}
+    done = {point.key for point in known.points}
+    for key in question.keys:
+        if key in done:
+            continue
+        name, criterion, means, ratio = key
+        plan = probe.plan([groups[name]], ratio, question.scorers[criterion])
+        outcome = probe.pruned(plan, question.means if means else None)
+        point = Point(*key, plan.removed, outcome.loss, outcome.accuracy)
+        known = dataclasses.replace(known, points=(*known.points, point))
+        save(known)
+    return known
+
+
+def save(curves: Curves, path: str) -> None:
+    """Writes the curves as JSON, as a whole.
+
+    Raises:
+      OutputError: if they cannot be written.
+    """
+    files.write_json(path, curves.as_json())
+
+
+def load(path: str, fingerprint: str) -> Optional[Curves]:
+    """What an earlier run has found; None if there is no such file.
+
+    Raises:
+      DataError: if the file is damaged, or of another model, other data or scores.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        with open(path, encoding='utf-8') as file:
+            value = json.load(file)
+        if value['format'] != FORMAT:
+            raise ValueError(f'it has format {value["format"]}; expected {FORMAT}')
+        points = tuple(Point(**point) for point in value['points'])
+        found = Curves(value['fingerprint'], Outcome(**value['unpruned']), points)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f'{path!r} holds no sensitivity curves: {error}. Give --overwrite to '
+            'measure anew.'
+        ) from error
+    if found.fingerprint != fingerprint:
+        raise DataError(
+            f'{path!r} is of another model, or of other data or scores. Give '
+            '--overwrite to measure anew, or choose another folder.'
+        )
+    return found

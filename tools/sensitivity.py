@@ -1,0 +1,116 @@
+r"""Measures how much of each group may go, without training.
+
+  python tools/sensitivity.py --checkpoint model.ckpt-1000 --output_nodes output \
+      --groups all --criteria l1,random --data test.npz --inputs x=input,y=input_1 \
+      --output_dir sensitivity
+
+Every group is pruned by itself, at every ratio, by every criterion; with
+--mean_replacement once more with the means of --scores left behind. All points run in
+one session, with the pruned weights fed. Written to --output_dir: sensitivity.json
+after every point, from which a run that was stopped goes on, then sensitivity.csv and
+sensitivity.png.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from typing import List, Optional
+
+from absl import flags
+
+# A clone works without being installed.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tf1pruning import files
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+from tf1pruning.report import curves, plots
+from tf1pruning.scoring import result
+from tf1pruning.workflow import any_scorer, command, data_flags, scoped, sensitivity
+from tf1pruning.workflow.probing import Probe
+from tf1pruning.workflow.sensitivity import Curves
+
+FLAGS = flags.FLAGS
+
+data_flags.define()
+flags.DEFINE_string('output_dir', None, 'Folder for the curves.')
+flags.DEFINE_list(
+    'criteria',
+    ['l1'],
+    f'Any of {", ".join(registry.known())}; with --scores also: '
+    f'{", ".join(registry.known_data())}.',
+)
+flags.DEFINE_list(
+    'ratios',
+    ['0.1', '0.25', '0.5', '0.75', '0.9'],
+    'Shares of the channels of a group that go.',
+)
+flags.DEFINE_string('scores', None, 'Scores on data, from tools/score.py (.npz).')
+flags.DEFINE_bool(
+    'mean_replacement', False, 'Also with the means of --scores left behind.'
+)
+flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
+flags.mark_flag_as_required('output_dir')
+
+
+def main() -> None:
+    """Measures as the flags say."""
+    ratios = _ratios()
+    plots.pyplot()
+    scores = result.load(FLAGS.scores) if FLAGS.scores else None
+    if FLAGS.mean_replacement and scores is None:
+        raise OptionError('--mean_replacement takes the means of --scores.')
+    model = data_flags.model()
+    chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
+    scorers = {
+        name: any_scorer.scorer(model.source, name, scores, seed=FLAGS.random_seed)
+        for name in FLAGS.criteria
+    }
+    means = scores.means if scores and FLAGS.mean_replacement else None
+    question = sensitivity.Question(
+        list(chosen.groups.values()), ratios, scorers, means
+    )
+    probe = Probe(model, data_flags.batches(model))
+    found = sensitivity.measure(probe, question, _known(probe), _save)
+    _save(found)
+    files.write_text(_path('sensitivity.csv'), found.as_csv())
+    picture = curves.grid(found.lines(), 'share that is pruned')
+    files.write_bytes(_path('sensitivity.png'), picture)
+    print(f'{len(found.points)} points of {len(question.groups)} groups: {_path("")}')
+
+
+def _ratios() -> List[float]:
+    try:
+        return [float(text) for text in FLAGS.ratios]
+    except ValueError:
+        raise OptionError(
+            f'--ratios is {",".join(FLAGS.ratios)!r}; expected numbers.'
+        ) from None
+
+
+def _known(probe: Probe) -> Curves:
+    """What an earlier run has found, or the unpruned model alone."""
+    digest = hashlib.sha256(f'{probe.fingerprint} {FLAGS.random_seed} '.encode())
+    if FLAGS.scores:
+        with open(FLAGS.scores, 'rb') as file:
+            digest.update(file.read())
+    fingerprint = digest.hexdigest()[:16]
+    path = _path('sensitivity.json')
+    known: Optional[Curves] = None
+    if not FLAGS.overwrite:
+        known = sensitivity.load(path, fingerprint)
+    return known or Curves(fingerprint, probe.unpruned())
+
+
+def _save(found: Curves) -> None:
+    sensitivity.save(found, _path('sensitivity.json'))
+
+
+def _path(name: str) -> str:
+    return os.path.join(FLAGS.output_dir, name)
+
+
+if __name__ == '__main__':
+    command.run(main)
