@@ -32,7 +32,7 @@ FLOORS = {
     '__init__': 9,
 }
 # Modules of channels/ that both interpretations of the graph stand on.
-BELOW_TRACE = ('labels', 'values', 'registry', 'layout', 'uses')
+BELOW_TRACE = ('labels', 'values', 'registry', 'families', 'layout', 'uses')
 ABOVE_THEM = (
     'trace',
     'rules',

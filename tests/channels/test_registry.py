@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels.registry import Registry, Unsupported
+from tf1pruning.channels.registry import Family, Registry, Unsupported
 
 
 @pytest.fixture
@@ -27,6 +27,16 @@ def node(op, *attributes):
 def test_a_family_shares_its_rule(registry):
     assert registry.find(node('Relu6', 'T')) is rule
     assert registry.ops() == {'Relu', 'Relu6'}
+
+
+def test_a_named_family_is_registered_with_its_attributes(registry):
+    family = Family(('Elu', 'Selu'), 'T')
+
+    registry.register_family(family)(rule)
+
+    assert registry.find(node('Selu', 'T')) is rule
+    with pytest.raises(Unsupported, match="attribute 'axis' of Elu"):
+        registry.find(node('Elu', 'axis'))
 
 
 def test_an_op_without_a_rule_has_none(registry):

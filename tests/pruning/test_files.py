@@ -150,10 +150,13 @@ def test_the_summary_is_a_file_and_an_attribute(finished):
     )
 
 
-def test_the_events_of_the_step(finished):
-    events = event_accumulator.EventAccumulator(
-        os.path.join(finished.folder, 'events')
-    ).Reload()
+@pytest.fixture(scope='module')
+def events(finished):
+    folder = os.path.join(finished.folder, 'events')
+    return event_accumulator.EventAccumulator(folder).Reload()
+
+
+def test_the_scalars_of_the_step(finished, events):
     pruning = finished.pruning
     step = int(Checkpoint(pruning.retrained_ckpt_path)['global_step'])
 
@@ -176,6 +179,9 @@ def test_the_events_of_the_step(finished):
         'accuracy_by_kmacs': 0.75,
         **{f'kept_width/{name}': kept for name, kept in pruning.plan.widths().items()},
     }
+
+
+def test_the_norms_and_the_graph_of_the_step(events):
     assert set(events.Tags()['histograms']) == {
         f'filter_norm/{group}/{when}'
         for group in (GATE, BLOCK)

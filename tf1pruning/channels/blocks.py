@@ -19,6 +19,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels.uses import Kernel
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 
 INVERTED_RESIDUAL = 'inverted_residual'
@@ -30,9 +31,7 @@ PLAIN = 'plain'
 INNER_KINDS = frozenset((INVERTED_RESIDUAL, SQUEEZE_EXCITE))
 
 _HAND_ON = frozenset(('Identity', 'Reshape', 'Squeeze', 'ExpandDims', 'StopGradient'))
-_AFFINE = frozenset(
-    ('BiasAdd', 'FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3', 'Identity')
-)
+_AFFINE = frozenset(('BiasAdd', 'Identity', *BATCH_NORM_OPS))
 _GATE_PATH = (
     _HAND_ON
     | _AFFINE

@@ -41,30 +41,54 @@ class ConstantOp:
         return view_lib.attribute(self.node, name)
 
     def shape(self) -> view_lib.Shape:
-        """Static shape of the first output."""
+        """Static shape of the first output.
+
+        Raises:
+          Unsupported: like `shape_of`.
+        """
         return self.shape_of(TensorRef(self.node.name, 0))
 
     def input_shape(self, position: int) -> view_lib.Shape:
-        """Static shape of an input."""
+        """Static shape of an input.
+
+        Raises:
+          Unsupported: like `shape_of`.
+        """
         return self.shape_of(view_lib.data_inputs(self.node)[position])
 
     def output_size(self, output: int, axis: int) -> int:
-        """Static size of an output along an axis; Unsupported if it is unknown."""
+        """Static size of an output along an axis.
+
+        Raises:
+          Unsupported: if it is unknown.
+        """
         return _known_size(self.shape_of(TensorRef(self.node.name, output)), axis)
 
     def input_size(self, position: int, axis: int) -> int:
-        """Static size of an input along an axis; Unsupported if it is unknown."""
+        """Static size of an input along an axis.
+
+        Raises:
+          Unsupported: if it is unknown.
+        """
         return _known_size(self.input_shape(position), axis)
 
     def shape_of(self, ref: TensorRef) -> view_lib.Shape:
-        """Static shape of a tensor; Unsupported if its rank is unknown."""
+        """Static shape of a tensor.
+
+        Raises:
+          Unsupported: if its rank is unknown.
+        """
         shape = self._view.shape(ref)
         if shape is None:
             raise Unsupported('unknown rank')
         return shape
 
     def channel_axis(self) -> int:
-        """Axis of the channels, from `data_format`."""
+        """Axis of the channels, from `data_format`.
+
+        Raises:
+          Unsupported: on another format.
+        """
         return layout.channel_axis(self.node, len(self.input_shape(0)))
 
 
@@ -141,7 +165,11 @@ def _varying(view: view_lib.GraphView, ref: TensorRef) -> np.ndarray:
 
 
 def channel_vector(value: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """`[size]` values along one axis; varying if they change along another."""
+    """`[size]` values along one axis; varying if they change along another.
+
+    Raises:
+      Unsupported: if there are not as many.
+    """
     other = tuple(a for a in range(value.ndim) if a != axis)
     if any(value.shape[a] > 1 for a in other):
         low, high = value.min(axis=other), value.max(axis=other)
@@ -152,7 +180,11 @@ def channel_vector(value: np.ndarray, axis: int, size: int) -> np.ndarray:
 
 
 def whole_numbers(value: np.ndarray) -> List[int]:
-    """The elements of a vector of sizes; Unsupported if they vary."""
+    """The elements of a vector of sizes.
+
+    Raises:
+      Unsupported: if they vary.
+    """
     flat = np.ravel(value)
     if np.isnan(flat.astype(np.float64)).any():
         raise Unsupported('computed sizes')

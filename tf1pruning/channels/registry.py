@@ -6,11 +6,23 @@ for; a node with another attribute is not handed to it. Registering a type twice
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, TypeVar
 
 import tensorflow.compat.v1 as tf
 
 RuleFunction = TypeVar('RuleFunction', bound=Callable[..., Any])
+
+
+class Family(NamedTuple):
+    """Op types that one rule serves.
+
+    Attributes:
+      ops: op types.
+      attributes: names, separated by blanks, that its rules are written for.
+    """
+
+    ops: Tuple[str, ...]
+    attributes: str
 
 
 class Entry(NamedTuple):
@@ -52,6 +64,14 @@ class Registry:
             return function
 
         return decorate
+
+    def register_family(self, family: Family) -> Callable[[RuleFunction], RuleFunction]:
+        """Decorator: the rule of a family.
+
+        Raises:
+          ValueError: like `register`.
+        """
+        return self.register(*family.ops, attributes=family.attributes)
 
     def find(self, node: tf.NodeDef) -> Optional[Callable[..., Any]]:
         """The rule for a node, or None if its type has none.

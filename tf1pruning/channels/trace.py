@@ -86,15 +86,27 @@ class Op:
         return shape
 
     def activation(self, position: int) -> Activation:
-        """Input number `position` as an activation of known rank."""
+        """Input number `position` as an activation of known rank.
+
+        Raises:
+          Unsupported: like `Tracer.as_activation`.
+        """
         return self._tracer.as_activation(self, position)
 
     def weight(self, position: int) -> Weight:
-        """Input number `position` as a weight."""
+        """Input number `position` as a weight.
+
+        Raises:
+          Unsupported: if it is computed.
+        """
         return self._tracer.as_weight(self, position)
 
     def constant(self, position: int) -> np.ndarray:
-        """Value of a constant input, or of constants joined to a vector."""
+        """Value of a constant input, or of constants joined to a vector.
+
+        Raises:
+          Unsupported: if it is neither.
+        """
         value = self.inputs[position]
         if isinstance(value, Constant):
             return value.value
@@ -196,6 +208,9 @@ class Tracer:
           position: number of the input.
           axis: channel axis of a weight with several long axes, counted from the end
             (-1 the last); None: it may have one long axis only.
+
+        Raises:
+          Unsupported: if its rank is unknown, or it is a weight with several axes.
         """
         value = op.inputs[position]
         if isinstance(value, Activation):
@@ -224,7 +239,11 @@ class Tracer:
         )
 
     def as_weight(self, op: Op, position: int) -> Weight:
-        """A variable, or a constant that now becomes a weight."""
+        """A variable, or a constant that now becomes a weight.
+
+        Raises:
+          Unsupported: if it is computed.
+        """
         value = op.inputs[position]
         if isinstance(value, (Constant, Weight)):
             return self.weight_of(op, value)
@@ -267,7 +286,13 @@ class Tracer:
         borders: bool = False,
         reads: int = 0,
     ) -> None:
-        """Records a convolution or dense layer; axes as the op sees them."""
+        """Records a convolution or dense layer; axes as the op sees them.
+
+        The arguments are those of `uses.Kernel`.
+
+        Raises:
+          Unsupported: if the weight has no such axis.
+        """
         axes = weight.source_axes[in_axis], weight.source_axes[out_axis]
         if axes[0] is None or axes[1] is None:
             raise Unsupported('a kernel without an input or output axis')
@@ -286,7 +311,11 @@ class Tracer:
         self._kernels.append(kernel)
 
     def index(self, op: Op, position: int, labels: np.ndarray) -> None:
-        """Records that a constant input of `op` indexes `labels`."""
+        """Records that a constant input of `op` indexes `labels`.
+
+        Raises:
+          Unsupported: if the indices are computed.
+        """
         value = op.inputs[position]
         if not isinstance(value, Constant):
             raise Unsupported('computed indices')
@@ -294,7 +323,11 @@ class Tracer:
         self._indices.append(use)
 
     def part(self, op: Op, labels: np.ndarray) -> np.ndarray:
-        """Records that `labels` must not all go; returns them."""
+        """Records that `labels` must not all go; returns them.
+
+        Raises:
+          Unsupported: if there are none.
+        """
         if not labels.size:
             raise Unsupported('an empty part')
         self._parts.append(Part(op.name, labels))

@@ -150,7 +150,9 @@ def of_input_fn(
       count: so many batches at most; None: until the data ends.
 
     Raises:
-      OptionError: if a number is below 1.
+      OptionError: if `count` is below 1.
+      DataError: later, when they are gone through, if the tensors are not as many as
+        the inputs, or the data cannot be read.
     """
     if count is not None:
         _check_positive('number of batches', count)
@@ -160,8 +162,7 @@ def of_input_fn(
             found = input_fn()
             if isinstance(found, tf.data.Dataset) or _holds_tensors(found):
                 tensors, initializer = _tensors(found)
-                named = dict(_named(inputs, tensors))
-                return _run(graph, named, [initializer], count)
+                return _run(graph, _named(inputs, tensors), [initializer], count)
         return itertools.islice(found, count)
 
     return Batches(start, count)
@@ -284,7 +285,7 @@ def _holds_tensors(found: Any) -> bool:
     )
 
 
-def _tensors(found: Any) -> Any:
+def _tensors(found: Any) -> Tuple[List[tf.Tensor], tf.Operation]:
     """Tensors of a dataset or a nest, and what initializes them."""
     if not isinstance(found, tf.data.Dataset):
         return tf.nest.flatten(found), tf.tables_initializer()
@@ -292,13 +293,13 @@ def _tensors(found: Any) -> Any:
     return tf.nest.flatten(iterator.get_next()), iterator.initializer
 
 
-def _named(inputs: Sequence[str], tensors: Sequence[tf.Tensor]) -> Any:
+def _named(inputs: Sequence[str], tensors: Sequence[tf.Tensor]) -> Dict[str, tf.Tensor]:
     if len(inputs) != len(tensors):
         raise DataError(
             f'The input_fn gives {len(tensors)} tensors and {len(inputs)} inputs are '
             f'named: {names.quoted(list(inputs))}. Name one for each.'
         )
-    return zip(inputs, tensors)
+    return dict(zip(inputs, tensors))
 
 
 def _length(arrays: Mapping[str, np.ndarray]) -> int:

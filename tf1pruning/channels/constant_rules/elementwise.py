@@ -8,7 +8,7 @@ from typing import Callable, Dict, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels.constants import RULES, VARYING, ConstantOp
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph import precision
@@ -181,12 +181,7 @@ def _bias_add(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return x + layout.along(bias.astype(np.float64), op.channel_axis(), x.ndim)
 
 
-@RULES.register(
-    'FusedBatchNorm',
-    'FusedBatchNormV2',
-    'FusedBatchNormV3',
-    attributes='T U epsilon data_format is_training',
-)
+@RULES.register_family(families.BATCH_NORM)
 def _batch_norm(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     if op.attr('is_training').b:
         raise Unsupported('training mode')

@@ -6,7 +6,7 @@ from typing import Sequence
 
 import numpy as np
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels.constant_rules.elementwise import multiply
 from tf1pruning.channels.constants import RULES, VARYING, ConstantOp, channel_vector
 from tf1pruning.channels.registry import Unsupported
@@ -41,12 +41,7 @@ def _kernel(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return inputs[1]
 
 
-@RULES.register(
-    'Conv2D',
-    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
-    'dilations',
-)
-@RULES.register('Conv3D', attributes='T strides padding data_format dilations')
+@RULES.register_family(families.CONVOLUTIONS)
 def _convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     kernel, axis = _kernel(op, inputs), op.channel_axis()
     if op.input_shape(0)[axis] != kernel.shape[-2]:
@@ -56,15 +51,7 @@ def _convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return layout.along(_mixed(x, kernel, borders), axis, kernel.ndim)
 
 
-@RULES.register(
-    'Conv2DBackpropInput',
-    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
-    'dilations',
-)
-@RULES.register(
-    'Conv3DBackpropInputV2',
-    attributes='T strides padding data_format dilations Tshape',
-)
+@RULES.register_family(families.TRANSPOSED_CONVOLUTIONS)
 def _transposed_convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     kernel = np.swapaxes(_kernel(op, inputs), -1, -2)
     axis = layout.channel_axis(op.node, kernel.ndim)
@@ -113,13 +100,7 @@ def _dense(
     return layout.along(out, rank - 1, rank)
 
 
-@RULES.register(
-    'AvgPool',
-    'AvgPool3D',
-    'MaxPool',
-    'MaxPool3D',
-    attributes='T ksize strides padding data_format explicit_paddings',
-)
+@RULES.register_family(families.POOLING)
 @RULES.register(
     'ResizeBilinear',
     'ResizeNearestNeighbor',

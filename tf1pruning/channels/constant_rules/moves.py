@@ -9,7 +9,7 @@ from typing import List, Sequence, Tuple
 
 import numpy as np
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels.constants import (
     RULES,
     VARYING,
@@ -26,14 +26,7 @@ def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return nodes.constant_value(op.node)
 
 
-@RULES.register(
-    'Identity',
-    'ReadVariableOp',
-    'StopGradient',
-    'PreventGradient',
-    'Snapshot',
-    attributes='T dtype message',
-)
+@RULES.register_family(families.HAND_ON)
 def _identity(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return inputs[0]
 

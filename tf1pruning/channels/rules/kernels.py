@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
@@ -48,12 +48,7 @@ def _read(
     tracer.labels.unify(labels, channels, f'reads fixed channels in {op.name!r}')
 
 
-@RULES.register(
-    'Conv2D',
-    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
-    'dilations',
-)
-@RULES.register('Conv3D', attributes='T strides padding data_format dilations')
+@RULES.register_family(families.CONVOLUTIONS)
 def convolution(op: Op, tracer: Tracer) -> Activation:
     """Binds the input's channels to the last but one axis, makes those of the last.
 
@@ -84,15 +79,7 @@ def convolution(op: Op, tracer: Tracer) -> Activation:
     return Activation(op.shape(), layout.along(makes, axis, rank))
 
 
-@RULES.register(
-    'Conv2DBackpropInput',
-    attributes='T strides use_cudnn_on_gpu padding explicit_paddings data_format '
-    'dilations',
-)
-@RULES.register(
-    'Conv3DBackpropInputV2',
-    attributes='T strides padding data_format dilations Tshape',
-)
+@RULES.register_family(families.TRANSPOSED_CONVOLUTIONS)
 def transposed_convolution(op: Op, tracer: Tracer) -> Activation:
     """Kernel `[..., out, in]`; the output's channel count stands in the first input."""
     kernel = op.weight(1)

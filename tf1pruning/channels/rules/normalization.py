@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op, Tracer
 from tf1pruning.channels.uses import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation
 
 
-@RULES.register(
-    'FusedBatchNorm',
-    'FusedBatchNormV2',
-    'FusedBatchNormV3',
-    attributes='T U epsilon data_format is_training',
-)
+@RULES.register_family(families.BATCH_NORM)
 def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
     """Ties gamma, beta, moving mean and moving variance to the input's channels."""
     if op.attr('is_training').b:

@@ -48,7 +48,11 @@ def items_of(value: Value, consumer: str, position: int) -> Optional[Tuple[Size,
 
 
 def items_of_matrix(op: Op, position: int) -> Tuple[Size, ...]:
-    """The elements of a constant matrix of sizes (paddings), row by row."""
+    """The elements of a constant matrix of sizes (paddings), row by row.
+
+    Raises:
+      Unsupported: if they are computed.
+    """
     value = op.inputs[position]
     if not isinstance(value, Constant):
         raise Unsupported('computed paddings')
@@ -77,6 +81,9 @@ def bind_shape(op: Op, tracer: Tracer, position: int, labels: np.ndarray) -> Non
       tracer: collects what is found.
       position: number of the input.
       labels: of the described tensor, along one axis.
+
+    Raises:
+      Unsupported: if the shape is computed.
     """
     along = [labels.ravel() if size > 1 else None for size in labels.shape]
     bind_axes(op, tracer, position, along)
@@ -85,7 +92,11 @@ def bind_shape(op: Op, tracer: Tracer, position: int, labels: np.ndarray) -> Non
 def bind_axes(
     op: Op, tracer: Tracer, position: int, axes: Sequence[Optional[np.ndarray]]
 ) -> None:
-    """Like `bind_shape`, for a label vector per axis; None: no channels along it."""
+    """Like `bind_shape`, for a label vector per axis; None: no channels along it.
+
+    Raises:
+      Unsupported: if the shape is computed.
+    """
     items = items_of(op.inputs[position], op.name, position)
     if items is None or len(items) != len(axes):
         raise Unsupported('a computed shape')
@@ -138,7 +149,11 @@ def shape_of(op: Op, tracer: Tracer) -> Sizes:
 
 
 def product(items: Sequence[Size]) -> Size:
-    """The product of sizes: what it counts is repeated by the other factors."""
+    """The product of sizes: what it counts is repeated by the other factors.
+
+    Raises:
+      Unsupported: if two of them count channels, or another factor is not known.
+    """
     counting = [item for item in items if item.labels is not None]
     if not counting:
         statics = [item.static if item.value is None else item.value for item in items]
@@ -158,6 +173,9 @@ def arithmetic(op: Op, tracer: Tracer) -> Optional[Sizes]:
 
     A multiple of a channel count counts the channels several times. Any other number
     made from a channel count freezes the channels.
+
+    Raises:
+      Unsupported: if there are not as many sizes on both sides.
     """
     if len(op.inputs) != 2 or not any(isinstance(v, Sizes) for v in op.inputs):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from tf1pruning.channels import values
+from tf1pruning.channels import families, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op, Tracer
 from tf1pruning.channels.values import Activation, Constant, Value, Weight
@@ -46,14 +46,7 @@ def const(op: Op, tracer: Tracer) -> Constant:
     return Constant(op.node)
 
 
-@RULES.register(
-    'Identity',
-    'ReadVariableOp',
-    'StopGradient',
-    'PreventGradient',
-    'Snapshot',
-    attributes='T dtype message',
-)
+@RULES.register_family(families.HAND_ON)
 def identity(op: Op, tracer: Tracer) -> Value:
     """Hands its input on, a weight as a weight."""
     del tracer

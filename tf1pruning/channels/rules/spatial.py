@@ -6,20 +6,14 @@ from typing import List
 
 import numpy as np
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
 from tf1pruning.channels.values import Activation, Constant
 
 
-@RULES.register(
-    'AvgPool',
-    'AvgPool3D',
-    'MaxPool',
-    'MaxPool3D',
-    attributes='T ksize strides padding data_format explicit_paddings',
-)
+@RULES.register_family(families.POOLING)
 def pool(op: Op, tracer: Tracer) -> Activation:
     """Keeps the labels of axes along which the window has size 1."""
     del tracer
