@@ -8,10 +8,11 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tf1pruning.channels import groups, trace
+from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference
+from tf1pruning.graph import constant_folding, inference
 from tf1pruning.graph.freeze import freeze
-from tf1pruning.surgery import verify
+from tf1pruning.surgery import strip, verify
 
 IMAGE = np.random.RandomState(0).standard_normal([2, 4, 4, 3])
 
@@ -38,6 +39,11 @@ def reads_a_variable(x, name='loop'):
     return loop(x, name, tf.get_variable('scale', [], use_resource=True))
 
 
+def _second_loop(x):
+    with tf.variable_scope('second'):
+        return reads_a_variable(x, 'second_loop')
+
+
 def net(before, between, behind):
     with tf.Graph().as_default() as graph:
         x = before(tf.placeholder(tf.float32, [None, 4, 4, 3], 'input'))
@@ -56,22 +62,22 @@ PLACES = {
 
 
 @pytest.mark.parametrize('place', list(PLACES))
-def test_a_loop_is_named_wherever_it_is(place, is_v2):
+def test_a_loop_that_a_variable_enters_is_named_wherever_it_is(place, is_v2):
     graph = net(*PLACES[place])
 
     with pytest.raises(GraphError) as caught:
         networks.model_of(graph)
 
     assert str(caught.value).startswith(
-        "The outputs depend on loops (tf.while_loop): 'loop'. They cannot be pruned "
-        'through. Name an input behind them in the input map (they end in '
+        "The outputs depend on loops (tf.while_loop) that variables enter: 'loop'. A "
+        'frozen graph cannot hold them. Read the variables before the loop, '
     )
 
 
 def test_all_loops_are_named_at_once():
-    graph = net(loop, lambda x: loop(x, 'second_loop'), tf.identity)
+    graph = net(reads_a_variable, tf.identity, _second_loop)
 
-    with pytest.raises(GraphError, match="'loop', 'second_loop'"):
+    with pytest.raises(GraphError, match="'loop', 'second_1/second_loop'"):
         networks.model_of(graph)
 
 
@@ -104,23 +110,49 @@ def test_a_loop_that_feeds_no_output_is_no_matter(is_v2):
     }
 
 
-def test_a_loop_without_variables_of_control_flow_v2_freezes_what_it_touches():
-    tf.enable_control_flow_v2()
-    try:
-        graph = net(tf.identity, loop, tf.identity)
-    finally:
-        tf.disable_control_flow_v2()
+@pytest.mark.parametrize('place', ['before', 'between', 'behind'])
+def test_a_loop_without_variables_freezes_what_it_touches(place, is_v2):
+    places = dict.fromkeys(('before', 'between', 'behind'), tf.identity)
+    graph = net(**{**places, place: loop})
     arrays = networks.random_arrays(graph)
 
     model = networks.model_of(graph)
 
-    found = {g.name: g for g in groups.find_groups(trace.trace(model))}
-    assert any('While' in reason for reason in found['first'].reasons)
-    assert not found['second'].frozen
+    traced = trace.trace(model)
+    found = {g.name: g for g in groups.find_groups(traced)}
+    touched = {'before': set(), 'between': {'first'}, 'behind': {'third'}}[place]
+    assert {name for name, group in found.items() if group.frozen} == {
+        'third',  # The output.
+        *touched,
+    }
     given = {v.node: arrays[v.key] for v in model.variables}
-    result = verify.run(freeze(model, given), ['output'], {'input': IMAGE})[0]
+    frozen = freeze(model, given)
+    expected = answers(graph, arrays)
+    for graph_def in (frozen, constant_folding.fold_constants(frozen, ['output'])):
+        result = verify.run(graph_def, ['output'], {'input': IMAGE})[0]
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_around_a_loop_is_stripped_exactly(is_v2):
+    graph = net(loop, loop, lambda x: loop(x, 'last'))
+    model = networks.model_of(graph)
+    traced = trace.trace(model)
+    arrays = networks.random_arrays(graph)
+    given = {v.node: arrays[v.key] for v in model.variables}
+    given['second/kernel'][..., 2] = given['second/bias'][2] = 0
+
+    stripped = strip.strip(traced, groups.find_groups(traced), ArraysInMemory(given))
+
+    assert stripped.arrays['third/kernel'].shape[2] == 5
+    found, expected = (
+        verify.run(freeze(m, a), ['output'], {'input': IMAGE})[0]
+        for m, a in ((stripped.model, stripped.arrays), (model, given))
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def answers(graph, arrays):
     with tf.Session(graph=graph) as session:
         for variable in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES):
             variable.load(arrays[variable.op.name], session)
-        expected = session.run('output:0', {'input:0': IMAGE})
-    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+        return session.run('output:0', {'input:0': IMAGE})

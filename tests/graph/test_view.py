@@ -82,14 +82,26 @@ def test_ancestors_of_a_very_deep_graph_need_no_recursion():
     assert found == [f'n{i}' for i in range(5000)]
 
 
-def test_a_cycle_names_the_while_loop():
+def test_a_loop_comes_with_its_constants_and_its_next_turn():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [2], 'input')
         x = tf.while_loop(lambda y: tf.reduce_sum(y) < 9.0, lambda y: y + 1.0, [x])
         tf.identity(x, name='output')
 
-    with pytest.raises(GraphError, match=r'lie on a cycle.*tf\.while_loop'):
-        view_of(graph).ancestors(['output'])
+    found = names_of(view_of(graph).ancestors(['output']))
+
+    assert sorted(found) == sorted(n.name for n in graph.as_graph_def().node)
+    assert found.index('while/Merge') < found.index('while/NextIteration')
+    assert found.index('while/Identity') < found.index('while/add/y')
+
+
+def test_a_cycle_that_is_no_loop_is_an_error():
+    graph_def = tf.GraphDef()
+    graph_def.node.add(name='a', op='Relu', input=['b'])
+    graph_def.node.add(name='b', op='Relu', input=['a'])
+
+    with pytest.raises(GraphError, match="'a' and 'b' lie on a cycle that is no loop"):
+        GraphView(graph_def).ancestors(['a'])
 
 
 def test_an_unknown_node_offers_the_nearest_names():

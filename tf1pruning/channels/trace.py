@@ -171,7 +171,8 @@ class Tracer:
             self.freeze_value(value, f'is read as numbers by {reader!r}')
 
     def _value(self, ref: TensorRef) -> Value:
-        outputs = self.values[ref.node]
+        # The last turn of a loop has no value yet, and never one with channels.
+        outputs = self.values.get(ref.node, ())
         if ref.output < len(outputs):
             return outputs[ref.output]
         return values_lib.fixed(self.view.shape(ref))

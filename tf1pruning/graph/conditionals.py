@@ -8,15 +8,13 @@ v2 writes have this form too (`graph.functions`).
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Set, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
-from tf1pruning.errors import GraphError
 from tf1pruning.graph import flags as flags_lib
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.branches import MERGE_OPS, SWITCH_OPS, Resolver
+from tf1pruning.graph.branches import SWITCH_OPS, Resolver
 from tf1pruning.graph.flags import Flag, IsTrainingOnly
 from tf1pruning.names import TensorRef
 
@@ -50,35 +48,6 @@ def without_conditionals(
     resolved = Resolver(view, {flag.name: flag.value for flag in flags}).result()
     used = flags_lib.that_matter(view, outputs, flags)
     return Decided(_with_reads_outside(resolved), used)
-
-
-def check_remaining(graph_def: tf.GraphDef) -> None:
-    """Checks that the conditionals that depend on data work as they are.
-
-    A model has no control dependencies. So a branch must read something from outside,
-    or it would run even if it is not taken.
-
-    Args:
-      graph_def: nodes, each after its inputs.
-
-    Raises:
-      GraphError: names the conditionals with a branch that reads nothing.
-    """
-    switched: Set[str] = set()
-    found: List[str] = []
-    for node in graph_def.node:
-        behind = [ref.node in switched for ref in view_lib.data_inputs(node)]
-        if node.op in MERGE_OPS and not all(behind):
-            found.append(node.name)
-        if node.op in SWITCH_OPS or any(behind):
-            switched.add(node.name)
-    if found:
-        raise GraphError(
-            f'Conditionals {names.quoted(found)} depend on data or on a flag that is '
-            'not known to mean training, and a branch of them gives a constant or a '
-            'variable. That is not supported. Name an input behind them in the input '
-            'map, or outputs before them, or give the inference meta graph.'
-        )
 
 
 def _with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:

@@ -121,6 +121,9 @@ class _Folder:
                 self._renamed[TensorRef(node.name, output)] = ref
             return
         sources = [ref.node for ref in refs]
+        # A control input ties a node to its loop or branch.
+        if len(node.input) > len(sources):
+            return
         if not sources or not all(self._is_constant(name) for name in sources):
             return
         if node.op == 'Identity' and node.name not in self._outputs:
@@ -135,7 +138,8 @@ class _Folder:
 
     def _is_constant(self, name: str) -> bool:
         node = self._view.node(name)
-        return name in self._values or (node.op == 'Const' and nodes.is_exact(node))
+        is_free = node.op == 'Const' and not node.input
+        return name in self._values or (is_free and nodes.is_exact(node))
 
     def _value(self, name: str) -> np.ndarray:
         if name in self._values:

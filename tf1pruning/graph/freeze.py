@@ -129,7 +129,10 @@ def _copy(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
     copy.CopyFrom(node)
     copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
     copy.attr.pop('_class', None)
-    for position, name in enumerate(copy.input):
-        if name in renamed:
-            copy.input[position] = renamed[name]
+    del copy.input[:]
+    copy.input.extend(
+        renamed.get(name, name)
+        for name in node.input
+        if not (names.is_control(name) and names.node_name(name) in renamed)
+    )
     return copy

@@ -90,11 +90,9 @@ def inference_model(
     if deterministic:
         refusals.refuse_random(view, visited)
         batch_norm.check_none_left(view, visited)
-    model = model_lib.build_model(
+    return model_lib.build_model(
         rewriter.result(), tuple(outputs), meta_graph, decided.flags
     )
-    conditionals.check_remaining(model.graph_def)
-    return model
 
 
 def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:

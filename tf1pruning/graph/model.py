@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import functions, partitions
+from tf1pruning.graph import frames, functions, partitions
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.flags import Flag
@@ -102,12 +102,20 @@ def build_model(
 
 
 def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
-    """What outputs need, each node after its inputs, without control dependencies."""
+    """What outputs need, each node after its inputs.
+
+    Control inputs go, but for those that tie a node to its loop or branch.
+    """
     kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    inside = frames.nodes_inside(graph_def)
     for node in view_lib.GraphView(graph_def).ancestors(outputs):
         copy = kept.node.add()
         copy.CopyFrom(node)
         del copy.input[:]
-        copy.input.extend(i for i in node.input if not names.is_control(i))
+        copy.input.extend(
+            name
+            for name in node.input
+            if not names.is_control(name) or names.node_name(name) in inside
+        )
     kept.library.CopyFrom(functions.used_library(kept))
     return kept

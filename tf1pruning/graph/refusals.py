@@ -10,6 +10,7 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 from tf1pruning.names import TensorRef
 
 RANDOM_OPS = frozenset(
@@ -66,7 +67,7 @@ def refuse_layers_before(view: view_lib.GraphView, ref: TensorRef) -> None:
 
 
 def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
-    """Refuses loops; of control flow v2 only those that read variables.
+    """Refuses loops that variables enter: a frozen graph cannot hold them.
 
     Raises:
       GraphError: names all of them, and where they end.
@@ -77,8 +78,10 @@ def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
         if node.name not in needed:
             continue
         if node.op in ('Enter', 'RefEnter'):
-            frame = node.attr['frame_name'].s.decode('utf-8')
-            found[frame.replace('/while_context', '')] = None
+            entering = view.node(view_lib.data_inputs(node)[0].node)
+            if entering.op in (*REF_OPS, *RESOURCE_OPS):
+                frame = node.attr['frame_name'].s.decode('utf-8')
+                found[frame.replace('/while_context', '')] = None
         elif node.op in ('Exit', 'RefExit'):
             exits.append(f'{node.name}:0')
         elif node.op in ('While', 'StatelessWhile'):
@@ -88,10 +91,10 @@ def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
                 exits.append(f'{node.name}:0')
     if found:
         raise GraphError(
-            'The outputs depend on loops (tf.while_loop): '
-            f'{names.quoted(list(found))}. They cannot be pruned through. Name an '
-            f'input behind them in the input map (they end in {names.quoted(exits)}), '
-            'or outputs before them.'
+            'The outputs depend on loops (tf.while_loop) that variables enter: '
+            f'{names.quoted(list(found))}. A frozen graph cannot hold them. Read the '
+            'variables before the loop, or name an input behind it in the input map '
+            f'(loops end in {names.quoted(exits)}), or outputs before it.'
         )
 
 

@@ -14,7 +14,7 @@ from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import importing
+from tf1pruning.graph import frames, importing
 from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
@@ -126,40 +126,20 @@ class GraphView:
         ]
 
     def ancestors(self, targets: Iterable[str]) -> List[tf.NodeDef]:
-        """Nodes that `targets` read, themselves included, inputs first.
+        """Nodes that `targets` need, themselves included, inputs first.
+
+        Control inputs do not count, but for those that tie a node to its loop or
+        branch. Of a loop, what makes the values of the next turn comes last.
 
         Args:
           targets: node names.
 
         Raises:
-          GraphError: on an unknown name, or a cycle (a while loop).
+          GraphError: on an unknown name, or a cycle that is no loop.
         """
-        done: Dict[str, bool] = {}
-        order: List[tf.NodeDef] = []
-        stack = [(name, False) for name in reversed(list(targets))]
-        while stack:
-            name, leaving = stack.pop()
-            if leaving:
-                done[name] = True
-                order.append(self._nodes[name])
-                continue
-            if name in done:
-                continue
-            done[name] = False
-            stack.append((name, True))
-            for child in reversed(self._dependencies(name)):
-                if child not in done:
-                    stack.append((child, False))
-                elif not done[child]:
-                    raise GraphError(
-                        f'Nodes {child!r} and {name!r} lie on a cycle: the outputs '
-                        'depend on a loop (tf.while_loop), which cannot be pruned '
-                        'through. Name output nodes that come before the loop.'
-                    )
-        return order
-
-    def _dependencies(self, name: str) -> List[str]:
-        return [ref.node for ref in data_inputs(self.node(name))]
+        walk = frames.Walk(self.node, frames.nodes_inside(self.graph_def))
+        walk.back_from(targets)
+        return walk.order
 
     def shape(self, ref: TensorRef) -> Optional[Shape]:
         """Static shape of a tensor; None if not even the rank is known."""
