@@ -7,7 +7,6 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tf1pruning.errors import GraphError
 from tf1pruning.graph.flags import Flag
 from tf1pruning.graph.freeze import freeze
 from tf1pruning.surgery import verify
@@ -78,13 +77,16 @@ def test_a_variable_flag_has_its_value_of_the_checkpoint(value):
     assert answer(model, {'flag': np.array(value)}) == expected.tolist()
 
 
-def test_a_flag_that_cannot_stay_is_refused():
+@pytest.mark.parametrize('value', [True, False])
+def test_a_branch_that_gives_a_constant_stays_a_branch(value):
     def build(x):
         flag = tf.placeholder(tf.bool, [], 'flag')
-        return tf.cond(flag, lambda: x, lambda: tf.zeros([1]))
+        return tf.cond(flag, lambda: x, lambda: 3.0 * tf.ones_like(x))
 
-    with pytest.raises(GraphError, match=r"'cond/Merge'.*not known to mean training"):
-        model_of(build)
+    model = model_of(build)
+
+    expected = ROW if value else np.full_like(ROW, 3.0)
+    assert answer(model, {}, flag=np.array(value)) == expected.tolist()
 
 
 def test_a_flag_around_training_is_no_training_flag():

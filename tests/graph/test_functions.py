@@ -195,7 +195,8 @@ def test_a_condition_on_data_stays_exact_and_freezes_what_it_touches(is_v2, sign
 
 
 @pytest.mark.parametrize('is_v2', [True, False])
-def test_a_branch_on_data_that_gives_a_constant_is_named(is_v2):
+@pytest.mark.parametrize('sign', [1, -1])
+def test_a_branch_on_data_that_gives_a_constant_stays_a_branch(sign, is_v2):
     if not is_v2:
         tf.disable_control_flow_v2()
 
@@ -208,8 +209,13 @@ def test_a_branch_on_data_that_gives_a_constant_is_named(is_v2):
             * tf.cond(lucky, lambda: one, lambda: two, name='fine')
         )
 
-    with pytest.raises(GraphError, match=r"Conditionals 'choice\S*' depend on data"):
-        networks.model_of(graph_of(build))
+    graph = graph_of(build)
+    arrays = networks.random_arrays(graph)
+    image = sign * np.random.RandomState(0).uniform(0.5, 1, [2, 4])
+
+    expected = direct(graph, arrays, {'input:0': image})
+    result = answer(networks.model_of(graph), {'input': image}, arrays)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def called(x):
