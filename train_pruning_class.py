@@ -7,12 +7,14 @@ The same figures are in `results.json` in the output folder.
 
     python train_pruning_class.py --output_dir demo_output
 
-A run that was stopped goes on when the same command is given again.
+A run that was stopped goes on when the same command is given again. With a cluster in
+TF_CONFIG the process is one task of many: chief, worker or ps.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from typing import Mapping, Optional, Tuple
@@ -24,7 +26,8 @@ from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import freeze
 from tf1pruning.plan import Plan
-from tf1pruning.training import run_state
+from tf1pruning.training import cluster, publication, run_state
+from tf1pruning.training.publication import Chief
 from tf1pruning.workflow import command, loading, stripping
 from tf1pruning.zoo import classifier, results
 from tf1pruning.zoo.settings import Settings
@@ -68,6 +71,9 @@ flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
 flags.DEFINE_integer('checkpoint_steps', 400, 'Save and evaluate every so many steps.')
 flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.')
 flags.DEFINE_integer('latency_runs', 50, 'Runs of each network to time.')
+flags.DEFINE_float(
+    'peer_seconds', 600.0, 'Under TF_CONFIG: longest time to wait for another task.'
+)
 
 BASELINE = 'baseline'
 FINE_TUNED = 'fine_tuned'
@@ -104,6 +110,8 @@ def read_settings() -> Settings:
         raise OptionError('--output_dir is missing.')
     if FLAGS.latency_runs < 1:
         raise OptionError(f'--latency_runs is {FLAGS.latency_runs}; expected >= 1.')
+    if not 0 < FLAGS.peer_seconds < float('inf'):
+        raise OptionError(f'--peer_seconds is {FLAGS.peer_seconds}; expected > 0.')
     return Settings(**values)
 
 
@@ -113,14 +121,23 @@ class Run:
     Args:
       settings: of the run.
       output_dir: folder for everything that it writes.
+      trainer: trains in that folder.
+      chief: tells the other tasks what to do, if there are any.
     """
 
-    def __init__(self, settings: Settings, output_dir: str):
+    def __init__(
+        self,
+        settings: Settings,
+        output_dir: str,
+        trainer: Trainer,
+        chief: Optional[Chief] = None,
+    ):
         self._settings = settings
         self._output_dir = output_dir
         self._state_path = self._path('state.json')
         self._state = run_state.load_or_new(self._state_path, settings.as_json())
-        self._trainer = Trainer(settings, output_dir, self._evaluated, say)
+        self._trainer = trainer
+        self._chief = chief
         self._save(self._state)
 
     def train(self) -> str:
@@ -280,11 +297,12 @@ class Run:
     def _train(self, training: Training) -> float:
         """Trains unless it is done. Returns the test accuracy at the last step."""
         if not self._state.is_evaluated(training.name, training.steps):
-            self._trainer.train(training)
+            self._trainer.train(training, self._evaluated, self._chief)
         return self._state.accuracy(training.name, training.steps)
 
     def _checkpoint(self, training: Training) -> str:
-        return self._path(training.name, f'model.ckpt-{training.steps}')
+        # The steps of many workers may go a few beyond the wanted one.
+        return checkpoint_lib.latest(self._path(training.name))
 
     def _evaluated(self, training: str, step: int, accuracy: float) -> None:
         say(f'{training}: test accuracy {100 * accuracy:.2f} % at step {step}')
@@ -303,11 +321,10 @@ def _share(plan: Optional[Plan]) -> str:
     return f'{plan.removed} of {plan.removed + plan.kept}'
 
 
-def run() -> None:
-    """Everything, from the flags to the table."""
+def lead(settings: Settings, trainer: Trainer, chief: Optional[Chief] = None) -> None:
+    """Everything, from the first training to the table."""
     started = time.monotonic()
-    settings = read_settings()
-    demo = Run(settings, FLAGS.output_dir)
+    demo = Run(settings, FLAGS.output_dir, trainer, chief)
     baseline = demo.train()
     tf_pruning = demo.prune(baseline)
     report = demo.strip(tf_pruning)
@@ -321,6 +338,43 @@ def run() -> None:
     files.write_json(os.path.join(FLAGS.output_dir, 'results.json'), found.as_json())
     say(f'\n{found.table()}\n')
     say(f'{FLAGS.output_dir}: done in {time.monotonic() - started:.0f} s')
+
+
+def take_part(task: cluster.Task, settings: Settings) -> None:
+    """The part of one task of a cluster."""
+    folder, seconds = FLAGS.output_dir, FLAGS.peer_seconds
+    server = cluster.serve(task)
+    say(f'{task.name} serves at {server.target}')
+    os.environ['TF_CONFIG'] = task.tf_config()
+    follower = publication.Follower(task, folder, settings.as_json(), seconds)
+    if task.type == cluster.PS:
+        follower.wait_until_done()
+        return
+    trainer = Trainer(settings, folder, say, task, seconds)
+    cluster.wait_for(task, (cluster.PS,), seconds)
+    if task.type == cluster.WORKER:
+        trainer.run(lambda: follow(trainer, follower))
+        return
+    forget = functools.partial(cluster.forget_variables, server)
+    with Chief(task, folder, settings.as_json(), seconds, forget) as chief:
+        trainer.run(lambda: lead(settings, trainer, chief))
+        chief.done()
+
+
+def follow(trainer: Trainer, follower: publication.Follower) -> None:
+    """A worker's part: it joins every training of the chief."""
+    for found in follower.trainings():
+        trainer.join(found)
+
+
+def run() -> None:
+    """What the flags and TF_CONFIG say."""
+    settings = read_settings()
+    task = cluster.read_task(os.environ.get('TF_CONFIG', ''))
+    if task is None:
+        lead(settings, Trainer(settings, FLAGS.output_dir, say))
+    else:
+        take_part(task, settings)
 
 
 if __name__ == '__main__':

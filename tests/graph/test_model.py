@@ -44,6 +44,16 @@ def test_control_dependencies_are_gone():
     assert list(nodes['output'].input) == ['product']
 
 
+def test_devices_of_the_training_are_gone():
+    source = meta_graph()
+    for node in source.graph_def.node:
+        node.device = '/job:ps/task:1'
+
+    model = model_lib.build_model(source.graph_def, ('output',), source)
+
+    assert {node.device for node in model.graph_def.node} == {''}
+
+
 def test_outputs_keep_the_order_of_the_user():
     assert build('other', 'output').outputs == ('other', 'output')
 

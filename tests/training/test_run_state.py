@@ -39,8 +39,16 @@ def test_accuracies_are_kept_per_training_and_step():
 
     assert state.accuracy('TH0.8', 200) == 0.75
     assert state.is_evaluated('TH0.8', 200)
-    assert not state.is_evaluated('TH0.8', 0)
+    assert not state.is_evaluated('TH0.8', 201)
     assert not state.is_evaluated('TH0.7', 200)
+
+
+def test_an_evaluation_beyond_the_wanted_step_counts():
+    state = run_state.RunState({}).with_evaluation('TH0.8', 0, 0.25)
+    state = state.with_evaluation('TH0.8', 1002, 0.75)
+
+    assert state.is_evaluated('TH0.8', 1000)
+    assert (state.accuracy('TH0.8', 0), state.accuracy('TH0.8', 1000)) == (0.25, 0.75)
 
 
 def test_other_settings_are_refused_and_named(tmp_path):

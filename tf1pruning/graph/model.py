@@ -2,7 +2,7 @@
 
 A `Model` holds exactly the nodes that its outputs need, inputs first: placeholders,
 variables, constants and operations. No optimizer, no saver, no input pipeline, no
-initializers (these are made anew when a meta graph is written).
+initializers (these are made anew when a meta graph is written), no devices.
 """
 
 from __future__ import annotations
@@ -104,13 +104,15 @@ def build_model(
 def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
     """What outputs need, each node after its inputs.
 
-    Control inputs go, but for those that tie a node to its loop or branch.
+    Control inputs go, but for those that tie a node to its loop or branch. Devices go:
+    one of the training, such as a task of a cluster, may be nowhere else.
     """
     kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     inside = frames.nodes_inside(graph_def)
     for node in view_lib.GraphView(graph_def).ancestors(outputs):
         copy = kept.node.add()
         copy.CopyFrom(node)
+        copy.device = ''
         del copy.input[:]
         copy.input.extend(
             name

@@ -41,12 +41,16 @@ class RunState:
         return dataclasses.replace(self, evaluations=evaluations)
 
     def is_evaluated(self, training: str, step: int) -> bool:
-        """Whether the accuracy of `training` at a global step is known."""
-        return str(step) in self.evaluations.get(training, {})
+        """Whether the accuracy of `training` at a global step or later is known."""
+        return any(int(done) >= step for done in self.evaluations.get(training, {}))
 
     def accuracy(self, training: str, step: int) -> float:
-        """Accuracy of `training` at a global step that was evaluated."""
-        return self.evaluations[training][str(step)]
+        """Accuracy of `training` at the first evaluation from a global step on.
+
+        Where many workers train at once, the last step may lie beyond the wanted one.
+        """
+        found = self.evaluations[training]
+        return found[str(min(int(done) for done in found if int(done) >= step))]
 
     def save(self, path: str) -> None:
         """Writes the state; a kill leaves the old file or the new one, whole."""
@@ -63,7 +67,7 @@ def load_or_new(path: str, settings: Record) -> RunState:
     if not os.path.exists(path):
         return RunState(settings)
     state = _load(path)
-    changed = _changes(state.settings, settings)
+    changed = changes(state.settings, settings)
     if changed:
         raise OptionError(
             f'{path!r} belongs to a run with other settings ({", ".join(changed)}). '
@@ -90,7 +94,8 @@ def _load(path: str) -> RunState:
         ) from error
 
 
-def _changes(old: Record, new: Record) -> List[str]:
+def changes(old: Record, new: Record) -> List[str]:
+    """`setting: old value then, new value now` for each that differs."""
     return [
         f'{key}: {old.get(key)!r} then, {new.get(key)!r} now'
         for key in sorted(set(old) | set(new))

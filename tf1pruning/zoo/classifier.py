@@ -10,11 +10,13 @@ Its `params` are a dict, as the Estimator wants them:
       network can do without, so that a sparsity threshold finds them.
     train_steps: the step at which training ends.
     pretrained_model_path: checkpoint to start from, or absent.
+    parts: into how many parts each kernel is cut while it trains, one for each ps task;
+      absent: 1.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
@@ -55,7 +57,11 @@ def model_fn(
     The logits are the node `output`, the training loss is the node `loss`.
     """
     is_training = mode == tf.estimator.ModeKeys.TRAIN
-    logits = mobilenet_v2.build(features, params['config'], is_training)
+    partitioner = None
+    if is_training and params.get('parts', 1) > 1:
+        partitioner = _last_axis_in(params['parts'])
+    with tf.variable_scope(tf.get_variable_scope(), partitioner=partitioner):
+        logits = mobilenet_v2.build(features, params['config'], is_training)
     classes = tf.argmax(logits, axis=1, output_type=tf.int32, name='classes')
     if mode == tf.estimator.ModeKeys.PREDICT:
         predictions = {'logits': logits, 'classes': classes}
@@ -76,8 +82,25 @@ def model_fn(
     )
 
 
+def _last_axis_in(parts: int) -> Callable[..., List[int]]:
+    """Cuts kernels along their output channels, and leaves vectors whole."""
+
+    def partitioner(shape: tf.TensorShape, dtype: tf.DType) -> List[int]:
+        rank = len(shape)
+        if rank < 2 or shape.as_list()[-1] < parts:
+            return [1] * rank
+        return [1] * (rank - 1) + [parts]
+
+    return partitioner
+
+
 def _weight_loss(params: Dict[str, Any]) -> tf.Tensor:
-    kernels = [v for v in tf.trainable_variables() if v.op.name.endswith('weights')]
+    # A part of a kernel is named <kernel>/part_0.
+    kernels = [
+        v
+        for v in tf.trainable_variables()
+        if v.op.name.split('/part_')[0].endswith('weights')
+    ]
     squares = tf.add_n([tf.nn.l2_loss(v) for v in kernels])
     magnitudes = tf.add_n([tf.reduce_sum(tf.abs(v)) for v in kernels])
     return params['weight_decay'] * squares + params['l1_decay'] * magnitudes

@@ -119,11 +119,13 @@ class Layers:
             return activation(self._batch_norm(net))
 
     def _batch_norm(self, net: tf.Tensor) -> tf.Tensor:
-        with tf.variable_scope('BatchNorm'):
+        with tf.variable_scope('BatchNorm') as scope:
             shape = [net.shape[-1].value]
             ones, zeros = tf.initializers.ones(), tf.initializers.zeros()
             gamma = tf.get_variable('gamma', shape, initializer=ones)
             beta = tf.get_variable('beta', shape, initializer=zeros)
+            # Statistics stay in one part, as in TensorFlow's own layers.
+            scope.set_partitioner(None)
             mean = tf.get_variable(
                 'moving_mean', shape, initializer=zeros, trainable=False
             )

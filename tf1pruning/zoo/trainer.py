@@ -1,7 +1,11 @@
-"""Trains and evaluates the networks of a run, one folder each."""
+"""Trains and evaluates the networks of a run, one folder each.
+
+In one process, or as the chief or a worker of a cluster.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from typing import Callable, List, Mapping, Optional
@@ -9,9 +13,12 @@ from typing import Callable, List, Mapping, Optional
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.plan import Plan
+from tf1pruning.training.cluster import PS, Task
 from tf1pruning.training.listener import EvalCheckpointSaverListener
 from tf1pruning.training.progress import ProgressHook
 from tf1pruning.training.pruning_hook import PruningHook
+from tf1pruning.training.publication import Chief, Published
+from tf1pruning.training.watch import Watch
 from tf1pruning.zoo import classifier, digits
 from tf1pruning.zoo.settings import Settings
 
@@ -41,6 +48,19 @@ class Training:
     plan: Optional[Plan] = None
     widths: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    def published(self) -> Published:
+        """What a worker needs to join."""
+        return Published(
+            name=self.name,
+            checkpoint=self.checkpoint,
+            details={
+                'steps': self.steps,
+                'learning_rate': self.learning_rate,
+                'l1_decay': self.l1_decay,
+                'widths': dict(self.widths),
+            },
+        )
+
 
 class Trainer:
     """Trains and evaluates the network of the settings on their data.
@@ -48,45 +68,105 @@ class Trainer:
     Args:
       settings: of the run.
       output_dir: the trainings' folders lie in it.
-      on_result: called with (training, step, test accuracy) after each evaluation.
       say: prints a line of progress.
+      task: this process, if it is one of a cluster.
+      seconds: longest time that it waits for another task.
     """
 
     def __init__(
         self,
         settings: Settings,
         output_dir: str,
-        on_result: Callable[[str, int, float], None],
         say: Callable[[str], None],
+        task: Optional[Task] = None,
+        seconds: float = 600.0,
     ):
         self._settings = settings
         self._output_dir = output_dir
-        self._on_result = on_result
         self._say = say
+        self._task = task
+        self._seconds = seconds
+        self._watch = Watch(task, seconds) if task else None
         self.train_split, self.test_split = digits.load(
             settings.test_share, settings.seed
         )
 
-    def train(self, training: Training) -> None:
-        """Trains, or goes on with what was begun in the folder of the training."""
-        settings = self._settings
-        model = self._estimator(training)
+    def run(self, work: Callable[[], None]) -> None:
+        """Does work that trains, and gives up where another task never answers.
+
+        Raises:
+          WorkflowError: if a training takes no step for too long.
+        """
+        if self._watch is None:
+            work()
+        else:
+            self._watch.run(work)
+
+    def train(
+        self,
+        training: Training,
+        on_result: Callable[[str, int, float], None],
+        chief: Optional[Chief] = None,
+    ) -> None:
+        """Trains, or goes on with what was begun in the folder of the training.
+
+        Args:
+          training: what to train.
+          on_result: called with (training, step, test accuracy) after each evaluation.
+          chief: lets the workers in, if there are any.
+        """
+        estimator = self._estimator(training)
         listener = EvalCheckpointSaverListener(
-            model,
+            estimator,
             digits.eval_input_fn(self.test_split),
-            on_result=lambda step, found: self._on_result(
+            on_result=lambda step, found: on_result(
                 training.name, step, found['accuracy']
             ),
         )
-        model.train(
-            digits.train_input_fn(self.train_split, settings.batch_size, settings.seed),
-            max_steps=training.steps,
-            hooks=self._hooks(training),
-            saving_listeners=[listener],
+        saver = tf.train.CheckpointSaverHook(
+            estimator.model_dir,
+            save_steps=self._settings.checkpoint_steps,
+            listeners=[listener],
         )
+        hooks = [*self._hooks(training), saver]
+        with contextlib.ExitStack() as stack:
+            if chief is not None:
+                # Behind the saver: the first checkpoint is older than all steps.
+                opening = chief.training(training.published())
+                hooks.append(stack.enter_context(opening))
+            self._fit(estimator, training, hooks)
         if not listener.results:
             # Trained before, by a run that was stopped on its way to the evaluation.
             listener.after_save(None, training.steps)
+
+    def join(self, published: Published) -> None:
+        """Trains as a worker in what the chief has published."""
+        name = published.name
+        self._say(f'{name}: joined')
+        training = Training(name, checkpoint=published.checkpoint, **published.details)
+        self._fit(self._estimator(training), training, [])
+        self._say(f'{name}: left')
+
+    def _fit(
+        self,
+        estimator: tf.estimator.Estimator,
+        training: Training,
+        hooks: List[tf.train.SessionRunHook],
+    ) -> None:
+        settings = self._settings
+        # Each worker goes through the data in its own order.
+        seed = settings.seed + (self._task.number if self._task else 0)
+        data = digits.train_input_fn(self.train_split, settings.batch_size, seed)
+        if self._watch is None:
+            estimator.train(data, max_steps=training.steps, hooks=hooks)
+            return
+        self._watch.wake()
+        tf.estimator.train_and_evaluate(
+            estimator,
+            tf.estimator.TrainSpec(data, training.steps, [*hooks, self._watch]),
+            tf.estimator.EvalSpec(digits.eval_input_fn(self.test_split)),
+        )
+        self._watch.rest()
 
     def _hooks(self, training: Training) -> List[tf.train.SessionRunHook]:
         hooks: List[tf.train.SessionRunHook] = [
@@ -104,6 +184,9 @@ class Trainer:
             tf_random_seed=self._settings.seed,
             save_checkpoints_steps=self._settings.checkpoint_steps,
             keep_checkpoint_max=2,
+            # Workers are let in when there is something to do for them.
+            experimental_max_worker_delay_secs=0,
+            session_creation_timeout_secs=max(1, int(self._seconds)),
         )
         return tf.estimator.Estimator(
             model_fn=classifier.model_fn,
@@ -117,5 +200,6 @@ class Trainer:
                 'pretrained_model_path': training.checkpoint,
                 'learning_rate': training.learning_rate,
                 'train_steps': training.steps,
+                'parts': len(self._task.cluster[PS]) if self._task else 1,
             },
         )

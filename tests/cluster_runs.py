@@ -1,0 +1,112 @@
+"""Real tasks of `train_pruning_class.py` on this machine, all ended with their test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHORT = (
+    '--train_steps=2',
+    '--retrain_steps=2',
+    '--finetune_steps=1',
+    '--thresholds=0.5',
+    '--batch_size=4',
+    '--latency_runs=1',
+    # Most of the images are never looked at.
+    '--test_share=0.05',
+    '--peer_seconds=60',
+)
+
+
+def free_addresses(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for found in sockets:
+            found.bind(('127.0.0.1', 0))
+        return [f'127.0.0.1:{found.getsockname()[1]}' for found in sockets]
+
+
+def free_cluster(workers=1, ps=1):
+    addresses = free_addresses(1 + workers + ps)
+    cluster = {'chief': addresses[:1], 'ps': addresses[1 + workers :]}
+    if workers:
+        cluster['worker'] = addresses[1 : 1 + workers]
+    return cluster
+
+
+def tf_config(cluster, job, index=0):
+    return json.dumps({'cluster': cluster, 'task': {'type': job, 'index': index}})
+
+
+class Tasks:
+    """Starts tasks of one run; as a context it ends those that are left.
+
+    Args:
+      folder: for the run, and for what the tasks print.
+      cluster: job -> addresses.
+      flags: of all tasks.
+    """
+
+    def __init__(self, folder, cluster, flags=SHORT):
+        self.run = folder / 'run'
+        self.cluster = cluster
+        self._folder = folder
+        self._flags = (f'--output_dir={self.run}', *flags)
+        self._processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def start(self, job, index=0, config=None):
+        text = tf_config(self.cluster, job, index) if config is None else config
+        number = len(self._processes)
+        with open(self._folder / f'{number}.out', 'w') as out, open(
+            self._folder / f'{number}.err', 'w'
+        ) as err:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / 'train_pruning_class.py'), *self._flags],
+                cwd=str(ROOT),
+                env={**os.environ, 'PYTHONWARNINGS': 'ignore', 'TF_CONFIG': text},
+                stdout=out,
+                stderr=err,
+            )
+        self._processes.append(process)
+        return process
+
+    def texts(self, process):
+        """What a task has printed: stdout, stderr."""
+        number = self._processes.index(process)
+        return tuple(
+            (self._folder / f'{number}.{kind}').read_text() for kind in ('out', 'err')
+        )
+
+    def finish(self, process, seconds=240):
+        """Waits for the end of a task: exit code, stdout, stderr."""
+        process.wait(timeout=seconds)
+        return (process.returncode, *self.texts(process))
+
+    def check_ended(self, *processes):
+        """All end well and silently, the first one first."""
+        for process in processes:
+            code, _, err = self.finish(process)
+            assert (code, err) == (0, '')
+
+    def wait_for(self, text, process, seconds=120):
+        """Waits until a task has printed a text."""
+        deadline = time.monotonic() + seconds
+        while text not in self.texts(process)[0]:
+            assert process.poll() is None, self.texts(process)
+            assert time.monotonic() < deadline, (text, self.texts(process))
+            time.sleep(0.02)

@@ -1,0 +1,67 @@
+"""The app as chief, worker and ps, in processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tests.cluster_runs import SHORT, Tasks, free_cluster, tf_config
+from tf1pruning.ckpt.checkpoint import Checkpoint, latest
+
+LOCAL = '127.0.0.1:1'
+
+
+def test_a_chief_a_worker_and_two_ps_prune_and_strip(tmp_path):
+    with Tasks(tmp_path, free_cluster(workers=1, ps=2)) as tasks:
+        chief, worker = tasks.start('chief'), tasks.start('worker')
+        stores = [tasks.start('ps', 0), tasks.start('ps', 1)]
+        tasks.check_ended(chief, worker, *stores)
+        said = tasks.texts(worker)[0]
+
+    for training in ('baseline', 'TH0.5'):
+        assert f'{training}: joined\n{training}: left' in said
+    results = json.loads((tasks.run / 'results.json').read_text())
+    assert results['steps'][0]['failure_rate'] == 0.0
+    assert results['max_difference_relative'] <= 1e-5
+    trained = latest(str(tasks.run / 'TH0.5'))
+    assert os.path.exists(f'{trained}.data-00001-of-00002')
+    assert Checkpoint(trained)['global_step'] >= 2
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        ('{"cluster"', 'TF_CONFIG is no JSON'),
+        (
+            tf_config({'worker': [LOCAL], 'ps': ['127.0.0.1:2']}, 'worker'),
+            '"cluster" has no "chief"',
+        ),
+    ],
+)
+def test_a_bad_tf_config_is_one_line_and_writes_nothing(config, message, tmp_path):
+    with Tasks(tmp_path, {}) as tasks:
+        code, out, err = tasks.finish(tasks.start('worker', config=config))
+
+    assert (code, out, err.count('\n')) == (1, '', 1)
+    assert message in err
+    assert not tasks.run.exists()
+
+
+def test_a_missing_ps_and_a_missing_chief_are_named_in_time(tmp_path):
+    cluster = free_cluster(workers=1, ps=2)
+    with Tasks(tmp_path, cluster, [*SHORT, '--peer_seconds=2']) as tasks:
+        # Its chief never comes.
+        store = tasks.start('ps', 0)
+        _, _, alone = tasks.finish(store)
+        chief = tasks.start('chief')
+        code, _, err = tasks.finish(chief)
+
+    assert alone.startswith('Error: ps-0 waited 2 s for a sign of the chief at ')
+    assert cluster['chief'][0] in alone
+    assert code == 1
+    assert (
+        f'no answer from ps-0 at {cluster["ps"][0]}, ps-1 at {cluster["ps"][1]}' in err
+    )
+    assert err.count('\n') == alone.count('\n') == 1

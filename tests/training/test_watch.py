@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tests.training.test_cluster import nowhere
+from tf1pruning.errors import WorkflowError
+from tf1pruning.training.cluster import Task
+from tf1pruning.training.watch import Watch
+
+
+def watch(seconds, store):
+    return Watch(Task('chief', 0, {'chief': ('a:1',), 'ps': (store,)}), seconds)
+
+
+def test_work_without_a_step_is_given_up_and_the_silent_ps_named():
+    store, never = nowhere(), threading.Event()
+    found = watch(0.2, store)
+
+    def work():
+        found.wake()
+        never.wait(10)
+
+    with pytest.raises(
+        WorkflowError, match=f'no step for 0.2 s .no answer from ps-0 at {store}'
+    ):
+        found.run(work)
+    never.set()
+
+
+def test_steps_and_rests_keep_the_work_going():
+    found, done = watch(0.3, nowhere()), []
+
+    def work():
+        found.wake()
+        for _ in range(4):
+            time.sleep(0.1)
+            found.after_run(None, None)
+        found.rest()
+        time.sleep(0.5)
+        done.append(True)
+
+    found.run(work)
+
+    assert done == [True]
+
+
+def test_what_the_work_raises_is_raised():
+    def work():
+        raise KeyError('x')
+
+    with pytest.raises(KeyError):
+        watch(1.0, nowhere()).run(work)
