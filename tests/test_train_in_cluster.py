@@ -13,18 +13,30 @@ from tf1pruning.ckpt.checkpoint import Checkpoint, latest
 LOCAL = '127.0.0.1:1'
 
 
-def test_a_chief_a_worker_and_two_ps_prune_and_strip(tmp_path):
+def killed_and_back(tasks, process, job, index=0):
+    process.kill()
+    process.wait()
+    return tasks.start(job, index)
+
+
+def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
+    tmp_path,
+):
     with Tasks(tmp_path, free_cluster(workers=1, ps=2)) as tasks:
         chief, worker = tasks.start('chief'), tasks.start('worker')
         stores = [tasks.start('ps', 0), tasks.start('ps', 1)]
+        tasks.wait_for('baseline: joined', worker)
+        worker = killed_and_back(tasks, worker, 'worker')
+        tasks.wait_for('fine_tuned: test accuracy', chief)
+        stores[1] = killed_and_back(tasks, stores[1], 'ps', 1)
         tasks.check_ended(chief, worker, *stores)
         said = tasks.texts(worker)[0]
 
-    for training in ('baseline', 'TH0.5'):
-        assert f'{training}: joined\n{training}: left' in said
+    assert 'fine_tuned: joined\nfine_tuned: left' in said
     results = json.loads((tasks.run / 'results.json').read_text())
     assert results['steps'][0]['failure_rate'] == 0.0
     assert results['max_difference_relative'] <= 1e-5
+    assert results['fine_tuned']['macs'] == results['stripped']['macs']
     trained = latest(str(tasks.run / 'TH0.5'))
     assert os.path.exists(f'{trained}.data-00001-of-00002')
     assert Checkpoint(trained)['global_step'] >= 2
