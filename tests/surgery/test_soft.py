@@ -151,3 +151,10 @@ def test_every_entry_of_a_flattened_channel_is_zeroed():
 def test_a_cut_outside_the_checkpoint_is_refused(cut, message):
     with pytest.raises(PlanError, match=message):
         soft.check_cuts((cut,), {'w': (3, 4)})
+
+
+def test_all_cuts_outside_the_checkpoint_are_named_at_once():
+    cuts = (Cut('v', 0, 'producer', ((5,),)), Cut('w', 1, 'producer', ((4,),)))
+
+    with pytest.raises(PlanError, match=r"position 5 .*'v'.*; position 4 .*'w'"):
+        soft.check_cuts(cuts, {'v': (5,), 'w': (3, 4)})

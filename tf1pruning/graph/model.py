@@ -106,6 +106,9 @@ def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
 
     Control inputs go, but for those that tie a node to its loop or branch. Devices go:
     one of the training, such as a task of a cluster, may be nowhere else.
+
+    Raises:
+      GraphError: if an output is missing, or lies on a cycle that is no loop.
     """
     kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     inside = frames.nodes_inside(graph_def)

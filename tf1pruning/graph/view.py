@@ -97,7 +97,11 @@ class GraphView:
             raise GraphError(f'No node {name!r} in the graph. {hint}') from None
 
     def inputs(self, node: tf.NodeDef) -> List[tf.NodeDef]:
-        """The nodes whose outputs `node` reads, in order."""
+        """The nodes whose outputs `node` reads, in order.
+
+        Raises:
+          GraphError: if one of them is missing.
+        """
         return [self.node(ref.node) for ref in data_inputs(node)]
 
     def behind_reads(self, node: tf.NodeDef) -> tf.NodeDef:
@@ -142,7 +146,11 @@ class GraphView:
         return walk.order
 
     def shape(self, ref: TensorRef) -> Optional[Shape]:
-        """Static shape of a tensor; None if not even the rank is known."""
+        """Static shape of a tensor; None if not even the rank is known.
+
+        Raises:
+          GraphError: if there is no such node, or the graph cannot be imported.
+        """
         attributes = self.node(ref.node).attr
         if OUTPUT_SHAPES in attributes:
             shapes = attributes[OUTPUT_SHAPES].list.shape
@@ -151,12 +159,20 @@ class GraphView:
         return self._imported_shape(ref)
 
     def has_tensor(self, ref: TensorRef) -> bool:
-        """Whether a node of the graph has an output of that number."""
+        """Whether a node of the graph has an output of that number.
+
+        Raises:
+          GraphError: if the graph cannot be imported.
+        """
         operation = self._import().get_operation_by_name(ref.node)
         return ref.output < len(operation.outputs)
 
     def dtype(self, ref: TensorRef) -> tf.DType:
-        """Element type of a tensor."""
+        """Element type of a tensor.
+
+        Raises:
+          GraphError: if the graph cannot be imported.
+        """
         return self._import().get_tensor_by_name(str(ref)).dtype.base_dtype
 
     def _imported_shape(self, ref: TensorRef) -> Optional[Shape]:

@@ -70,7 +70,7 @@ def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> 
     """Refuses cuts that do not lie inside their variables.
 
     Raises:
-      PlanError: names every variable that is missing, or a position that is.
+      PlanError: names every variable that is missing, else every cut that does not.
     """
     missing = sorted({cut.variable for cut in cuts} - set(shapes))
     if missing:
@@ -78,11 +78,18 @@ def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> 
             f'The plan cuts variables that the checkpoint lacks: '
             f'{names.quoted(missing)}.'
         )
-    for cut in cuts:
-        shape = shapes[cut.variable]
-        if cut.axis >= len(shape) or cut.indices[-1] >= shape[cut.axis]:
-            raise PlanError(
-                f'The plan cuts position {cut.indices[-1]} on axis {cut.axis} of '
-                f'{cut.variable!r}, which has shape {shape}. The plan was made for '
-                'another model, or the checkpoint is stripped already.'
-            )
+    outside = [
+        f'position {cut.indices[-1]} on axis {cut.axis} of {cut.variable!r}, which has '
+        f'shape {shapes[cut.variable]}'
+        for cut in cuts
+        if not _lies_inside(cut, shapes[cut.variable])
+    ]
+    if outside:
+        raise PlanError(
+            f'The plan cuts {"; ".join(outside)}. The plan was made for another model, '
+            'or the checkpoint is stripped already.'
+        )
+
+
+def _lies_inside(cut: Cut, shape: Tuple[int, ...]) -> bool:
+    return cut.axis < len(shape) and cut.indices[-1] < shape[cut.axis]

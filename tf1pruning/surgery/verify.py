@@ -144,7 +144,15 @@ def _is_number(value: np.ndarray) -> bool:
 
 
 def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
-    """Raises VerificationError if the difference is above the tolerance."""
+    """Refuses networks that differ.
+
+    Args:
+      comparison: of the two.
+      tolerance: largest difference that is allowed, as a share of the output's scale.
+
+    Raises:
+      VerificationError: if the difference is larger.
+    """
     if comparison.relative > tolerance:
         raise VerificationError(
             f'The stripped network differs by {comparison.relative:.1e} of the output '

@@ -73,7 +73,7 @@ class PruningState:
         self.input_tensors_map = dict(input_tensors_map)
         self.ckpt_to_strip = ckpt_to_strip
         self._given_filters = dict(pruning_filters_dict)
-        self._forget()
+        self._start_anew()
         self.scope_names = scope_names
         self.output_nodes = output_nodes
         self.channel_multiple = channel_multiple
@@ -83,7 +83,7 @@ class PruningState:
         self.export_pb_path = export_pb_path
         self.output_dir = output_dir or os.path.dirname(self.input_ckpt_path) or '.'
 
-    def _forget(self) -> None:
+    def _start_anew(self) -> None:
         """The state before the first step."""
         self.failed_rate = 1.0
         self.strip_report: Optional[stripping.Result] = None
