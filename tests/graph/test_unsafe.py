@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph import unsafe
+from tf1pruning.graph import pipelines, unsafe
 from tf1pruning.graph.pipelines import PIPELINE_OPS
 
-PIPELINE = PIPELINE_OPS - unsafe.PYTHON_OPS
+PIPELINE = PIPELINE_OPS - pipelines.PYTHON_OPS
 
 
 def found(build, source=tf.placeholder):

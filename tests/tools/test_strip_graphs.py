@@ -79,6 +79,17 @@ def test_who_insists_may_strip_an_unsafe_graph(tmp_path):
     assert shapes['b/kernel'] == (1, 1, 4, 4)
 
 
+def test_python_is_kept_and_frozen_where_the_user_insists(tmp_path):
+    prefix = network(tmp_path, calling)
+
+    done = strip(prefix, tmp_path / 'out', '--allow_unsafe_ops', '--noverify')
+
+    assert done.returncode == 0, done.stderr
+    assert 'no rule for PyFunc' in done.stdout
+    shapes = Checkpoint(str(tmp_path / 'out' / 'stripped.ckpt')).shapes
+    assert (shapes['a/kernel'][-1], shapes['b/kernel'][-1]) == (4, 6)
+
+
 def unknown(prefix):
     """Gives the activation in the middle a type that no library has."""
     graph = tf.MetaGraphDef()

@@ -205,7 +205,7 @@ class Rewriter:
         return name in self._view and name not in self._replaced
 
     def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
-        if node.op in pipelines.PIPELINE_OPS:
+        if pipelines.is_pipeline(self._view, node):
             raise GraphError(
                 f'Output {node.name!r} is itself part of the input pipeline. '
                 'Name an output node of the network.'
@@ -228,7 +228,6 @@ class Rewriter:
         if ref in self._redirected or not self._is_original(ref.node):
             return
         if pipelines.ends_pipeline(self._view, ref.node):
-            refusals.refuse_layers_before(self._view, ref)
             name = names.claim(DEFAULT_INPUT, self._names)
             self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
 

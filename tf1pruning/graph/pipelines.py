@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Set
+from typing import Iterator, List, Set
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import VARIABLE_OPS
 
-PIPELINE_OPS = frozenset(
+# Of a pipeline, or of a network that computes in Python.
+PYTHON_OPS = frozenset(('EagerPyFunc', 'PyFunc', 'PyFuncStateless'))
+PIPELINE_OPS = PYTHON_OPS.union(
     (
         'InfeedDequeue',
         'InfeedDequeueTuple',
@@ -20,8 +22,6 @@ PIPELINE_OPS = frozenset(
         'ParseSequenceExample',
         'ParseSingleExample',
         'ParseSingleSequenceExample',
-        'PyFunc',
-        'PyFuncStateless',
         'QueueDequeueManyV2',
         'QueueDequeueUpToV2',
         'QueueDequeueV2',
@@ -63,19 +63,22 @@ def ends_pipeline(view: view_lib.GraphView, name: str) -> bool:
     It comes out of a pipeline, decoded where the pipeline gives encoded images. What is
     decoded from a placeholder stays as it is: there the caller gives encoded images.
     """
-    op = view.node(name).op
-    return op in PIPELINE_OPS or (op in _DECODING_OPS and _has_pipeline(view, name))
+    node = view.node(name)
+    return is_pipeline(view, node) or (
+        node.op in _DECODING_OPS and _has_pipeline(view, name)
+    )
 
 
-def layer_before(view: view_lib.GraphView, name: str) -> Optional[str]:
-    """A layer, or a variable of numbers, that a node depends on; None if none.
+def is_pipeline(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    """Whether a node belongs to an input pipeline; behind a layer none does."""
+    return node.op in PIPELINE_OPS and not _has_layer(view, node.name)
 
-    What depends on one is in the middle of a network and no input pipeline.
-    """
-    for node in _ancestors(view, name):
-        if node.op in _LAYER_OPS or _is_weight(node):
-            return node.name
-    return None
+
+def _has_layer(view: view_lib.GraphView, name: str) -> bool:
+    """Whether a node depends on a layer, or on a variable of numbers."""
+    return any(
+        node.op in _LAYER_OPS or _is_weight(node) for node in _ancestors(view, name)
+    )
 
 
 def _is_weight(node: tf.NodeDef) -> bool:

@@ -8,10 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
-from tf1pruning.names import TensorRef
 
 RANDOM_OPS = frozenset(
     (
@@ -47,22 +45,6 @@ def refuse_calls(refused: Mapping[str, str], needed: Set[str]) -> None:
             f'Function calls that cannot be inlined lie before the outputs: '
             f'{"; ".join(found)}. Name an input behind them in the input map, or '
             'outputs before them.'
-        )
-
-
-def refuse_layers_before(view: view_lib.GraphView, ref: TensorRef) -> None:
-    """Refuses to take a tensor behind layers for the input of the network.
-
-    Raises:
-      GraphError: names the op and a layer.
-    """
-    layer = pipelines.layer_before(view, ref.node)
-    if layer is not None:
-        raise GraphError(
-            f'{view.node(ref.node).op} {ref.node!r} lies behind {layer!r}, in the '
-            'middle of the network, and is an op of input pipelines. The network '
-            f'cannot be followed through it. Name outputs before it, or name {ref} in '
-            'the input map if the network behind it is meant.'
         )
 
 

@@ -12,10 +12,10 @@ from typing import Dict, FrozenSet, Iterator, List, Sequence, Set, Tuple
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
+from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 
-PYTHON_OPS = frozenset(('PyFunc', 'PyFuncStateless', 'EagerPyFunc'))
 WRITING_OPS = frozenset(
     (
         'CreateSummaryDbWriter',
@@ -113,7 +113,7 @@ def _called(node: tf.NodeDef) -> Iterator[str]:
 
 
 def _is_unsafe(node: tf.NodeDef, view: view_lib.GraphView, caller: tf.NodeDef) -> bool:
-    if node.op in PYTHON_OPS:
+    if node.op in pipelines.PYTHON_OPS:
         # In a pipeline it reads no weights and no placeholders.
         return node is not caller or _reads_network(view, node)
     if node.op == 'PrintV2':

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import inference, losses, nodes, pipelines, refusals
+from tf1pruning.graph import inference, losses, nodes, pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef, node_name
@@ -132,7 +132,6 @@ def _pipeline_tensors(
         following = []
         for ref in view_lib.data_inputs(view.node(stack.pop())):
             if pipelines.ends_pipeline(view, ref.node):
-                refusals.refuse_layers_before(view, ref)
                 found[ref] = None
             elif ref.node not in seen:
                 seen.add(ref.node)

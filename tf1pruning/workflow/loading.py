@@ -204,7 +204,7 @@ def _source(
     signature: str = DEFAULT_NAME,
 ) -> Source:
     trace = trace_lib.trace(model)
-    pipeline = pipelines.PIPELINE_OPS - unsafe.PYTHON_OPS
+    pipeline = pipelines.PIPELINE_OPS - pipelines.PYTHON_OPS
     found = unsafe.find_unsafe(graph.graph_def, model.outputs, pipeline)
     groups = groups_lib.find_groups(trace)
     named = signature_of(model, graph, signature)
