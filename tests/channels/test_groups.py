@@ -149,6 +149,19 @@ def test_channels_that_are_frozen_for_other_reasons_are_other_groups():
     assert not groups['whole#2'].frozen
 
 
+def test_a_layer_whose_rule_gave_up_comes_last_and_is_frozen():
+    def build(x):
+        kernel = tf.get_variable('up/kernel', [2, 2, 4, 3])
+        shape = tf.cumsum(tf.constant([2, 6, 0, -4]))
+        x = tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME', name='up')
+        return head(networks.conv(x, 5, name='a'))
+
+    groups = tracing.groups_of(build, size=4)
+
+    assert list(groups) == ['a', 'head', 'up']
+    assert groups['up'].reasons == ("reaches 'up': a computed shape",)
+
+
 def test_channels_follow_the_order_of_the_first_producer():
     def build(x):
         whole = networks.conv(x, 4, name='whole')

@@ -184,7 +184,9 @@ class _Builder:
     def order(self, group: Group) -> Tuple[int, int]:
         """Sort key: where the group is first made."""
         first = group.producer
-        return self._order[first.variable], int(first.positions.min())
+        # A layer whose rule gave up on the way is no kernel.
+        made = self._order.get(first.variable, len(self._trace.kernels))
+        return made, int(first.positions.min())
 
     def build(self, number: int, classes: np.ndarray) -> Optional[Group]:
         """The group of the classes with a signature; None without a producer."""

@@ -36,6 +36,12 @@ def pack_batch(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(x, tf.stack([tf.shape(x)[0], 8, 8, WIDTH]))
 
 
+def part_of_constant(x: tf.Tensor) -> tf.Tensor:
+    """What `tf.shape` of a static shape and a slice of it become."""
+    sizes = tf.constant([5, 8, 8, WIDTH])
+    return tf.reshape(x, tf.stack([-1, sizes[1], sizes[2], sizes[3]]))
+
+
 def pads(*corners: Tuple[int, int]):
     return [[0, 0], *corners, [0, 0]]
 
@@ -178,6 +184,7 @@ ROWS = (
     family('squeeze and expand', pool_squeeze_expand),
     family('reshape of the pooled', pool_reshape),
     family('reshape with packed sizes', pack_batch),
+    family('reshape with sizes from a constant', part_of_constant),
     family('MaxPool', lambda x: tf.nn.max_pool2d(x, 3, 2, 'SAME')),
     family('AvgPool', lambda x: tf.nn.avg_pool2d(x, 3, 2, 'SAME')),
     family('Pad', lambda x: tf.pad(x, pads([1, 2], [0, 1]))),

@@ -14,7 +14,7 @@ from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
-from tf1pruning.channels.values import Activation, Size, Sizes
+from tf1pruning.channels.values import Activation, Constant, Size, Sizes
 
 
 @RULES.register('ConcatV2', attributes='T N Tidx')
@@ -166,6 +166,10 @@ def slice_(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
 def strided_slice(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
     """Some sizes of a shape, or `x[begin:end:step, ...]`."""
     value = op.inputs[0]
+    if isinstance(value, Constant) and len(value.shape) == 1:
+        # TensorFlow writes a static shape as a constant.
+        items = sizes.items_of(value, op.name, 0)
+        value = value if items is None else Sizes(items)
     if isinstance(value, Sizes) and not value.scalar:
         return _slice_of_sizes(op, value)
     x = op.activation(0)
