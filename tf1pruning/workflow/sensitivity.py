@@ -80,14 +80,8 @@ class Curves:
         writer = csv.writer(buffer, lineterminator='\n')
         writer.writerow(COLUMNS)
         for point in self.points:
-            writer.writerow(
-                ''
-                if value is None
-                else int(value)
-                if isinstance(value, bool)
-                else value
-                for value in dataclasses.astuple(point)
-            )
+            values = dataclasses.asdict(point)
+            writer.writerow({**values, 'means': int(point.means)}.values())
         return buffer.getvalue()
 
     def lines(self) -> Dict[str, List[Line]]:
