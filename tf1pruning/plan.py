@@ -58,7 +58,7 @@ class Cut:
         flat = [index for entry in self.entries for index in entry]
         if not all(self.entries):
             raise PlanError(f'Cut of {self.variable!r} has a channel without position.')
-        if self.axis < 0 or any(index < 0 for index in flat):
+        if self.axis < 0 or min(flat, default=0) < 0:
             raise PlanError(
                 f'Cut of {self.variable!r} has a negative axis or position.'
             )
@@ -307,8 +307,7 @@ def plan_group(
 
 
 def _cut(place: Place, channels: Sequence[int]) -> Cut:
-    rows = place.positions[list(channels)].tolist()
-    entries = tuple(tuple(row) for row in rows)
+    entries = tuple(zip(*place.positions[list(channels)].T.tolist()))
     # A constant of the graph is not in the checkpoint: nothing there to zero.
     role = STATISTIC if place.is_constant else place.role
     return Cut(place.variable, place.axis, role, entries)

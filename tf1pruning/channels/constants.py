@@ -54,7 +54,7 @@ class ConstantOp:
         Raises:
           Unsupported: like `shape_of`.
         """
-        return self.shape_of(view_lib.data_inputs(self.node)[position])
+        return self.shape_of(self._view.refs(self.node)[position])
 
     def output_size(self, output: int, axis: int) -> int:
         """Static size of an output along an axis.
@@ -117,7 +117,7 @@ def find_constants(
     left = _unwanted_uses(model, wanted)
     with np.errstate(all='ignore'):
         for node in model.graph_def.node:
-            refs = view_lib.data_inputs(node)
+            refs = view.refs(node)
             inputs = [
                 values[ref] if ref in values else _varying(view, ref) for ref in refs
             ]
@@ -137,7 +137,8 @@ def _unwanted_uses(
     """How often each tensor is read that nobody wants to know afterwards."""
     if wanted is None:
         return {}
-    refs = (ref for n in model.graph_def.node for ref in view_lib.data_inputs(n))
+    view = model.view()
+    refs = (ref for node in view for ref in view.refs(node))
     return collections.Counter(ref for ref in refs if ref not in wanted)
 
 

@@ -25,6 +25,10 @@ class Family(NamedTuple):
     attributes: str
 
 
+# Private attributes that most nodes of a meta graph have.
+_NOTES = ('_output_shapes', '_class')
+
+
 class Entry(NamedTuple):
     """A rule and the attributes it was written for."""
 
@@ -60,7 +64,8 @@ class Registry:
             for op in ops:
                 if op in self._entries:
                     raise ValueError(f'op {op!r} has a {self._what} rule already')
-                self._entries[op] = Entry(function, frozenset(attributes.split()))
+                known = frozenset((*attributes.split(), *_NOTES))
+                self._entries[op] = Entry(function, known)
             return function
 
         return decorate
@@ -82,9 +87,10 @@ class Registry:
         entry = self._entries.get(node.op)
         if entry is None:
             return None
-        for name in node.attr:
-            if not name.startswith('_') and name not in entry.attributes:
-                raise Unsupported(f'attribute {name!r} of {node.op}')
+        if not entry.attributes.issuperset(node.attr):
+            for name in node.attr:
+                if not name.startswith('_') and name not in entry.attributes:
+                    raise Unsupported(f'attribute {name!r} of {node.op}')
         return entry.function
 
     def ops(self) -> frozenset:

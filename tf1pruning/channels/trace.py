@@ -80,7 +80,7 @@ class Op:
         Raises:
           Unsupported: if its rank is unknown.
         """
-        shape = self._tracer.view.shape(view_lib.data_inputs(self.node)[position])
+        shape = self._tracer.view.shape(self._tracer.view.refs(self.node)[position])
         if shape is None:
             raise Unsupported('an input of unknown rank')
         return shape
@@ -151,7 +151,7 @@ class Tracer:
 
     def visit(self, node: tf.NodeDef) -> None:
         """Finds the values of one node, whose inputs have theirs."""
-        refs = view_lib.data_inputs(node)
+        refs = self.view.refs(node)
         inputs = [self._value(ref) for ref in refs]
         try:
             rule = RULES.find(node)

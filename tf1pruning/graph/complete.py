@@ -56,10 +56,14 @@ def _leaves_out(graph_def: tf.GraphDef, defaults: Defaults) -> bool:
     """Whether an attribute is absent, or an input has its long name."""
     for node in _nodes(graph_def):
         attr = node.attr
-        if any(name not in attr for name, _ in defaults.get(node.op, ())):
-            return True
-    inputs = (name for node in graph_def.node for name in node.input)
-    return any(name.endswith(_FIRST) for name in inputs)
+        for name, _ in defaults.get(node.op, ()):
+            if name not in attr:
+                return True
+    for node in graph_def.node:
+        for name in node.input:
+            if name.endswith(_FIRST):
+                return True
+    return False
 
 
 def _defaults(meta_graph: tf.MetaGraphDef) -> Defaults:

@@ -9,13 +9,13 @@ TensorFlow Lite does not know it.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Mapping, Optional, Sequence
+from typing import Callable, Dict, Mapping, Optional, Sequence, Set
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph import model as model_lib
-from tf1pruning.graph import nodes
+from tf1pruning import names
+from tf1pruning.graph import functions, nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -99,9 +99,13 @@ def fold_constants(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDe
     folder = _Folder(view, outputs)
     for node in view:
         folder.visit(node)
+    kept = folder.needed()
+    if len(kept) == len(graph_def.node) and not folder.changes_something:
+        return graph_def
     folded = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    folded.node.extend(folder.result(node) for node in view)
-    return model_lib.needed(folded, outputs)
+    folded.node.extend(folder.result(node) for node in view if node.name in kept)
+    folded.library.CopyFrom(functions.used_library(folded))
+    return folded
 
 
 class _Folder:
@@ -113,9 +117,14 @@ class _Folder:
         self._values: Dict[str, np.ndarray] = {}
         self._renamed: Dict[TensorRef, TensorRef] = {}
 
+    @property
+    def changes_something(self) -> bool:
+        """Whether anything was found that can be evaluated or left out."""
+        return bool(self._values or self._renamed)
+
     def visit(self, node: tf.NodeDef) -> None:
         """Finds out what becomes of a node, after its inputs."""
-        refs = [self._source(ref) for ref in view_lib.data_inputs(node)]
+        refs = [self._source(ref) for ref in self._view.refs(node)]
         if node.op == 'IdentityN' and node.name not in self._outputs:
             for output, ref in enumerate(refs):
                 self._renamed[TensorRef(node.name, output)] = ref
@@ -171,6 +180,21 @@ class _Folder:
             passes = node.op in _PASSING and node.name not in self._outputs
             count += self._readers(node.name) if passes else 1
         return count
+
+    def needed(self) -> Set[str]:
+        """Names of the nodes that the outputs still need."""
+        kept: Set[str] = set()
+        stack = list(self._outputs)
+        while stack:
+            name = stack.pop()
+            if name in kept:
+                continue
+            kept.add(name)
+            if name not in self._values:
+                node = self._view.node(name)
+                stack += [self._source(ref).node for ref in self._view.refs(node)]
+                stack += [names.node_name(i) for i in node.input if names.is_control(i)]
+        return kept
 
     def result(self, node: tf.NodeDef) -> tf.NodeDef:
         """What stands in the place of a node."""

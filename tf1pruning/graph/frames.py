@@ -20,13 +20,15 @@ _TURNS = ('NextIteration', 'RefNextIteration')
 
 def nodes_inside(graph_def: tf.GraphDef) -> Set[str]:
     """Names of the nodes between the entries and the exits of loops and branches."""
+    inside: Set[str] = set()
+    stack = [node for node in graph_def.node if node.op in _ENTRIES]
+    if not stack:
+        return inside
     readers: Dict[str, List[tf.NodeDef]] = {}
     for node in graph_def.node:
         for name in node.input:
             readers.setdefault(names.node_name(name), []).append(node)
     turning = {n.name for n in graph_def.node if n.op in _TURNS}
-    inside: Set[str] = set()
-    stack = [node for node in graph_def.node if node.op in _ENTRIES]
     while stack:
         node = stack.pop()
         if node.name in inside or _leaves(node, turning):

@@ -6,7 +6,7 @@ Output names never change.
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Collection, Dict, Mapping
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -42,19 +42,17 @@ def freeze(model: model_lib.Model, arrays: Mapping[str, np.ndarray]) -> tf.Graph
       GraphError: if the result would not fit into a protobuf (2 GB).
     """
     _check_size(model)
-    values = {
-        v.node: arrays[v.node].astype(v.dtype.as_numpy_dtype, copy=False)
-        for v in model.variables
-    }
+    dtypes = {v.node: v.dtype.as_numpy_dtype for v in model.variables}
     frozen = tf.GraphDef(versions=model.graph_def.versions)
     frozen.library.CopyFrom(model.graph_def.library)
     renamed: Dict[str, str] = {}
     for node in model.graph_def.node:
         if node.op in REF_OPS or node.op in RESOURCE_OPS:
-            frozen.node.extend([nodes.array_constant(node.name, values[node.name])])
-        elif _is_read(node, model, values):
+            value = arrays[node.name].astype(dtypes[node.name], copy=False)
+            nodes.add_constant(frozen, node.name, value)
+        elif _is_read(node, model, dtypes):
             renamed[node.name] = _source(node)
-        elif _source_in(node, values) and node.op in _ON_HANDLES:
+        elif _source_in(node, dtypes) and node.op in _ON_HANDLES:
             frozen.node.extend([_on_constant(node)])
         else:
             frozen.node.extend([_copy(node, renamed)])
@@ -92,18 +90,18 @@ def _source(node: tf.NodeDef) -> str:
     return names.node_name(node.input[0])
 
 
-def _source_in(node: tf.NodeDef, values: Mapping[str, np.ndarray]) -> bool:
-    return bool(node.input) and _source(node) in values
+def _source_in(node: tf.NodeDef, variables: Collection[str]) -> bool:
+    return bool(node.input) and _source(node) in variables
 
 
 def _is_read(
-    node: tf.NodeDef, model: model_lib.Model, values: Mapping[str, np.ndarray]
+    node: tf.NodeDef, model: model_lib.Model, variables: Collection[str]
 ) -> bool:
     """Whether a node does no more than read a variable."""
     return (
         node.op in view_lib.READ_OPS
         and node.name not in model.outputs
-        and _source_in(node, values)
+        and _source_in(node, variables)
     )
 
 

@@ -283,6 +283,8 @@ class Rewriter:
     def result(self) -> tf.GraphDef:
         """The rewritten graph; still holds what the outputs do not need."""
         source = self._view.graph_def
+        if not (self._replaced or self._added or self._redirected):
+            return source
         graph_def = tf.GraphDef(versions=source.versions, library=source.library)
         graph_def.node.extend(self._replaced.get(n.name, n) for n in self._view)
         graph_def.node.extend(self._added)

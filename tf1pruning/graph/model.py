@@ -41,10 +41,11 @@ class Model:
     outputs: Tuple[str, ...]
     variables: Tuple[variables_lib.Variable, ...] = dataclasses.field(repr=False)
     flags: Tuple[Flag, ...] = ()
+    _view: view_lib.GraphView = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        present = {node.name for node in self.graph_def.node}
-        missing = [name for name in self.outputs + self.inputs if name not in present]
+        view = view_lib.GraphView(self.graph_def)
+        missing = [name for name in self.outputs + self.inputs if name not in view]
         if missing:
             raise GraphError(f'Not in the graph: {names.quoted(missing)}.')
         if not self.outputs:
@@ -55,10 +56,11 @@ class Model:
                 'placeholder and no input pipeline lies before it. Check the output '
                 'name.'
             )
+        object.__setattr__(self, '_view', view)
 
     def view(self) -> view_lib.GraphView:
-        """A fresh index of the graph."""
-        return view_lib.GraphView(self.graph_def)
+        """The index of the graph."""
+        return self._view
 
     @property
     def required_inputs(self) -> Tuple[str, ...]:

@@ -57,10 +57,21 @@ def calculable(array: np.ndarray) -> np.ndarray:
 
 def array_constant(name: str, value: np.ndarray) -> tf.NodeDef:
     """A Const node with an array of numbers, bit by bit."""
+    node = tf.NodeDef()
+    _fill(node, name, value)
+    return node
+
+
+def add_constant(graph_def: tf.GraphDef, name: str, value: np.ndarray) -> None:
+    """Appends an `array_constant` to a graph in the making, without one more copy."""
+    _fill(graph_def.node.add(), name, value)
+
+
+def _fill(node: tf.NodeDef, name: str, value: np.ndarray) -> None:
     dtype = tf.as_dtype(value.dtype)
-    node = make_node(name, 'Const', dtype=dtype)
+    node.name, node.op = name, 'Const'
+    node.attr['dtype'].type = dtype.as_datatype_enum
     tensor = node.attr['value'].tensor
     tensor.dtype = dtype.as_datatype_enum
     tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
-    tensor.tensor_content = np.ascontiguousarray(value).tobytes()
-    return node
+    tensor.tensor_content = value.tobytes()

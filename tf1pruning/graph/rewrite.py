@@ -11,6 +11,7 @@ from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import attr_value_pb2
 
 from tf1pruning import names
 from tf1pruning.graph import model as model_lib
@@ -73,7 +74,7 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
     Returns:
       A model with the same node names, plus one Const per rewritten size vector.
     """
-    shapes, constants = resizing.shapes, resizing.constants
+    shapes = resizing.shapes
     found = [*_resized(model.graph_def, resizing.sizes), *resizing.replaced]
     named = _named(found, {node.name for node in model.graph_def.node})
     source = model.graph_def
@@ -82,11 +83,15 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
     for node in source.node:
         added = named.get(node.name, {})
         graph_def.node.extend(added.values())
-        inputs = {position: constant.name for position, constant in added.items()}
-        changed = _changed(node, inputs, shapes, constants)
-        if node.op == 'Squeeze' and not changed.attr['squeeze_dims'].list.i:
-            changed.attr['squeeze_dims'].list.i.extend(_squeezed(view, node))
-        graph_def.node.extend([changed])
+        new = graph_def.node.add()
+        new.CopyFrom(node)
+        new.attr.pop(view_lib.OUTPUT_SHAPES, None)
+        for position, constant in added.items():
+            new.input[position] = constant.name
+        for key, value in _attributes(node, resizing).items():
+            new.attr[key].CopyFrom(value)
+        if node.op == 'Squeeze' and not new.attr['squeeze_dims'].list.i:
+            new.attr['squeeze_dims'].list.i.extend(_squeezed(view, node))
     variables = tuple(
         dataclasses.replace(v, shape=shapes[v.node], full_shape=shapes[v.node])
         if v.node in shapes
@@ -104,25 +109,18 @@ def _squeezed(view: view_lib.GraphView, node: tf.NodeDef) -> List[int]:
     return [axis for axis, size in enumerate(shape) if size == 1]
 
 
-def _changed(
-    node: tf.NodeDef,
-    inputs: Mapping[int, str],
-    shapes: Mapping[str, Tuple[int, ...]],
-    constants: Mapping[str, np.ndarray],
-) -> tf.NodeDef:
-    """A copy of a node with new inputs and a new shape or value."""
-    new = tf.NodeDef()
-    new.CopyFrom(node)
-    new.attr.pop(view_lib.OUTPUT_SHAPES, None)
-    for position, name in inputs.items():
-        new.input[position] = name
-    if node.name in shapes and node.op in VARIABLE_OPS:
-        new.attr['shape'].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
-    elif node.name in constants:
-        dtype = tf.as_dtype(node.attr['dtype'].type)
-        proto = tf.make_tensor_proto(constants[node.name], dtype)
-        new.attr['value'].tensor.CopyFrom(proto)
-    return new
+def _attributes(
+    node: tf.NodeDef, resizing: Resizing
+) -> Dict[str, attr_value_pb2.AttrValue]:
+    """The attributes that get another value."""
+    shape, array = resizing.shapes.get(node.name), resizing.constants.get(node.name)
+    if shape is not None and node.op in VARIABLE_OPS:
+        proto = tf.TensorShape(shape).as_proto()
+        return {'shape': attr_value_pb2.AttrValue(shape=proto)}
+    if array is not None:
+        tensor = tf.make_tensor_proto(array, tf.as_dtype(node.attr['dtype'].type))
+        return {'value': attr_value_pb2.AttrValue(tensor=tensor)}
+    return {}
 
 
 def _resized(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> List[NewConstant]:

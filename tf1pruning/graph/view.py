@@ -7,7 +7,7 @@ session.
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
@@ -67,7 +67,8 @@ class GraphView:
         self._nodes: Dict[str, tf.NodeDef] = {n.name: n for n in graph_def.node}
         if len(self._nodes) != len(graph_def.node):
             raise GraphError(f'Graph has two nodes named {self._first_double()!r}.')
-        self._readers: Optional[Dict[str, List[tf.NodeDef]]] = None
+        self._refs: Dict[str, Tuple[TensorRef, ...]] = {}
+        self._edges: Optional[Dict[str, List[Edge]]] = None
         self._imported: Optional[tf.Graph] = None
 
     def _first_double(self) -> str:
@@ -96,13 +97,23 @@ class GraphView:
             hint = names.did_you_mean(name, self._nodes)
             raise GraphError(f'No node {name!r} in the graph. {hint}') from None
 
+    def refs(self, node: tf.NodeDef) -> Tuple[TensorRef, ...]:
+        """What `data_inputs` gives, for nodes of this graph parsed only once."""
+        name = node.name
+        found = self._refs.get(name)
+        if self._nodes.get(name) is not node:
+            return tuple(data_inputs(node))
+        if found is None:
+            found = self._refs[name] = tuple(data_inputs(node))
+        return found
+
     def inputs(self, node: tf.NodeDef) -> List[tf.NodeDef]:
         """The nodes whose outputs `node` reads, in order.
 
         Raises:
           GraphError: if one of them is missing.
         """
-        return [self.node(ref.node) for ref in data_inputs(node)]
+        return [self.node(ref.node) for ref in self.refs(node)]
 
     def behind_reads(self, node: tf.NodeDef) -> tf.NodeDef:
         """The node whose value plain reads hand on to `node`: a variable, say."""
@@ -118,16 +129,19 @@ class GraphView:
                 found += self.with_reads(edge.node.name)
         return found
 
-    def consumers(self, name: str) -> List[Edge]:
+    def consumers(self, name: str) -> Sequence[Edge]:
         """All data edges that leave the node `name`, in graph order."""
-        if self._readers is None:
-            self._readers = _readers(self.graph_def)
-        return [
-            Edge(node, position, ref.output)
-            for node in self._readers.get(name, ())
-            for position, ref in enumerate(data_inputs(node))
-            if ref.node == name
-        ]
+        if self._edges is None:
+            self._edges = self._all_edges()
+        return self._edges.get(name, [])
+
+    def _all_edges(self) -> Dict[str, List[Edge]]:
+        """Node -> the edges that leave it."""
+        edges: Dict[str, List[Edge]] = {}
+        for node in self.graph_def.node:
+            for position, ref in enumerate(self.refs(node)):
+                edges.setdefault(ref.node, []).append(Edge(node, position, ref.output))
+        return edges
 
     def ancestors(self, targets: Iterable[str]) -> List[tf.NodeDef]:
         """Nodes that `targets` need, themselves included, inputs first.
@@ -186,11 +200,3 @@ class GraphView:
         if self._imported is None:
             self._imported = importing.import_for_shapes(self.graph_def)
         return self._imported
-
-
-def _readers(graph_def: tf.GraphDef) -> Dict[str, List[tf.NodeDef]]:
-    readers: Dict[str, List[tf.NodeDef]] = {}
-    for node in graph_def.node:
-        for source in {ref.node for ref in data_inputs(node)}:
-            readers.setdefault(source, []).append(node)
-    return readers

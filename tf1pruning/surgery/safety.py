@@ -84,8 +84,9 @@ def find_safety(
         x = _input_values(view.node(kernel.node), value, len(classes))
         weights = _weights(view, kernel, arrays)
         share = _shares(kernel, targets.get(kernel.node), x, weights, across_borders)
-        for index, why in share.obstacles.items():
-            obstacles.setdefault(int(classes[index]), why)
+        for why, positions in share.obstacles.items():
+            for channel in classes[positions].tolist():
+                obstacles.setdefault(channel, why)
         varying.update(classes[np.isnan(x)].tolist())
         if share.target is not None and share.folded is not None:
             folds.append(Fold(classes, share.folded, share.target))
@@ -93,7 +94,7 @@ def find_safety(
 
 
 def _input(view: view_lib.GraphView, kernel: Kernel) -> TensorRef:
-    return view_lib.data_inputs(view.node(kernel.node))[kernel.reads]
+    return view.refs(view.node(kernel.node))[kernel.reads]
 
 
 def _input_values(
@@ -120,12 +121,12 @@ class _Shares(NamedTuple):
     """What a layer gets from its inputs.
 
     Attributes:
-      obstacles: input position -> why its channel must stay.
+      obstacles: why channels must stay -> their input positions.
       folded: `[in, out]` constant shares that can be folded; None if there are none.
       target: vector that takes them up.
     """
 
-    obstacles: Dict[int, str]
+    obstacles: Dict[str, np.ndarray]
     folded: Optional[np.ndarray]
     target: Optional[fold.FoldTarget]
 
@@ -150,9 +151,10 @@ def _shares(
         sums = weights[folds].sum(axis=taps, dtype=np.float64)
         folded = np.zeros(weights.shape[:2])
         folded[folds] = x[folds, np.newaxis] * sums
+    stays = live & ~folds
     obstacles = {
-        int(index): _obstacle(kernel, bool(constant[index]), target)
-        for index in np.flatnonzero(live & ~folds)
+        _obstacle(kernel, True, target): np.flatnonzero(stays & constant),
+        _obstacle(kernel, False, target): np.flatnonzero(stays & ~constant),
     }
     return _Shares(obstacles, folded, target)
 
