@@ -29,6 +29,7 @@ FLOORS = {
     'training': 6,
     'workflow': 7,
     'pruning': 8,
+    'schedules': 8,
     '__init__': 9,
 }
 # Modules of channels/ that both interpretations of the graph stand on.

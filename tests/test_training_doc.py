@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.schedules import schedule
 from tf1pruning.training import pruning_hook
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -74,9 +76,24 @@ def test_the_examples_run_from_top_to_bottom(tmp_path):
     assert small.shapes[kernel][3] == int(layer.group(2))
     assert Checkpoint(str(tmp_path / 'going_on/model.ckpt-25'))['global_step'] == 25
     assert (tmp_path / 'second' / 'Pruned_Dir').is_dir()
+    last = Checkpoint(str(tmp_path / 'gradual/round_0002/trained/model.ckpt-5'))
+    assert last['global_step'] == 5
 
 
 def test_every_policy_is_described():
     rows = re.findall(r'^\| `(\w+)` \|', document(), re.M)
 
     assert tuple(rows) == pruning_hook.POLICIES
+
+
+def test_every_schedule_is_described():
+    rows = re.findall(r'^\| `(\w+)\(', document(), re.M)
+    makers = [
+        name
+        for name, found in vars(schedule).items()
+        if inspect.isfunction(found)
+        and found.__module__ == schedule.__name__
+        and not name.startswith('_')
+    ]
+
+    assert rows == makers

@@ -11,6 +11,7 @@ from tf1pruning.errors import (
     WorkflowError,
 )
 from tf1pruning.pruning import Pruning
+from tf1pruning.schedules.run import prune_finetune
 
 __version__ = '0.1.0'
 
@@ -25,4 +26,5 @@ __all__ = [
     'VerificationError',
     'WorkflowError',
     '__version__',
+    'prune_finetune',
 ]

@@ -191,6 +191,17 @@ def load_for_planning(
         return load_source(checkpoint, outputs, inference_meta, input_map)
     variables = Checkpoint(checkpoint)
     graph = meta_graph.read_meta_graph(variables.meta_path)
+    return planning_source(graph, outputs, variables)
+
+
+def planning_source(
+    graph: tf.MetaGraphDef, outputs: Sequence[str], variables: Checkpoint
+) -> Source:
+    """Like `load_for_planning`, for a graph that has been read.
+
+    Raises:
+      GraphError: if the graph lacks an output.
+    """
     starts = _outputs_or_losses(graph, outputs)
     model = inference.inference_model(graph, starts, deterministic=False)
     return _source(variables, variables.prefix, model, graph)

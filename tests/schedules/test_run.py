@@ -1,0 +1,277 @@
+"""Rounds of pruning and training over an Estimator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.schedules import small
+from tf1pruning.choosing.choice import Choice, Limits, Target
+from tf1pruning.choosing.scores import Combination
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import DataError, GraphError, OptionError, PlanError
+from tf1pruning.schedules import paces, schedule
+from tf1pruning.schedules.options import Options
+from tf1pruning.schedules.run import prune_finetune
+from tf1pruning.schedules.schedule import Round
+from tf1pruning.workflow import loading, stripping
+
+ALL = {'groups': 'all'}
+
+
+@pytest.fixture(scope='module')
+def start(tmp_path_factory):
+    """A trained checkpoint."""
+    return small.train(tmp_path_factory.mktemp('base'))
+
+
+def prune(start, folder, rounds, options=None, **arguments):
+    arguments = {'config': small.config(), **arguments}
+    return prune_finetune(
+        small.model_fn,
+        small.input_fn,
+        rounds,
+        start,
+        str(folder),
+        Options(**(options or ALL)),
+        **arguments,
+    )
+
+
+def zero_filters(checkpoint):
+    """Layer -> its filters that are zero."""
+    found = Checkpoint(checkpoint)
+    return {
+        name: np.flatnonzero(~found[f'{name}/kernel'].any(axis=(0, 1, 2))).tolist()
+        for name in small.WIDTHS
+    }
+
+
+def test_rounds_end_at_the_share_and_what_is_gone_stays_gone(start, tmp_path):
+    rounds = schedule.spread(Choice(ratio=0.75), 3, 2, paces.linear)
+
+    result = prune(start, tmp_path, rounds, eval_input_fn=small.eval_input_fn)
+
+    gone = [zero_filters(done.checkpoint) for done in result.rounds]
+    assert [len(each['a']) for each in gone] == [2, 4, 6]
+    assert [len(each['b']) for each in gone] == [3, 6, 9]
+    for before, after in zip(gone, gone[1:]):
+        assert all(set(before[name]) < set(after[name]) for name in after)
+    assert [done.share for done in result.rounds] == [0.25, 0.5, 0.75]
+    assert set(result.rounds[0].metrics) == {'accuracy', 'global_step', 'loss'}
+    assert result.checkpoint == result.rounds[-1].checkpoint
+    assert result.plan.widths() == {'a': 2, 'b': 3}
+
+
+def test_the_result_is_stripped_exactly(start, tmp_path):
+    result = prune(start, tmp_path, schedule.spread(Choice(ratio=0.5), 1, 1))
+
+    source = loading.load_source(result.checkpoint, ('c/BiasAdd',))
+    stripping.check_plan(source, result.plan)
+    report = stripping.strip_source(source, result.plan)
+    assert report.stripped.kept == ()
+    assert report.stripped.arrays['a/kernel'].shape == (3, 3, 3, 4)
+
+
+def test_the_one_that_matters_least_on_data_goes_one_by_one(start, tmp_path):
+    rounds = schedule.one_by_one(2, steps=1, flop_penalty=1e-3)
+    options = {
+        **ALL,
+        'criterion': 'taylor_abs_rs',
+        'combination': Combination('mean', 'l2'),
+        'batches': 2,
+    }
+
+    result = prune(start, tmp_path, rounds, options)
+
+    assert [done.removed for done in result.rounds] == [1, 2]
+
+
+def test_layers_go_one_after_the_other(start, tmp_path):
+    rounds = schedule.layer_by_layer([('b', 0.5), ('a', 0.25)], 1)
+
+    result = prune(start, tmp_path, rounds)
+
+    gone = [zero_filters(done.checkpoint) for done in result.rounds]
+    assert [(len(g['a']), len(g['b'])) for g in gone] == [(0, 6), (2, 6)]
+
+
+def test_a_ladder_of_thresholds_is_climbed_down(start, tmp_path):
+    options = {**ALL, 'criterion': 'sparsity'}
+
+    result = prune(start, tmp_path, schedule.ladder([0.99, 0.4], 1), options)
+
+    first, last = result.rounds
+    assert first.removed == 0
+    assert 0 < last.removed < small.CHANNELS
+
+
+def test_a_budget_is_met(start, tmp_path):
+    rounds = schedule.spread(Choice(target=Target('parameters', 0.5)), 2, 1)
+    seen = []
+
+    result = prune(start, tmp_path, rounds, on_round=seen.append)
+
+    source = loading.load_source(result.checkpoint, ('c/BiasAdd',))
+    report = stripping.strip_source(source, result.plan)
+    share = report.after.parameters / report.before.parameters
+    assert 0.4 < share <= 0.5
+    assert tuple(seen) == result.rounds
+
+
+def test_the_accuracy_floor_ends_the_run_with_the_round_before(start, tmp_path):
+    options = {**ALL, 'metric': 'global_step', 'min_accuracy': 2.0}
+
+    def own_schedule(done):
+        return Round(Choice(ratio=0.25 * (1 + len(done))), steps=2 - len(done))
+
+    result = prune(
+        start, tmp_path, own_schedule, options, eval_input_fn=small.eval_input_fn
+    )
+
+    # The metric is the number of steps: 2, 1.
+    assert [done.removed for done in result.rounds] == [5, 10]
+    assert result.checkpoint == result.rounds[0].checkpoint
+    assert result.plan.removed == 5
+
+
+def test_no_round_may_be_good_enough(start, tmp_path):
+    options = {**ALL, 'min_accuracy': 1.5}
+
+    rounds = schedule.iterate(0.5, 1)
+    result = prune(start, tmp_path, rounds, options, eval_input_fn=small.eval_input_fn)
+
+    assert len(result.rounds) == 1
+    assert (result.checkpoint, result.plan) == (start, None)
+
+
+def test_the_optimizer_goes_on_and_old_rounds_are_removed(start, tmp_path):
+    options = {**ALL, 'keep_optimizer': True, 'keep_rounds': 2}
+
+    result = prune(start, tmp_path, schedule.one_by_one(3, 2), options)
+
+    assert Checkpoint(result.checkpoint)['global_step'] == 6
+    assert sorted(os.listdir(str(tmp_path))) == [
+        'round_0002',
+        'round_0003',
+        'state.json',
+    ]
+
+
+# Kills itself in the training of the second round.
+_KILLED = """
+import os, signal, sys
+import tensorflow.compat.v1 as tf
+from tests.schedules import small
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.schedules import schedule
+from tf1pruning.schedules.options import Options
+from tf1pruning.schedules.run import prune_finetune
+
+start, folder = sys.argv[1:]
+done = []
+
+def kill(step):
+    if done and step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step
+
+def model_fn(features, labels, mode):
+    spec = small.model_fn(features, labels, mode)
+    with tf.control_dependencies([spec.train_op]):
+        step = tf.train.get_global_step().read_value()
+        return spec._replace(train_op=tf.py_func(kill, [step], tf.int64))
+
+prune_finetune(
+    model_fn, small.input_fn, schedule.spread(Choice(ratio=0.5), 2, 4), start, folder,
+    Options(groups='all'), config=small.config(save_checkpoints_steps=2),
+    on_round=done.append)
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(start, tmp_path):
+    folder, whole = tmp_path / 'killed', tmp_path / 'whole'
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, '-W', 'ignore', '-c', _KILLED, start, str(folder)]
+    killed = subprocess.run(command, cwd=root, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    plan = (folder / 'round_0002' / 'plan.json').read_text()
+    settings = {'config': small.config(save_checkpoints_steps=2)}
+    rounds = schedule.spread(Choice(ratio=0.5), 2, 4)
+    seen = []
+
+    result = prune(start, folder, rounds, on_round=seen.append, **settings)
+
+    assert seen == [result.rounds[1]]  # The first was done.
+    assert (folder / 'round_0002' / 'plan.json').read_text() == plan
+    expected = prune(start, whole, rounds, **settings)
+    assert result.plan.removed == expected.plan.removed == 10
+    found = Checkpoint(result.checkpoint)
+    assert found.prefix.endswith('model.ckpt-4')
+    assert set(found) == set(Checkpoint(expected.checkpoint))
+
+
+def test_a_finished_run_is_not_done_again_and_no_other_takes_its_place(start, tmp_path):
+    rounds = schedule.one_by_one(1, 1)
+    first = prune(start, tmp_path, rounds)
+    seen = []
+
+    again = prune(start, tmp_path, rounds, on_round=seen.append)
+
+    assert seen == []
+    assert again.rounds == first.rounds
+    assert again.plan == first.plan
+    with pytest.raises(OptionError, match=r'other settings .*schedule'):
+        prune(start, tmp_path, schedule.one_by_one(2, 1))
+
+
+def test_a_damaged_state_is_named(start, tmp_path):
+    (tmp_path / 'state.json').write_text(json.dumps({'version': 1})[:-2])
+
+    with pytest.raises(OptionError, match=r"state.json' is not the state of a run"):
+        prune(start, tmp_path, schedule.one_by_one(1, 1))
+
+
+def test_what_the_last_round_cannot_do_is_said_before_the_first(start, tmp_path):
+    rounds = schedule.one_by_one(15, 1, limits=Limits(max_share=0.5))
+
+    with pytest.raises(PlanError, match=r'15 of 20 channels .* let 10 go at most'):
+        prune(start, tmp_path, rounds)
+
+    assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'criterion': 'l3'}, "no criterion 'l3'"),
+        ({'groups': 'some'}, "groups is 'some'"),
+        ({'mode': 'soft'}, "Mode is 'soft'"),
+        ({'batches': 0}, 'batches is 0'),
+        ({'keep_rounds': 1}, 'keep_rounds is 1'),
+        ({'min_accuracy': 0.9}, 'give eval_input_fn'),
+    ],
+)
+def test_bad_options_are_refused(tmp_path, options, message):
+    with pytest.raises(OptionError, match=message):
+        prune('nowhere', tmp_path, schedule.one_by_one(1, 1), options)
+
+
+def test_a_model_without_such_scopes_is_refused(start, tmp_path):
+    with pytest.raises(GraphError, match="Scope 'd' matches nothing"):
+        options = {**ALL, 'scope_names': ('d',)}
+        prune(start, tmp_path, schedule.one_by_one(1, 1), options)
+
+
+def test_an_evaluation_without_the_metric_is_refused(start, tmp_path):
+    options = {**ALL, 'metric': 'top5', 'min_accuracy': 0.5}
+    rounds = schedule.one_by_one(1, 1)
+
+    with pytest.raises(DataError, match=r"no 'top5', .* gives 'accuracy'"):
+        prune(start, tmp_path, rounds, options, eval_input_fn=small.eval_input_fn)

@@ -1,0 +1,70 @@
+"""What a run of a schedule is told besides its schedule."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional, Tuple
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import select
+from tf1pruning.choosing.scores import Combination
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How channels are chosen, when to stop, and what is kept of a run.
+
+    Attributes:
+      criterion: name of any criterion, on weights or on data.
+      combination: of the scores of a group's layers.
+      scope_names: scopes whose channels go; `('',)`: the whole model.
+      groups: 'inner' or 'all', as for `Pruning`.
+      output_nodes: of the model, separated by commas; where there is no node `output`,
+        the channels before the loss are meant.
+      mode: of soft pruning, 'block' or 'filter'.
+      batches: so many of the data, at most, are scored on in each round.
+      initial: checkpoint before the first training, for a criterion that looks at it.
+      seed: of a criterion that draws.
+      min_accuracy: a round that ends below it is the last, and is not the result.
+      metric: which one of the evaluation's is meant by that.
+      keep_optimizer: whether the optimizer's slots and the global step go on from round
+        to round; else each training starts with new ones.
+      keep_rounds: of so many rounds, the last ones, the folders stay; at least 2.
+
+    Raises:
+      OptionError: if a value is out of range, or there is no such criterion.
+    """
+
+    criterion: str = 'l2'
+    combination: Combination = Combination()  # noqa: RUF009 (frozen)
+    scope_names: Tuple[str, ...] = ('',)
+    groups: str = select.INNER
+    output_nodes: str = 'output'
+    mode: str = plan_lib.BLOCK
+    batches: int = 10
+    initial: Optional[str] = None
+    seed: int = 0
+    min_accuracy: Optional[float] = None
+    metric: str = 'accuracy'
+    keep_optimizer: bool = False
+    keep_rounds: int = 5
+
+    def __post_init__(self) -> None:
+        select.check_which(self.groups)
+        plan_lib.check_mode(self.mode)
+        if not self.on_data:
+            registry.find(self.criterion)
+        if self.batches < 1:
+            raise OptionError(f'batches is {self.batches}; expected at least 1.')
+        if self.keep_rounds < 2:
+            raise OptionError(
+                f'keep_rounds is {self.keep_rounds}; expected at least 2: the last '
+                'round, and the one that is the result if the last is not good enough.'
+            )
+
+    @property
+    def on_data(self) -> bool:
+        """Whether the criterion looks at data."""
+        return self.criterion in registry.known_data()

@@ -1,0 +1,43 @@
+"""How much is gone after each of n rounds, if a share is to be gone at the end.
+
+A pace is a function of the final share, the round (1 to n) and n. It gives the share of
+the whole that is gone then, not of what is left: so no rounding adds up, and the last
+round ends at the final share.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+# (share, number of the round, rounds) -> share
+Pace = Callable[[float, int, int], float]
+
+
+def harmonic(share: float, number: int, rounds: int) -> float:
+    """Most goes first: of what is left, round i takes `p / (i p + n (1 - p))`.
+
+    The split of the system flowandprune. The product of what each round leaves is
+    `n (1 - p) / (i p + n (1 - p))`.
+
+    >>> [round(harmonic(0.75, number, 3), 3) for number in (1, 2, 3)]
+    [0.5, 0.667, 0.75]
+    """
+    return number * share / (number * share + rounds * (1 - share))
+
+
+def linear(share: float, number: int, rounds: int) -> float:
+    """Each round takes as much of the whole.
+
+    >>> [linear(0.75, number, 3) for number in (1, 2, 3)]
+    [0.25, 0.5, 0.75]
+    """
+    return share * number / rounds
+
+
+def cubic(share: float, number: int, rounds: int) -> float:
+    """Fast first, then ever slower (Zhu and Gupta, arXiv 1710.01878, eq. 1).
+
+    >>> [round(cubic(0.75, number, 3), 3) for number in (1, 2, 3)]
+    [0.528, 0.722, 0.75]
+    """
+    return share * (1 - (1 - number / rounds) ** 3)

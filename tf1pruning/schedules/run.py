@@ -1,0 +1,276 @@
+"""Carries out a schedule over a `tf.estimator.Estimator`: prune, train, and again.
+
+Each round chooses channels in the newest checkpoint, writes zeros, and trains on from
+there, with a hook that keeps the zeros. What is gone stays gone. Shapes stay: the
+`model_fn` is the same all the time, and the result is stripped afterwards.
+
+Below `output_dir`: `state.json`, what is done; `round_0001/` with `plan.json`,
+`pruned/` (the soft-pruned checkpoint) and `trained/` (the Estimator's `model_dir`).
+A run that was killed goes on from there when it is called with the same arguments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+
+import tensorflow.compat.v1 as tf
+from absl import logging
+
+from tf1pruning import names, plan_json
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import DataError, OptionError
+from tf1pruning.plan import Plan
+from tf1pruning.schedules.built import InputFn
+from tf1pruning.schedules.chooser import Chooser
+from tf1pruning.schedules.options import Options
+from tf1pruning.schedules.schedule import Done, Round, Rounds, Schedule
+from tf1pruning.training import run_state
+from tf1pruning.training.pruning_hook import HOLD, PruningHook
+from tf1pruning.training.warm_start import GLOBAL_STEP, warm_start_settings
+
+STATE_FILE = 'state.json'
+PLAN_FILE = 'plan.json'
+PRUNED = os.path.join('pruned', 'model.ckpt')
+TRAINED = 'trained'
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """What a run of a schedule left.
+
+    Attributes:
+      rounds: all that were run, also one that was not good enough.
+      checkpoint: of the last good round; the given one, if no round was good.
+      plan: what is zero in it; None, if no round was good.
+    """
+
+    rounds: Tuple[Done, ...]
+    checkpoint: str
+    plan: Optional[Plan]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """How the model is trained and evaluated.
+
+    Attributes:
+      model_fn: as for an Estimator.
+      input_fn: training data; takes no arguments.
+      eval_input_fn: data to evaluate on, if there is an evaluation.
+      params: of the Estimator.
+      config: of the Estimator, without `model_dir`.
+    """
+
+    model_fn: Callable[..., tf.estimator.EstimatorSpec]
+    input_fn: InputFn
+    eval_input_fn: Optional[InputFn] = None
+    params: Optional[Mapping[str, Any]] = None
+    config: Optional[tf.estimator.RunConfig] = None
+
+    def estimator(
+        self,
+        model_dir: str,
+        warm_start: Optional[tf.estimator.WarmStartSettings] = None,
+    ) -> tf.estimator.Estimator:
+        """The Estimator of one round."""
+        params = None if self.params is None else dict(self.params)
+        return tf.estimator.Estimator(
+            self.model_fn, model_dir, self.config, params, warm_start
+        )
+
+
+def prune_finetune(
+    model_fn: Callable[..., tf.estimator.EstimatorSpec],
+    input_fn: InputFn,
+    schedule: Schedule,
+    checkpoint: str,
+    output_dir: str,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    eval_input_fn: Optional[InputFn] = None,
+    params: Optional[Mapping[str, Any]] = None,
+    config: Optional[tf.estimator.RunConfig] = None,
+    on_round: Optional[Callable[[Done], None]] = None,
+) -> Result:
+    """Prunes and trains by a schedule; goes on with a run that was stopped.
+
+    Args:
+      model_fn: as for an Estimator.
+      input_fn: training data; takes no arguments. Data-driven criteria look at its
+        first batches.
+      schedule: what goes when.
+      checkpoint: prefix of a trained checkpoint of the model.
+      output_dir: for everything that the run writes.
+      options: how channels are chosen.
+      eval_input_fn: data to evaluate each round on; None: no evaluation.
+      params: of the Estimator.
+      config: of the Estimator, without `model_dir`.
+      on_round: called after each round that this call finishes.
+
+    Raises:
+      OptionError: on options that do not fit each other or the model, or if the run in
+        `output_dir` had other ones.
+      CheckpointError: if the checkpoint is missing, damaged, or of another model.
+      GraphError: if a scope holds nothing that may be cut.
+      PlanError: if the limits of the schedule do not let as much go as it asks for.
+      DataError: if scores are not finite, or the evaluation lacks the metric.
+      OutputError: if the files cannot be written.
+    """
+    recipe = Recipe(model_fn, input_fn, eval_input_fn, params, config)
+    run = _Run(recipe, checkpoint, output_dir, options, schedule)
+    while not run.is_over:
+        wanted = schedule(run.done)
+        if wanted is None:
+            break
+        found = run.round(wanted)
+        if on_round is not None:
+            on_round(found)
+    return run.result()
+
+
+class _Run:
+    """The rounds of a run, in order. What is finished is not done again."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        checkpoint: str,
+        output_dir: str,
+        options: Options,
+        schedule: Schedule,
+    ):
+        if options.min_accuracy is not None and recipe.eval_input_fn is None:
+            raise OptionError('min_accuracy needs an evaluation: give eval_input_fn.')
+        self._recipe = recipe
+        self._start = checkpoint
+        self._output_dir = output_dir
+        self._options = options
+        self._state_path = os.path.join(output_dir, STATE_FILE)
+        self._state = run_state.load_or_new(
+            self._state_path, _settings(checkpoint, options, schedule)
+        )
+        estimator = recipe.estimator(self._path(1, TRAINED))
+        self._chooser = Chooser(estimator, recipe.input_fn, checkpoint, options)
+        if isinstance(schedule, Rounds):
+            # Better now than in the last of a hundred rounds.
+            self._chooser.check(schedule.rounds[-1].choice)
+
+    @property
+    def done(self) -> Tuple[Done, ...]:
+        """The finished rounds."""
+        return tuple(self._done(record) for record in self._state.steps)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last round is not good enough."""
+        return bool(self.done) and not self._is_good(self.done[-1])
+
+    def result(self) -> Result:
+        """What is there at the end."""
+        done = self.done
+        good = done[:-1] if self.is_over else done
+        if not good:
+            return Result(done, self._start, None)
+        return Result(done, good[-1].checkpoint, self._plan_of(len(good)))
+
+    def round(self, wanted: Round) -> Done:
+        """Prunes, trains and evaluates, from where an earlier run was stopped."""
+        number = len(self._state.steps) + 1
+        source = self.done[-1].checkpoint if self.done else self._start
+        plan = self._plan(number, source, wanted)
+        pruned = self._path(number, PRUNED)
+        if not os.path.exists(f'{pruned}.index'):
+            self._chooser.write(pruned, source, plan)
+        logging.info(
+            'Round %d: %d of %d channels are pruned',
+            number,
+            plan.removed,
+            plan.removed + plan.kept,
+        )
+        estimator = self._train(number, pruned, plan, wanted.steps)
+        found = Done(
+            wanted.steps,
+            plan.removed,
+            plan.kept,
+            estimator.latest_checkpoint(),
+            self._evaluate(estimator),
+        )
+        self._finish(number, found)
+        return found
+
+    def _plan(self, number: int, source: str, wanted: Round) -> Plan:
+        """The plan of a round, also one that an earlier run made."""
+        path = self._path(number, PLAN_FILE)
+        if not os.path.exists(path):
+            before = self._plan_of(number - 1) if number > 1 else None
+            plan = self._chooser.choose(source, wanted.choice, before)
+            plan_json.save(plan, path)
+        return self._plan_of(number)
+
+    def _plan_of(self, number: int) -> Plan:
+        return plan_json.load(self._path(number, PLAN_FILE))
+
+    def _train(
+        self, number: int, pruned: str, plan: Plan, steps: int
+    ) -> tf.estimator.Estimator:
+        # The given checkpoint may be of another optimizer, or stripped of its slots.
+        goes_on = self._options.keep_optimizer and number > 1
+        start = int(Checkpoint(pruned)[GLOBAL_STEP]) if goes_on else 0
+        warm_start = warm_start_settings(pruned, goes_on, goes_on)
+        estimator = self._recipe.estimator(self._path(number, TRAINED), warm_start)
+        hooks = [PruningHook(plan, HOLD)]
+        estimator.train(self._recipe.input_fn, hooks, max_steps=start + steps)
+        return estimator
+
+    def _evaluate(self, estimator: tf.estimator.Estimator) -> Dict[str, float]:
+        if self._recipe.eval_input_fn is None:
+            return {}
+        found = estimator.evaluate(self._recipe.eval_input_fn)
+        metrics = {key: float(value) for key, value in found.items()}
+        wanted = self._options.metric
+        if self._options.min_accuracy is not None and wanted not in metrics:
+            raise DataError(
+                f'The evaluation gives no {wanted!r}, which min_accuracy is about; it '
+                f'gives {names.quoted(sorted(metrics))}. Add it to eval_metric_ops, or '
+                'name another metric.'
+            )
+        return metrics
+
+    def _is_good(self, done: Done) -> bool:
+        limit = self._options.min_accuracy
+        return limit is None or done.metrics[self._options.metric] >= limit
+
+    def _finish(self, number: int, found: Done) -> None:
+        relative = os.path.relpath(found.checkpoint, self._output_dir)
+        record = {**dataclasses.asdict(found), 'checkpoint': relative}
+        self._state = self._state.with_step(record)
+        self._state.save(self._state_path)
+        old = number - self._options.keep_rounds
+        if old > 0:
+            shutil.rmtree(self._path(old), ignore_errors=True)
+
+    def _done(self, record: Mapping[str, Any]) -> Done:
+        path = os.path.join(self._output_dir, record['checkpoint'])
+        return Done(**{**record, 'checkpoint': path})
+
+    def _path(self, number: int, *parts: str) -> str:
+        return os.path.join(self._output_dir, f'round_{number:04d}', *parts)
+
+
+def _settings(checkpoint: str, options: Options, schedule: Schedule) -> Dict[str, Any]:
+    """What decides the outcome, as JSON has it."""
+    settings = {
+        'checkpoint': checkpoint,
+        'options': dataclasses.asdict(options),
+        'schedule': _as_json(schedule),
+    }
+    return json.loads(json.dumps(settings))
+
+
+def _as_json(schedule: Schedule) -> Any:
+    if isinstance(schedule, Rounds):
+        return dataclasses.asdict(schedule)
+    return 'a function'

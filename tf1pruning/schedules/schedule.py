@@ -1,0 +1,287 @@
+"""Schedules: which choice is made in which round, and how long is trained behind it.
+
+A schedule is a function: it gets the rounds that are done and gives the next one, or
+None at the end. `Rounds` is one that is known from the start; `ladder`, `spread`,
+`one_by_one`, `layer_by_layer` and `iterate` make such.
+
+The choice of a round counts from the network before the first round: what went in
+earlier rounds is part of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from tf1pruning.choosing.choice import (
+    GLOBAL,
+    PER_GROUP,
+    Choice,
+    Limits,
+    check_ratio,
+)
+from tf1pruning.errors import OptionError
+from tf1pruning.schedules import paces
+from tf1pruning.schedules.paces import Pace
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """One round.
+
+    Attributes:
+      choice: what is gone after it, earlier rounds included.
+      steps: of the training behind it.
+
+    Raises:
+      OptionError: if there are no steps.
+    """
+
+    choice: Choice
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise OptionError(
+                f'A round has {self.steps} steps of training; expected at least 1.'
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A finished round.
+
+    Attributes:
+      steps: of its training.
+      removed: channels that are gone, since the first round.
+      kept: channels that stay.
+      checkpoint: prefix of the trained checkpoint.
+      metrics: of its evaluation; empty if there was none.
+    """
+
+    steps: int
+    removed: int
+    kept: int
+    checkpoint: str
+    metrics: Mapping[str, float]
+
+    @property
+    def share(self) -> float:
+        """The share of the channels that is gone."""
+        return self.removed / (self.removed + self.kept)
+
+
+Schedule = Callable[[Sequence[Done]], Optional[Round]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounds:
+    """A schedule that is known from the start.
+
+    Attributes:
+      rounds: in order.
+
+    Raises:
+      OptionError: if there are none.
+    """
+
+    rounds: Tuple[Round, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rounds:
+            raise OptionError('The schedule has no round; expected at least one.')
+
+    def __call__(self, done: Sequence[Done]) -> Optional[Round]:
+        """The next round; None behind the last."""
+        return self.rounds[len(done)] if len(done) < len(self.rounds) else None
+
+
+def ladder(
+    thresholds: Sequence[float],
+    steps: int,
+    limits: Limits = Limits(),  # noqa: B008
+) -> Rounds:
+    """A round per threshold: the channels that score above it go.
+
+    Args:
+      thresholds: descending.
+      steps: of each training.
+      limits: what must stay.
+
+    Raises:
+      OptionError: if they do not descend, or there are none.
+    """
+    if any(a <= b for a, b in zip(thresholds, thresholds[1:])):
+        raise OptionError(
+            f'The thresholds are {_listed(thresholds)}; expected each to be smaller '
+            'than the one before, so that more goes.'
+        )
+    choices = [Choice(threshold=value, limits=limits) for value in thresholds]
+    return Rounds(tuple(Round(choice, steps) for choice in choices))
+
+
+def spread(
+    choice: Choice, rounds: int, steps: int, pace: Pace = paces.harmonic
+) -> Rounds:
+    """A choice that is reached in several rounds.
+
+    Args:
+      choice: what is gone at the end: by ratio, also by scope or width, or by a target.
+      rounds: how many.
+      steps: of each training.
+      pace: how fast: `paces.harmonic`, `linear`, `cubic`, or one's own.
+
+    Raises:
+      OptionError: if the choice is a threshold or a count, which is no share.
+    """
+    if choice.threshold is not None or choice.count is not None:
+        raise OptionError(
+            'A threshold or a count cannot be spread: give a ratio or a target. '
+            'For thresholds there is ladder(), for counts one_by_one().'
+        )
+    numbers = range(1, rounds + 1)
+    choices = [_part_of(choice, pace, number, rounds) for number in numbers]
+    return Rounds(tuple(Round(each, steps) for each in choices))
+
+
+def _part_of(choice: Choice, pace: Pace, number: int, rounds: int) -> Choice:
+    """The choice of a round: another share in the place of each."""
+
+    def part(share: float) -> float:
+        return pace(share, number, rounds)
+
+    changes: Dict[str, Any] = {
+        'scope_ratios': tuple((name, part(p)) for name, p in choice.scope_ratios)
+    }
+    if choice.ratio is not None:
+        changes['ratio'] = part(choice.ratio)
+    if choice.bins is not None:
+        ratios = tuple(map(part, choice.bins.ratios))
+        changes['bins'] = dataclasses.replace(choice.bins, ratios=ratios)
+    if choice.target is not None:
+        left = 1 - part(1 - choice.target.share)
+        changes['target'] = dataclasses.replace(choice.target, share=left)
+    return dataclasses.replace(choice, **changes)
+
+
+def one_by_one(
+    channels: int,
+    steps: int,
+    at_once: int = 1,
+    flop_penalty: float = 0.0,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> Rounds:
+    """One channel at a time, the one of all groups that is needed least.
+
+    Molchanov et al., arXiv 1611.06440, section 2: with `taylor_abs_rs`, scores divided
+    by their L2 norm in each layer, and a FLOP penalty.
+
+    Args:
+      channels: to remove in all.
+      steps: of training behind each of them.
+      at_once: so many go in each round.
+      flop_penalty: see `Choice`.
+      limits: what must stay.
+
+    Raises:
+      OptionError: if a number is below 1.
+    """
+    if channels < 1 or at_once < 1:
+        raise OptionError(
+            f'{channels} channels are to go, {at_once} at once; expected at least 1.'
+        )
+    counts = [*range(at_once, channels, at_once), channels]
+    return Rounds(
+        tuple(
+            Round(
+                Choice(
+                    count=count,
+                    ranking=GLOBAL,
+                    limits=limits,
+                    flop_penalty=flop_penalty,
+                ),
+                steps,
+            )
+            for count in counts
+        )
+    )
+
+
+def layer_by_layer(
+    ratios: Sequence[Tuple[str, float]],
+    steps: int,
+    increment: float = 1.0,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> Rounds:
+    """One scope after the other, as in the system deadunits.
+
+    Args:
+      ratios: scope -> share that goes, in the order of the rounds.
+      steps: of training behind each of them.
+      increment: by so much a visit raises the share of a scope; the scopes are visited
+        in turn until all have theirs. 1: each is visited once.
+      limits: what must stay.
+
+    Raises:
+      OptionError: if a ratio or the increment is out of range, or a scope comes twice.
+    """
+    if not 0 < increment <= 1:
+        raise OptionError(
+            f'The increment is {increment}; expected above 0 and at most 1.'
+        )
+    for scope, ratio in ratios:
+        check_ratio(f'The ratio of scope {scope!r}', ratio)
+    targets = dict(ratios)
+    if len(targets) < len(ratios):
+        raise OptionError('A scope is given twice; expected one ratio for each.')
+    now: Dict[str, float] = {}
+    found: List[Round] = []
+    while now != targets:
+        for scope, target in targets.items():
+            if now.get(scope) != target:
+                now[scope] = min(now.get(scope, 0.0) + increment, target)
+                choice = Choice(scope_ratios=tuple(now.items()), limits=limits)
+                found.append(Round(choice, steps))
+    return Rounds(tuple(found))
+
+
+def iterate(
+    ratio: float,
+    steps: int,
+    max_share: float = 0.9,
+    max_rounds: int = 100,
+    scheduler: Optional[Callable[[float, int], float]] = None,
+    ranking: str = PER_GROUP,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> Rounds:
+    """The same share of what is left, again and again, as in the system Ridurre.
+
+    Args:
+      ratio: of what is left, that goes in the first round.
+      steps: of training behind each round.
+      max_share: of the whole; the last round ends there.
+      max_rounds: so many rounds at most.
+      scheduler: gives the ratio of a round from that of the round before and the
+        number of the round, from 1 on; None: always the same.
+      ranking: see `Choice`.
+      limits: what must stay.
+
+    Raises:
+      OptionError: if a share is out of range, also one that the scheduler gives.
+    """
+    check_ratio('max_share', max_share)
+    found: List[Round] = []
+    left = 1.0
+    for number in range(1, max_rounds + 1):
+        ratio = scheduler(ratio, number) if scheduler else ratio
+        check_ratio(f'The ratio of round {number}', ratio)
+        left *= 1 - ratio
+        gone = min(1 - left, max_share)
+        found.append(Round(Choice(ratio=gone, ranking=ranking, limits=limits), steps))
+        if gone == max_share:
+            break
+    return Rounds(tuple(found))
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ', '.join(f'{value:g}' for value in values)
