@@ -60,11 +60,24 @@ def compare(
     Raises:
       VerificationError: if a graph does not run, gives NaN or another shape.
     """
-    found = []
-    for flags in (False, True) if _has_flags(reference) else (False,):
-        feeds = random_inputs(reference, seed, flags)
-        answers = answers_to(reference, outputs, feeds)
-        found.append(measure(answers, run(other, outputs, answers.feeds)))
+    return differences(answers_of(reference, outputs, seed), other)
+
+
+def differences(answers: Sequence[Answers], other: tf.GraphDef) -> Comparison:
+    """Compares what a network answers with what a frozen graph does.
+
+    Args:
+      answers: of the network.
+      other: the graph, which has the same inputs and outputs.
+
+    Raises:
+      VerificationError: if it does not run, or gives NaN or another shape.
+    """
+    return largest([measure(a, run(other, a.outputs, a.feeds)) for a in answers])
+
+
+def largest(found: Sequence[Comparison]) -> Comparison:
+    """The largest differences of several comparisons."""
     return Comparison(
         max(each.absolute for each in found), max(each.relative for each in found)
     )
@@ -80,13 +93,19 @@ def _has_flags(graph_def: tf.GraphDef) -> bool:
 
 def answers_of(
     reference: tf.GraphDef, outputs: Sequence[str], seed: int = 0
-) -> Answers:
+) -> Tuple[Answers, ...]:
     """What a frozen graph answers to random inputs (see `compare`).
+
+    Returns:
+      One, or two if the graph has boolean inputs.
 
     Raises:
       VerificationError: if it does not run or gives NaN.
     """
-    return answers_to(reference, outputs, random_inputs(reference, seed))
+    return tuple(
+        answers_to(reference, outputs, random_inputs(reference, seed, flags))
+        for flags in ((False, True) if _has_flags(reference) else (False,))
+    )
 
 
 def answers_to(

@@ -177,11 +177,6 @@ class _Job:
         # Without variables there is no checkpoint.
         absent = () if stripped.model.variables else (CKPT,)
         self.formats = [f for f in FORMATS if f in options.formats and f not in absent]
-        self._answers: Optional[verify.Answers] = None
-        if result.comparison is not None:
-            with phase(phases, 'verify'):
-                reference = result.reference
-                self._answers = verify.answers_of(reference, source.model.outputs)
 
     def write(self, name: str, staged: str) -> Export:
         """Writes one format into a temporary folder and checks it there."""
@@ -193,9 +188,9 @@ class _Job:
                 raise
             return Export(name, target, 0, None, str(error))
         found = None
-        if self._answers:
+        if self._result.answers:
             with phase(self._phases, 'verify'):
-                found = self._compared(name, staged, self._answers)
+                found = self._compared(name, staged)
             if name != TFLITE or self._options.lite.is_exact:
                 verify.check(found, _limit(self._result))
         return Export(name, target, _size(os.path.join(staged, _file(name))), found)
@@ -218,15 +213,22 @@ class _Job:
             )
             training.write(staged, going_on, target)
 
-    def _compared(self, name: str, staged: str, answers: verify.Answers) -> Comparison:
+    def _compared(self, name: str, staged: str) -> Comparison:
         """The difference between what was written and the network before stripping."""
         reads = _MODULES[name].answers
+        expected = self._result.answers
         if name == TFLITE:
-            feeds = tflite.fitted(staged, answers.feeds)
-            answers = verify.answers_to(self._result.reference, answers.outputs, feeds)
+            expected = tuple(self._fitted(staged, each) for each in expected)
         elif name == CKPT and self._options.training is not None:
             reads = training.answers
-        return verify.measure(answers, reads(staged, answers.outputs, answers.feeds))
+        return verify.largest(
+            [verify.measure(a, reads(staged, a.outputs, a.feeds)) for a in expected]
+        )
+
+    def _fitted(self, staged: str, answers: verify.Answers) -> verify.Answers:
+        """Answers to inputs that the TensorFlow Lite file takes."""
+        feeds = tflite.fitted(staged, answers.feeds)
+        return verify.answers_to(self._result.reference, answers.outputs, feeds)
 
 
 def _folded(result: stripping.Result, options: Options) -> batch_norm_folding.Folded:

@@ -40,6 +40,8 @@ class Result:
       before: cost before stripping.
       after: cost of the stripped network.
       widths: every group, before and after.
+      answers: of the network before stripping, to random input; none if the two were
+        not compared.
     """
 
     stripped: strip_lib.Stripped = dataclasses.field(repr=False)
@@ -49,6 +51,7 @@ class Result:
     before: cost.Cost
     after: cost.Cost
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
+    answers: Tuple[verify.Answers, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def reference(self) -> tf.GraphDef:
@@ -144,10 +147,11 @@ def _verified(result: Result, phases: Optional[Phases]) -> Result:
         reference, frozen = result.reference, result.frozen
     with phase(phases, 'verify'):
         _lint(result.model, frozen)
-        comparison = verify.compare(reference, frozen, result.model.outputs)
+        answers = verify.answers_of(reference, result.model.outputs)
+        comparison = verify.differences(answers, frozen)
     if not result.stripped.lossy:
         verify.check(comparison)
-    return dataclasses.replace(result, comparison=comparison)
+    return dataclasses.replace(result, comparison=comparison, answers=answers)
 
 
 def _lint(model: Model, frozen: tf.GraphDef) -> None:
