@@ -9,7 +9,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from tests.surgery import nets
 from tf1pruning.errors import OutputError
@@ -25,10 +25,10 @@ def net():
     return nets.net_of(nets.chain(nets.conv('a', 4), nets.conv('b', 3)))
 
 
-def write(folder, net, scalars):
+def write(folder, net, scalars, step=STEP):
     plan = net.plan({'a': [1, 2]})
     graph_def = net.model.graph_def
-    summaries.write_step(str(folder), STEP, plan, scalars, BEFORE, AFTER, graph_def)
+    summaries.write_step(str(folder), step, plan, scalars, BEFORE, AFTER, graph_def)
 
 
 def read(folder):
@@ -44,26 +44,23 @@ def test_scalars_are_filed_under_their_step(tmp_path, net):
     events = read(tmp_path)
 
     tags = events.Tags()['scalars']
-    assert tags == ['threshold', 'failure_rate', 'kept_width/a']
-    assert [(e.step, e.value) for e in events.Scalars('kept_width/a')] == [(STEP, 2)]
+    assert tags == ['threshold', 'failure_rate']
     (event,) = events.Scalars('threshold')
     assert (event.step, event.value) == (STEP, 0.75)
 
 
-def test_every_group_has_a_histogram_before_and_after(tmp_path, net):
-    write(tmp_path, net, {})
+@pytest.mark.parametrize(('step', 'last'), [(STEP, STEP), (0, 1)])
+def test_the_norms_of_a_group_go_from_before_to_after(tmp_path, net, step, last):
+    write(tmp_path, net, {}, step)
 
     events = read(tmp_path)
 
-    assert events.Tags()['histograms'] == [
-        'filter_norm/a/before',
-        'filter_norm/SE1/before',
-        'filter_norm/a/after',
-        'filter_norm/SE1/after',
-    ]
-    (event,) = events.Histograms('filter_norm/a/after')
-    found = event.histogram_value
-    assert event.step == STEP
+    assert events.Tags()['histograms'] == ['filter_norm/a', 'filter_norm/SE1']
+    before, after = events.Histograms('filter_norm/a')
+    # Two steps: TensorBoard draws no distribution of one.
+    assert (before.step, after.step) == (0, last)
+    assert before.histogram_value.sum == 6.5
+    found = after.histogram_value
     assert (found.min, found.max, found.num) == (0.0, 3.0, 4)
     assert (found.sum, found.sum_squares) == (5.0, 13.0)
     assert sum(found.bucket) == 4
@@ -119,13 +116,15 @@ def test_a_histogram_counts_every_value(values):
     assert list(found.bucket_limit) == sorted(found.bucket_limit)
 
 
-def test_the_accuracy_is_a_curve_over_the_cost(tmp_path, net):
+def test_accuracy_and_kept_widths_are_filed_under_the_cost(tmp_path, net):
     write(tmp_path, net, {'accuracy': 0.5, 'macs': 12_345})
 
     events = read(tmp_path)
 
     (event,) = events.Scalars('accuracy_by_kmacs')
     assert (event.step, event.value) == (12, 0.5)
+    (event,) = events.Scalars('kept_width_by_kmacs/a')
+    assert (event.step, event.value) == (12, 2)
     (event,) = events.Scalars('accuracy')
     assert (event.step, event.value) == (STEP, 0.5)
 
@@ -146,8 +145,8 @@ def test_the_charts_name_tags_that_are_there(tmp_path, net):
     }
     assert found == {
         'accuracy against MACs (step: thousands of MACs)': ['accuracy_by_kmacs'],
+        'kept width per group (step: thousands of MACs)': ['kept_width_by_kmacs/a'],
         'failure rate per step': ['failure_rate'],
-        'kept width per group': ['kept_width/a'],
     }
 
 
@@ -163,7 +162,13 @@ def test_the_step_is_a_row_of_the_hyperparameters(tmp_path, net):
     assert start['mode'].string_value == 'block'
     assert start['channel_multiple'].number_value == 1
     experiment = found['_hparams_/experiment'].experiment
-    assert {i.name for i in experiment.hparam_infos} == {'mode', 'channel_multiple'}
+    multiple, mode = experiment.hparam_infos
+    assert (multiple.name, multiple.type) == (
+        'channel_multiple',
+        api_pb2.DATA_TYPE_FLOAT64,
+    )
+    assert (mode.name, mode.type) == ('mode', api_pb2.DATA_TYPE_STRING)
+    assert list(mode.domain_discrete) == ['block', 'filter']
     assert 'accuracy' in {i.name.tag for i in experiment.metric_infos}
 
 

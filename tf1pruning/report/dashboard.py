@@ -15,16 +15,16 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_lib
 
 from tf1pruning import names
-from tf1pruning.plan import Plan
+from tf1pruning.plan import MODES, Plan
 
-# Its step is the cost in thousands of MACs, so that the curve is accuracy over cost.
+# Their step is the cost in thousands of MACs, so that they are drawn over the cost.
 ACCURACY_BY_COST = 'accuracy_by_kmacs'
+WIDTH_BY_COST = 'kept_width_by_kmacs'
 COST_UNIT = 1000
-KEPT_WIDTH = 'kept_width'
 _CHARTS = {
     'accuracy against MACs (step: thousands of MACs)': ACCURACY_BY_COST,
+    'kept width per group (step: thousands of MACs)': f'^{WIDTH_BY_COST}/',
     'failure rate per step': '^(pruning/)?failure_rate$',
-    'kept width per group': f'^{KEPT_WIDTH}/',
 }
 METRICS = ('accuracy', 'failure_rate', 'macs', 'parameters')
 
@@ -49,13 +49,23 @@ def hyperparameters(plan: Plan) -> Sequence[tf.Summary]:
     }
     if plan.threshold is not None:
         values['threshold'] = plan.threshold
-    columns = [api_pb2.HParamInfo(name=name) for name in sorted(values)]
+    columns = [_column(name, values[name]) for name in sorted(values)]
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in METRICS]
     return (
         hparams_lib.experiment_pb(columns, metrics),
         hparams_lib.session_start_pb(values),
         hparams_lib.session_end_pb(api_pb2.STATUS_SUCCESS),
     )
+
+
+def _column(name: str, value: Union[str, float]) -> api_pb2.HParamInfo:
+    """A hyperparameter with what the tab needs to filter by it."""
+    if not isinstance(value, str):
+        return api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_FLOAT64)
+    column = api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_STRING)
+    # The tab of TensorBoard 1.15 cannot do with texts of which it has no list.
+    column.domain_discrete.extend(MODES)
+    return column
 
 
 def coloured(graph_def: tf.GraphDef, plan: Plan) -> tf.GraphDef:

@@ -46,50 +46,63 @@ def write_step(
       step: global step to file them under.
       plan: source of the group table.
       scalars: tag -> value; None values are left out.
-      before: group name -> filter norms before soft pruning.
+      before: group name -> filter norms before soft pruning; filed under step 0.
       after: group name -> filter norms after retraining.
       graph_def: the network.
 
     Raises:
       OutputError: if the folder cannot be written.
     """
-    summary = _step_summary(plan, scalars, {'before': before, 'after': after})
+    graph = dashboard.coloured(graph_def, plan).SerializeToString()
+    macs = int(scalars.get('macs') or 0)
+    found = (
+        # TensorBoard draws no distribution of a tag that has one step only.
+        (0, _norms(before)),
+        (max(step, 1), _norms(after)),
+        (step, _step_summary(plan, scalars)),
+        (macs // dashboard.COST_UNIT, _by_cost(plan, scalars)),
+    )
     # FileWriter itself says nothing if a file is in the place of the folder.
     files.make_folder(folder)
     try:
         with tf.summary.FileWriter(folder) as writer:
-            graph = dashboard.coloured(graph_def, plan).SerializeToString()
             writer.add_event(tf.Event(graph_def=graph))
             for setting in (dashboard.layout(), *dashboard.hyperparameters(plan)):
                 writer.add_summary(setting)
-            writer.add_summary(summary, step)
-            accuracy, macs = scalars.get('accuracy'), scalars.get('macs')
-            if accuracy is not None and macs is not None:
-                curve = tf.Summary()
-                curve.value.add(tag=dashboard.ACCURACY_BY_COST, simple_value=accuracy)
-                writer.add_summary(curve, int(macs) // dashboard.COST_UNIT)
+            for number, summary in found:
+                writer.add_summary(summary, number)
     except (OSError, tf.errors.OpError) as error:
         raise OutputError(f'Events cannot be written to {folder!r}: {error}') from error
 
 
-def _step_summary(
-    plan: Plan,
-    scalars: Mapping[str, Optional[float]],
-    norms: Mapping[str, Mapping[str, np.ndarray]],
-) -> tf.Summary:
+def _step_summary(plan: Plan, scalars: Mapping[str, Optional[float]]) -> tf.Summary:
     summary = tf.Summary()
     for tag, value in scalars.items():
         if value is not None:
             summary.value.add(tag=tag, simple_value=value)
-    for when, found in norms.items():
-        for name, values in found.items():
-            tag = f'filter_norm/{name}/{when}'
-            summary.value.add(tag=tag, histo=histogram(values))
-    for group in plan.groups:
-        tag = f'{dashboard.KEPT_WIDTH}/{group.name}'
-        summary.value.add(tag=tag, simple_value=group.kept)
     table = text.markdown_table(text.GROUP_HEADER, text.group_rows(plan))
     summary.value.add().CopyFrom(text_value('groups', table))
+    return summary
+
+
+def _by_cost(plan: Plan, scalars: Mapping[str, Optional[float]]) -> tf.Summary:
+    """What the step keeps, to be filed under its cost; nothing if that is unknown."""
+    summary = tf.Summary()
+    if scalars.get('macs') is None:
+        return summary
+    accuracy = scalars.get('accuracy')
+    if accuracy is not None:
+        summary.value.add(tag=dashboard.ACCURACY_BY_COST, simple_value=accuracy)
+    for group in plan.groups:
+        tag = f'{dashboard.WIDTH_BY_COST}/{group.name}'
+        summary.value.add(tag=tag, simple_value=group.kept)
+    return summary
+
+
+def _norms(norms: Mapping[str, np.ndarray]) -> tf.Summary:
+    summary = tf.Summary()
+    for name, values in norms.items():
+        summary.value.add(tag=f'filter_norm/{name}', histo=histogram(values))
     return summary
 
 
