@@ -70,7 +70,21 @@ def test_all_producers_of_a_group_count():
         np.abs(net.arrays[f'{name}/kernel']).sum(axis=(0, 1, 2)) for name in 'ab'
     ]
     np.testing.assert_allclose(scored.scores, -np.mean(by_layer, axis=0), rtol=1e-6)
-    np.testing.assert_allclose(scored.magnitudes, np.sum(by_layer, axis=0), rtol=1e-6)
+    assert scored.magnitudes.tolist() == [0, 0, 0]
+
+
+def test_among_equal_scores_the_smallest_filter_goes_first():
+    net = tied()
+    flat = registry.Criterion(
+        'flat', lambda kernel, axis: np.ones(kernel.shape[axis]), False, False, False
+    )
+    scorer = WeightScorer(net.trace, net.arrays, flat)
+
+    scored = scorer(net.group('a'))
+
+    norms = sum(np.abs(net.arrays[f'{n}/kernel']).sum(axis=(0, 1, 2)) for n in 'ab')
+    np.testing.assert_allclose(scored.magnitudes, norms, rtol=1e-6)
+    assert scored.order().tolist() == np.argsort(norms).tolist()
 
 
 def test_clusters_are_those_of_the_group_s_own_filters():

@@ -78,7 +78,8 @@ class Scored:
     Attributes:
       group: a group that is not frozen.
       scores: `[width]`; the larger, the more redundant.
-      magnitudes: `[width]`; among equal scores the smallest goes first.
+      magnitudes: `[width]`; among equal scores the smallest goes first. Zeros if no
+        two scores are equal.
     """
 
     group: Group
@@ -137,9 +138,9 @@ class WeightScorer:
                 f'group {group.name!r} has none. Choose another criterion, or scopes '
                 'without this group.'
             )
-        scores = np.stack([self._per_channel(place, kept) for place in judged])
-        sizes = magnitudes(group, self.trace, self.arrays)
-        return Scored(group, self.combination(scores), sizes)
+        layers = np.stack([self._per_channel(place, kept) for place in judged])
+        scores = self.combination(layers)
+        return with_tie_breakers(group, scores, self.trace, self.arrays)
 
     def _per_channel(self, place: Place, kept: Optional[int]) -> np.ndarray:
         array, criterion = self.arrays[place.variable], self.criterion
@@ -162,10 +163,26 @@ def judging_places(group: Group, trace: Trace) -> List[Place]:
     return [p for p in makers if p.variable not in depthwise] or makers
 
 
-def magnitudes(
+def with_tie_breakers(
+    group: Group, scores: np.ndarray, trace: Trace, arrays: Mapping[str, np.ndarray]
+) -> Scored:
+    """A scored group; its layers are read where some of its scores are equal.
+
+    Args:
+      group: the group.
+      scores: `[width]` of its channels.
+      trace: of the model.
+      arrays: checkpoint key, or name of a Const node -> array.
+    """
+    if np.unique(scores).size == scores.size:
+        return Scored(group, scores, np.zeros(group.width))
+    return Scored(group, scores, _magnitudes(group, trace, arrays))
+
+
+def _magnitudes(
     group: Group, trace: Trace, arrays: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """`[width]` L1 norms of what makes each channel, to tell equal scores apart."""
+    """`[width]` L1 norms of what makes each channel."""
     norms = [
         weights.l1(arrays[place.variable], place.axis)[place.positions].mean(axis=1)
         for place in judging_places(group, trace)

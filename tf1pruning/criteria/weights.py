@@ -13,12 +13,16 @@ def rows(kernel: np.ndarray, axis: int) -> np.ndarray:
     return moved.reshape(kernel.shape[axis], -1)
 
 
-def _magnitudes(kernel: np.ndarray, axis: int) -> np.ndarray:
-    return np.abs(rows(kernel, axis))
+def _sums(values: np.ndarray, axis: int) -> np.ndarray:
+    """`[size of axis]` sums over all other axes, in double precision."""
+    others = tuple(other for other in range(values.ndim) if other != axis)
+    return values.sum(axis=others, dtype=np.float64)
 
 
-def _squares(kernel: np.ndarray, axis: int) -> np.ndarray:
-    return np.square(rows(kernel, axis))
+def _square_sums(kernel: np.ndarray, axis: int) -> np.ndarray:
+    # A square of 16 bits may be infinite.
+    wide = np.result_type(kernel, np.float32)
+    return _sums(np.square(kernel, dtype=wide), axis)
 
 
 @registry.register('sparsity', is_share=True)
@@ -43,7 +47,7 @@ def sparsity(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> sparsity(np.array([[1.0, 0.0], [3.0, 0.0]]), axis=1).tolist()
     [0.0, 1.0]
     """
-    magnitudes = _magnitudes(kernel, axis)
+    magnitudes = np.abs(rows(kernel, axis))
     return (magnitudes < magnitudes.mean()).mean(axis=1)
 
 
@@ -53,7 +57,7 @@ def l1(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> l1(np.array([[1.0, 0.0], [-3.0, 0.0]]), axis=1).tolist()
     [4.0, 0.0]
     """
-    return _magnitudes(kernel, axis).sum(axis=1)
+    return _sums(np.abs(kernel), axis)
 
 
 @registry.register('l1')
@@ -69,7 +73,7 @@ def small_l2(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> small_l2(np.array([[3.0, 0.0], [-4.0, 1.0]]), axis=1).tolist()
     [-5.0, -1.0]
     """
-    return -np.sqrt(_squares(kernel, axis).sum(axis=1))
+    return -np.sqrt(_square_sums(kernel, axis))
 
 
 @registry.register('mean_square')
@@ -83,7 +87,7 @@ def small_mean_square(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> small_mean_square(np.array([[3.0, 0.0], [-4.0, 1.0]]), axis=1).tolist()
     [-12.5, -0.5]
     """
-    return -_squares(kernel, axis).mean(axis=1)
+    return -_square_sums(kernel, axis) * kernel.shape[axis] / kernel.size
 
 
 @registry.register('lamp')
@@ -100,7 +104,7 @@ def small_lamp(kernel: np.ndarray, axis: int) -> np.ndarray:
     >>> small_lamp(np.array([[1.0, 2.0, 0.0]]), axis=1).tolist()
     [-0.2, -1.0, -0.0]
     """
-    norms = _squares(kernel, axis).sum(axis=1)
+    norms = _square_sums(kernel, axis)
     order = np.argsort(norms, kind='stable')
     tails = np.cumsum(norms[order][::-1])[::-1]
     scores = np.zeros_like(norms)

@@ -12,7 +12,7 @@ import numpy as np
 from tf1pruning import files, names, npz
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import Trace
-from tf1pruning.choosing.scores import Combination, Scored, magnitudes
+from tf1pruning.choosing.scores import Combination, Scored, with_tie_breakers
 from tf1pruning.errors import DataError, OptionError
 
 FORMAT = 1
@@ -84,8 +84,8 @@ class SavedScorer:
                 f'The scores of group {group.name!r} are for {found.shape[1]} '
                 f'channels, and it has {group.width}. Score this model anew.'
             )
-        sizes = magnitudes(group, self.trace, self.arrays)
-        return Scored(group, self.combination(found), sizes)
+        scores = self.combination(found)
+        return with_tie_breakers(group, scores, self.trace, self.arrays)
 
 
 def save(scores: Scores, path: str) -> None:

@@ -8,7 +8,7 @@ would make the weights NaN. All other variables pass unchanged.
 
 from __future__ import annotations
 
-from typing import Collection, Dict, List, Mapping, Tuple
+from typing import Collection, Dict, Iterable, List, Mapping, Tuple
 
 import numpy as np
 
@@ -50,19 +50,19 @@ class SoftPruned(Arrays):
 
     def __getitem__(self, name: str) -> np.ndarray:
         array = self._checkpoint[name]
-        for cut in self._cuts.get(name, ()):
-            array = with_zeros(array, cut.axis, cut.indices)
-        return array
+        return with_zeros(array, self._cuts[name]) if name in self._cuts else array
 
 
-def with_zeros(array: np.ndarray, axis: int, indices: Tuple[int, ...]) -> np.ndarray:
-    """A copy of `array` with zeros at some positions of an axis.
+def with_zeros(array: np.ndarray, cuts: Iterable[Cut]) -> np.ndarray:
+    """A copy of `array` with zeros at the cuts, which are all of its variable.
 
-    >>> with_zeros(np.ones([2, 3]), 1, (0, 2)).tolist()
+    >>> cuts = [Cut('w', 1, 'producer', ((0,), (2,)))]
+    >>> with_zeros(np.ones([2, 3]), cuts).tolist()
     [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
     result = np.array(array)
-    result[(slice(None),) * axis + (list(indices),)] = 0
+    for cut in cuts:
+        result[(slice(None),) * cut.axis + (list(cut.indices),)] = 0
     return result
 
 
