@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # No C++ log lines and no Python deprecation notices in what people read.
 QUIET := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=ignore
 
-.PHONY: all demo test lint format bench zoo bootstrap clean
+.PHONY: all demo test lint format bench zoo results bootstrap clean
 
 all: test
 
@@ -33,6 +33,12 @@ bench: bootstrap
 # Prunes every network of the zoo and of Keras at full size; writes docs/coverage.md.
 zoo: bootstrap
 	@$(QUIET) $(PYTHON) -m benchmarks.zoo
+
+# Measures what docs/results.md says, of the data that are given: the folder of the idx
+# files of MNIST, the folder of CIFAR-10.
+results: bootstrap
+	@test -z "$(MNIST)" || $(QUIET) $(PYTHON) -m benchmarks.mnist --data_dir "$(MNIST)"
+	@test -z "$(CIFAR10)" || $(QUIET) $(PYTHON) -m benchmarks.cifar --data_dir "$(CIFAR10)"
 
 clean:
 	rm -rf .venv .conda .bootstrap.lock demo_output bench_output build dist *.egg-info

@@ -1,4 +1,4 @@
-"""LeNet-300-100 without biases as a plain TF1 graph.
+"""LeNet-300-100, without biases by default, as a plain TF1 graph.
 
 LeCun et al., "Gradient-based learning applied to document recognition" (1998), section
 III.A; in the pruning literature since Han et al. (arXiv 1506.02626).
@@ -21,10 +21,12 @@ class Config(Scaled):
 
     Attributes:
       hidden: widths of the dense layers before the last one.
+      biases: whether the layers have them.
     """
 
     classes: int = 10
     hidden: Tuple[int, ...] = (300, 100)
+    biases: bool = False
 
 
 def build(images: tf.Tensor, config: Config) -> tf.Tensor:
@@ -38,7 +40,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
     net = layers.flatten(images)
     for index, channels in enumerate(config.hidden):
         channels = config.scaled(channels, 4)
-        net = layers.dense(f'MLP/fc{index + 1}', net, channels, bias=False)
+        net = layers.dense(f'MLP/fc{index + 1}', net, channels, bias=config.biases)
         net = tf.nn.relu(net)
-    net = layers.dense('MLP/Logits', net, config.classes, bias=False)
+    net = layers.dense('MLP/Logits', net, config.classes, bias=config.biases)
     return tf.identity(net, name='output')

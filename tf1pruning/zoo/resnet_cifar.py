@@ -28,13 +28,21 @@ class Config(Scaled):
     repeats: int = 9
 
 
-def build(images: tf.Tensor, config: Config) -> tf.Tensor:
+def build(
+    images: tf.Tensor,
+    config: Config,
+    layers: Layers = Layers(),  # noqa: B008 (frozen)
+) -> tf.Tensor:
     """Adds the network to the graph of `images` `[batch, height, width, channels]`.
+
+    Args:
+      images: what it reads.
+      config: its shape.
+      layers: what makes layers with batch norm, for inference or for training.
 
     Returns:
       Logits `[batch, classes]`; the node is named `output`.
     """
-    layers = Layers()
     scope = 'ResNet'
     stem = config.scaled(config.stages[0])
     net = layers.conv(f'{scope}/Conv', images, stem, 3, activation=tf.nn.relu)

@@ -1,0 +1,204 @@
+"""Weight and unit pruning of an MLP on MNIST, beside a published table.
+
+  python -m benchmarks.mnist --data_dir path/of/mnist
+
+Trains twice, sweeps both networks over the shares of the table, chooses criteria on
+images that were held back, fine-tunes for an epoch, and writes a section of
+docs/results.md. A run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any, Dict, Tuple
+
+import tensorflow.compat.v1 as tf
+from absl import flags
+
+from benchmarks import mnist_page, results_page, training
+from benchmarks.mnist_page import SHARES
+from benchmarks.pieces import Pieces
+from benchmarks.training import BATCH, Material, Recipe
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing.scores import Scorer
+from tf1pruning.graph import meta_graph
+from tf1pruning.scoring import result as result_lib
+from tf1pruning.scoring.result import Scores
+from tf1pruning.workflow import any_scorer, command, data_scores, loading, sweeping
+from tf1pruning.workflow.data_scores import Trained
+from tf1pruning.workflow.probing import Probe
+from tf1pruning.zoo import mlp
+from tf1pruning.zoo.datasets import pipelines, registry
+
+FLAGS = flags.FLAGS
+
+# 784-1000-1000-500-200-10, as in the given table, which has no biases. They stay at
+# zero in training, and take up the means of pruned units later.
+CONFIG = mlp.Config(hidden=(1000, 1000, 500, 200), biases=True)
+OPTIMIZER, RATE = 'adam', 1e-3
+PENALTIES: Dict[str, Dict[str, float]] = {
+    'plain': {},
+    'sparse': {'l1': 1e-5, 'lasso': 3e-4},
+}
+ON_DATA = ('taylor_abs_rs', 'taylor_abs_mrs', 'fisher', 'loss_based', 'apoz')
+CRITERIA = ('random', 'l1', 'l2', 'sparsity', *ON_DATA)
+# Of the training images, held back to choose criteria by.
+HELD_BACK = 5000
+SCORED = 5000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained network, on held-back images and on test images."""
+
+    model: Trained
+    groups: Tuple[Group, ...]
+    held_back: Probe
+    test: Probe
+    seed: int
+
+    def scorer(self, criterion: str, scores: Scores) -> Scorer:
+        """By the name of a criterion."""
+        source = self.model.source
+        return any_scorer.scorer(source, criterion, scores, seed=self.seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A criterion, whether means are left behind, and the accuracies it gives."""
+
+    criterion: str
+    means: bool
+    held_back: float
+    test: float
+
+
+def main() -> None:
+    """Runs and writes."""
+    dataset = registry.load('mnist', FLAGS.data_dir)
+    split = pipelines.part(dataset.train, 0, dataset.train.count - HELD_BACK)
+    material = Material(dataset, split, FLAGS.seed)
+    settings = {'epochs': FLAGS.epochs, 'seed': FLAGS.seed, **PENALTIES['sparse']}
+    pieces = Pieces(_path('pieces.json'), settings)
+    sweeps = {}
+    for name in PENALTIES:
+        pieces.do(f'train {name}', _train, material, name)
+        subject = _subject(material, name)
+        sweeps[name] = pieces.do(f'sweep {name}', _sweep, subject)
+    pieces.do('score', _score, material, subject)
+    scores = result_lib.load(_path('scores.npz'))
+    units = [
+        pieces.do(f'units {share:g}', _units, material, subject, scores, share)
+        for share in SHARES[1:]
+    ]
+    facts = {**settings, 'scored': SCORED, 'criteria': len(CRITERIA)}
+    facts.update(images=split.count, minutes=pieces.seconds / 60)
+    section = mnist_page.section(facts, sweeps, units)
+    results_page.write_section(FLAGS.document, 'mnist', section)
+
+
+def _path(*names: str) -> str:
+    return os.path.join(FLAGS.output_dir, *names)
+
+
+def _network(images: tf.Tensor, is_training: bool) -> tf.Tensor:
+    del is_training  # It has neither batch norm nor dropout.
+    return mlp.build(images, CONFIG)
+
+
+def _recipe(material: Material, name: str) -> Recipe:
+    steps = FLAGS.epochs * (material.split.count // BATCH)
+    return Recipe(steps, OPTIMIZER, RATE, biases=False, **PENALTIES[name])
+
+
+def _train(material: Material, name: str) -> Dict[str, float]:
+    recipe = _recipe(material, name)
+    return {'accuracy': training.train(_network, material, recipe, _path(name))}
+
+
+def _subject(material: Material, name: str) -> Subject:
+    checkpoint = training.checkpoint_of(_recipe(material, name), _path(name))
+    source = loading.load_source(checkpoint, ('output',))
+    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
+    model = data_scores.trained(source, graph)
+    dataset = material.dataset
+    held_back = pipelines.part(dataset.train, material.split.count, dataset.train.count)
+    return Subject(
+        model,
+        tuple(group for group in source.groups if not group.frozen),
+        Probe(model, training.batches(dataset, held_back, model)),
+        Probe(model, training.batches(dataset, dataset.test, model)),
+        material.seed,
+    )
+
+
+def _sweep(subject: Subject) -> Dict[str, Any]:
+    """Accuracies of weight pruning, and of unit pruning by L2 norms."""
+    scorer = any_scorer.scorer(subject.model.source, 'l2')
+    points = sweeping.sweep(subject.test, subject.groups, SHARES, scorer)
+    return {
+        'weights': [point.weight.accuracy for point in points],
+        'units': [point.unit.accuracy for point in points],
+    }
+
+
+def _score(material: Material, subject: Subject) -> Dict[str, Any]:
+    split = pipelines.part(material.split, 0, SCORED)
+    batches = training.batches(material.dataset, split, subject.model)
+    scores = data_scores.score(subject.model, subject.groups, batches, ON_DATA)
+    result_lib.save(scores, _path('scores.npz'))
+    return {'images': SCORED}
+
+
+def _units(
+    material: Material, subject: Subject, scores: Scores, share: float
+) -> Dict[str, Any]:
+    """Unit pruning by what is best on held-back images, and fine-tuning after it."""
+    zeros, means = (_best(subject, scores, share, kind) for kind in (False, True))
+    chosen = max(zeros, means, key=lambda choice: choice.held_back)
+    plan = subject.test.plan(
+        subject.groups, share, subject.scorer(chosen.criterion, scores)
+    )
+    left = scores.means if chosen.means else None
+    soft = subject.test.pruned_source(plan, left)
+    folder = _path(f'tuned_{share:g}')
+    stripped = training.strip(subject.model, soft, plan, folder)
+    tuned = training.train(
+        stripped.network,
+        material,
+        Recipe(material.split.count // BATCH, OPTIMIZER, RATE),
+        os.path.join(folder, 'training'),
+        stripped.checkpoint,
+    )
+    return {
+        'zeros': zeros.test,
+        'means': means.test,
+        'chosen': chosen.test,
+        'which': f'{chosen.criterion}, {"means" if chosen.means else "zeros"}',
+        'tuned': tuned,
+    }
+
+
+def _best(subject: Subject, scores: Scores, share: float, means: bool) -> Choice:
+    left = scores.means if means else None
+    found = []
+    for criterion in CRITERIA:
+        scorer = subject.scorer(criterion, scores)
+        plan = subject.test.plan(subject.groups, share, scorer)
+        held_back, test = (
+            probe.pruned(plan, left).accuracy or 0.0
+            for probe in (subject.held_back, subject.test)
+        )
+        found.append(Choice(criterion, means, held_back, test))
+    return max(found, key=lambda choice: choice.held_back)
+
+
+if __name__ == '__main__':
+    flags.DEFINE_string('data_dir', None, 'Folder of the four idx files.')
+    flags.DEFINE_string('output_dir', 'bench_output/mnist', 'Folder of the trainings.')
+    flags.DEFINE_string('document', 'docs/results.md', 'Where the section goes.')
+    flags.DEFINE_integer('epochs', 12, 'Epochs of each training.')
+    flags.DEFINE_integer('seed', 0, 'Of weights and order of the images.')
+    flags.mark_flag_as_required('data_dir')
+    command.run(main)

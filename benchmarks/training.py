@@ -1,0 +1,173 @@
+"""Trainings of the experiments, each an Estimator in a folder of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from typing import Any, Callable, Dict, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.plan import Plan
+from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.training import regularizers, warm_start
+from tf1pruning.training.import_stripped import import_stripped
+from tf1pruning.workflow import stripping
+from tf1pruning.workflow.data_scores import Trained
+from tf1pruning.workflow.loading import Source
+from tf1pruning.zoo import classifier
+from tf1pruning.zoo.datasets import pipelines
+from tf1pruning.zoo.datasets.values import Dataset, Split
+
+BATCH = 128
+# (images, whether it is training) -> logits
+Network = Callable[[tf.Tensor, bool], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+      steps: batches of `BATCH` images.
+      optimizer: a key of `classifier.OPTIMIZERS`.
+      learning_rate: at first; it falls to 0 along half a cosine.
+      weight_decay: factor of half the sum of the squares of all kernels.
+      l1: factor of the sum of their magnitudes.
+      lasso: factor of the sum of the L2 norms of all filters but the last layer's.
+      biases: whether biases are trained; else they stay at zero.
+    """
+
+    steps: int
+    optimizer: str
+    learning_rate: float
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    lasso: float = 0.0
+    biases: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What trainings have in common.
+
+    Attributes:
+      dataset: its test images give the accuracy.
+      split: its images for training.
+      seed: of weights and order.
+    """
+
+    dataset: Dataset
+    split: Split
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Stripped:
+    """A stripped network, to be trained on.
+
+    Attributes:
+      meta: its training meta graph.
+      checkpoint: its weights.
+    """
+
+    meta: str
+    checkpoint: str
+
+    def network(self, images: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """Builds it in the default graph, and returns the logits."""
+        return import_stripped(self.meta, images, is_training)['output']
+
+
+def train(
+    network: Network,
+    material: Material,
+    recipe: Recipe,
+    folder: str,
+    start: str = '',
+) -> float:
+    """Trains in a folder, from the beginning; what it holds goes.
+
+    Args:
+      network: what to train.
+      material: to train on.
+      recipe: how to train.
+      folder: of the training.
+      start: checkpoint of the weights to begin with; '': random ones.
+
+    Returns:
+      Test accuracy.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    estimator = tf.estimator.Estimator(
+        _model_fn,
+        folder,
+        tf.estimator.RunConfig(
+            tf_random_seed=material.seed, save_checkpoints_steps=recipe.steps
+        ),
+        {'network': network, 'recipe': recipe},
+        warm_start_from=warm_start.warm_start_settings(start) if start else None,
+    )
+    dataset, seed = material.dataset, material.seed
+    estimator.train(
+        pipelines.train_input_fn(dataset, BATCH, seed, split=material.split),
+        max_steps=recipe.steps,
+    )
+    return float(estimator.evaluate(pipelines.eval_input_fn(dataset))['accuracy'])
+
+
+def checkpoint_of(recipe: Recipe, folder: str) -> str:
+    """Prefix of the checkpoint that a training leaves in its folder."""
+    return os.path.join(folder, f'model.ckpt-{recipe.steps}')
+
+
+def _model_fn(
+    features: tf.Tensor, labels: Optional[tf.Tensor], mode: str, params: Dict[str, Any]
+) -> tf.estimator.EstimatorSpec:
+    is_training = mode == tf.estimator.ModeKeys.TRAIN
+    logits = params['network'](features, is_training)
+    loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
+    if is_training:
+        train_op = _train_op(loss, params['recipe'])
+        return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
+    answers = tf.argmax(logits, axis=1, output_type=tf.int32)
+    metrics = {'accuracy': tf.metrics.accuracy(labels, answers)}
+    return tf.estimator.EstimatorSpec(mode, loss=loss, eval_metric_ops=metrics)
+
+
+def _train_op(loss: tf.Tensor, recipe: Recipe) -> tf.Operation:
+    variables = tf.trainable_variables()
+    kernels = [v for v in variables if v.op.name.endswith('weights')]
+    trained = [v for v in variables if recipe.biases or 'biases' not in v.op.name]
+    loss += recipe.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+    loss += recipe.l1 * tf.add_n([tf.reduce_sum(tf.abs(v)) for v in kernels])
+    loss += regularizers.group_lasso(kernels[:-1], recipe.lasso)
+    step = tf.train.get_or_create_global_step()
+    rate = tf.train.cosine_decay(recipe.learning_rate, step, recipe.steps)
+    optimizer = classifier.OPTIMIZERS[recipe.optimizer].make(rate)
+    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        return optimizer.minimize(loss, step, var_list=trained)
+
+
+def strip(model: Trained, soft: Source, plan: Plan, folder: str) -> Stripped:
+    """Writes a soft-pruned network without its zeros, to be trained on.
+
+    Args:
+      model: what it comes from.
+      soft: pruned by the plan.
+      plan: what goes.
+      folder: for the files.
+    """
+    result = stripping.strip_source(soft, plan)
+    meta, prefix = (os.path.join(folder, n) for n in ('training.meta', 'stripped.ckpt'))
+    stripping.write_training_meta(result, meta, model.meta_graph, ('output',))
+    stripping.write_checkpoint(result, prefix, soft)
+    return Stripped(meta, prefix)
+
+
+def batches(dataset: Dataset, split: Split, model: Trained) -> Batches:
+    """Images as in tests and labels, in batches of 1000."""
+    arrays = pipelines.arrays(dataset, split)
+    return batches_lib.of_arrays(dict(zip(model.loss_model.model.inputs, arrays)), 1000)

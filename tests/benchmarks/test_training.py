@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from benchmarks import training
+from benchmarks.training import Material, Recipe
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.graph import meta_graph
+from tf1pruning.workflow import any_scorer, data_scores, loading
+from tf1pruning.workflow.probing import Probe
+from tf1pruning.zoo import mlp
+from tf1pruning.zoo.datasets.values import Dataset, Split
+
+CONFIG = mlp.Config(classes=2, hidden=(8,), biases=True)
+RECIPE = Recipe(3, 'adam', 0.01, l1=1e-4, lasso=1e-4, biases=False)
+
+
+def network(images, is_training):
+    del is_training
+    return mlp.build(images, CONFIG)
+
+
+@pytest.fixture(scope='module')
+def material():
+    """Black images of class 0 and white ones of class 1."""
+    images = np.zeros([64, 2, 2, 1], np.uint8)
+    images[1::2] = 255
+    labels = np.arange(64, dtype=np.int32) % 2
+    split = Split(lambda: tf.data.Dataset.from_tensor_slices((images, labels)), 64)
+    return Material(Dataset('made_up', split, split, 2, (2, 2, 1)), split, seed=0)
+
+
+@pytest.fixture(scope='module')
+def trained(material, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp('trained'))
+    training.train(network, material, RECIPE, folder)
+    checkpoint = training.checkpoint_of(RECIPE, folder)
+    source = loading.load_source(checkpoint, ('output',))
+    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
+    return data_scores.trained(source, graph)
+
+
+def test_biases_stay_at_zero_if_the_recipe_says_so(trained):
+    variables = trained.source.variables
+
+    assert variables['MLP/fc1/biases'].tolist() == [0.0] * 8
+    assert variables['MLP/Logits/biases'].tolist() == [0.0] * 2
+    assert variables['MLP/fc1/weights'].any()
+
+
+def test_a_stripped_network_trains_on_with_its_biases(trained, material, tmp_path):
+    batches = training.batches(material.dataset, material.split, trained)
+    probe = Probe(trained, batches)
+    groups = [g for g in trained.source.groups if not g.frozen]
+    plan = probe.plan(groups, 0.5, any_scorer.scorer(trained.source, 'l2'))
+    soft = probe.pruned_source(plan)
+
+    stripped = training.strip(trained, soft, plan, str(tmp_path))
+    recipe = Recipe(20, 'adam', 0.05)
+    folder = str(tmp_path / 'training')
+    accuracy = training.train(
+        stripped.network, material, recipe, folder, stripped.checkpoint
+    )
+
+    found = Checkpoint(training.checkpoint_of(recipe, folder))
+    assert found.shapes['MLP/fc1/weights'] == (4, 4)
+    assert found['MLP/Logits/biases'].all()
+    assert accuracy == 1.0
