@@ -10,8 +10,9 @@ import os
 
 from absl import flags
 
-from benchmarks import freezing, hook, process, surgery, tracing
+from benchmarks import freezing, hook, inference, process, surgery, tracing
 from tf1pruning import files
+from tf1pruning.report import text
 from tf1pruning.workflow import command
 
 FLAGS = flags.FLAGS
@@ -25,6 +26,7 @@ _ALL = (
     (hook, 'hook'),
     (freezing, 'freezing'),
     (process, 'process'),
+    (inference, 'inference'),
 )
 
 
@@ -33,7 +35,8 @@ def main() -> None:
     for benchmark, name in _ALL:
         result = benchmark.run(FLAGS.runs)
         files.write_json(os.path.join(FLAGS.output_dir, f'{name}.json'), result)
-        print(benchmark.table(result))
+        print(f'{benchmark.title(result)}\n')
+        print(f'{text.table(benchmark.HEADER, benchmark.rows(result))}\n')
 
 
 if __name__ == '__main__':

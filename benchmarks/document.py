@@ -8,7 +8,7 @@ from typing import List
 
 from absl import flags
 
-from benchmarks import freezing, large, process
+from benchmarks import freezing, hook, inference, large, process, surgery, tracing
 from tf1pruning import files
 from tf1pruning.errors import OptionError
 from tf1pruning.report import text
@@ -16,7 +16,15 @@ from tf1pruning.workflow import command
 
 FLAGS = flags.FLAGS
 
-SECTIONS = (('freezing', freezing), ('process', process), ('large', large))
+SECTIONS = (
+    ('surgery', surgery),
+    ('freezing', freezing),
+    ('process', process),
+    ('inference', inference),
+    ('large', large),
+    ('tracing', tracing),
+    ('hook', hook),
+)
 INTRODUCTION = """# Benchmarks
 
 Written by `python -m benchmarks.document` from the JSON that the commands leave in

@@ -18,7 +18,6 @@ import tensorflow.compat.v1 as tf
 from benchmarks import subjects
 from tf1pruning.choosing.choice import Choice, Limits
 from tf1pruning.criteria import registry
-from tf1pruning.report import text
 from tf1pruning.workflow import (
     exporting,
     inputs,
@@ -154,8 +153,3 @@ def rows(result: Dict[str, Any]) -> List[List[str]]:
 def title(result: Dict[str, Any]) -> str:
     """What the table shows."""
     return f'Strip and freeze, median of {result["runs"]} runs'
-
-
-def table(result: Dict[str, Any]) -> str:
-    """The result as text."""
-    return title(result) + '\n' + text.table(HEADER, rows(result))

@@ -14,14 +14,13 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from benchmarks import subjects
+from benchmarks import freezing, subjects
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import select
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.graph import inference
 from tf1pruning.plan import Plan
-from tf1pruning.report import text
 from tf1pruning.training import live, pruning_hook
 from tf1pruning.training.eraser import Eraser
 from tf1pruning.zoo import mobilenet_v2
@@ -50,6 +49,7 @@ def run(runs: int) -> Dict[str, Any]:
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     return {
         'network': f'MobileNetV2 1.0/{SIZE}',
+        'command': freezing.COMMAND,
         'batch': BATCH,
         'runs': runs,
         'pruned_channels': plan.removed,
@@ -123,19 +123,26 @@ class _Training:
 _SHAPE = (BATCH, SIZE, SIZE, 3)
 
 
-def table(result: Dict[str, Any]) -> str:
-    """The result as text."""
-    medians, shares = result['median_seconds'], result['shares']
-    rows = [
+HEADER = ('hook', 'seconds', 'of a step', 'goal')
+
+
+def rows(result: Dict[str, Any]) -> List[List[str]]:
+    """The cells of the table, for `HEADER`."""
+    shares = result['shares']
+    return [
         [
             name,
             f'{seconds:.3f}',
             f'{100 * shares[name]:+.1f} %' if name in shares else '',
+            '2 %' if name in shares else '',
         ]
-        for name, seconds in medians.items()
+        for name, seconds in result['median_seconds'].items()
     ]
-    title = (
-        f'Hook: training step of {result["network"]}, batch {result["batch"]}, '
+
+
+def title(result: Dict[str, Any]) -> str:
+    """What the table shows."""
+    return (
+        f'Hook in a training step of {result["network"]}, batch {result["batch"]}, '
         f'{result["pruned_channels"]} filters planned, median of {result["runs"]} runs'
     )
-    return f'{title}\n' + text.table(['hook', 'seconds', 'of a step'], rows)

@@ -14,7 +14,6 @@ from typing import Any, Dict, List
 import numpy as np
 
 from benchmarks import freezing, large
-from tf1pruning.report import text
 
 IMPORT = [sys.executable, '-c', 'import tensorflow']
 VARIANTS = (('verified', ()), ('not verified', ('--noverify',)))
@@ -69,8 +68,3 @@ def rows(result: Dict[str, Any]) -> List[List[str]]:
 def title(result: Dict[str, Any]) -> str:
     """What the table shows."""
     return f'Whole process, {result["network"]}, median of {result["runs"]} runs'
-
-
-def table(result: Dict[str, Any]) -> str:
-    """The result as text."""
-    return title(result) + '\n' + text.table(HEADER, rows(result))
