@@ -38,7 +38,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder for everything that the run writes.')
 flags.DEFINE_string('dataset', 'digits', 'Data set: digits.')
 flags.DEFINE_float('test_share', 0.3, 'Share of the images that is kept for tests.')
-flags.DEFINE_string('model', 'small', 'MobileNetV2: small or standard.')
+flags.DEFINE_string('model', 'small', 'MobileNetV2: small, standard or tiny.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
 flags.DEFINE_integer('train_steps', 800, 'Steps of the training before pruning.')
 flags.DEFINE_integer('retrain_steps', 400, 'Steps of each retraining.')
@@ -70,6 +70,9 @@ flags.DEFINE_float(
 flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
 flags.DEFINE_integer('checkpoint_steps', 400, 'Save and evaluate every so many steps.')
 flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.')
+flags.DEFINE_list(
+    'devices', [], 'Train a copy on each of these in step, e.g. gpu:0,gpu:1.'
+)
 flags.DEFINE_integer('latency_runs', 50, 'Runs of each network to time.')
 flags.DEFINE_float(
     'peer_seconds', 600.0, 'Under TF_CONFIG: longest time to wait for another task.'
@@ -100,6 +103,7 @@ def read_settings() -> Settings:
         raise OptionError(
             f'--thresholds is {",".join(FLAGS.thresholds)!r}; expected numbers.'
         ) from None
+    values['devices'] = tuple(FLAGS.devices)
     if values['learning_rate'] is None:
         # Settings refuses an unknown optimizer, together with all else that is wrong.
         recipe = classifier.OPTIMIZERS.get(FLAGS.optimizer)
@@ -371,6 +375,11 @@ def run() -> None:
     """What the flags and TF_CONFIG say."""
     settings = read_settings()
     task = cluster.read_task(os.environ.get('TF_CONFIG', ''))
+    if task is not None and settings.devices:
+        raise OptionError(
+            f'--devices is {",".join(settings.devices)} and TF_CONFIG has a cluster. '
+            'Copies on devices are trained by one process: leave one of the two out.'
+        )
     if task is None:
         lead(settings, Trainer(settings, FLAGS.output_dir, say))
     else:

@@ -13,6 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHORT = (
+    '--model=tiny',
     '--train_steps=2',
     '--retrain_steps=2',
     '--finetune_steps=1',

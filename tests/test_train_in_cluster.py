@@ -19,6 +19,7 @@ def killed_and_back(tasks, process, job, index=0):
     return tasks.start(job, index)
 
 
+@pytest.mark.xdist_group('tasks')
 def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
     tmp_path,
 ):

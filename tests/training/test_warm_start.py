@@ -83,6 +83,17 @@ def test_resource_and_partitioned_variables_are_restored(checkpoint):
             np.testing.assert_array_equal(session.run(resource), [6, 6])
 
 
+def test_an_object_based_checkpoint_is_restored_by_name(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        saved = tf.train.Checkpoint(a=ones('weight'))
+        session.run(tf.global_variables_initializer())
+        prefix = saved.save(str(tmp_path / 'objects'), session)
+    with tf.Graph().as_default():
+        weight = tf.get_variable('weight', [2])
+        with tf.train.SingularMonitoredSession(scaffold=scaffold_of(prefix)) as session:
+            np.testing.assert_array_equal(session.run(weight), [1, 1])
+
+
 def test_only_the_named_variables_are_restored(checkpoint):
     with tf.Graph().as_default():
         weight, other = ones('weight'), ones('moving_mean')

@@ -28,6 +28,7 @@ GOOD = {
     'batch_size': 32,
     'checkpoint_steps': 200,
     'seed': 1,
+    'devices': ('cpu:0', 'cpu:1'),
 }
 
 
@@ -35,7 +36,7 @@ GOOD = {
     ('name', 'value', 'message'),
     [
         ('dataset', 'mnits', "--dataset is 'mnits'; expected one of digits."),
-        ('model', 'big', "--model is 'big'; expected one of small, standard."),
+        ('model', 'big', "--model is 'big'; expected one of small, standard, tiny."),
         ('mode', 'x', "--mode is 'x'; expected one of block, filter."),
         ('train_steps', 0, '--train_steps is 0; expected >= 1.'),
         ('learning_rate', -1.0, '--learning_rate is -1.0; expected > 0.'),
@@ -43,6 +44,12 @@ GOOD = {
         ('weight_decay', -0.1, '--weight_decay is -0.1; expected >= 0.'),
         ('max_failure_rate', 2.0, '--max_failure_rate is 2.0; expected 0 to 1.'),
         ('test_share', 1.0, '--test_share is 1.0; expected between 0 and 1.'),
+        (
+            'devices',
+            ('cpu',),
+            "--devices: 'cpu' is no device such as gpu:0; "
+            '--devices: one device has no copies; give two or more, or none.',
+        ),
         ('thresholds', (), '--thresholds is empty.'),
         ('thresholds', (0.5, 0.5), '--thresholds has a value twice.'),
         (

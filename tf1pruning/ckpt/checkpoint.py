@@ -59,6 +59,10 @@ class Checkpoint(Arrays):
                 f'is truncated or damaged ({_first_line(error)}).'
             ) from error
 
+    def disk_key(self, name: str) -> str:
+        """What a variable is called in the files."""
+        return self._keys[name]
+
     def _names(self) -> Dict[str, str]:
         """Variable name -> key on disk."""
         try:

@@ -81,7 +81,9 @@ class Writer:
 def part_of(variable: tf.Variable) -> Part:
     """What a variable is in a checkpoint."""
     shape = tuple(variable.shape.as_list())
-    key, offset, full_shape = variable.op.name, (0,) * len(shape), shape
+    # In a replica of a strategy the name of `op` is that of the replica's copy.
+    key, offset = names.node_name(variable.name), (0,) * len(shape)
+    full_shape = shape
     info = variable.to_proto().save_slice_info_def
     if info.full_name:
         key, offset = info.full_name, tuple(info.var_offset)
@@ -91,8 +93,8 @@ def part_of(variable: tf.Variable) -> Part:
 
 def _ops(variable: tf.Variable) -> Iterator[tf.Operation]:
     """The node of a variable, and those of its copies on other devices."""
-    # The `op` of a mirrored variable is no tf.Operation, but has its name and graph.
-    graph, name = variable.op.graph, variable.op.name
+    # The `op` of a mirrored variable is no tf.Operation, but has its graph.
+    graph, name = variable.op.graph, names.node_name(variable.name)
     yield graph.get_operation_by_name(name)
     for number in itertools.count(1):
         try:
@@ -109,6 +111,14 @@ def read(part: Part) -> tf.Tensor:
         dtype = part.variable.dtype.base_dtype
         return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
     return tf.identity(handle)
+
+
+def write(holder: tf.Operation, value: tf.Tensor) -> tf.Operation:
+    """Op that sets the variable that a node holds."""
+    handle = holder.outputs[0]
+    if handle.dtype == tf.resource:
+        return tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+    return tf.raw_ops.Assign(ref=handle, value=value).op
 
 
 def by_key(variables: Iterable[tf.Variable]) -> Dict[str, Tuple[Part, ...]]:

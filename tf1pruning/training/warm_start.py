@@ -48,18 +48,18 @@ class WarmStart:
       checkpoint: prefix of the checkpoint.
       restored: checkpoint keys of the variables that are restored.
       skipped: variable of the graph -> why it is not restored.
-      saver: restores them.
+      restore: op that restores them.
     """
 
     checkpoint: str
     restored: Tuple[str, ...]
     skipped: Dict[str, str]
-    saver: tf.train.Saver
+    restore: tf.Operation
 
     def __call__(self, scaffold: tf.train.Scaffold, session: tf.Session) -> None:
         """Restores, and logs what is not."""
         del scaffold  # Part of the signature of an init_fn.
-        self.saver.restore(session, self.checkpoint)
+        session.run(self.restore)
         _log(self.checkpoint, len(self.restored), self.skipped)
 
 
@@ -92,12 +92,12 @@ def init_fn(
     parts = live.by_key(wanted)
     skipped = _skipped(parts, with_slots, with_global_step)
     restored = {key: found for key, found in parts.items() if key not in skipped}
-    _check(Checkpoint(checkpoint), live.shapes_of(restored))
-    chosen = [part.variable for found in restored.values() for part in found]
-    no_shape = [v.op.name for v in wanted if not v.shape.is_fully_defined()]
-    skipped.update(dict.fromkeys(no_shape, NO_SHAPE))
-    saver = tf.train.Saver(chosen, name='warm_start')
-    return WarmStart(checkpoint, tuple(restored), skipped, saver)
+    source = Checkpoint(checkpoint)
+    _check(source, live.shapes_of(restored))
+    open_shapes = [v for v in wanted if not v.shape.is_fully_defined()]
+    skipped.update({names.node_name(v.name): NO_SHAPE for v in open_shapes})
+    restore = _restore_op(source, restored)
+    return WarmStart(checkpoint, tuple(restored), skipped, restore)
 
 
 def warm_start_settings(
@@ -160,8 +160,8 @@ def _skipped(
     """Variable -> why it is not restored."""
     found: Dict[str, str] = {}
     step = tf.train.get_global_step()
-    if step is not None and not with_global_step and step.op.name in parts:
-        found[step.op.name] = STEP
+    if step is not None and not with_global_step:
+        found.update({k: STEP for k in parts if k == names.node_name(step.name)})
     if not with_slots:
         trainable = live.by_key(tf.trainable_variables())
         shadows = slots.find_slots(live.shapes_of(parts), trainable)
@@ -169,6 +169,41 @@ def _skipped(
         found.update(dict.fromkeys(shadows, SLOT))
         found.update({k: OPTIMIZER for k in parts if _POWERS.search(k)})
     return found
+
+
+def _restore_op(
+    source: Checkpoint, parts: Dict[str, Tuple[live.Part, ...]]
+) -> tf.Operation:
+    """Reads variables from a checkpoint, into all copies that a strategy has of them.
+
+    A `tf.train.Saver` also builds what saves, which a strategy refuses in a replica.
+    """
+    with tf.name_scope('warm_start'):
+        return tf.group(
+            *(
+                op
+                for key, found in parts.items()
+                for part in found
+                for op in _restore_ops(source, key, part)
+            )
+        )
+
+
+def _restore_ops(source: Checkpoint, key: str, part: live.Part) -> List[tf.Operation]:
+    whole = ' '.join(map(str, part.full_shape))
+    slices = ':'.join(f'{at},{n}' for at, n in zip(part.offset, part.shape))
+    with tf.device('/cpu:0'):
+        (value,) = tf.raw_ops.RestoreV2(
+            prefix=source.prefix,
+            tensor_names=[source.disk_key(key)],
+            shape_and_slices=[f'{whole} {slices}' if slices else ''],
+            dtypes=[part.variable.dtype.base_dtype],
+        )
+    ops = []
+    for holder in part.ops:
+        with tf.device(holder.device):
+            ops.append(live.write(holder, value))
+    return ops
 
 
 def _warn_of_older(model_dir: str, checkpoint: str) -> None:

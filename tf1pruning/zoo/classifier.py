@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.training import warm_start
+from tf1pruning.training import live, warm_start
 from tf1pruning.zoo import mobilenet_v2
 
 
@@ -95,11 +95,11 @@ def _last_axis_in(parts: int) -> Callable[..., List[int]]:
 
 
 def _weight_loss(params: Dict[str, Any]) -> tf.Tensor:
-    # A part of a kernel is named <kernel>/part_0.
     kernels = [
-        v
-        for v in tf.trainable_variables()
-        if v.op.name.split('/part_')[0].endswith('weights')
+        part.variable
+        for key, parts in live.by_key(tf.trainable_variables()).items()
+        for part in parts
+        if key.endswith('weights')
     ]
     squares = tf.add_n([tf.nn.l2_loss(v) for v in kernels])
     magnitudes = tf.add_n([tf.reduce_sum(tf.abs(v)) for v in kernels])

@@ -126,12 +126,8 @@ class Layers:
             beta = tf.get_variable('beta', shape, initializer=zeros)
             # Statistics stay in one part, as in TensorFlow's own layers.
             scope.set_partitioner(None)
-            mean = tf.get_variable(
-                'moving_mean', shape, initializer=zeros, trainable=False
-            )
-            variance = tf.get_variable(
-                'moving_variance', shape, initializer=ones, trainable=False
-            )
+            mean = _statistic('moving_mean', shape, zeros)
+            variance = _statistic('moving_variance', shape, ones)
             if not self.is_training:
                 net, _, _ = tf.nn.fused_batch_norm(
                     net, gamma, beta, mean, variance, self.epsilon, is_training=False
@@ -147,6 +143,20 @@ class Layers:
     def _update(self, moving: tf.Variable, batch: tf.Tensor) -> None:
         step = (moving - batch) * (1 - self.decay)
         tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(moving, step))
+
+
+def _statistic(
+    name: str, shape: Sequence[int], initializer: tf.keras.initializers.Initializer
+) -> tf.Variable:
+    """A moving statistic; where a strategy mirrors it, each device has its own."""
+    return tf.get_variable(
+        name,
+        shape,
+        initializer=initializer,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.MEAN,
+    )
 
 
 def biased_conv(

@@ -146,6 +146,18 @@ def small(classes: int) -> MobileNetV2Config:
     )
 
 
+def tiny(classes: int) -> MobileNetV2Config:
+    """Two blocks and a gate: to see in seconds whether everything is set up."""
+    return MobileNetV2Config(
+        classes=classes,
+        stages=(Stage(expansion=6, channels=8, repeats=2, stride=1),),
+        squeeze_excites=(SqueezeExcite(after=1),),
+        stem_channels=8,
+        head_channels=16,
+        batch_norm_decay=0.9,
+    )
+
+
 def block_scope(index: int) -> str:
     """Scope of the inverted-residual block number `index`."""
     suffix = f'_{index}' if index else ''

@@ -7,12 +7,14 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from tf1pruning import plan
 from tf1pruning.errors import OptionError
+from tf1pruning.training import devices
 from tf1pruning.zoo import classifier, mobilenet_v2
 
 DATASETS = ('digits',)
 MODELS: Dict[str, Callable[[int], mobilenet_v2.MobileNetV2Config]] = {
     'small': mobilenet_v2.small,
     'standard': mobilenet_v2.standard,
+    'tiny': mobilenet_v2.tiny,
 }
 
 
@@ -44,6 +46,7 @@ class Settings:
     batch_size: int
     checkpoint_steps: int
     seed: int
+    devices: Tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = self._bad_choices() + self._bad_numbers()
@@ -64,6 +67,7 @@ class Settings:
                 problems.append(
                     f'--{name} is {value!r}; expected one of {", ".join(choices)}'
                 )
+        problems += [f'--devices: {text}' for text in devices.problems(self.devices)]
         return problems
 
     def _bad_numbers(self) -> List[str]:
@@ -107,7 +111,11 @@ class Settings:
 
     def as_json(self) -> Dict[str, Any]:
         """As JSON gives it back."""
-        return {**dataclasses.asdict(self), 'thresholds': list(self.thresholds)}
+        lists = {
+            'thresholds': list(self.thresholds),
+            'devices': list(self.devices),
+        }
+        return {**dataclasses.asdict(self), **lists}
 
     def model_config(
         self, classes: int, widths: Mapping[str, int]

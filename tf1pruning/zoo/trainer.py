@@ -1,6 +1,6 @@
 """Trains and evaluates the networks of a run, one folder each.
 
-In one process, or as the chief or a worker of a cluster.
+In one process, on one device or several, or as the chief or a worker of a cluster.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Callable, List, Mapping, Optional
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.plan import Plan
+from tf1pruning.training import devices
 from tf1pruning.training.cluster import PS, Task
 from tf1pruning.training.listener import EvalCheckpointSaverListener
 from tf1pruning.training.progress import ProgressHook
@@ -180,7 +181,10 @@ class Trainer:
         return hooks
 
     def _estimator(self, training: Training) -> tf.estimator.Estimator:
+        copies = self._settings.devices
         config = tf.estimator.RunConfig(
+            train_distribute=devices.mirrored(copies) if copies else None,
+            session_config=devices.session_config(copies) if copies else None,
             tf_random_seed=self._settings.seed,
             save_checkpoints_steps=self._settings.checkpoint_steps,
             keep_checkpoint_max=2,
