@@ -18,6 +18,7 @@ from tf1pruning.zoo import (
 from tf1pruning.zoo.networks import NETWORKS
 
 IMAGENET = {'output': [None, 1000]}
+TEN_CLASSES = {'output': [None, 10]}
 FULL_SIZE_SHAPES = {
     'mobilenet_v1': IMAGENET,
     'mobilenet_v2': IMAGENET,
@@ -31,11 +32,20 @@ FULL_SIZE_SHAPES = {
     # 9 anchors on 32^2 + 16^2 + 8^2 + 4^2 + 2^2 pixels.
     'feature_pyramid': {'boxes': [None, 12276, 4], 'scores': [None, 12276, 91]},
     'super_resolution': {'output': [None, 128, 128, 3]},
-    'resnet_56': {'output': [None, 10]},
+    'resnet_18': IMAGENET,
+    'resnet_34': IMAGENET,
+    'resnet_20': TEN_CLASSES,
+    'resnet_56': TEN_CLASSES,
+    'small_conv': TEN_CLASSES,
+    'alexnet': IMAGENET,
+    'vgg_11': IMAGENET,
     'vgg_13': IMAGENET,
-    'mlp': {'output': [None, 10]},
+    'vgg_16': IMAGENET,
+    'vgg_19': IMAGENET,
+    'mlp': TEN_CLASSES,
+    'mlp_deep': TEN_CLASSES,
 }
-# As the papers print them, in millions; what is missing there is not printed.
+# As the papers print them, in millions (VGG with a digit more); others print none.
 PUBLISHED_MILLIONS = {
     'mobilenet_v1': 4.2,
     'mobilenet_v2': 3.5,
@@ -46,9 +56,14 @@ PUBLISHED_MILLIONS = {
     'ghostnet': 5.2,
     'unet': 31.0,
     'super_resolution': 1.4,
+    'resnet_20': 0.3,
     'resnet_56': 0.9,
+    'vgg_11': 132.9,
     'vgg_13': 133.0,
+    'vgg_16': 138.4,
+    'vgg_19': 143.7,
     'mlp': 0.3,
+    'mlp_deep': 2.4,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Dict
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.zoo import (
+    alexnet,
     efficientnet,
     feature_pyramid,
     ghostnet,
@@ -18,8 +19,10 @@ from tf1pruning.zoo import (
     mobilenet_v2,
     mobilenet_v3,
     networks,
+    resnet,
     resnet_cifar,
     shufflenet_v2,
+    small_conv,
     squeezenet,
     super_resolution,
     unet,
@@ -106,9 +109,26 @@ CONFIGS: Dict[str, Scaled] = {
         anchors=2,
     ),
     'super_resolution': super_resolution.Config(channels=8, blocks=2),
+    'resnet_18': resnet.Config(CLASSES, stages=((8, 1), (16, 2))),
+    'resnet_34': resnet.Config(CLASSES, stages=((8, 2), (16, 1)), small_images=True),
+    'resnet_20': resnet_cifar.Config(classes=CLASSES, stages=(8, 16), repeats=1),
     'resnet_56': resnet_cifar.Config(classes=CLASSES, stages=(8, 16, 24), repeats=2),
+    'small_conv': small_conv.Config(CLASSES, channels=(8, 16), hidden=(16,)),
+    'alexnet': alexnet.Config(
+        CLASSES,
+        convs=(
+            alexnet.Conv(8, 11, stride=4, pooled=True),
+            alexnet.Conv(16, 5),
+            alexnet.Conv(8, 3, pooled=True),
+        ),
+        hidden=(32, 16),
+    ),
+    'vgg_11': vgg.Config(classes=CLASSES, stages=((8, 1), (16, 1)), hidden=(16,)),
     'vgg_13': vgg.Config(classes=CLASSES, stages=((8, 2), (16, 2)), hidden=(24, 16)),
+    'vgg_16': vgg.Config(classes=CLASSES, stages=((8, 2), (16, 3)), hidden=(16,)),
+    'vgg_19': vgg.Config(classes=CLASSES, stages=((8, 1), (16, 4)), hidden=(16, 16)),
     'mlp': mlp.Config(classes=CLASSES, hidden=(20, 12)),
+    'mlp_deep': mlp.Config(classes=CLASSES, hidden=(24, 20, 16, 12)),
 }
 
 # The resize that stands in for the transposed convolution.

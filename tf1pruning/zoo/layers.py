@@ -198,9 +198,30 @@ def flatten(net: tf.Tensor) -> tf.Tensor:
     return tf.reshape(net, [-1, net.shape[1:].num_elements()])
 
 
-def max_pool(net: tf.Tensor, size: int) -> tf.Tensor:
-    """SAME max pooling over `size` x `size` with stride 2."""
-    return tf.nn.max_pool2d(net, size, 2, 'SAME')
+def max_pool(net: tf.Tensor, size: int, padding: str = 'SAME') -> tf.Tensor:
+    """Max pooling over `size` x `size` with stride 2."""
+    return tf.nn.max_pool2d(net, size, 2, padding)
+
+
+def classifier(
+    scope: str, net: tf.Tensor, hidden: Sequence[int], classes: int
+) -> tf.Tensor:
+    """Dense layers on a flattened feature map, of static height and width.
+
+    Args:
+      scope: of the network.
+      net: `[batch, height, width, channels]`.
+      hidden: widths of the layers before the last one.
+      classes: width of the last one.
+
+    Returns:
+      Logits `[batch, classes]`; the node is named `output`.
+    """
+    net = flatten(net)
+    for index, channels in enumerate(hidden):
+        net = dense(f'{scope}/fc{index + 1}', net, channels, activation=tf.nn.relu)
+    net = dense(f'{scope}/Logits', net, classes)
+    return tf.identity(net, name='output')
 
 
 def squeeze_excite(

@@ -14,13 +14,16 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.zoo import layers
 from tf1pruning.zoo.layers import Scaled
 
+DEEP = (1000, 1000, 500, 200)
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(Scaled):
     """The shape of the network.
 
     Attributes:
-      hidden: widths of the dense layers before the last one.
+      hidden: widths of the dense layers before the last one; those of the system
+        network-pruning are `DEEP`.
       biases: whether the layers have them.
     """
 

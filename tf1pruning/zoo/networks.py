@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Callable, Dict, Tuple
 
 from tf1pruning.zoo import (
+    alexnet,
     efficientnet,
     feature_pyramid,
     ghostnet,
@@ -13,8 +14,10 @@ from tf1pruning.zoo import (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    resnet,
     resnet_cifar,
     shufflenet_v2,
+    small_conv,
     squeezenet,
     super_resolution,
     unet,
@@ -45,6 +48,7 @@ class Network:
 
 
 _IMAGENET = (224, 224, 3)
+_CIFAR = (32, 32, 3)
 _LOGITS = ('output',)
 _EXCITES = tuple(mobilenet_v2.SqueezeExcite(after=block) for block in range(17))
 
@@ -138,12 +142,60 @@ _ALL = (
         1_369_859,
     ),
     Network(
+        'resnet_18',
+        resnet.build,
+        resnet.Config(),
+        _IMAGENET,
+        _LOGITS,
+        11_689_512,
+    ),
+    Network(
+        'resnet_34',
+        resnet.build,
+        resnet.Config(stages=resnet.RESNET_34_STAGES),
+        _IMAGENET,
+        _LOGITS,
+        21_797_672,
+    ),
+    Network(
+        'resnet_20',
+        resnet_cifar.build,
+        resnet_cifar.Config(repeats=3),
+        _CIFAR,
+        _LOGITS,
+        269_722,
+    ),
+    Network(
         'resnet_56',
         resnet_cifar.build,
         resnet_cifar.Config(),
-        (32, 32, 3),
+        _CIFAR,
         _LOGITS,
         853_018,
+    ),
+    Network(
+        'small_conv',
+        small_conv.build,
+        small_conv.Config(),
+        _CIFAR,
+        _LOGITS,
+        188_810,
+    ),
+    Network(
+        'alexnet',
+        alexnet.build,
+        alexnet.Config(),
+        _IMAGENET,
+        _LOGITS,
+        61_100_840,
+    ),
+    Network(
+        'vgg_11',
+        vgg.build,
+        vgg.Config(stages=vgg.stages(1, 1, 2, 2, 2)),
+        _IMAGENET,
+        _LOGITS,
+        132_863_336,
     ),
     Network(
         'vgg_13',
@@ -154,12 +206,36 @@ _ALL = (
         133_047_848,
     ),
     Network(
+        'vgg_16',
+        vgg.build,
+        vgg.Config(stages=vgg.stages(2, 2, 3, 3, 3)),
+        _IMAGENET,
+        _LOGITS,
+        138_357_544,
+    ),
+    Network(
+        'vgg_19',
+        vgg.build,
+        vgg.Config(stages=vgg.stages(2, 2, 4, 4, 4)),
+        _IMAGENET,
+        _LOGITS,
+        143_667_240,
+    ),
+    Network(
         'mlp',
         mlp.build,
         mlp.Config(),
         (28, 28, 1),
         _LOGITS,
         266_200,
+    ),
+    Network(
+        'mlp_deep',
+        mlp.build,
+        mlp.Config(hidden=mlp.DEEP),
+        (28, 28, 1),
+        _LOGITS,
+        2_386_000,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""ResNet-56 for CIFAR (He et al., arXiv 1512.03385, section 4.2) as a plain TF1 graph.
+"""ResNets for CIFAR (He et al., arXiv 1512.03385, section 4.2) as a plain TF1 graph.
 
 Shortcuts are option A: every second pixel, and zeros for the channels that are new.
 """
@@ -16,7 +16,7 @@ from tf1pruning.zoo.layers import Layers, Scaled
 
 @dataclasses.dataclass(frozen=True)
 class Config(Scaled):
-    """The shape of the network; 9 blocks a stage make ResNet-56.
+    """The shape of the network; n blocks a stage make ResNet-(6 n + 2).
 
     Attributes:
       stages: width of each stage; every stage but the first halves the resolution.

@@ -1,4 +1,7 @@
-"""VGG-13 (Simonyan and Zisserman, arXiv 1409.1556, column B) as a plain TF1 graph."""
+"""VGG (Simonyan and Zisserman, arXiv 1409.1556, table 1) as a plain TF1 graph.
+
+Columns A, B, D and E are VGG-11, -13, -16 and -19.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tf1pruning.zoo.layers import Scaled
 
 @dataclasses.dataclass(frozen=True)
 class Config(Scaled):
-    """The shape of the network.
+    """The shape of the network; the default is VGG-13.
 
     Attributes:
       stages: width and number of convolutions of each stage; a pooling lies behind it.
@@ -28,6 +31,15 @@ class Config(Scaled):
         (512, 2),
     )
     hidden: Tuple[int, ...] = (4096, 4096)
+
+
+def stages(*repeats: int) -> Tuple[Tuple[int, int], ...]:
+    """Stages of the usual widths with other numbers of convolutions.
+
+    >>> stages(1, 1, 2, 2, 2)
+    ((64, 1), (128, 1), (256, 2), (512, 2), (512, 2))
+    """
+    return tuple(zip((64, 128, 256, 512, 512), repeats))
 
 
 def build(images: tf.Tensor, config: Config) -> tf.Tensor:
@@ -45,9 +57,5 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
             scope = f'VGG/conv{stage + 1}_{repeat + 1}'
             net = layers.biased_conv(scope, net, channels, 3, activation=tf.nn.relu)
         net = layers.max_pool(net, 2)
-    net = layers.flatten(net)
-    for index, channels in enumerate(config.hidden):
-        channels = config.scaled(channels)
-        net = layers.dense(f'VGG/fc{index + 1}', net, channels, activation=tf.nn.relu)
-    net = layers.dense('VGG/Logits', net, config.classes)
-    return tf.identity(net, name='output')
+    hidden = [config.scaled(channels) for channels in config.hidden]
+    return layers.classifier('VGG', net, hidden, config.classes)
