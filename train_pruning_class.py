@@ -196,16 +196,7 @@ class Run:
             tf_pruning.set_output_dir(self._path(folder))
             checkpoint = tf_pruning.pruning_process(retrain=try_count > 0)
             say(f'{folder}: pruned {_share(tf_pruning.plan)} channels')
-            accuracy = self._train(
-                Training(
-                    folder,
-                    settings.retrain_steps,
-                    settings.retrain_learning_rate,
-                    settings.l1_decay,
-                    checkpoint,
-                    tf_pruning.plan,
-                )
-            )
+            accuracy = self._retrain(folder, checkpoint, tf_pruning.plan)
             tf_pruning.get_retrained_ckpt(self._path(folder))
             failed_rate = tf_pruning.get_pruning_summary(accuracy)
             say(f'{folder}: failure rate {failed_rate:.3f}')
@@ -218,6 +209,19 @@ class Run:
             accuracy=accuracy,
             folder=folder,
         )
+
+    def _retrain(self, folder: str, checkpoint: str, plan: Optional[Plan]) -> float:
+        """Trains a soft-pruned checkpoint. Returns the test accuracy at the end."""
+        settings = self._settings
+        training = Training(
+            folder,
+            settings.retrain_steps,
+            settings.retrain_learning_rate,
+            settings.l1_decay,
+            checkpoint,
+            plan,
+        )
+        return self._train(training)
 
     def strip(self, tf_pruning: Pruning) -> stripping.Result:
         """Removes the pruned filters."""

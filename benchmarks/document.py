@@ -42,7 +42,10 @@ def main() -> None:
             with open(path, encoding='utf-8') as file:
                 result = json.load(file)
         except (OSError, ValueError) as error:
-            raise OptionError(f'{path!r} cannot be read: {error}.') from error
+            raise OptionError(
+                f'{path!r} cannot be read: {error}. Run `python -m benchmarks` and '
+                '`python -m benchmarks.large` first.'
+            ) from error
         parts += [
             f'\n## {module.title(result)}\n',
             f'    {result["command"]}\n',

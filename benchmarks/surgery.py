@@ -11,72 +11,64 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import numpy as np
 
 from benchmarks import freezing
 from tf1pruning.channels import select
+from tf1pruning.plan import Plan
 from tf1pruning.workflow import loading, outputs, planning, stripping, views
+from tf1pruning.workflow.phases import Phases
 
 THRESHOLD = 0.55
 GOAL = 1.0
+TENSORFLOW = 'TensorFlow freezes'
 
 
 def run(runs: int) -> Dict[str, Any]:
     """Medians in seconds of each phase, and of TensorFlow's own freezing."""
+    name, build = freezing.BUILDS[0]
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = freezing.save_network(
-            freezing.BUILDS[0][1], os.path.join(folder, 'model.ckpt')
-        )
-        seconds: Dict[str, List[float]] = {}
-        _surgery(checkpoint, folder, {})  # Warm-up.
-        for _ in range(runs):
-            _surgery(checkpoint, folder, seconds)
-            _timed(
-                seconds,
-                'tensorflow freezes',
-                lambda: freezing.tf_freeze(checkpoint, checkpoint + '.pb'),
-            )
-    medians = {phase: float(np.median(times)) for phase, times in seconds.items()}
-    total = sum(value for phase, value in medians.items() if phase in PHASES)
+        checkpoint = freezing.save_network(build, os.path.join(folder, 'model.ckpt'))
+        # The first is a warm-up.
+        found = [_seconds(checkpoint, folder) for _ in range(runs + 1)][1:]
+    medians = {
+        phase: float(np.median([seconds[phase] for seconds in found]))
+        for phase in found[0]
+    }
     return {
-        'network': freezing.BUILDS[0][0],
+        'network': name,
         'command': freezing.COMMAND,
         'runs': runs,
         'median_seconds': medians,
-        'surgery_seconds': total,
+        'surgery_seconds': sum(medians.values()) - medians[TENSORFLOW],
     }
 
 
-PHASES = ('load', 'plan', 'soft prune', 'load again', 'strip', 'write')
+def _seconds(checkpoint: str, folder: str) -> Dict[str, float]:
+    """Seconds of each phase of one run."""
+    phases = Phases()
+    with phases.phase('load'):
+        source = loading.load_source(checkpoint, freezing.OUTPUTS)
+    with phases.phase('plan'):
+        plan = _plan(source)
+    with phases.phase('soft prune'):
+        pruned = outputs.write_soft_pruned(folder, source, plan)
+    with phases.phase('load again'):
+        again = loading.load_source(pruned, freezing.OUTPUTS)
+    with phases.phase('strip'):
+        result = stripping.strip_source(again, plan, verified=False)
+    with phases.phase('write'):
+        outputs.write_stripped(folder, again, result)
+    with phases.phase(TENSORFLOW):
+        freezing.tf_freeze(checkpoint, checkpoint + '.pb')
+    return phases.seconds
 
 
-def _surgery(checkpoint: str, folder: str, seconds: Dict[str, List[float]]) -> None:
-    def timed(phase: str, call: Callable[[], Any]) -> Any:
-        return _timed(seconds, phase, call)
-
-    source = timed('load', lambda: loading.load_source(checkpoint, freezing.OUTPUTS))
-    plan = timed('plan', lambda: _plan(source))
-    pruned = timed(
-        'soft prune', lambda: outputs.write_soft_pruned(folder, source, plan)
-    )
-    again = timed('load again', lambda: loading.load_source(pruned, freezing.OUTPUTS))
-    result = timed('strip', lambda: stripping.strip_source(again, plan, verified=False))
-    timed('write', lambda: outputs.write_stripped(folder, again, result))
-
-
-def _plan(source: loading.Source) -> Any:
+def _plan(source: loading.Source) -> Plan:
     groups = views.by_key(select.groups_in_scopes(source.groups, [''])).values()
     return planning.plan_by_threshold(source, groups, THRESHOLD, 4, 'block')
-
-
-def _timed(seconds: Dict[str, List[float]], phase: str, call: Callable[[], Any]) -> Any:
-    started = time.perf_counter()
-    result = call()
-    seconds.setdefault(phase, []).append(time.perf_counter() - started)
-    return result
 
 
 HEADER = ('phase', 'seconds', 'goal')
@@ -86,9 +78,9 @@ def rows(result: Dict[str, Any]) -> List[List[str]]:
     """The cells of the table, for `HEADER`."""
     medians = result['median_seconds']
     return [
-        *([phase, f'{medians[phase]:.3f}', ''] for phase in PHASES),
+        *([name, f'{medians[name]:.3f}', ''] for name in medians if name != TENSORFLOW),
         ['surgery, total', f'{result["surgery_seconds"]:.3f}', f'{GOAL:.0f}'],
-        ['TensorFlow freezes', f'{medians["tensorflow freezes"]:.3f}', ''],
+        [TENSORFLOW, f'{medians[TENSORFLOW]:.3f}', ''],
     ]
 
 

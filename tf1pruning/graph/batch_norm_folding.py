@@ -121,10 +121,10 @@ def fold_batch_norms(graph_def: tf.GraphDef, outputs: Sequence[str]) -> Folded:
     """
     view = view_lib.GraphView(graph_def)
     taken = {node.name for node in view}
+    affines, kept = _affines(view, outputs)
     done: List[str] = []
-    kept: List[Kept] = []
     changed: Dict[str, List[tf.NodeDef]] = {}
-    for affine in _affines(view, outputs, kept):
+    for affine in affines:
         try:
             layer = _layer_before(view, affine, outputs)
             changed.update(_rewritten(view, affine, layer, taken))
@@ -138,10 +138,11 @@ def fold_batch_norms(graph_def: tf.GraphDef, outputs: Sequence[str]) -> Folded:
 
 
 def _affines(
-    view: view_lib.GraphView, outputs: Sequence[str], kept: List[Kept]
-) -> List[_Affine]:
-    """Every batch norm; those with unknown statistics go to `kept`."""
-    found = []
+    view: view_lib.GraphView, outputs: Sequence[str]
+) -> Tuple[List[_Affine], List[Kept]]:
+    """Every batch norm, and those whose statistics are unknown."""
+    found: List[_Affine] = []
+    kept: List[Kept] = []
     for node in view:
         try:
             affine = None
@@ -153,7 +154,7 @@ def _affines(
                 found.append(affine)
         except _Impossible as error:
             kept.append(Kept(node.name, str(error)))
-    return found
+    return found, kept
 
 
 def _fused(view: view_lib.GraphView, node: tf.NodeDef) -> _Affine:
