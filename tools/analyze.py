@@ -2,7 +2,7 @@
 
   python tools/analyze.py --model model.ckpt-1000 --output_nodes output
   python tools/analyze.py --model exported/1 --json groups.json
-  python tools/analyze.py --model frozen.pb
+  python tools/analyze.py --model frozen.pb --nodes
 
 The model is the prefix of a checkpoint with its .meta, the folder of a SavedModel, or a
 frozen graph.
@@ -28,6 +28,7 @@ FLAGS = flags.FLAGS
 command.define_model_flags('model')
 flags.DEFINE_list('scope_names', [''], 'Scopes to list; the whole model by default.')
 flags.DEFINE_string('json', None, 'File to write the same to, as JSON.')
+flags.DEFINE_bool('nodes', False, 'List what each node costs, too.')
 
 
 def main() -> None:
@@ -39,6 +40,8 @@ def main() -> None:
     found = analysis.analyze(source.trace, chosen, source.keyed_arrays())
     if FLAGS.json:
         files.write_json(FLAGS.json, found.as_json())
+    if FLAGS.nodes:
+        print(found.node_table() + '\n')
     print(found.table())
 
 

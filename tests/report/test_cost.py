@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.surgery import nets
 from tf1pruning.report import cost
-from tf1pruning.report.cost import Cost
+from tf1pruning.report.cost import Cost, NodeCost
 
 # conv a 3x3 3->8 at 6x6, depthwise 3x3, conv b 1x1 8->4, dense 4->2.
 MACS = {
@@ -77,6 +77,33 @@ def test_moving_statistics_are_parameters():
     found = cost.measure(net.trace, cost.shapes_of(net.arrays), ())
 
     assert found == Cost(3 * 4 + 4 * 4, 36 * 3 * 4, 0)
+
+
+def test_nodes_cost_what_they_are_the_first_to_read(net):
+    found = cost.node_costs(net.trace, cost.shapes_of(net.arrays))
+
+    assert [(each.node, each.macs, each.parameters) for each in found] == [
+        ('a/Conv2D', MACS['a/Conv2D'], 3 * 3 * 3 * 8),
+        ('a/BiasAdd', 0, 8),
+        ('depthwise', MACS['depthwise'], 3 * 3 * 8),
+        ('b/Conv2D', MACS['b/Conv2D'], 8 * 4),
+        ('b/BiasAdd', 0, 4),
+        ('fc/MatMul', MACS['fc/MatMul'], 4 * 2),
+        ('fc/BiasAdd', 0, 2),
+    ]
+
+
+def test_a_kernel_that_two_layers_share_is_counted_once():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        kernel = tf.get_variable('w', [3, 3])
+        x = tf.matmul(tf.matmul(x, kernel, name='one'), kernel, name='two')
+        tf.identity(x, 'output')
+    net = nets.net_of(graph)
+
+    found = cost.node_costs(net.trace, cost.shapes_of(net.arrays))
+
+    assert found == (NodeCost('one', 'MatMul', 9, 9), NodeCost('two', 'MatMul', 9, 0))
 
 
 def test_a_stride_leaves_fewer_pixels():

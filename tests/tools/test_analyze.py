@@ -24,6 +24,7 @@ FIELDS = {
     'parameters',
     'macs',
     'groups',
+    'nodes',
     'unsupported_ops',
     'flags',
     'channels',
@@ -73,6 +74,17 @@ def test_a_saved_model_and_a_frozen_graph_have_the_same_groups(prefix, tmp_path)
             assert [g[key] for g in found['groups']] == pytest.approx(
                 [g[key] for g in expected['groups']]
             )
+
+
+def test_the_nodes_add_up_to_the_model(prefix, tmp_path):
+    stdout, found = analyzed(prefix, tmp_path, '--nodes')
+
+    for quantity in ('macs', 'parameters'):
+        assert sum(node[quantity] for node in found['nodes']) == found[quantity]
+    depthwise = next(n for n in found['nodes'] if n['op'] == 'DepthwiseConv2dNative')
+    assert (depthwise['macs'], depthwise['parameters']) == (8 * 8 * 9 * 24, 9 * 24)
+    (row,) = (line for line in stdout.splitlines() if depthwise['node'] + ' ' in line)
+    assert row.split()[1:] == ['DepthwiseConv2dNative', '216', '13,824']
 
 
 def test_scopes_choose_what_is_listed(prefix, tmp_path):

@@ -12,6 +12,7 @@ from tf1pruning.channels.uses import Trace
 from tf1pruning.criteria import weights
 from tf1pruning.graph.flags import Flag
 from tf1pruning.report import cost, text
+from tf1pruning.report.cost import NodeCost
 
 _LEGEND = (
     'Places: axes of variables that the channels live on. Sparsity: mean share of the '
@@ -56,6 +57,7 @@ class Analysis:
       parameters: of the whole model.
       macs: of the whole model, for one example; None if a size is not static.
       groups: in graph order.
+      nodes: all nodes that cost something, in graph order.
       unsupported_ops: op types without a rule, all of them.
       flags: what has one value in the model (see `graph.flags`).
     """
@@ -65,6 +67,7 @@ class Analysis:
     parameters: int
     macs: Optional[int]
     groups: Tuple[GroupFigures, ...]
+    nodes: Tuple[NodeCost, ...]
     unsupported_ops: Tuple[str, ...]
     flags: Tuple[Flag, ...] = ()
 
@@ -85,6 +88,16 @@ class Analysis:
             'channels': self.channels,
             'prunable_channels': self.prunable_channels,
         }
+
+    def node_table(self) -> str:
+        """The nodes as a table."""
+        return text.table(
+            ['node', 'op', 'parameters', 'MACs'],
+            [
+                [each.node, each.op, f'{each.parameters:,}', text.number(each.macs)]
+                for each in self.nodes
+            ],
+        )
 
     def table(self) -> str:
         """The groups as a table, and the totals."""
@@ -145,6 +158,7 @@ def analyze(
         parameters=sum(array.size for array in arrays.values()),
         macs=_sum(macs, macs),
         groups=tuple(_figures(group, macs, arrays) for group in groups),
+        nodes=cost.node_costs(trace, shapes),
         unsupported_ops=trace.unsupported,
         flags=trace.model.flags,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Collection, Dict, Mapping, Optional, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from tf1pruning.channels.uses import Trace
+from tf1pruning.graph.view import READ_OPS, GraphView
 from tf1pruning.plan import Plan
 
 Shape = Tuple[int, ...]
@@ -28,6 +29,24 @@ class Cost:
     parameters: int
     macs: Optional[int]
     prunable_macs: Optional[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeCost:
+    """What a node of a model costs.
+
+    Attributes:
+      node: its name.
+      op: its type.
+      macs: multiply-accumulates of one example, 0 but for convolutions and dense
+        layers; None if the output size is not static.
+      parameters: elements of the variables that it is the first to read.
+    """
+
+    node: str
+    op: str
+    macs: Optional[int]
+    parameters: int
 
 
 def measure(
@@ -68,6 +87,34 @@ def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[
         positions = kernel.positions
         result[kernel.node] = None if positions is None else positions * elements
     return result
+
+
+def node_costs(trace: Trace, shapes: Mapping[str, Shape]) -> Tuple[NodeCost, ...]:
+    """The nodes that cost something, in graph order; they add up to `measure`.
+
+    Args:
+      trace: of the model.
+      shapes: variable node -> shape, of the trace's size or stripped.
+    """
+    view = trace.model.view()
+    macs = layer_macs(trace, shapes)
+    positions = {node.name: number for number, node in enumerate(view)}
+    parameters: Dict[str, int] = {}
+    for source, shape in {**full_shapes(trace), **shapes}.items():
+        reader = min(_readers(view, source), key=positions.__getitem__)
+        size = int(np.prod(shape, dtype=np.int64))
+        parameters[reader] = parameters.get(reader, 0) + size
+    found = sorted({*macs, *parameters}, key=positions.__getitem__)
+    return tuple(
+        NodeCost(node, view.node(node).op, macs.get(node, 0), parameters.get(node, 0))
+        for node in found
+    )
+
+
+def _readers(view: GraphView, source: str) -> List[str]:
+    """The nodes that use a variable; itself, if it is only handed on."""
+    edges = [e for name in view.with_reads(source) for e in view.consumers(name)]
+    return [e.node.name for e in edges if e.node.op not in READ_OPS] or [source]
 
 
 def _total(macs: Mapping[str, Optional[int]]) -> Optional[int]:
