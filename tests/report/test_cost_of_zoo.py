@@ -1,9 +1,8 @@
 """MACs and parameters of the zoo, beside those that TensorFlow's profiler counts.
 
 The profiler counts two float operations for a multiply-accumulate, and also those of
-initializers, biases, additions and poolings. So what is compared, node by node, are
-convolutions, depthwise and transposed ones, and dense layers. It counts a batch: here of
-one example.
+initializers, biases, additions and poolings. So convolutions, depthwise and transposed
+ones, and dense layers are compared, node by node. The batch is one example.
 """
 
 from __future__ import annotations
