@@ -88,39 +88,45 @@ def test_a_data_file_gives_a_batch_per_class(prefix, data, tmp_path):
     assert found.scores['grasp'][GATE].shape == (1, 4)
 
 
+@pytest.fixture(scope='module')
+def means(prefix, data, tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('means') / 'scores.npz')
+    inputs = '--inputs=images=input,labels=input_1'
+    done = run_score(prefix, path, '--criteria=apoz', f'--data={data}', inputs)
+    assert done.returncode == 0, done.stderr
+    return f'--mean_replacement={path}'
+
+
+def written(folder, name, *flags):
+    """Runs a tool that writes into a folder."""
+    done = models.run_tool(
+        name, '--output_nodes=output', f'--output_dir={folder}', *flags
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 def test_means_are_folded_before_zeros_are_written_or_while_stripping(
-    prefix, data, tmp_path
+    prefix, means, tmp_path
 ):
-    path = tmp_path / 'scores.npz'
-    flags = [f'--data={data}', '--inputs=images=input,labels=input_1']
-    assert run_score(prefix, path, '--criteria=apoz', *flags).returncode == 0
-    options = ['--output_nodes=output', f'--mean_replacement={path}']
-    pruned = [f'--checkpoint={prefix}', '--criterion=l1', '--ratio=0.5']
-    soft, plan = tmp_path / 'soft' / 'model.ckpt', tmp_path / 'soft' / 'plan.json'
+    model = f'--checkpoint={prefix}'
+    pruned = [model, '--criterion=l1', '--ratio=0.5']
+    soft = written(tmp_path / 'soft', 'prune.py', *pruned, means)
+    zeroed = written(tmp_path / 'zeroed', 'prune.py', *pruned)
 
-    for name, arguments in [
-        ('prune.py', [*options, *pruned, f'--output_dir={tmp_path / "soft"}']),
-        ('prune.py', [options[0], *pruned, f'--output_dir={tmp_path / "zero"}']),
-        (
-            'strip.py',
-            [options[0], f'--checkpoint={soft}', f'--output_dir={tmp_path / "a"}'],
-        ),
-        (
-            'strip.py',
-            [
-                *options,
-                f'--checkpoint={prefix}',
-                f'--plan={plan}',
-                f'--output_dir={tmp_path / "b"}',
-            ],
-        ),
-    ]:
-        done = models.run_tool(name, *arguments)
-        assert done.returncode == 0, done.stderr
+    before = written(
+        tmp_path / 'before', 'strip.py', f'--checkpoint={soft / "model.ckpt"}'
+    )
+    plan = f'--plan={soft / "plan.json"}'
+    while_stripping = written(tmp_path / 'while', 'strip.py', model, plan, means)
 
-    one, other = (models.answers(str(tmp_path / n / 'stripped.pb')) for n in 'ab')
-    zeros = models.answers(
-        models.frozen(str(tmp_path), str(tmp_path / 'zero' / 'model.ckpt'))
+    one, other, zeros = (
+        models.answers(path)
+        for path in (
+            str(before / 'stripped.pb'),
+            str(while_stripping / 'stripped.pb'),
+            models.frozen(str(tmp_path), str(zeroed / 'model.ckpt')),
+        )
     )
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     assert np.abs(one - zeros).max() > 1e-3

@@ -23,21 +23,16 @@ CURVES = Curves('abc', Outcome(0.5, 0.75), POINTS)
 
 
 @pytest.fixture(scope='module')
-def subject(tmp_path_factory):
-    return model(trained.train(str(tmp_path_factory.mktemp('run') / 'a')))
+def probe(tmp_path_factory):
+    prefix = trained.train(str(tmp_path_factory.mktemp('run') / 'a'))
+    return Probe(model(prefix), DATA)
 
 
 @pytest.fixture(scope='module')
-def probe(subject):
-    return Probe(subject, DATA)
-
-
-@pytest.fixture(scope='module')
-def question(subject):
-    groups = [
-        g for g in subject.source.groups if g.name in (trained.BLOCK, trained.GATE)
-    ]
-    scorer = planning.weight_scorer(subject.source, registry.find('l1'))
+def question(probe):
+    source = probe.source
+    groups = [g for g in source.groups if g.name in (trained.BLOCK, trained.GATE)]
+    scorer = planning.weight_scorer(source, registry.find('l1'))
     return Question(groups, [0.25, 0.5], {'l1': scorer})
 
 

@@ -100,6 +100,9 @@ class Chief:
       seconds: longest time to wait for a worker to leave a training.
       forget: drops the variables of a training, whose successor may have others of the
         same names.
+
+    Raises:
+      WorkflowError: if what an earlier chief published is damaged.
     """
 
     def __init__(
@@ -143,6 +146,7 @@ class Chief:
 
         Raises:
           WorkflowError: if a worker does not leave in time; names all such.
+          OutputError: if nothing can be published.
         """
         if self._interrupted != training.name:
             self._wait_until_left(self._now.number)
@@ -155,7 +159,11 @@ class Chief:
         self._publish(number=number, state=CLOSED)
 
     def done(self) -> None:
-        """Publishes that nothing follows."""
+        """Publishes that nothing follows.
+
+        Raises:
+          OutputError: if that cannot be written.
+        """
         self._publish(state=DONE)
 
     def _wait_until_left(self, number: int) -> None:
@@ -215,6 +223,9 @@ class Follower:
       folder: of the run.
       settings: of the run, as this process knows them.
       seconds: longest time without a sign of the chief.
+
+    Raises:
+      WorkflowError: if the file in which the task says what it left is damaged.
     """
 
     def __init__(
@@ -232,6 +243,7 @@ class Follower:
         Raises:
           WorkflowError: if the chief gives no sign of life in time.
           OptionError: if the chief has other settings; names them.
+          OutputError: if the task cannot write that it left.
         """
         for found in self._signs():
             if found.number <= self._left:

@@ -53,7 +53,11 @@ class RunState:
         return found[str(min(int(done) for done in found if int(done) >= step))]
 
     def save(self, path: str) -> None:
-        """Writes the state; a kill leaves the old file or the new one, whole."""
+        """Writes the state; a kill leaves the old file or the new one, whole.
+
+        Raises:
+          OutputError: if it cannot be written.
+        """
         files.write_json(path, {'version': VERSION, **dataclasses.asdict(self)})
 
 

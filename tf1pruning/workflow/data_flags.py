@@ -48,7 +48,16 @@ def define() -> None:
 
 
 def model(temperature: float = 1.0) -> Trained:
-    """The model that the flags name, with its loss."""
+    """The model that the flags name, with its loss.
+
+    Args:
+      temperature: the logits of the softmax are divided by it.
+
+    Raises:
+      CheckpointError: if the checkpoint is missing or damaged.
+      GraphError: if its graph is, or the loss is not found in it.
+      OptionError: on bad flags.
+    """
     values = flags.FLAGS
     source = inputs.load(values.checkpoint, command.model_options())
     path = values.meta_graph or values.checkpoint + '.meta'
@@ -62,7 +71,12 @@ def model(temperature: float = 1.0) -> Trained:
 
 
 def arrays() -> Dict[str, np.ndarray]:
-    """The arrays of --data, by input."""
+    """The arrays of --data, by input.
+
+    Raises:
+      OptionError: if --inputs is malformed.
+      DataError: if the file is missing, damaged, or lacks an array.
+    """
     pairs = [text.partition('=') for text in flags.FLAGS.inputs]
     wrong = [t for t, (_, equals, _) in zip(flags.FLAGS.inputs, pairs) if not equals]
     if wrong:
@@ -72,7 +86,12 @@ def arrays() -> Dict[str, np.ndarray]:
 
 
 def batches(model: Trained) -> Batches:
-    """The data: arrays of a file, or the model's own input pipeline."""
+    """The data: arrays of a file, or the model's own input pipeline.
+
+    Raises:
+      OptionError: on flags that contradict each other.
+      DataError: as `arrays`, or if there is neither a file nor a pipeline.
+    """
     values = flags.FLAGS
     if values.data is not None:
         return batches_lib.of_arrays(arrays(), values.batch_size, values.batches)

@@ -39,7 +39,11 @@ def write_params(
     conv_vars: Mapping[str, Any],
     bias_vars: Mapping[str, Any],
 ) -> None:
-    """`Pruning_Dict/{Scope_Conv,Conv_Vars,Bias_Vars}_Dict.json`."""
+    """`Pruning_Dict/{Scope_Conv,Conv_Vars,Bias_Vars}_Dict.json`.
+
+    Raises:
+      OutputError: if they cannot be written.
+    """
     target = os.path.join(folder, PARAMS_DIR)
     files.write_json(os.path.join(target, 'Scope_Conv_Dict.json'), scope_conv)
     files.write_json(os.path.join(target, 'Conv_Vars_Dict.json'), conv_vars)
@@ -47,7 +51,11 @@ def write_params(
 
 
 def write_plan(folder: str, plan: Plan) -> None:
-    """`Pruning_Dict/Pruned_Filters.json`."""
+    """`Pruning_Dict/Pruned_Filters.json`.
+
+    Raises:
+      OutputError: if it cannot be written.
+    """
     plan_json.save(plan, os.path.join(folder, PARAMS_DIR, PLAN_FILE))
 
 
@@ -122,7 +130,11 @@ def write_zeros(prefix: str, source: Source, plan: Plan, meta_path: str) -> None
 
 
 def write_failure(folder: str, report: FailureReport) -> None:
-    """`Pruning_Summary.txt` and `summary.json`."""
+    """`Pruning_Summary.txt` and `summary.json`.
+
+    Raises:
+      OutputError: if they cannot be written.
+    """
     summary = text.failure_summary(report)
     files.write_text(os.path.join(folder, 'Pruning_Summary.txt'), summary)
     fields = text.failure_json(report)
@@ -137,7 +149,11 @@ def write_events(
     norms_before: Mapping[str, np.ndarray],
     scalars: Mapping[str, Optional[float]],
 ) -> None:
-    """`events/`: the run of this threshold step for TensorBoard."""
+    """`events/`: the run of this threshold step for TensorBoard.
+
+    Raises:
+      OutputError: if it cannot be written.
+    """
     source, groups = scoped.source, list(scoped.groups.values())
     shapes = cost.planned_shapes(source.trace, plan)
     planned = cost.measure(source.trace, shapes, scoped.layers)
@@ -184,7 +200,11 @@ def write_rebuilt(folder: str, source: Source) -> str:
 def write_strip_params(
     folder: str, strip_nodes: Mapping[str, Any], strip_vars: Mapping[str, Any]
 ) -> None:
-    """`Pruning_Dict/{Strip_Nodes,Strip_Vars}_Dict.json`."""
+    """`Pruning_Dict/{Strip_Nodes,Strip_Vars}_Dict.json`.
+
+    Raises:
+      OutputError: if they cannot be written.
+    """
     target = os.path.join(folder, PARAMS_DIR)
     files.write_json(os.path.join(target, 'Strip_Nodes_Dict.json'), strip_nodes)
     files.write_json(os.path.join(target, 'Strip_Vars_Dict.json'), strip_vars)
@@ -202,6 +222,9 @@ def write_training_meta(
       meta_path: `.meta` file of the training; nothing is written if it is missing.
       outputs: output node names.
       result: the stripped network.
+
+    Raises:
+      OutputError: if it cannot be written.
     """
     if not os.path.isfile(meta_path):
         return

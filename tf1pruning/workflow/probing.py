@@ -81,11 +81,12 @@ class Probe:
 
         Raises:
           DataError: if the means do not fit.
+          PlanError: if a cut does not fit the model.
         """
         return self._measured(self.pruned_source(plan, means).variables)
 
     def pruned_source(self, plan: Plan, means: Optional[Means] = None) -> Source:
-        """The soft-pruned model; arguments as those of `pruned`."""
+        """The soft-pruned model; arguments and errors as those of `pruned`."""
         source = self.source
         if means is not None:
             source, _ = mean_replacing.with_means(source, plan, means)
@@ -111,7 +112,11 @@ class Probe:
         }
 
     def plan(self, groups: Collection[Group], ratio: float, scorer: Scorer) -> Plan:
-        """Plans the removal of a share of each group; a ratio of 0 removes nothing."""
+        """Plans the removal of a share of each group; a ratio of 0 removes nothing.
+
+        Raises:
+          OptionError: if a group lacks what the criterion looks at.
+        """
         if ratio:
             choice = Choice(ratio=ratio)
             return planning.plan_by_choice(

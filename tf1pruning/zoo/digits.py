@@ -24,7 +24,11 @@ Batch = Tuple[tf.Tensor, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images `[n, 8, 8, 1]` uint8 with values 0 to 16, and labels `[n]` int32."""
+    """Images `[n, 8, 8, 1]` uint8 with values 0 to 16, and labels `[n]` int32.
+
+    Raises:
+      ValueError: on images of another shape, or not one per label.
+    """
 
     images: np.ndarray
     labels: np.ndarray

@@ -38,7 +38,11 @@ ACTIVATIONS: Dict[str, Activation] = {
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A run of inverted-residual blocks; the first one has the stride."""
+    """A run of inverted-residual blocks; the first one has the stride.
+
+    Raises:
+      ValueError: if a number is below 1.
+    """
 
     expansion: int
     channels: int
@@ -83,6 +87,10 @@ class MobileNetV2Config(Scaled):
     Attributes:
       widths: scope of a layer -> its width, for the inner layers that are narrower than
         the rest says: after pruning, `Plan.layer_widths`.
+
+    Raises:
+      ValueError: on an unknown activation, a number out of range, or squeeze-and-excite
+        blocks behind blocks that do not exist.
     """
 
     stages: Tuple[Stage, ...] = STANDARD_STAGES

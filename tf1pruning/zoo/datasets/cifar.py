@@ -23,14 +23,22 @@ _PIXELS = 32 * 32 * 3
 
 @registry.register('cifar10')
 def cifar10(data_dir: str) -> Dataset:
-    """Colour images 32x32 of 10 classes, 50,000 + 10,000."""
+    """Colour images 32x32 of 10 classes, 50,000 + 10,000.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     train = [f'data_batch_{number}.bin' for number in range(1, 6)]
     return _dataset('cifar10', data_dir, train, ['test_batch.bin'], 10, labels=1)
 
 
 @registry.register('cifar100')
 def cifar100(data_dir: str) -> Dataset:
-    """Colour images 32x32 of 100 classes, 50,000 + 10,000; the labels are the fine."""
+    """Colour images 32x32 of 100 classes, 50,000 + 10,000; the labels are the fine.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     return _dataset('cifar100', data_dir, ['train.bin'], ['test.bin'], 100, labels=2)
 
 

@@ -22,7 +22,11 @@ Labelled = Tuple[str, int]
 
 @registry.register('folder')
 def folder(data_dir: str) -> Dataset:
-    """`train/<class>/*.jpg` and `test/<class>/*.jpg` (or `val`, `validation`)."""
+    """`train/<class>/*.jpg` and `test/<class>/*.jpg` (or `val`, `validation`).
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     train = os.path.join(data_dir, 'train')
     tests = [os.path.join(data_dir, name) for name in _TEST_FOLDERS]
     test = next((path for path in tests if os.path.isdir(path)), tests[0])
@@ -39,7 +43,11 @@ def folder(data_dir: str) -> Dataset:
 
 @registry.register('cub200')
 def cub200(data_dir: str) -> Dataset:
-    """CUB-200-2011: `images/<class>/*.jpg`, `images.txt`, `train_test_split.txt`."""
+    """CUB-200-2011: `images/<class>/*.jpg`, `images.txt`, `train_test_split.txt`.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     root = os.path.join(data_dir, 'images')
     classes = _class_names(root)
     labels = {name: label for label, name in enumerate(classes)}

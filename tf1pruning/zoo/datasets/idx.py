@@ -61,13 +61,21 @@ class IdxFile:
 
 @registry.register('mnist')
 def mnist(data_dir: str) -> Dataset:
-    """Handwritten digits 28x28 (LeCun et al., 1998), 60,000 + 10,000."""
+    """Handwritten digits 28x28 (LeCun et al., 1998), 60,000 + 10,000.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     return _dataset('mnist', data_dir)
 
 
 @registry.register('fashion_mnist')
 def fashion_mnist(data_dir: str) -> Dataset:
-    """Pieces of clothing 28x28 (Xiao et al., arXiv 1708.07747), 60,000 + 10,000."""
+    """Pieces of clothing 28x28 (Xiao et al., arXiv 1708.07747), 60,000 + 10,000.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     return _dataset('fashion_mnist', data_dir)
 
 

@@ -30,7 +30,11 @@ _PARTS = (('train',), ('test', 'validation', 'val'))
 
 @registry.register('imagenet')
 def imagenet(data_dir: str) -> Dataset:
-    """ImageNet (ILSVRC 2012): `train-00000-of-01024`, `validation-00000-of-00128`."""
+    """ImageNet (ILSVRC 2012): `train-00000-of-01024`, `validation-00000-of-00128`.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
     return _dataset('imagenet', data_dir, IMAGENET_CLASSES, scaling='vgg')
 
 
@@ -40,6 +44,9 @@ def tfrecords(data_dir: str) -> Dataset:
 
     Files with `train` in their names are for training, those with `test`, `validation`
     or `val` for tests.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
     """
     path = os.path.join(data_dir, LABELS_FILE)
     try:
