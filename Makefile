@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # No C++ log lines and no Python deprecation notices in what people read.
 QUIET := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=ignore
 
-.PHONY: all demo test lint format bench zoo results bootstrap clean
+.PHONY: all demo test lint format screenshot bench zoo results bootstrap clean
 
 all: test
 
@@ -25,7 +25,14 @@ format: bootstrap
 	$(PYTHON) -m ruff format .
 
 test: lint
+	@scripts/browser
 	TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest -n 2 --dist loadgroup
+
+# Look at the demo's run in TensorBoard; writes docs/tensorboard.png.
+screenshot: bootstrap
+	@scripts/browser
+	$(QUIET) TENSORBOARD_STUDY=demo_output TENSORBOARD_PICTURE=docs/tensorboard.png \
+	  $(PYTHON) -m pytest -q tests/test_tensorboard.py
 
 bench: bootstrap
 	@$(QUIET) $(PYTHON) -m benchmarks

@@ -1,0 +1,61 @@
+"""Runs of `train_pruning_class.py` in processes of their own, a few steps long."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHORT = (
+    '--train_steps=4',
+    '--retrain_steps=2',
+    '--finetune_steps=3',
+    '--thresholds=0.7,0.5',
+    '--batch_size=8',
+    '--latency_runs=3',
+)
+
+
+def start(*flags):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / 'train_pruning_class.py'), *flags],
+        cwd=str(ROOT),
+        env={**os.environ, 'PYTHONWARNINGS': 'ignore'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+
+def finish(process):
+    stdout, stderr = process.communicate(timeout=300)
+    return process.returncode, stdout, stderr
+
+
+def wait_for(text, path, process, seconds=120):
+    """Waits until the file holds the text."""
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f'{text!r} never came into {path}'
+        time.sleep(0.02)
+
+
+class Runs:
+    """A run that was killed in its first retraining, and what came after."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        flags = (f'--output_dir={folder}', *SHORT)
+        killed = start(*flags)
+        wait_for('"TH0.7"', folder / 'state.json', killed)
+        killed.send_signal(signal.SIGKILL)
+        finish(killed)
+        self.left = json.loads((folder / 'state.json').read_text())
+        self.resumed = finish(start(*flags))
+        self.results = json.loads((folder / 'results.json').read_text())
