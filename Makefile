@@ -41,11 +41,12 @@ bench: bootstrap
 zoo: bootstrap
 	@$(QUIET) $(PYTHON) -m benchmarks.zoo
 
-# Measures what docs/results.md says, of the data that are given: the folder of the idx
-# files of MNIST, the folder of CIFAR-10.
+# Measures what docs/results.md says of each folder that is given: MNIST (idx files),
+# CIFAR10 (binary files or TFRecords), DEMO (output of make demo).
 results: bootstrap
 	@test -z "$(MNIST)" || $(QUIET) $(PYTHON) -m benchmarks.mnist --data_dir "$(MNIST)"
 	@test -z "$(CIFAR10)" || $(QUIET) $(PYTHON) -m benchmarks.cifar --data_dir "$(CIFAR10)"
+	@test -z "$(DEMO)" || $(QUIET) $(PYTHON) -m benchmarks.demo_sensitivity --demo_dir "$(DEMO)"
 
 clean:
 	rm -rf .venv .conda .bootstrap.lock demo_output bench_output build dist *.egg-info
