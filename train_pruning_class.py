@@ -97,12 +97,7 @@ def read_settings() -> Settings:
       OptionError: names every flag with a bad value.
     """
     values = {name: FLAGS[name].value for name in Settings.__dataclass_fields__}
-    try:
-        values['thresholds'] = tuple(float(text) for text in FLAGS.thresholds)
-    except ValueError:
-        raise OptionError(
-            f'--thresholds is {",".join(FLAGS.thresholds)!r}; expected numbers.'
-        ) from None
+    values['thresholds'] = tuple(command.numbers('thresholds'))
     values['devices'] = tuple(FLAGS.devices)
     if values['learning_rate'] is None:
         # Settings refuses an unknown optimizer, together with all else that is wrong.

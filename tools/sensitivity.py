@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from typing import List, Optional
+from typing import Optional
 
 from absl import flags
 
@@ -57,7 +57,7 @@ flags.mark_flag_as_required('output_dir')
 
 def main() -> None:
     """Measures as the flags say."""
-    ratios = _ratios()
+    ratios = command.numbers('ratios')
     plots.pyplot()
     scores = result.load(FLAGS.scores) if FLAGS.scores else None
     if FLAGS.mean_replacement and scores is None:
@@ -79,15 +79,6 @@ def main() -> None:
     picture = curves.grid(found.lines(), 'share that is pruned')
     files.write_bytes(_path('sensitivity.png'), picture)
     print(f'{len(found.points)} points of {len(question.groups)} groups: {_path("")}')
-
-
-def _ratios() -> List[float]:
-    try:
-        return [float(text) for text in FLAGS.ratios]
-    except ValueError:
-        raise OptionError(
-            f'--ratios is {",".join(FLAGS.ratios)!r}; expected numbers.'
-        ) from None
 
 
 def _known(probe: Probe) -> Curves:

@@ -54,14 +54,15 @@ flags.DEFINE_bool('histograms', True, 'Draw histograms and GIFs.')
 flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
 flags.mark_flag_as_required('output_dir')
 
+TABLE, PICTURE = 'results.csv', 'loss_accuracy.png'
 WEIGHT_BINS, UNIT_BINS = 300, 100
 
 
 def main() -> None:
     """Sweeps as the flags say."""
-    shares = _shares()
-    table = _path('results.csv')
-    files.check_new([table, _path('loss_accuracy.png')], FLAGS.overwrite)
+    shares = command.numbers('shares')
+    sweeping.check_shares(shares)
+    files.check_new(_targets(shares), FLAGS.overwrite)
     plots.pyplot()
     scores = result.load(FLAGS.scores) if FLAGS.scores else None
     if FLAGS.mean_replacement and scores is None:
@@ -75,25 +76,31 @@ def main() -> None:
     probe = Probe(model, data_flags.batches(model))
     means = scores.means if scores and FLAGS.mean_replacement else None
     points = sweeping.sweep(probe, groups, shares, scorer, means, _say)
-    files.write_bytes(_path('loss_accuracy.png'), _curves(points))
+    files.write_bytes(_path(PICTURE), _curves(points))
     if FLAGS.histograms:
         frames = sweeping.weight_frames(probe, groups, shares)
         _write_frames('weights', frames, shares, WEIGHT_BINS)
         frames = sweeping.unit_frames(probe, groups, shares, scorer)
         _write_frames('units', frames, shares, UNIT_BINS)
-    files.write_text(table, sweeping.as_csv(points))
-    print(table)
+    files.write_text(_path(TABLE), sweeping.as_csv(points))
+    print(_path(TABLE))
 
 
-def _shares() -> List[float]:
-    try:
-        shares = [float(text) for text in FLAGS.shares]
-    except ValueError:
-        raise OptionError(
-            f'--shares is {",".join(FLAGS.shares)!r}; expected numbers.'
-        ) from None
-    sweeping.check_shares(shares)
-    return shares
+def _targets(shares: Sequence[float]) -> List[str]:
+    """Every file that is written."""
+    targets = [TABLE, PICTURE]
+    if FLAGS.histograms:
+        for name in ('weights', 'units'):
+            targets += [_animation(name), *(_histogram(name, s) for s in shares)]
+    return [_path(target) for target in targets]
+
+
+def _histogram(name: str, share: float) -> str:
+    return f'{name}_k={share:g}.png'
+
+
+def _animation(name: str) -> str:
+    return f'{name}.gif'
 
 
 def _path(name: str) -> str:
@@ -126,8 +133,8 @@ def _write_frames(
     name: str, frames: Sequence[Frame], shares: Sequence[float], bins: int
 ) -> None:
     for share, picture in zip(shares, animation.draw(frames, bins)):
-        files.write_bytes(_path(f'{name}_k={share:g}.png'), picture)
-    animation.write_gif(_path(f'{name}.gif'), frames, bins)
+        files.write_bytes(_path(_histogram(name, share)), picture)
+    animation.write_gif(_path(_animation(name)), frames, bins)
 
 
 if __name__ == '__main__':

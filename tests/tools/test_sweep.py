@@ -44,6 +44,16 @@ def test_a_sweep_writes_a_table_curves_and_histograms(prefix, tmp_path):
     ]
 
 
+@pytest.mark.parametrize('name', ['results.csv', 'units.gif', 'weights_k=0.5.png'])
+def test_a_file_that_is_there_stays(name, prefix, tmp_path):
+    (tmp_path / name).write_text('mine')
+
+    done = run_sweep(prefix, tmp_path, '--shares=0,0.5')
+
+    assert (done.returncode, (tmp_path / name).read_text()) == (1, 'mine')
+    assert 'Give --overwrite to replace it' in done.stderr
+
+
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [

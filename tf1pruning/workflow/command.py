@@ -1,4 +1,7 @@
-"""How the command-line programs end: exit code 0 when done, else one line and 1."""
+"""What the command-line programs have in common: flags of models, and how they end.
+
+They end with exit code 0 when done, else with one line and 1.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Callable, List, NoReturn, Sequence
 import tensorflow.compat.v1 as tf
 from absl import app, flags, logging
 
-from tf1pruning.errors import Tf1PruningError
+from tf1pruning.errors import OptionError, Tf1PruningError
 from tf1pruning.graph import inputs as graph_inputs
 from tf1pruning.workflow import inputs, loading
 
@@ -121,3 +124,18 @@ def model_options() -> inputs.Options:
         use_moving_averages=values.use_moving_averages,
         input_tensors=tuple(graph_inputs.parse_inputs(values.input_tensors)),
     )
+
+
+def numbers(name: str) -> List[float]:
+    """The values of a list flag, as numbers.
+
+    Raises:
+      OptionError: if one is none.
+    """
+    texts = flags.FLAGS[name].value
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        raise OptionError(
+            f'--{name} is {",".join(texts)!r}; expected numbers.'
+        ) from None
