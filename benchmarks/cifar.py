@@ -28,14 +28,13 @@ from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import PlanError
-from tf1pruning.graph import meta_graph
 from tf1pruning.plan import Plan
 from tf1pruning.scoring import result as result_lib
-from tf1pruning.workflow import any_scorer, budgets, command, data_scores, loading
+from tf1pruning.workflow import any_scorer, budgets, command
 from tf1pruning.workflow.data_scores import Trained
 from tf1pruning.workflow.probing import Probe
 from tf1pruning.zoo import resnet_cifar
-from tf1pruning.zoo.datasets import pipelines, registry
+from tf1pruning.zoo.datasets import registry
 from tf1pruning.zoo.datasets.values import Dataset, Split
 from tf1pruning.zoo.layers import Layers
 
@@ -67,7 +66,10 @@ def main() -> None:
     pieces = Pieces(_path('pieces.json'), settings)
     found: Dict[str, Any] = {'whole': pieces.do(BASELINE, _baseline, material)}
     subject = _subject(material)
-    pieces.do('score', _score, material, subject)
+    path = _path('scores.npz')
+    pieces.do(
+        'score', training.save_scores, subject.model, material, SCORED, ON_DATA, path
+    )
     for level in LEVELS:
         for criterion in CRITERIA:
             name = cifar_page.key(criterion, level)
@@ -136,22 +138,9 @@ def _baseline(material: Material) -> Dict[str, Any]:
 
 
 def _subject(material: Material) -> Subject:
-    recipe = _fresh(material, FLAGS.epochs)
-    checkpoint = training.checkpoint_of(recipe, _path(BASELINE))
-    source = loading.load_source(checkpoint, ('output',))
-    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
-    model = data_scores.trained(source, graph)
+    model = training.load(_fresh(material, FLAGS.epochs), _path(BASELINE))
     test = training.batches(material.dataset, material.dataset.test, model)
-    groups = tuple(group for group in source.groups if not group.frozen)
-    return Subject(model, groups, Probe(model, test))
-
-
-def _score(material: Material, subject: Subject) -> Dict[str, Any]:
-    split = pipelines.part(material.split, 0, SCORED)
-    batches = training.batches(material.dataset, split, subject.model)
-    scores = data_scores.score(subject.model, subject.groups, batches, ON_DATA)
-    result_lib.save(scores, _path('scores.npz'))
-    return {'images': SCORED}
+    return Subject(model, training.free_groups(model), Probe(model, test))
 
 
 def _pruned(
@@ -160,15 +149,14 @@ def _pruned(
     """Prunes by a criterion and fine-tunes."""
     plan = _plan(subject, criterion, level)
     before, after = budgets.planned_costs(subject.model.source, plan)
-    folder = _path(cifar_page.key(criterion, level))
     soft = subject.test.pruned_source(plan)
-    stripped = training.strip(subject.model, soft, plan, folder)
-    accuracy = training.train(
-        stripped.network,
+    accuracy = training.tune(
+        subject.model,
+        soft,
+        plan,
         material,
         _tuning(material),
-        os.path.join(folder, 'training'),
-        stripped.checkpoint,
+        _path(cifar_page.key(criterion, level)),
     )
     return {
         'pruned': subject.test.pruned(plan).accuracy,

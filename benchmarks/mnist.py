@@ -22,10 +22,9 @@ from benchmarks.pieces import Pieces
 from benchmarks.training import BATCH, Material, Recipe
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.scores import Scorer
-from tf1pruning.graph import meta_graph
 from tf1pruning.scoring import result as result_lib
 from tf1pruning.scoring.result import Scores
-from tf1pruning.workflow import any_scorer, command, data_scores, loading, sweeping
+from tf1pruning.workflow import any_scorer, command, sweeping
 from tf1pruning.workflow.data_scores import Trained
 from tf1pruning.workflow.probing import Probe
 from tf1pruning.zoo import mlp
@@ -86,8 +85,11 @@ def main() -> None:
         pieces.do(f'train {name}', _train, material, name)
         subject = _subject(material, name)
         sweeps[name] = pieces.do(f'sweep {name}', _sweep, subject)
-    pieces.do('score', _score, material, subject)
-    scores = result_lib.load(_path('scores.npz'))
+    path = _path('scores.npz')
+    pieces.do(
+        'score', training.save_scores, subject.model, material, SCORED, ON_DATA, path
+    )
+    scores = result_lib.load(path)
     units = [
         pieces.do(f'units {share:g}', _units, material, subject, scores, share)
         for share in SHARES[1:]
@@ -118,15 +120,12 @@ def _train(material: Material, name: str) -> Dict[str, float]:
 
 
 def _subject(material: Material, name: str) -> Subject:
-    checkpoint = training.checkpoint_of(_recipe(material, name), _path(name))
-    source = loading.load_source(checkpoint, ('output',))
-    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
-    model = data_scores.trained(source, graph)
+    model = training.load(_recipe(material, name), _path(name))
     dataset = material.dataset
     held_back = pipelines.part(dataset.train, material.split.count, dataset.train.count)
     return Subject(
         model,
-        tuple(group for group in source.groups if not group.frozen),
+        training.free_groups(model),
         Probe(model, training.batches(dataset, held_back, model)),
         Probe(model, training.batches(dataset, dataset.test, model)),
         material.seed,
@@ -143,14 +142,6 @@ def _sweep(subject: Subject) -> Dict[str, Any]:
     }
 
 
-def _score(material: Material, subject: Subject) -> Dict[str, Any]:
-    split = pipelines.part(material.split, 0, SCORED)
-    batches = training.batches(material.dataset, split, subject.model)
-    scores = data_scores.score(subject.model, subject.groups, batches, ON_DATA)
-    result_lib.save(scores, _path('scores.npz'))
-    return {'images': SCORED}
-
-
 def _units(
     material: Material, subject: Subject, scores: Scores, share: float
 ) -> Dict[str, Any]:
@@ -162,15 +153,9 @@ def _units(
     )
     left = scores.means if chosen.means else None
     soft = subject.test.pruned_source(plan, left)
+    recipe = Recipe(material.split.count // BATCH, OPTIMIZER, RATE)
     folder = _path(f'tuned_{share:g}')
-    stripped = training.strip(subject.model, soft, plan, folder)
-    tuned = training.train(
-        stripped.network,
-        material,
-        Recipe(material.split.count // BATCH, OPTIMIZER, RATE),
-        os.path.join(folder, 'training'),
-        stripped.checkpoint,
-    )
+    tuned = training.tune(subject.model, soft, plan, material, recipe, folder)
     return {
         'zeros': zeros.test,
         'means': means.test,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.channels.groups import Group
+from tf1pruning.graph import meta_graph
 from tf1pruning.plan import Plan
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import result
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.training import regularizers, warm_start
 from tf1pruning.training.import_stripped import import_stripped
-from tf1pruning.workflow import stripping
+from tf1pruning.workflow import data_scores, loading, stripping
 from tf1pruning.workflow.data_scores import Trained
 from tf1pruning.workflow.loading import Source
 from tf1pruning.zoo import classifier
@@ -167,7 +170,57 @@ def strip(model: Trained, soft: Source, plan: Plan, folder: str) -> Stripped:
     return Stripped(meta, prefix)
 
 
+def tune(
+    model: Trained,
+    soft: Source,
+    plan: Plan,
+    material: Material,
+    recipe: Recipe,
+    folder: str,
+) -> float:
+    """Strips a soft-pruned network into a folder and trains what is left.
+
+    Returns:
+      Test accuracy.
+    """
+    stripped = strip(model, soft, plan, folder)
+    place = os.path.join(folder, 'training')
+    return train(stripped.network, material, recipe, place, stripped.checkpoint)
+
+
+def load(recipe: Recipe, folder: str) -> Trained:
+    """The network that a training has left in its folder."""
+    checkpoint = checkpoint_of(recipe, folder)
+    source = loading.load_source(checkpoint, ('output',))
+    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
+    return data_scores.trained(source, graph)
+
+
 def batches(dataset: Dataset, split: Split, model: Trained) -> Batches:
     """Images as in tests and labels, in batches of 1000."""
     arrays = pipelines.arrays(dataset, split)
     return batches_lib.of_arrays(dict(zip(model.loss_model.model.inputs, arrays)), 1000)
+
+
+def free_groups(model: Trained) -> Tuple[Group, ...]:
+    """The groups that may be cut."""
+    return tuple(group for group in model.source.groups if not group.frozen)
+
+
+def save_scores(
+    model: Trained,
+    material: Material,
+    count: int,
+    criteria: Sequence[str],
+    path: str,
+) -> Dict[str, int]:
+    """Scores all free groups on the first images for training, into a file.
+
+    Returns:
+      How many images it were.
+    """
+    split = pipelines.part(material.split, 0, count)
+    data = batches(material.dataset, split, model)
+    found = data_scores.score(model, free_groups(model), data, criteria)
+    result.save(found, path)
+    return {'images': count}
