@@ -17,6 +17,8 @@ import numpy as np
 
 from benchmarks import freezing
 from tf1pruning.channels import select
+from tf1pruning.choosing.choice import Choice, Limits
+from tf1pruning.criteria import registry
 from tf1pruning.plan import Plan
 from tf1pruning.workflow import loading, outputs, planning, stripping, views
 from tf1pruning.workflow.phases import Phases
@@ -68,7 +70,9 @@ def _seconds(checkpoint: str, folder: str) -> Dict[str, float]:
 
 def _plan(source: loading.Source) -> Plan:
     groups = views.by_key(select.groups_in_scopes(source.groups, [''])).values()
-    return planning.plan_by_threshold(source, groups, THRESHOLD, 4, 'block')
+    scorer = planning.weight_scorer(source, registry.find('sparsity'))
+    choice = Choice(threshold=THRESHOLD, limits=Limits(multiple=4))
+    return planning.plan_by_choice(source, groups, choice, scorer, 'block')
 
 
 HEADER = ('phase', 'seconds', 'goal')

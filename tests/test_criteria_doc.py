@@ -12,11 +12,12 @@ import tensorflow.compat.v1 as tf
 
 from tests.scoring import dense
 from tests.workflow import trained
+from tf1pruning import Pruning
 from tf1pruning.choosing.choice import Choice, Limits, Target
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
 from tf1pruning.graph import meta_graph
-from tf1pruning.scoring import batches
+from tf1pruning.scoring import batches, result
 from tf1pruning.workflow import data_scores, loading, means, outputs, planning, scoped
 
 TEXT = (pathlib.Path(__file__).parent.parent / 'docs' / 'criteria.md').read_text(
@@ -80,3 +81,11 @@ def test_the_way_from_python_ends_in_a_checkpoint(tmp_path):
     cut = plan.zeroed_cuts[0]
     values = np.moveaxis(pruned.variables[cut.variable], cut.axis, 0)
     assert not values[list(cut.indices)].any()
+    path = str(tmp_path / 'scores.npz')
+    result.save(scores, path)
+    pruning = Pruning(
+        prefix, criterion='fisher', scores=path, output_dir=str(tmp_path / 'steps')
+    )
+    pruning.set_choice(Choice(ratio=0.5))
+    pruning.pruning_process()
+    assert pruning.plan.removed == 12

@@ -2,6 +2,7 @@
 
 from tf1pruning.errors import (
     CheckpointError,
+    DataError,
     GraphError,
     OptionError,
     OutputError,
@@ -17,6 +18,7 @@ __version__ = '0.1.0'
 
 __all__ = [
     'CheckpointError',
+    'DataError',
     'GraphError',
     'OptionError',
     'OutputError',

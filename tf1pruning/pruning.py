@@ -25,12 +25,14 @@ from absl import logging
 
 from tf1pruning import files
 from tf1pruning import plan as plan_lib
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.arrays import check_readable
 from tf1pruning.errors import WorkflowError
 from tf1pruning.report import summaries
 from tf1pruning.surgery import failure
-from tf1pruning.workflow import loading, outputs, state, stripping
+from tf1pruning.workflow import loading, outputs, ranking, state, stripping
 
 
 class Pruning(state.PruningState):
@@ -62,6 +64,9 @@ class Pruning(state.PruningState):
       mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
       groups: 'inner': the inner channels of inverted-residual and squeeze-and-excite
         blocks. 'all': every group of the scopes, also those that adds and concats tie.
+      criterion: what ranks filters, see `set_criterion`.
+      scores: file of scores, see `set_criterion`.
+      combination: of the scores of a group's layers.
 
     Attributes:
       failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
@@ -69,6 +74,7 @@ class Pruning(state.PruningState):
 
     Raises:
       OptionError: on a bad option.
+      DataError: if the file of scores is missing or damaged.
       GraphError: on a malformed output name.
       CheckpointError: if the checkpoint is missing or damaged.
     """
@@ -88,12 +94,50 @@ class Pruning(state.PruningState):
         self.output_dir = files.make_folder(folder)
 
     def set_threshold(self, value: float) -> None:
-        """Sets the sparsity above which a filter is redundant.
+        """Sets the score, such as the sparsity, above which a filter is redundant.
 
         Raises:
-          OptionError: unless it lies in (0, 1).
+          OptionError: unless it lies in (0, 1), and the criterion's scores do.
         """
-        self._threshold = plan_lib.check_threshold(value)
+        choice = Choice(threshold=plan_lib.check_threshold(value))
+        self._ranking.check(choice)
+        self._choice = choice
+
+    def set_choice(self, choice: Choice) -> None:
+        """Sets how many filters go otherwise than by a threshold.
+
+        Args:
+          choice: ratio, count or target, per group or of all groups together, and what
+            must stay. Kept widths are multiples of `channel_multiple`.
+
+        Raises:
+          OptionError: if it is a threshold and the criterion's scores are no shares.
+        """
+        self._ranking.check(choice)
+        self._choice = choice
+
+    def set_criterion(
+        self,
+        criterion: str,
+        scores: str = '',
+        combination: Combination = Combination(),  # noqa: B008 (frozen)
+    ) -> None:
+        """Sets what ranks filters, from the next choice of filters on.
+
+        Args:
+          criterion: name of any criterion, on weights or on data.
+          scores: for one on data: the file that tools/score.py wrote for the checkpoint
+            that is pruned next. After a retraining there are new scores.
+          combination: of the scores of a group's layers.
+
+        Raises:
+          OptionError: if there is no such criterion, it needs scores and gets none or
+            needs none and gets some, or a threshold is set and it gives no shares.
+          DataError: if the file of scores is missing or damaged.
+        """
+        found = ranking.ranking(criterion, scores, combination)
+        found.check(self._choice)
+        self._ranking = found
 
     def get_pruning_params(self) -> None:
         """Reads the graph and finds the channels that may be pruned.
@@ -108,12 +152,16 @@ class Pruning(state.PruningState):
         self._write_params()
 
     def get_pruning_filters(self) -> None:
-        """Chooses the redundant filters: those above the threshold.
+        """Chooses the redundant filters: those above the threshold, or by the choice.
 
         Raises:
-          WorkflowError: before `get_pruning_params`, or without a threshold.
+          WorkflowError: before `get_pruning_params`, or without threshold or choice.
+          OptionError: if the choice does not fit the groups, the criterion or the
+            `channel_multiple`.
           CheckpointError: if a weight is missing, damaged, NaN or infinite.
-          PlanError: if the filters given instead of a threshold do not exist.
+          PlanError: if the filters given instead of a threshold do not exist, or the
+            limits of the choice do not let as much go.
+          DataError: if scores are of another model.
           OutputError: if the plan cannot be written.
         """
         self._current()
@@ -220,7 +268,8 @@ class Pruning(state.PruningState):
 
         Raises:
           WorkflowError: for `retrain=True` without filters of an earlier step, else
-            without a threshold.
+            without a threshold or choice.
+          OptionError: like `get_pruning_filters`.
           CheckpointError: if the checkpoint is damaged or has a NaN weight.
           GraphError: if its meta graph is damaged, or a scope or output does not exist.
           PlanError: if the filters of the earlier step do not fit the checkpoint, or

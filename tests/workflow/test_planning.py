@@ -6,7 +6,7 @@ import pytest
 from tests import networks
 from tests.workflow import trained
 from tf1pruning.channels import select
-from tf1pruning.choosing.choice import Choice, Target
+from tf1pruning.choosing.choice import Choice, Limits, Target
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
@@ -32,6 +32,12 @@ def saved(folder, **arrays):
     )
 
 
+def plan_by_sparsity(source, groups, threshold, multiple):
+    scorer = planning.weight_scorer(source, registry.find('sparsity'))
+    choice = Choice(threshold=threshold, limits=Limits(multiple))
+    return planning.plan_by_choice(source, groups.values(), choice, scorer, 'block')
+
+
 def sparse_kernel():
     """24 filters of 8 weights; filter n has 8 - n // 3 large ones, the others are 0."""
     kernel = np.zeros([1, 1, 8, 24], np.float32)
@@ -44,7 +50,7 @@ def test_the_filters_above_the_threshold_go_down_to_a_multiple(tmp_path):
     prefix = saved(tmp_path, **{KERNEL: sparse_kernel()})
     source, groups = loaded(prefix, [BLOCK])
 
-    plan = planning.plan_by_threshold(source, groups.values(), 0.7, 4, 'block')
+    plan = plan_by_sparsity(source, groups, 0.7, 4)
 
     # Zeros in filter n: n // 3 of 8. Above 0.7 are n = 18 ... 23, all of 6 and 7.
     # 24 - 6 = 18 is rounded up to 20: the four sparsest go, n = 21 ... 23 first, then
@@ -58,7 +64,7 @@ def test_a_filter_at_the_threshold_stays(tmp_path):
     prefix = saved(tmp_path, **{KERNEL: sparse_kernel()})
     source, groups = loaded(prefix, [BLOCK])
 
-    plan = planning.plan_by_threshold(source, groups.values(), 0.75, 1, 'block')
+    plan = plan_by_sparsity(source, groups, 0.75, 1)
 
     # 6 of 8 weights lie below the mean in filters 18 ... 20.
     assert plan.groups[0].removed == (21, 22, 23)
@@ -69,7 +75,7 @@ def test_nan_in_any_weight_is_refused(tmp_path):
     source, groups = loaded(saved(tmp_path, **{'SE1/reduce/bias': bias}), [BLOCK])
 
     with pytest.raises(CheckpointError, match="'SE1/reduce/bias'"):
-        planning.plan_by_threshold(source, groups.values(), 0.7, 4, 'block')
+        plan_by_sparsity(source, groups, 0.7, 4)
 
 
 @pytest.fixture

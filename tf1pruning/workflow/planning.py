@@ -20,9 +20,8 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing import groupwise, ranking
-from tf1pruning.choosing.choice import Choice, Limits
+from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination, Scorer, WeightScorer
-from tf1pruning.criteria import registry
 from tf1pruning.criteria.registry import Criterion
 from tf1pruning.errors import PlanError
 from tf1pruning.plan import GroupPlan, Plan
@@ -30,30 +29,6 @@ from tf1pruning.workflow import budgets, legacy
 from tf1pruning.workflow.loading import Source
 
 Filters = Mapping[str, Sequence[int]]
-
-
-def plan_by_threshold(
-    source: Source,
-    groups: Collection[Group],
-    threshold: float,
-    multiple: int,
-    mode: str,
-) -> Plan:
-    """Plans the removal of all filters whose sparsity lies above a threshold.
-
-    Args:
-      source: the model.
-      groups: what may be cut.
-      threshold: filters that are sparser go.
-      multiple: kept widths are multiples of it.
-      mode: of soft pruning.
-
-    Raises:
-      CheckpointError: if a weight is NaN or infinite.
-    """
-    scorer = weight_scorer(source, registry.find('sparsity'))
-    choice = Choice(threshold=threshold, limits=Limits(multiple))
-    return plan_by_choice(source, groups, choice, scorer, mode)
 
 
 def weight_scorer(

@@ -10,9 +10,18 @@ import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
-from tf1pruning.ckpt import checkpoint as checkpoint_lib
-from tf1pruning.errors import OptionError, WorkflowError
-from tf1pruning.workflow import loading, outputs, planning, stripping, views
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.choosing.scores import Combination
+from tf1pruning.errors import WorkflowError
+from tf1pruning.workflow import (
+    keywords,
+    loading,
+    outputs,
+    planning,
+    ranking,
+    stripping,
+    views,
+)
 from tf1pruning.workflow import scoped as scoped_lib
 from tf1pruning.workflow.scoped import Scoped
 
@@ -31,6 +40,7 @@ class PruningState:
 
     Raises:
       OptionError: on a bad option.
+      DataError: if the file of scores is missing or damaged.
       GraphError: on a malformed output name.
       CheckpointError: if the checkpoint is missing or damaged.
     """
@@ -57,6 +67,9 @@ class PruningState:
         channel_multiple: int = 4,
         mode: str = plan_lib.BLOCK,
         groups: str = select.INNER,
+        criterion: str = 'sparsity',
+        scores: str = '',
+        combination: Combination = Combination(),  # noqa: B008 (frozen)
     ):
         given = (
             scope_conv_dict,
@@ -65,8 +78,9 @@ class PruningState:
             strip_nodes_dict,
             strip_vars_dict,
         )
-        _check_empty(dict(zip(_DERIVED, given)))
-        self.input_ckpt_path = _existing(input_ckpt_path)
+        keywords.check_empty(dict(zip(_DERIVED, given)))
+        self._ranking = ranking.ranking(criterion, scores, combination)
+        self.input_ckpt_path = keywords.existing(input_ckpt_path)
         self.pruned_ckpt_path = pruned_ckpt_path
         self.retrained_ckpt_path = retrained_ckpt_path
         self.rebuild_meta_graph = rebuild_meta_graph
@@ -87,7 +101,7 @@ class PruningState:
         """The state before the first step."""
         self.failed_rate = 1.0
         self.strip_report: Optional[stripping.Result] = None
-        self._threshold: Optional[float] = None
+        self._choice: Optional[Choice] = None
         self._trained: Optional[Scoped] = None
         self._plan: Optional[plan_lib.Plan] = None
         self._norms_before: Mapping[str, np.ndarray] = {}
@@ -109,7 +123,7 @@ class PruningState:
 
     @scope_names.setter
     def scope_names(self, value: Sequence[str]) -> None:
-        self._scope_names = _scopes(value)
+        self._scope_names = keywords.scopes(value)
         self._trained = self._rebuilt = None
 
     @property
@@ -261,16 +275,16 @@ class PruningState:
         )
 
     def _choose_filters(self) -> plan_lib.Plan:
-        """Plans by the threshold, or else by the given filters."""
+        """Plans by the threshold or choice, or else by the given filters."""
         scoped = self._current()
-        if self._threshold is None:
+        if self._choice is None:
             self._plan = self._plan_by_filters(scoped, self._given_filters)
         else:
-            self._plan = planning.plan_by_threshold(
+            self._plan = planning.plan_by_choice(
                 scoped.source,
                 scoped.groups.values(),
-                self._threshold,
-                self.channel_multiple,
+                ranking.rounded(self._choice, self.channel_multiple),
+                self._ranking.scorer(scoped.source),
                 self.mode,
             )
         return self._plan
@@ -293,9 +307,10 @@ class PruningState:
         return scoped
 
     def _check_criterion(self, step: str) -> None:
-        if self._threshold is None and not self._given_filters:
+        if self._choice is None and not self._given_filters:
             raise WorkflowError(
-                f'{step}() needs a threshold: call set_threshold() first.'
+                f'{step}() has to know how many filters go: call set_threshold() or '
+                'set_choice() first.'
             )
 
     def _needed_plan(self, step: str) -> plan_lib.Plan:
@@ -348,28 +363,3 @@ class PruningState:
             loaded = self._plan_by_filters(self._current(), loaded)
         self._current().check_plan(loaded)
         self._plan = loaded
-
-
-def _check_empty(derived: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, value in derived.items():
-        if value:
-            raise OptionError(
-                f'{name} is computed from the graph and the plan: leave it out.'
-            )
-
-
-def _existing(input_ckpt_path: Optional[str]) -> str:
-    if not input_ckpt_path:
-        raise OptionError(
-            f'input_ckpt_path is {input_ckpt_path!r}; expected the prefix of a '
-            'checkpoint, such as model.ckpt-1000.'
-        )
-    return checkpoint_lib.Checkpoint(input_ckpt_path).prefix
-
-
-def _scopes(scope_names: Sequence[str]) -> List[str]:
-    if isinstance(scope_names, str) or not all(isinstance(s, str) for s in scope_names):
-        raise OptionError(
-            f'scope_names is {scope_names!r}; expected a list of strings.'
-        )
-    return list(scope_names)

@@ -1,0 +1,99 @@
+"""What ranks the filters of a `Pruning`: any criterion, on weights or on data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional
+
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.choosing.scores import Combination, Scorer
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+from tf1pruning.scoring import result
+from tf1pruning.scoring.result import Scores
+from tf1pruning.workflow import any_scorer
+from tf1pruning.workflow.loading import Source
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranking:
+    """A criterion with all that it needs.
+
+    Attributes:
+      criterion: its name.
+      scores: on data; None for a criterion that looks at weights alone.
+      combination: of the scores of a group's layers.
+
+    Raises:
+      OptionError: if there is no such criterion, it needs scores and gets none, or
+        needs none and gets some.
+    """
+
+    criterion: str
+    scores: Optional[Scores]
+    combination: Combination
+
+    def __post_init__(self) -> None:
+        if self.scores is not None:
+            registry.find_data(self.criterion)
+        else:
+            registry.find(self.criterion)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether scores are shares, so that a threshold in (0, 1) makes sense."""
+        if self.scores is not None:
+            return registry.find_data(self.criterion).is_share
+        return registry.find(self.criterion).is_share
+
+    def check(self, choice: Optional[Choice]) -> None:
+        """Refuses a threshold where scores are no shares.
+
+        Raises:
+          OptionError: if the choice is one.
+        """
+        if choice is not None and choice.threshold is not None and not self.is_share:
+            raise OptionError(
+                f'Criterion {self.criterion!r} has no threshold in (0, 1): its scores '
+                'are no shares. Give a ratio, a count or a target with set_choice().'
+            )
+
+    def scorer(self, source: Source) -> Scorer:
+        """Scores the groups of a model.
+
+        Raises:
+          OptionError: if the scores are by other criteria.
+          CheckpointError: if a weight is NaN or infinite.
+        """
+        return any_scorer.scorer(source, self.criterion, self.scores, self.combination)
+
+
+def ranking(criterion: str, scores: str, combination: Combination) -> Ranking:
+    """A ranking by a criterion.
+
+    Args:
+      criterion: its name.
+      scores: file that tools/score.py wrote; '' for a criterion on weights alone.
+      combination: of the scores of a group's layers.
+
+    Raises:
+      OptionError: like `Ranking`.
+      DataError: if the file is missing or damaged.
+    """
+    return Ranking(criterion, result.load(scores) if scores else None, combination)
+
+
+def rounded(choice: Choice, multiple: int) -> Choice:
+    """A choice whose kept widths are multiples of the `channel_multiple`.
+
+    Raises:
+      OptionError: if the choice asks for other multiples.
+    """
+    limits = choice.limits
+    if limits.multiple not in (1, multiple):
+        raise OptionError(
+            f'The choice asks for multiples of {limits.multiple}, and channel_multiple '
+            f'is {multiple}. Set channel_multiple, and leave the former out.'
+        )
+    limits = dataclasses.replace(limits, multiple=multiple)
+    return dataclasses.replace(choice, limits=limits)
