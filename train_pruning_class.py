@@ -106,7 +106,7 @@ def read_settings() -> Settings:
     if values['retrain_learning_rate'] is None:
         values['retrain_learning_rate'] = values['learning_rate']
     if not FLAGS.output_dir:
-        raise OptionError('--output_dir is missing.')
+        raise OptionError('--output_dir is missing; see --help.')
     if FLAGS.latency_runs < 1:
         raise OptionError(f'--latency_runs is {FLAGS.latency_runs}; expected >= 1.')
     if not 0 < FLAGS.peer_seconds < float('inf'):

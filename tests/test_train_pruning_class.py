@@ -156,4 +156,4 @@ def test_a_missing_output_dir_is_one_line():
     code, _, stderr = finish(start())
 
     assert code == 1
-    assert stderr == 'Error: --output_dir is missing.\n'
+    assert stderr == 'Error: --output_dir is missing; see --help.\n'

@@ -80,7 +80,7 @@ def _batches(model: Trained) -> Batches:
     if FLAGS.class_balanced is None:
         return data_flags.batches(model)
     if FLAGS.data is None:
-        raise OptionError('--class_balanced goes with --data.')
+        raise OptionError('--class_balanced goes with --data. Give that file, too.')
     return batches_lib.by_class(
         data_flags.arrays(), FLAGS.class_balanced, FLAGS.per_class, FLAGS.random_seed
     )

@@ -66,7 +66,9 @@ def main() -> None:
     plots.pyplot()
     scores = result.load(FLAGS.scores) if FLAGS.scores else None
     if FLAGS.mean_replacement and scores is None:
-        raise OptionError('--mean_replacement takes the means of --scores.')
+        raise OptionError(
+            '--mean_replacement takes the means of --scores. Give that file, too.'
+        )
     model = data_flags.model()
     chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
     groups = list(chosen.groups.values())

@@ -99,7 +99,7 @@ def test_histograms_show_what_is_left(subject, probe, groups):
 @pytest.mark.parametrize(
     ('shares', 'message'),
     [
-        ([], 'Shares are none'),
+        ([], 'Shares are not given; expected numbers from 0 to below 1'),
         ([0.5, 1.0], 'Shares 1; expected numbers from 0 to below 1'),
         ([0.5, 0.25], 'expected each to be larger'),
     ],

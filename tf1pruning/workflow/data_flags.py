@@ -96,5 +96,5 @@ def batches(model: Trained) -> Batches:
     if values.data is not None:
         return batches_lib.of_arrays(arrays(), values.batch_size, values.batches)
     if values.inputs:
-        raise OptionError('--inputs goes with --data.')
+        raise OptionError('--inputs goes with --data. Give that file, too.')
     return model.pipeline(values.batches or PIPELINE_BATCHES)

@@ -120,7 +120,10 @@ def score(
       CheckpointError: if a checkpoint lacks variables or has NaN weights.
     """
     if not criteria:
-        raise OptionError('No criterion is given to score by.')
+        known = names.quoted(registry.known_data(), 20)
+        raise OptionError(
+            f'No criterion is given to score by; expected any of {known}.'
+        )
     wanted = [registry.find_data(name) for name in dict.fromkeys(criteria)]
     now = weights.model_arrays(model.loss_model.model, model.source.variables)
     checkpoint_lib.check_finite(now)

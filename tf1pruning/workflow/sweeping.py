@@ -49,8 +49,8 @@ def check_shares(shares: Sequence[float]) -> None:
     wrong = [f'{share:g}' for share in shares if not 0 <= share < 1]
     if wrong or not shares:
         raise OptionError(
-            f'Shares {", ".join(wrong) or "are none"}; expected numbers from 0 to '
-            'below 1.'
+            f'Shares {", ".join(wrong) or "are not given"}; expected numbers from 0 '
+            'to below 1.'
         )
     if any(a >= b for a, b in zip(shares, shares[1:])):
         raise OptionError(

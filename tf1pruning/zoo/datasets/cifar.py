@@ -56,7 +56,8 @@ def _dataset(
         missing = [path for path in binary if not os.path.isfile(path)]
         if missing:
             raise DataError(
-                f'Of {name} there is no {names.quoted(missing)}, and other files are.'
+                f'Of {name} there is no {names.quoted(missing)}, and other files are '
+                'there; expected all files of the binary release.'
             )
         parts = (binary[: len(train)], binary[len(train) :])
         one, other = (_binary_split(paths, classes, labels) for paths in parts)
