@@ -8,9 +8,13 @@ import tensorflow.compat.v1 as tf
 
 from tests.scoring import dense
 from tests.scoring.dense import W1, W2, average, gradients
+from tf1pruning.channels import groups as groups_lib
+from tf1pruning.channels import trace
 from tf1pruning.criteria import registry
 from tf1pruning.errors import DataError, OptionError
+from tf1pruning.graph import inference
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import loss_model, run
 
 
 def removal(part):
@@ -147,6 +151,42 @@ def with_nan():
 def test_bad_data_is_named(batches, message):
     with pytest.raises(DataError, match=message):
         dense.score(['taylor_rs'], batches())
+
+
+def net_with_an_infinite_slope():
+    """Groups `before` and `behind` a square root, whose slope at 0 is infinite."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4], 'x')
+        y = tf.placeholder(tf.int32, [None], 'y')
+        x = tf.layers.dense(x, 3, use_bias=False, name='before')
+        x = tf.sqrt(tf.square(x))
+        x = tf.nn.relu(tf.layers.dense(x, 3, use_bias=False, name='behind'))
+        logits = tf.layers.dense(x, 2, use_bias=False, name='last')
+        tf.identity(logits, name='output')
+        tf.losses.sparse_softmax_cross_entropy(y, logits)
+    return tf.train.export_meta_graph(graph=graph)
+
+
+def test_the_group_whose_gradient_is_nan_is_named():
+    meta_graph = net_with_an_infinite_slope()
+    found = trace.trace(inference.inference_model(meta_graph, ['output']))
+    groups = [g for g in groups_lib.find_groups(found) if not g.frozen]
+    # The first channel is always 0.
+    weights = {
+        'before/kernel': W1 * [0, 1, 1],
+        'behind/kernel': np.ones([3, 3]),
+        'last/kernel': W2,
+    }
+
+    with pytest.raises(DataError, match=r"Batch 1 gives NaN .* at 'before'\. "):
+        run.score(
+            found,
+            groups,
+            loss_model.loss_model(meta_graph),
+            run.Weights(weights, None),
+            of(),
+            [registry.find_data('tfo')],
+        )
 
 
 def test_an_error_amid_an_input_fn_is_not_masked_by_its_session():

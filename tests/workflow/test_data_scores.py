@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.workflow import trained
 from tf1pruning.choosing.choice import Choice
-from tf1pruning.errors import CheckpointError, GraphError, OptionError
+from tf1pruning.errors import CheckpointError, DataError, GraphError, OptionError
 from tf1pruning.graph import meta_graph
 from tf1pruning.workflow import data_scores, loading, planning
 
@@ -57,6 +57,13 @@ def test_a_loss_that_writes_files_is_not_run(tmp_path):
         model(path, loss='writing')
     assert model(path, loss='writing', allow_unsafe=True).loss_model.loss == 'writing'
     assert not (tmp_path / 'written').exists()
+
+
+def test_a_graph_without_a_pipeline_asks_for_data(tmp_path):
+    prefix = trained.train(str(tmp_path / 'fed'), pipeline=False)
+
+    with pytest.raises(DataError, match=r"no input pipeline: give data, .*'input'"):
+        model(prefix).pipeline(1)
 
 
 def test_no_criterion_at_all_is_refused(prefix):
