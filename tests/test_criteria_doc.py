@@ -54,12 +54,13 @@ def test_a_data_criterion_of_ones_own_is_scored(monkeypatch):
     np.testing.assert_allclose(scores['variance']['a'], [-expected], rtol=1e-4)
 
 
+def input_fn():
+    image = np.random.RandomState(0).rand(4, 8, 8, 3).astype(np.float32)
+    return tf.data.Dataset.from_tensors((image, np.arange(4, dtype=np.int32)))
+
+
 def test_the_way_from_python_ends_in_a_checkpoint(tmp_path):
     prefix = trained.train(str(tmp_path / 'run'))
-
-    def input_fn():
-        image = np.random.RandomState(0).rand(4, 8, 8, 3).astype(np.float32)
-        return tf.data.Dataset.from_tensors((image, np.arange(4, dtype=np.int32)))
 
     source = loading.load_source(prefix, ['output'])
     groups = scoped.choose(source, [''], 'all').groups.values()

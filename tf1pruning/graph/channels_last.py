@@ -37,7 +37,8 @@ _DATA_INPUT = {
 # Ops whose first input is the shape of their output.
 _SIZES_FIRST = ('Conv2DBackpropInput', 'Conv3DBackpropInputV2')
 _LAST: Dict[bytes, bytes] = {b'NCHW': b'NHWC', b'NCDHW': b'NDHWC'}
-_PER_AXIS = ('strides', 'dilations', 'ksize')
+# Attribute -> how many numbers it has for each axis.
+_PER_AXIS = {'strides': 1, 'dilations': 1, 'ksize': 1, 'explicit_paddings': 2}
 
 
 def channels_last(graph_def: tf.GraphDef) -> tf.GraphDef:
@@ -113,13 +114,9 @@ class _Twin:
         twin.name = self._name('channels_last')
         twin.attr.pop(view_lib.OUTPUT_SHAPES, None)
         twin.attr['data_format'].s = _LAST[self._format]
-        for attribute in _PER_AXIS:
-            self._permute(twin, attribute, 1)
-        self._permute(twin, 'explicit_paddings', 2)
+        for attribute, per_axis in _PER_AXIS.items():
+            numbers = view_lib.attribute(self._node, attribute).list.i
+            if numbers:
+                rows = np.reshape(numbers, [-1, per_axis])[self._to_last]
+                twin.attr[attribute].list.i[:] = rows.ravel().tolist()
         return twin
-
-    def _permute(self, twin: tf.NodeDef, attribute: str, per_axis: int) -> None:
-        numbers = view_lib.attribute(self._node, attribute).list.i
-        if numbers:
-            rows = np.reshape(numbers, [-1, per_axis])[self._to_last]
-            twin.attr[attribute].list.i[:] = rows.ravel().tolist()
