@@ -77,6 +77,10 @@ def test_the_result_is_stripped_exactly(start, tmp_path):
     report = stripping.strip_source(source, result.plan)
     assert report.stripped.kept == ()
     assert report.stripped.arrays['a/kernel'].shape == (3, 3, 3, 4)
+    (done,) = result.rounds
+    assert (done.parameters, done.macs) == (report.after.parameters, report.after.macs)
+    # 36 pixels, 3 x 3 x 3 -> 4; 16 pixels, 3 x 3 x 4 -> 6; 6 -> 4 classes.
+    assert done.macs == 36 * 27 * 4 + 16 * 36 * 6 + 6 * 4
 
 
 def test_the_one_that_matters_least_on_data_goes_one_by_one(start, tmp_path):

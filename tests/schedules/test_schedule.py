@@ -19,7 +19,15 @@ from tf1pruning.schedules import paces, schedule
 from tf1pruning.schedules.schedule import Done, Round, Rounds
 
 LIMITS = Limits(min_width=2)
-DONE = Done(steps=1, removed=3, kept=9, checkpoint='model.ckpt-1', metrics={})
+DONE = Done(
+    steps=1,
+    removed=3,
+    kept=9,
+    parameters=0,
+    macs=0,
+    checkpoint='model.ckpt-1',
+    metrics={},
+)
 
 
 def choices(rounds):

@@ -12,12 +12,14 @@ from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Scorer
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.plan import Plan
+from tf1pruning.report.cost import Cost
 from tf1pruning.schedules import built as built_lib
 from tf1pruning.schedules import growth
 from tf1pruning.schedules.built import InputFn
 from tf1pruning.schedules.options import Options
 from tf1pruning.workflow import (
     any_scorer,
+    budgets,
     data_scores,
     loading,
     outputs,
@@ -93,6 +95,10 @@ class Chooser:
         source = self._at(checkpoint)
         scorer = growth.gone_first(self._scorer(source), before)
         return growth.at_least(self._plan(source, choice, scorer), before)
+
+    def cost(self, plan: Plan) -> Cost:
+        """What the model costs once it is stripped."""
+        return budgets.planned_costs(self._source, plan)[1]
 
     def write(self, prefix: str, checkpoint: str, plan: Plan) -> None:
         """Writes a soft-pruned checkpoint.

@@ -191,12 +191,15 @@ class _Run:
             plan.removed + plan.kept,
         )
         estimator = self._train(number, pruned, plan, wanted.steps)
+        cost = self._chooser.cost(plan)
         found = Done(
-            wanted.steps,
-            plan.removed,
-            plan.kept,
-            estimator.latest_checkpoint(),
-            self._evaluate(estimator),
+            steps=wanted.steps,
+            removed=plan.removed,
+            kept=plan.kept,
+            parameters=cost.parameters,
+            macs=cost.macs,
+            checkpoint=estimator.latest_checkpoint(),
+            metrics=self._evaluate(estimator),
         )
         self._finish(number, found)
         return found

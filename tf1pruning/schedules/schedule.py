@@ -55,6 +55,8 @@ class Done:
       steps: of its training.
       removed: channels that are gone, since the first round.
       kept: channels that stay.
+      parameters: of the model once it is stripped.
+      macs: of the same; None if a size is not static.
       checkpoint: prefix of the trained checkpoint.
       metrics: of its evaluation; empty if there was none.
     """
@@ -62,6 +64,8 @@ class Done:
     steps: int
     removed: int
     kept: int
+    parameters: int
+    macs: Optional[int]
     checkpoint: str
     metrics: Mapping[str, float]
 

@@ -303,6 +303,20 @@ def inverted_residual(
     return net
 
 
+def basic_block(
+    layers: Layers,
+    scope: str,
+    net: tf.Tensor,
+    shortcut: tf.Tensor,
+    channels: int,
+    stride: int,
+) -> tf.Tensor:
+    """Two 3x3 convolutions and a shortcut of their shape (arXiv 1512.03385, fig. 2)."""
+    net = layers.conv(f'{scope}/conv1', net, channels, 3, stride, tf.nn.relu)
+    net = layers.conv(f'{scope}/conv2', net, channels, 3)
+    return tf.nn.relu(net + shortcut)
+
+
 def biases(channels: int) -> tf.Variable:
     """The variable `biases` of the scope, zeros at first."""
     return tf.get_variable('biases', [channels], initializer=tf.initializers.zeros())

@@ -60,6 +60,4 @@ def _block(
     shortcut = net
     if stride > 1 or channels != net.shape[-1].value:
         shortcut = layers.conv(f'{scope}/shortcut', net, channels, 1, stride)
-    net = layers.conv(f'{scope}/conv1', net, channels, 3, stride, tf.nn.relu)
-    net = layers.conv(f'{scope}/conv2', net, channels, 3)
-    return tf.nn.relu(net + shortcut)
+    return layers_lib.basic_block(layers, scope, net, shortcut, channels, stride)

@@ -64,6 +64,4 @@ def _block(
     if added:
         before = added // 2
         shortcut = tf.pad(shortcut, [[0, 0]] * 3 + [[before, added - before]])
-    net = layers.conv(f'{scope}/conv1', net, channels, 3, stride, tf.nn.relu)
-    net = layers.conv(f'{scope}/conv2', net, channels, 3)
-    return tf.nn.relu(net + shortcut)
+    return layers_lib.basic_block(layers, scope, net, shortcut, channels, stride)
