@@ -8,7 +8,8 @@ The same figures are in `results.json` in the output folder.
     python train_pruning_class.py --output_dir demo_output
 
 A run that was stopped goes on when the same command is given again. With a cluster in
-TF_CONFIG the process is one task of many: chief, worker or ps.
+TF_CONFIG the process is one task of many: chief, worker or ps; without ps all of them
+train in step.
 """
 
 from __future__ import annotations
@@ -26,12 +27,11 @@ from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import freeze
 from tf1pruning.plan import Plan
-from tf1pruning.training import cluster, publication, run_state
-from tf1pruning.training.publication import Chief
+from tf1pruning.training import cluster, run_state
 from tf1pruning.workflow import command, loading, stripping
-from tf1pruning.zoo import classifier, results
+from tf1pruning.zoo import classifier, digits, results, tasks
 from tf1pruning.zoo.settings import Settings
-from tf1pruning.zoo.trainer import Trainer, Training
+from tf1pruning.zoo.trainer import Train, Trainer, Training
 
 FLAGS = flags.FLAGS
 
@@ -120,23 +120,23 @@ class Run:
     Args:
       settings: of the run.
       output_dir: folder for everything that it writes.
-      trainer: trains in that folder.
-      chief: tells the other tasks what to do, if there are any.
+      train: trains in that folder.
+      test_split: images to measure with.
     """
 
     def __init__(
         self,
         settings: Settings,
         output_dir: str,
-        trainer: Trainer,
-        chief: Optional[Chief] = None,
+        train: Train,
+        test_split: digits.Split,
     ):
         self._settings = settings
         self._output_dir = output_dir
         self._state_path = self._path('state.json')
         self._state = run_state.load_or_new(self._state_path, settings.as_json())
-        self._trainer = trainer
-        self._chief = chief
+        self._train_once = train
+        self._test_split = test_split
         self._save(self._state)
 
     def train(self) -> str:
@@ -284,7 +284,7 @@ class Run:
             pb_paths[kind] = self._freeze(kind, checkpoint)
         return results.Results(
             models=results.measure(
-                pb_paths, costs, self._trainer.test_split, FLAGS.latency_runs
+                pb_paths, costs, self._test_split, FLAGS.latency_runs
             ),
             steps=tuple(results.StepFigures(**step) for step in self._state.steps),
             max_difference_relative=report.comparison.relative,
@@ -300,7 +300,7 @@ class Run:
     def _train(self, training: Training) -> float:
         """Trains unless it is done. Returns the test accuracy at the last step."""
         if not self._state.is_evaluated(training.name, training.steps):
-            self._trainer.train(training, self._evaluated, self._chief)
+            self._train_once(training, self._evaluated)
         return self._state.accuracy(training.name, training.steps)
 
     def _checkpoint(self, training: Training) -> str:
@@ -324,10 +324,10 @@ def _share(plan: Optional[Plan]) -> str:
     return f'{plan.removed} of {plan.removed + plan.kept}'
 
 
-def lead(settings: Settings, trainer: Trainer, chief: Optional[Chief] = None) -> None:
+def lead(settings: Settings, train: Train, test_split: digits.Split) -> None:
     """Everything, from the first training to the table."""
     started = time.monotonic()
-    demo = Run(settings, FLAGS.output_dir, trainer, chief)
+    demo = Run(settings, FLAGS.output_dir, train, test_split)
     baseline = demo.train()
     tf_pruning = demo.prune(baseline)
     report = demo.strip(tf_pruning)
@@ -343,46 +343,23 @@ def lead(settings: Settings, trainer: Trainer, chief: Optional[Chief] = None) ->
     say(f'{FLAGS.output_dir}: done in {time.monotonic() - started:.0f} s')
 
 
-def take_part(task: cluster.Task, settings: Settings) -> None:
-    """The part of one task of a cluster."""
-    folder, seconds = FLAGS.output_dir, FLAGS.peer_seconds
-    server = cluster.serve(task)
-    say(f'{task.name} serves at {server.target}')
-    os.environ['TF_CONFIG'] = task.tf_config()
-    follower = publication.Follower(task, folder, settings.as_json(), seconds)
-    if task.type == cluster.PS:
-        follower.wait_until_done()
-        return
-    trainer = Trainer(settings, folder, say, task, seconds)
-    cluster.wait_for(task, (cluster.PS,), seconds)
-    if task.type == cluster.WORKER:
-        trainer.run(lambda: follow(trainer, follower))
-        return
-    forget = functools.partial(cluster.forget_variables, server)
-    with Chief(task, folder, settings.as_json(), seconds, forget) as chief:
-        trainer.run(lambda: lead(settings, trainer, chief))
-        chief.done()
-
-
-def follow(trainer: Trainer, follower: publication.Follower) -> None:
-    """A worker's part: it joins every training of the chief."""
-    for found in follower.trainings():
-        trainer.join(found)
-
-
 def run() -> None:
     """What the flags and TF_CONFIG say."""
     settings = read_settings()
     task = cluster.read_task(os.environ.get('TF_CONFIG', ''))
-    if task is not None and settings.devices:
+    if task is None:
+        trainer = Trainer(settings, FLAGS.output_dir, say)
+        lead(settings, trainer.train, trainer.test_split)
+        return
+    if settings.devices:
         raise OptionError(
             f'--devices is {",".join(settings.devices)} and TF_CONFIG has a cluster. '
             'Copies on devices are trained by one process: leave one of the two out.'
         )
-    if task is None:
-        lead(settings, Trainer(settings, FLAGS.output_dir, say))
-    else:
-        take_part(task, settings)
+    tasks.take_part(
+        tasks.Part(task, settings, FLAGS.output_dir, FLAGS.peer_seconds, say),
+        functools.partial(lead, settings),
+    )
 
 
 if __name__ == '__main__':

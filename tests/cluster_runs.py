@@ -36,14 +36,22 @@ def free_addresses(count):
 
 def free_cluster(workers=1, ps=1):
     addresses = free_addresses(1 + workers + ps)
-    cluster = {'chief': addresses[:1], 'ps': addresses[1 + workers :]}
-    if workers:
-        cluster['worker'] = addresses[1 : 1 + workers]
-    return cluster
+    cluster = {
+        'chief': addresses[:1],
+        'worker': addresses[1 : 1 + workers],
+        'ps': addresses[1 + workers :],
+    }
+    return {job: found for job, found in cluster.items() if found}
 
 
 def tf_config(cluster, job, index=0):
     return json.dumps({'cluster': cluster, 'task': {'type': job, 'index': index}})
+
+
+def killed_and_back(tasks, process, job, index=0):
+    process.kill()
+    process.wait()
+    return tasks.start(job, index)
 
 
 class Tasks:

@@ -7,16 +7,10 @@ import os
 
 import pytest
 
-from tests.cluster_runs import SHORT, Tasks, free_cluster, tf_config
+from tests.cluster_runs import SHORT, Tasks, free_cluster, killed_and_back, tf_config
 from tf1pruning.ckpt.checkpoint import Checkpoint, latest
 
 LOCAL = '127.0.0.1:1'
-
-
-def killed_and_back(tasks, process, job, index=0):
-    process.kill()
-    process.wait()
-    return tasks.start(job, index)
 
 
 @pytest.mark.xdist_group('tasks')

@@ -39,6 +39,18 @@ def test_a_task_knows_its_place():
     assert task.addresses([cluster.WORKER]) == {'worker-0': 'b:2'}
 
 
+def test_without_ps_all_train_in_step():
+    jobs = {'chief': ['a:1'], 'worker': ['b:2'], 'ps': []}
+
+    task = cluster.read_task(tf_config(jobs, {'type': 'chief', 'index': 0}))
+
+    assert task.in_step
+    assert task.addresses() == {'worker-0': 'b:2'}
+    assert not cluster.read_task(
+        tf_config(CLUSTER, {'type': 'chief', 'index': 0})
+    ).in_step
+
+
 @pytest.mark.parametrize('text', ['', '{}', '{"cluster": {}}', '{"task": {}}'])
 def test_without_a_cluster_there_is_no_task(text):
     assert cluster.read_task(text) is None
@@ -62,7 +74,10 @@ def test_the_environment_leaves_the_server_to_its_caller():
         (tf_config([], {}), None),
         (tf_config(['a:1'], {}), r'"cluster" is \[.a:1.\]'),
         (tf_config({'ps': ['c:4']}, {}), '"cluster" has no "chief"'),
-        (tf_config({'chief': ['a:1']}, {}), '"cluster" has no "ps"'),
+        (
+            tf_config({'chief': ['a:1']}, {}),
+            '"cluster" has no "ps", .* no "worker"',
+        ),
         (
             tf_config({**CLUSTER, 'master': ['d:5'], 'ps': 'c:4'}, {}),
             '"cluster" has .master.; the types are chief, worker, ps; "ps" is .c:4.',

@@ -144,6 +144,63 @@ def test_variables_are_forgotten_between_trainings_but_not_within_one(tmp_path):
     assert forgotten == ['a', 'b', 'b again']
 
 
+def in_step(address):
+    return {'chief': ('127.0.0.1:1',), 'worker': (address,)}
+
+
+def test_an_attempt_is_open_from_its_begin_to_its_end(tmp_path):
+    with chief(tmp_path) as leader:
+        with leader.attempt(Published('a')):
+            assert published(tmp_path) == (1, 'a', '', 'open')
+        assert published(tmp_path) == (1, 'a', '', 'closed')
+        with pytest.raises(ZeroDivisionError), leader.attempt(Published('a')):
+            raise ZeroDivisionError
+
+    assert published(tmp_path) == (2, 'a', '', 'closed')
+
+
+def test_a_worker_that_fails_ends_the_attempt_and_joins_the_next(tmp_path):
+    joined = []
+
+    def follow():
+        task = Task('worker', 0, in_step('127.0.0.1:2'))
+        found = Follower(task, str(tmp_path), SETTINGS, 5.0)
+        for training in found.trainings():
+            joined.append((training.name, found.is_open()))
+            if len(joined) == 1:
+                found.fail()
+
+    with chief(tmp_path) as leader:
+        thread = threading.Thread(target=follow)
+        thread.start()
+        with leader.attempt(Published('a')) as is_lost:
+            wait_until(is_lost)
+        with leader.attempt(Published('a')) as is_lost:
+            wait_until(lambda: left(tmp_path) == 2)
+            assert not is_lost()
+        leader.done()
+        thread.join()
+
+    assert joined == [('a', True), ('a', True)]
+
+
+def test_a_worker_that_was_killed_in_an_attempt_has_failed_in_it(tmp_path):
+    task = Task('worker', 0, in_step('127.0.0.1:2'))
+    presence = tmp_path / 'cluster' / 'worker-0.json'
+    files.write_json(str(presence), {'joined': 3, 'left': 2, 'failed': 0})
+
+    Follower(task, str(tmp_path), SETTINGS, 5.0)
+
+    assert json.loads(presence.read_text()) == {'joined': 3, 'left': 3, 'failed': 3}
+
+
+def test_a_damaged_presence_is_refused_with_a_way_out(tmp_path):
+    files.write_text(str(tmp_path / 'cluster' / 'worker-0.json'), '[]')
+
+    with pytest.raises(WorkflowError, match=r'worker-0.json. is damaged .* Delete it'):
+        follower(tmp_path)
+
+
 def test_a_ps_stays_until_the_run_is_done(tmp_path):
     thread = threading.Thread(target=follower(tmp_path, 'ps').wait_until_done)
     thread.start()

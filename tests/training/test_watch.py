@@ -30,6 +30,20 @@ def test_work_without_a_step_is_given_up_and_the_silent_ps_named():
     never.set()
 
 
+def test_who_trains_in_step_names_the_silent_workers():
+    worker, never = nowhere(), threading.Event()
+    task = Task('chief', 0, {'chief': ('a:1',), 'worker': (worker,)})
+    found = Watch(task, 0.2)
+
+    def work():
+        found.wake()
+        never.wait(10)
+
+    with pytest.raises(WorkflowError, match=f'no answer from worker-0 at {worker}'):
+        found.run(work)
+    never.set()
+
+
 def test_steps_and_rests_keep_the_work_going():
     found, done = watch(0.3, nowhere()), []
 

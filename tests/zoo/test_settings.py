@@ -79,7 +79,7 @@ def test_all_bad_values_are_named_in_one_line():
 def test_json_gives_the_same_values_back():
     settings = Settings(**GOOD)
 
-    assert json.loads(json.dumps(settings.as_json())) == settings.as_json()
+    assert Settings.from_json(json.loads(json.dumps(settings.as_json()))) == settings
 
 
 def test_model_config_has_the_activation():

@@ -4,7 +4,8 @@
      "task": {"type": "worker", "index": 0}}
 
 The chief trains, saves, evaluates and prunes; workers only train; each ps holds a part
-of the variables.
+of the variables. Without ps tasks the chief and its workers train in step: each has all
+variables (`MultiWorkerMirroredStrategy`).
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ class Task:
         return self.index + (self.type == WORKER)
 
     @property
+    def in_step(self) -> bool:
+        """Whether all tasks that train take each step together."""
+        return PS not in self.cluster
+
+    @property
     def address(self) -> str:
         """Its own address."""
         return self.cluster[self.type][self.index]
@@ -101,7 +107,7 @@ def read_task(tf_config: str) -> Optional[Task]:
     return Task(
         type=task['type'],
         index=task['index'],
-        cluster={job: tuple(found) for job, found in cluster.items()},
+        cluster={job: tuple(found) for job, found in cluster.items() if found},
     )
 
 
@@ -127,8 +133,11 @@ def _cluster_problems(cluster: Any) -> Iterator[str]:
         yield f'"cluster" has {job!r}; the types are {", ".join(JOBS)}'
     if not cluster.get(CHIEF):
         yield '"cluster" has no "chief", the task that saves and prunes'
-    if not cluster.get(PS):
-        yield '"cluster" has no "ps", the tasks that hold the variables'
+    if not cluster.get(PS) and not cluster.get(WORKER):
+        yield (
+            '"cluster" has no "ps", the tasks that hold the variables, and no "worker" '
+            'with which the chief could train in step'
+        )
     addresses: List[str] = []
     for job, found in sorted(cluster.items()):
         good = isinstance(found, list) and all(_is_address(item) for item in found)
@@ -175,8 +184,12 @@ def serve(task: Task) -> tf.train.Server:
     taken = answers(task.address, _GREETING_SECONDS)
     try:
         if not taken:
-            cluster = {job: list(found) for job, found in task.cluster.items()}
-            return tf.train.Server(cluster, job_name=task.type, task_index=task.index)
+            return tf.train.Server(
+                {job: list(found) for job, found in task.cluster.items()},
+                job_name=task.type,
+                task_index=task.index,
+                config=_server_config(task),
+            )
     except tf.errors.OpError as error:
         raise WorkflowError(
             f'{task.name} cannot serve at {task.address} ({error.message}). Is the '
@@ -186,6 +199,15 @@ def serve(task: Task) -> tf.train.Server:
         f'{task.name} cannot serve at {task.address}: a process answers there '
         'already. End it, or give another port in TF_CONFIG.'
     )
+
+
+def _server_config(task: Task) -> tf.ConfigProto:
+    config = tf.ConfigProto()
+    if task.in_step:
+        # Who numbers the members of a collective op.
+        leader = f'/job:{CHIEF}/replica:0/task:0'
+        config.experimental.collective_group_leader = leader
+    return config
 
 
 def forget_variables(server: tf.train.Server) -> None:

@@ -5,6 +5,9 @@ time; all tasks must see that folder. A training is `open` when its variables ar
 and workers may join, `closed` when it has ended, and the run is `done` when nothing
 follows. A worker that left a training says so in `cluster/<task>.json`, and the chief
 starts no other training before all that live have: none writes old gradients into it.
+
+Tasks that train in step begin an attempt together. It ends for all when one of them has
+failed: the chief closes it and opens the next, which goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -64,6 +67,21 @@ class Publication:
     beat: int = 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Presence:
+    """What a worker says, by numbers of trainings; 0: none yet.
+
+    Attributes:
+      joined: the last that it joined.
+      left: the last that it left.
+      failed: the last that it left before its end.
+    """
+
+    joined: int = 0
+    left: int = 0
+    failed: int = 0
+
+
 def path_in(folder: str) -> str:
     """Where the chief of a run in `folder` publishes."""
     return os.path.join(folder, FOLDER, 'published.json')
@@ -111,7 +129,7 @@ class Chief:
         folder: str,
         settings: Dict[str, Any],
         seconds: float,
-        forget: Callable[[], None],
+        forget: Callable[[], None] = lambda: None,
     ):
         self._task = task
         self._folder = folder
@@ -158,6 +176,30 @@ class Chief:
         )
         self._publish(number=number, state=CLOSED)
 
+    @contextlib.contextmanager
+    def attempt(self, training: Published) -> Iterator[Callable[[], bool]]:
+        """A training that workers begin together with the chief.
+
+        Args:
+          training: what they join.
+
+        Yields:
+          Whether a worker has failed since.
+
+        Raises:
+          WorkflowError: if a worker does not leave the attempt before; names all such.
+        """
+        self._wait_until_left(self._now.number)
+        number = self._now.number + 1
+        workers = [*self._task.addresses((cluster.WORKER,))]
+        self._publish(number=number, training=training, state=OPEN)
+        try:
+            yield lambda: any(
+                _presence(self._folder, name).failed == number for name in workers
+            )
+        finally:
+            self._publish(number=number, state=CLOSED)
+
     def done(self) -> None:
         """Publishes that nothing follows.
 
@@ -174,7 +216,8 @@ class Chief:
             inside = [
                 f'{name} at {address}'
                 for name, address in workers.items()
-                if _left(self._folder, name) < number and cluster.is_there(address)
+                if _presence(self._folder, name).left < number
+                and cluster.is_there(address)
             ]
             if not inside:
                 return
@@ -235,7 +278,20 @@ class Follower:
         self._folder = folder
         self._settings = settings
         self._seconds = seconds
-        self._left = _left(folder, task.name)
+        self._presence = _presence(folder, task.name)
+        if task.in_step and self._presence.joined > self._presence.left:
+            # Killed in an attempt, which the others cannot go on with.
+            self._leave(self._presence.joined, failed=True)
+
+    def is_open(self) -> bool:
+        """Whether the training that was joined last goes on."""
+        found = read(self._folder)
+        is_same = found is not None and found.number == self._presence.joined
+        return found is not None and is_same and found.state == OPEN
+
+    def fail(self) -> None:
+        """Says that this task fails in the training that it has joined."""
+        self._leave(self._presence.joined, failed=True)
 
     def trainings(self) -> Iterator[Published]:
         """The trainings to join, one after the other; each is left when it is done.
@@ -246,13 +302,13 @@ class Follower:
           OutputError: if the task cannot write that it left.
         """
         for found in self._signs():
-            if found.number <= self._left:
+            if found.number <= self._presence.left:
                 continue
             if found.state == OPEN:
+                self._write(joined=found.number)
                 yield found.training
-            path = _left_path(self._folder, self._task.name)
-            files.write_json(path, {'left': found.number})
-            self._left = found.number
+            if self._presence.left < found.number:
+                self._leave(found.number, failed=False)
 
     def wait_until_done(self) -> None:
         """Waits for the end of the run.
@@ -263,6 +319,15 @@ class Follower:
         """
         for _ in self._signs():
             pass
+
+    def _leave(self, number: int, failed: bool) -> None:
+        before = self._presence.failed
+        self._write(left=number, failed=number if failed else before)
+
+    def _write(self, **changes: int) -> None:
+        self._presence = dataclasses.replace(self._presence, **changes)
+        path = _presence_path(self._folder, self._task.name)
+        files.write_json(path, dataclasses.asdict(self._presence))
 
     def _signs(self) -> Iterator[Publication]:
         """What is published, each time that it changes, until the run is done."""
@@ -303,18 +368,18 @@ class Follower:
         )
 
 
-def _left_path(folder: str, name: str) -> str:
+def _presence_path(folder: str, name: str) -> str:
     return os.path.join(folder, FOLDER, f'{name}.json')
 
 
-def _left(folder: str, name: str) -> int:
-    """Number of the last training that a task left; 0: none yet."""
+def _presence(folder: str, name: str) -> Presence:
+    """What a task has written."""
+    path = _presence_path(folder, name)
     try:
-        with open(_left_path(folder, name), encoding='utf-8') as file:
-            return int(json.load(file)['left'])
+        with open(path, encoding='utf-8') as file:
+            fields = json.load(file)
+        return Presence(**{key: int(value) for key, value in fields.items()})
     except FileNotFoundError:
-        return 0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkflowError(
-            f'{_left_path(folder, name)!r} is damaged ({error}). Delete it.'
-        ) from error
+        return Presence()
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise WorkflowError(f'{path!r} is damaged ({error}). Delete it.') from error

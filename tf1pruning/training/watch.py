@@ -82,9 +82,10 @@ class Watch(tf.train.SessionRunHook):
 
     def _message(self) -> str:
         task = self._task
-        # Of the other trainers a task needs none.
-        missing = cluster.silent(task.addresses((cluster.PS,)))
-        found = f'no answer from {", ".join(missing)}' if missing else 'all ps answer'
+        # Of the other trainers a task needs none, unless they train in step.
+        needed = cluster.JOBS if task.in_step else (cluster.PS,)
+        missing = cluster.silent(task.addresses(needed))
+        found = f'no answer from {", ".join(missing)}' if missing else 'all answer'
         return (
             f'{task.name} at {task.address} made no step for {self._seconds:g} s '
             f'({found}). Start what is missing and give this command again: the run '

@@ -117,6 +117,12 @@ class Settings:
         }
         return {**dataclasses.asdict(self), **lists}
 
+    @classmethod
+    def from_json(cls, fields: Dict[str, Any]) -> Settings:
+        """The settings that `as_json` gives."""
+        tuples = {key: tuple(fields[key]) for key in ('thresholds', 'devices')}
+        return cls(**{**fields, **tuples})
+
     def model_config(
         self, classes: int, widths: Mapping[str, int]
     ) -> mobilenet_v2.MobileNetV2Config:

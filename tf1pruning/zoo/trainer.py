@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import tempfile
 from typing import Callable, List, Mapping, Optional
 
 import tensorflow.compat.v1 as tf
@@ -49,6 +50,16 @@ class Training:
     plan: Optional[Plan] = None
     widths: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def of(cls, published: Published, plan: Optional[Plan] = None) -> Training:
+        """What is published, and the plan that only the chief needs."""
+        return cls(
+            published.name,
+            checkpoint=published.checkpoint,
+            plan=plan,
+            **published.details,
+        )
+
     def published(self) -> Published:
         """What a worker needs to join."""
         return Published(
@@ -61,6 +72,11 @@ class Training:
                 'widths': dict(self.widths),
             },
         )
+
+
+# Called with (training, step, test accuracy) after each evaluation.
+OnResult = Callable[[str, int, float], None]
+Train = Callable[[Training, OnResult], None]
 
 
 class Trainer:
@@ -106,7 +122,7 @@ class Trainer:
     def train(
         self,
         training: Training,
-        on_result: Callable[[str, int, float], None],
+        on_result: OnResult,
         chief: Optional[Chief] = None,
     ) -> None:
         """Trains, or goes on with what was begun in the folder of the training.
@@ -124,11 +140,7 @@ class Trainer:
                 training.name, step, found['accuracy']
             ),
         )
-        saver = tf.train.CheckpointSaverHook(
-            estimator.model_dir,
-            save_steps=self._settings.checkpoint_steps,
-            listeners=[listener],
-        )
+        saver = self._saver(estimator.model_dir, listener)
         hooks = [*self._hooks(training), saver]
         with contextlib.ExitStack() as stack:
             if chief is not None:
@@ -142,11 +154,16 @@ class Trainer:
 
     def join(self, published: Published) -> None:
         """Trains as a worker in what the chief has published."""
-        name = published.name
-        self._say(f'{name}: joined')
-        training = Training(name, checkpoint=published.checkpoint, **published.details)
-        self._fit(self._estimator(training), training, [])
-        self._say(f'{name}: left')
+        training = Training.of(published)
+        self._say(f'{training.name}: joined')
+        with contextlib.ExitStack() as stack:
+            hooks = []
+            if self._task is not None and self._task.in_step:
+                # Saving reads statistics of all copies, so all save at the same time.
+                unused = stack.enter_context(tempfile.TemporaryDirectory())
+                hooks.append(self._saver(unused))
+            self._fit(self._estimator(training), training, hooks)
+        self._say(f'{training.name}: left')
 
     def _fit(
         self,
@@ -169,6 +186,15 @@ class Trainer:
         )
         self._watch.rest()
 
+    def _saver(
+        self, folder: str, *listeners: tf.train.CheckpointSaverListener
+    ) -> tf.train.SessionRunHook:
+        return tf.train.CheckpointSaverHook(
+            folder,
+            save_steps=self._settings.checkpoint_steps,
+            listeners=list(listeners),
+        )
+
     def _hooks(self, training: Training) -> List[tf.train.SessionRunHook]:
         hooks: List[tf.train.SessionRunHook] = [
             ProgressHook(
@@ -183,10 +209,12 @@ class Trainer:
     def _estimator(self, training: Training) -> tf.estimator.Estimator:
         copies = self._settings.devices
         config = tf.estimator.RunConfig(
-            train_distribute=devices.mirrored(copies) if copies else None,
+            train_distribute=self._strategy(),
             session_config=devices.session_config(copies) if copies else None,
             tf_random_seed=self._settings.seed,
-            save_checkpoints_steps=self._settings.checkpoint_steps,
+            # `_saver` does it.
+            save_checkpoints_steps=None,
+            save_checkpoints_secs=None,
             keep_checkpoint_max=2,
             # Workers are let in when there is something to do for them.
             experimental_max_worker_delay_secs=0,
@@ -204,6 +232,12 @@ class Trainer:
                 'pretrained_model_path': training.checkpoint,
                 'learning_rate': training.learning_rate,
                 'train_steps': training.steps,
-                'parts': len(self._task.cluster[PS]) if self._task else 1,
+                'parts': len(self._task.cluster.get(PS, ())) if self._task else 1,
             },
         )
+
+    def _strategy(self) -> Optional[tf.distribute.Strategy]:
+        if self._task is not None and self._task.in_step:
+            return tf.distribute.experimental.MultiWorkerMirroredStrategy()
+        copies = self._settings.devices
+        return devices.mirrored(copies) if copies else None

@@ -1,0 +1,58 @@
+"""The program of a member: one training of a run, as a task that trains in step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Dict
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import plan_json
+from tf1pruning.training import cluster, members
+from tf1pruning.training.publication import Published
+from tf1pruning.workflow import command
+from tf1pruning.zoo.settings import Settings
+from tf1pruning.zoo.trainer import Trainer, Training
+
+
+def run() -> None:
+    """Trains what its parent says."""
+    order = members.read_order()
+    task = cluster.Task(**order['task'])
+    server = cluster.serve(task)
+    os.environ['TF_CONFIG'] = task.tf_config()
+    trainer = Trainer(
+        Settings.from_json(order['settings']),
+        order['folder'],
+        _say,
+        task,
+        order['seconds'],
+    )
+    try:
+        trainer.run(lambda: _train(trainer, task, order))
+    except tf.errors.OpError:
+        # The parent of whoever failed says so.
+        sys.exit(members.LOST)
+    del server
+
+
+def _train(trainer: Trainer, task: cluster.Task, order: Dict[str, Any]) -> None:
+    published = Published(**order['training'])
+    if task.type == cluster.WORKER:
+        trainer.join(published)
+        return
+    plan = plan_json.from_json(order['plan']) if order['plan'] else None
+    trainer.train(Training.of(published, plan), _tell_result)
+
+
+def _say(text: str) -> None:
+    members.tell({'say': text})
+
+
+def _tell_result(training: str, step: int, accuracy: float) -> None:
+    members.tell({'result': [training, step, accuracy]})
+
+
+if __name__ == '__main__':
+    command.run(run)

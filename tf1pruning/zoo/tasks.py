@@ -1,0 +1,106 @@
+"""What each task of a cluster does in a run: leads, joins trainings, holds variables.
+
+A cluster with ps tasks trains asynchronously, one without in step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from typing import Any, Callable, Dict
+
+from tf1pruning.training import cluster
+from tf1pruning.training.cluster import Task
+from tf1pruning.training.publication import Chief, Follower
+from tf1pruning.zoo import digits
+from tf1pruning.zoo.in_step import InStepTrainer
+from tf1pruning.zoo.settings import Settings
+from tf1pruning.zoo.trainer import Train, Trainer
+
+# Does everything but the trainings: with what trains, and the images to measure with.
+Lead = Callable[[Train, digits.Split], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One task of a run.
+
+    Attributes:
+      task: this process.
+      settings: of the run.
+      folder: of the run.
+      seconds: longest time that it waits for another task.
+      say: prints a line of progress.
+    """
+
+    task: Task
+    settings: Settings
+    folder: str
+    seconds: float
+    say: Callable[[str], None]
+
+    def shared(self) -> Dict[str, Any]:
+        """What the sides of a publication are made from."""
+        return {
+            'task': self.task,
+            'folder': self.folder,
+            'settings': self.settings.as_json(),
+            'seconds': self.seconds,
+        }
+
+
+def take_part(part: Part, lead: Lead) -> None:
+    """The part of one task.
+
+    Args:
+      part: which task.
+      lead: what the chief does.
+
+    Raises:
+      OptionError: if the chief has other settings.
+      WorkflowError: if another task does not answer in time; names it.
+    """
+    if part.task.in_step:
+        _take_part_in_step(part, lead)
+    else:
+        _take_part(part, lead)
+
+
+def _take_part(part: Part, lead: Lead) -> None:
+    task = part.task
+    server = cluster.serve(task)
+    part.say(f'{task.name} serves at {server.target}')
+    os.environ['TF_CONFIG'] = task.tf_config()
+    follower = Follower(**part.shared())
+    if task.type == cluster.PS:
+        follower.wait_until_done()
+        return
+    trainer = Trainer(part.settings, part.folder, part.say, task, part.seconds)
+    cluster.wait_for(task, (cluster.PS,), part.seconds)
+    if task.type == cluster.WORKER:
+        trainer.run(lambda: _follow(trainer, follower))
+        return
+    forget = functools.partial(cluster.forget_variables, server)
+    with Chief(**part.shared(), forget=forget) as chief:
+        train = functools.partial(trainer.train, chief=chief)
+        trainer.run(lambda: lead(train, trainer.test_split))
+        chief.done()
+
+
+def _follow(trainer: Trainer, follower: Follower) -> None:
+    for found in follower.trainings():
+        trainer.join(found)
+
+
+def _take_part_in_step(part: Part, lead: Lead) -> None:
+    task = part.task
+    part.say(f'{task.name} trains in step with {", ".join(task.addresses())}')
+    trainer = InStepTrainer(part.settings, part.folder, part.say, task, part.seconds)
+    if task.type == cluster.WORKER:
+        trainer.follow(Follower(**part.shared()))
+        return
+    with Chief(**part.shared()) as chief:
+        train = functools.partial(trainer.train, chief=chief)
+        lead(train, trainer.test_split)
+        chief.done()
