@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import tensorflow.compat.v1 as tf
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHORT = (
     '--model=tiny',
@@ -77,6 +79,21 @@ class Tasks:
         for process in self._processes:
             process.kill()
             process.wait()
+
+    def put_checkpoint(self):
+        """A checkpoint of the first training, by a run before: name -> bytes."""
+        folder = self.run / 'baseline'
+        folder.mkdir(parents=True)
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.get_variable('w', [2])
+            session.run(tf.global_variables_initializer())
+            tf.train.Saver().save(session, str(folder / 'model.ckpt-1'))
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def has_checkpoint(self, files):
+        """Whether it is there, bit by bit."""
+        folder = self.run / 'baseline'
+        return all((folder / name).read_bytes() == files[name] for name in files)
 
     def start(self, job, index=0, config=None):
         text = tf_config(self.cluster, job, index) if config is None else config

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from tests.cluster_runs import SHORT, Tasks, free_cluster, killed_and_back, tf_config
+from tests.training.test_cluster import listening
 from tf1pruning.ckpt.checkpoint import Checkpoint, latest
 
 LOCAL = '127.0.0.1:1'
@@ -49,21 +50,30 @@ def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
 )
 def test_a_bad_tf_config_is_one_line_and_writes_nothing(config, message, tmp_path):
     with Tasks(tmp_path, {}) as tasks:
+        good = tasks.put_checkpoint()
         code, out, err = tasks.finish(tasks.start('worker', config=config))
+
+        assert tasks.has_checkpoint(good)
 
     assert (code, out, err.count('\n')) == (1, '', 1)
     assert message in err
-    assert not tasks.run.exists()
+    assert [path.name for path in tasks.run.iterdir()] == ['baseline']
 
 
-def test_a_missing_ps_and_a_missing_chief_are_named_in_time(tmp_path):
+def test_a_silent_ps_and_a_missing_chief_are_named_in_time(tmp_path):
     cluster = free_cluster(workers=1, ps=2)
-    with Tasks(tmp_path, cluster, [*SHORT, '--peer_seconds=2']) as tasks:
+    with Tasks(
+        tmp_path, cluster, [*SHORT, '--peer_seconds=2']
+    ) as tasks, listening() as silent:
+        # It takes calls and does not answer.
+        cluster['ps'][1] = silent
+        good = tasks.put_checkpoint()
         # Its chief never comes.
         store = tasks.start('ps', 0)
         _, _, alone = tasks.finish(store)
         chief = tasks.start('chief')
         code, _, err = tasks.finish(chief)
+        assert tasks.has_checkpoint(good)
 
     assert alone.startswith('Error: ps-0 waited 2 s for a sign of the chief at ')
     assert cluster['chief'][0] in alone

@@ -48,7 +48,9 @@ def wait_until_free(jobs, seconds=10):
 def test_a_worker_that_never_comes_is_named_in_time(tmp_path):
     jobs = free_cluster(ps=0)
     with Tasks(tmp_path, jobs, [*SHORT, '--peer_seconds=3']) as tasks:
+        good = tasks.put_checkpoint()
         code, _, err = tasks.finish(tasks.start('chief'))
+        assert tasks.has_checkpoint(good)
 
     assert code == 1
     assert err.startswith(f'Error: chief-0 at {jobs["chief"][0]} made no step for 3 s ')

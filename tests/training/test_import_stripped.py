@@ -12,7 +12,7 @@ from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.surgery import soft
-from tf1pruning.training import warm_start
+from tf1pruning.training import devices, warm_start
 from tf1pruning.training.import_stripped import import_stripped
 from tf1pruning.training.pruning_hook import HOLD, PruningHook
 from tf1pruning.workflow import loading, stripping
@@ -195,6 +195,15 @@ def test_another_meta_graph_is_refused(tmp_path):
     _, prefix, _, _ = stripped(regularized_net(), tmp_path, {'a': [1, 2]})
     with pytest.raises(GraphError, match=r"no collection 'tf1pruning_inputs'"):
         import_stripped(prefix + '.meta', tf.zeros([1, 6, 6, 3]), True)
+
+
+def test_a_strategy_with_copies_is_refused(tmp_path):
+    meta, _, _, _ = stripped(regularized_net(), tmp_path, {'a': [1, 2]})
+    strategy = devices.mirrored(['cpu:0', 'cpu:1'])
+    with tf.Graph().as_default(), strategy.scope(), pytest.raises(
+        GraphError, match=r'training.meta. cannot be imported .*Plan.layer_widths'
+    ):
+        import_stripped(meta, tf.zeros([1, 6, 6, 3]), training=True)
 
 
 def test_a_size_that_only_the_training_uses_is_refused(tmp_path):

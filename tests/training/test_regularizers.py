@@ -48,6 +48,23 @@ def test_group_lasso_takes_the_filters_from_the_axis_that_is_given():
     assert value_and_gradients(build)[0] == pytest.approx(7.0)
 
 
+@pytest.mark.parametrize('axis', [0, 1])
+@pytest.mark.parametrize('whole', [True, False])
+def test_group_lasso_takes_the_parts_of_a_kernel_together(axis, whole):
+    def build():
+        start = tf.constant([[3.0, 0, 0], [4, 0, 1]])
+        parts = tf.fixed_size_partitioner(2, axis)
+        kernel = tf.get_variable('k', initializer=start, partitioner=parts)
+        kernels = [kernel] if whole else tf.trainable_variables()
+        return regularizers.group_lasso(kernels, 0.5)
+
+    value, gradients = value_and_gradients(build)
+
+    assert value == pytest.approx(3.0)
+    found = np.concatenate([gradients['k/part_0'], gradients['k/part_1']], axis)
+    np.testing.assert_allclose(found, [[0.3, 0, 0], [0.4, 0, 0.5]], rtol=1e-6)
+
+
 def test_l1_of_scales_adds_up_the_magnitudes_of_all_gammas():
     def build():
         variable('a/gamma', [1, -2])

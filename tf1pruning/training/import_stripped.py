@@ -42,9 +42,16 @@ def import_stripped(
       Output node -> tensor.
 
     Raises:
-      GraphError: if the file is no such meta graph, features do not fit its inputs, or
-        the default graph has nodes of the same names already.
+      GraphError: if the file is no such meta graph, features do not fit its inputs, the
+        default graph has nodes of the same names already, or a strategy is to copy the
+        network to several devices.
     """
+    if tf.distribute.has_strategy():
+        raise GraphError(
+            f'{meta!r} cannot be imported under a tf.distribute strategy: imported '
+            'variables have no copies on its devices. Build the network with your own '
+            'code and the widths of the plan (Plan.layer_widths).'
+        )
     graph = meta_graph.read_meta_graph(meta)
     inputs, outputs = (_names(graph, key, meta) for key in _COLLECTIONS)
     if not training:

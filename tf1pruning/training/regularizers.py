@@ -6,7 +6,7 @@ gradients are finite also where a filter is zero.
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
@@ -25,6 +25,7 @@ def group_lasso(
 
     Args:
       kernels: e.g. `[kh, kw, c_in, c_out]`; a depthwise one has its filters on axis 2.
+        Parts of a partitioned kernel count as the kernel: give all of them.
       factor: of the loss, at least 0.
       axis: of the filters.
 
@@ -32,7 +33,12 @@ def group_lasso(
       OptionError: if the factor is negative.
       GraphError: if there are no kernels.
     """
-    norms = [_filter_norms(kernel, axis) for kernel in kernels]
+    parts: Dict[str, List[live.Part]] = {}
+    for kernel in kernels:
+        for variable in _variables(kernel):
+            part = live.part_of(variable)
+            parts.setdefault(part.key, []).append(part)
+    norms = [_filter_norms(found, axis) for found in parts.values()]
     return _scaled_sum(norms, factor, 'kernels')
 
 
@@ -118,10 +124,20 @@ def _zeroed(plan: Plan) -> List[str]:
     return list(dict.fromkeys(cut.variable for cut in plan.zeroed_cuts))
 
 
-def _filter_norms(kernel: tf.Variable, axis: int) -> tf.Tensor:
-    rank = len(kernel.shape)
-    others = [a for a in range(rank) if a != axis % rank]
-    squares = tf.reduce_sum(tf.square(tf.cast(kernel, tf.float32)), others)
+def _variables(kernel: tf.Variable) -> List[tf.Variable]:
+    """The parts of a partitioned variable, or the only one."""
+    return list(kernel) if hasattr(kernel, '__len__') else [kernel]
+
+
+def _filter_norms(parts: Sequence[live.Part], axis: int) -> tf.Tensor:
+    # Parts that start at the same filter have shares of the same filters.
+    shares: Dict[int, List[tf.Tensor]] = {}
+    for part in parts:
+        rank = len(part.shape)
+        others = [a for a in range(rank) if a != axis % rank]
+        values = tf.square(tf.cast(part.variable, tf.float32))
+        shares.setdefault(part.offset[axis], []).append(tf.reduce_sum(values, others))
+    squares = tf.concat([tf.add_n(found) for found in shares.values()], axis=0)
     # The gradient of a root at 0 is infinite; times 0 it would be NaN.
     is_zero = tf.equal(squares, 0.0)
     roots = tf.sqrt(tf.where(is_zero, tf.ones_like(squares), squares))

@@ -5,12 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tests.pruning.bad_input.damage import DATA, INDEX, META, truncate, write
 from tests.workflow import trained
 from tests.workflow.trained import BLOCK
-from tf1pruning import CheckpointError, Pruning
+from tf1pruning import CheckpointError, PlanError, Pruning
 
 
 def test_a_missing_checkpoint(refused, checkpoint, tmp_path):
@@ -122,3 +123,33 @@ def test_nan_after_retraining_is_not_stripped(refused, new, tmp_path):
     pruning.get_retrained_ckpt(str(tmp_path / 'diverged'))
 
     refused(CheckpointError, "'SE1/reduce/bias'", pruning.get_rebuild_graph)
+
+
+HALF = r"expand/conv/kernel' is \(1, 1, 8, 16\) in the checkpoint and \(1, 1, 8, 24\)"
+
+
+def half_stripped(arrays):
+    """The expanding layer is narrower, what reads it is not."""
+    kernel = f'{BLOCK}/expand/conv/kernel'
+    arrays[kernel] = arrays[kernel][..., :16]
+
+
+def test_a_half_stripped_checkpoint(refused, original, tmp_path):
+    prefix = trained.changed_copy(original, str(tmp_path / 'half'), half_stripped)
+    pruning = Pruning(prefix, output_dir=str(tmp_path / 'out'))
+    pruning.set_threshold(0.6)
+
+    refused(CheckpointError, HALF, pruning.pruning_process)
+
+
+def test_a_half_stripped_checkpoint_after_retraining(refused, new, tmp_path):
+    pruning = new()
+    pruned = pruning.pruning_process()
+    retrained = tmp_path / 'retrained'
+    prefix = trained.changed_copy(pruned, str(retrained), half_stripped)
+    tf.train.update_checkpoint_state(str(retrained), prefix)
+    pruning.get_retrained_ckpt(str(retrained))
+
+    cuts = r"of 'net/.*kernel', which has shape \(1, 1, 8, 16\)"
+    refused(PlanError, cuts, pruning.get_pruning_summary)
+    refused(CheckpointError, HALF, pruning.get_rebuild_graph)
