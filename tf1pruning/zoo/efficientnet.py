@@ -70,9 +70,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
             index += 1
     head = config.scaled(config.head_channels)
     net = layers.conv(f'{scope}/Conv_1', net, head, activation=tf.nn.swish)
-    net = tf.reduce_mean(net, [1, 2])
-    net = layers_lib.dense(f'{scope}/Logits', net, config.classes)
-    return tf.identity(net, name='output')
+    return layers_lib.pooled_classifier(scope, net, config.classes)
 
 
 def _inverted_residual(

@@ -224,6 +224,21 @@ def classifier(
     return tf.identity(net, name='output')
 
 
+def pooled_classifier(scope: str, net: tf.Tensor, classes: int) -> tf.Tensor:
+    """The mean over all pixels, and a dense layer.
+
+    Args:
+      scope: of the network.
+      net: `[batch, height, width, channels]`.
+      classes: width of the layer.
+
+    Returns:
+      Logits `[batch, classes]`; the node is named `output`.
+    """
+    net = dense(f'{scope}/Logits', tf.reduce_mean(net, [1, 2]), classes)
+    return tf.identity(net, name='output')
+
+
 def squeeze_excite(
     scope: str,
     net: tf.Tensor,

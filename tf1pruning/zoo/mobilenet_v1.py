@@ -52,6 +52,4 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
         net = layers.depthwise(f'{scope}/depthwise', net, 3, stride, tf.nn.relu6)
         channels = config.scaled(channels)
         net = layers.conv(f'{scope}/pointwise', net, channels, activation=tf.nn.relu6)
-    net = tf.reduce_mean(net, [1, 2])
-    net = layers_lib.dense('MobilenetV1/Logits', net, config.classes)
-    return tf.identity(net, name='output')
+    return layers_lib.pooled_classifier('MobilenetV1', net, config.classes)

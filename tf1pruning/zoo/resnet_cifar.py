@@ -51,9 +51,7 @@ def build(
             name = f'{scope}/stage{stage}_{repeat}'
             stride = 2 if stage and repeat == 0 else 1
             net = _block(layers, name, net, config.scaled(channels), stride)
-    net = tf.reduce_mean(net, [1, 2])
-    net = layers_lib.dense(f'{scope}/Logits', net, config.classes)
-    return tf.identity(net, name='output')
+    return layers_lib.pooled_classifier(scope, net, config.classes)
 
 
 def _block(

@@ -49,9 +49,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
             net = _unit(layers, f'{scope}/stage{stage}_{repeat}', net)
     head = config.scaled(config.head_channels, _MULTIPLE)
     net = layers.conv(f'{scope}/Conv_1', net, head, activation=tf.nn.relu)
-    net = tf.reduce_mean(net, [1, 2])
-    net = layers_lib.dense(f'{scope}/Logits', net, config.classes)
-    return tf.identity(net, name='output')
+    return layers_lib.pooled_classifier(scope, net, config.classes)
 
 
 def _unit(layers: Layers, scope: str, net: tf.Tensor) -> tf.Tensor:
