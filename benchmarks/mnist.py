@@ -34,7 +34,7 @@ FLAGS = flags.FLAGS
 
 # 784-1000-1000-500-200-10, as in the given table, which has no biases. They stay at
 # zero in training, and take up the means of pruned units later.
-CONFIG = mlp.Config(hidden=(1000, 1000, 500, 200), biases=True)
+CONFIG = mlp.Config(hidden=mlp.DEEP, biases=True)
 OPTIMIZER, RATE = 'adam', 1e-3
 PENALTIES: Dict[str, Dict[str, float]] = {
     'plain': {},
