@@ -3,7 +3,8 @@
 Two kinds exist in TF 1.15. A *ref* variable is a `VariableV2` node that is read by
 plain edges. A *resource* variable is a `VarHandleOp` node that is read through
 `ReadVariableOp`. In both cases the checkpoint key is the node's name, except for a part
-of a partitioned variable (`pv/part_0`), whose key is the whole variable's (`pv`).
+of a partitioned variable (`pv/part_0`), whose key is the whole variable's (`pv`), and
+where the graph's Saver has another name for it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tensorflow.core.framework import variable_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import saver
 from tf1pruning.graph import view as view_lib
 
 REF_OPS = ('VariableV2', 'Variable')
@@ -67,18 +69,43 @@ def find_variables(
       nodes: where to look.
       meta_graph: its collections tell what is trainable or partitioned.
       first_parts: variable that was put together -> its first part.
+
+    Raises:
+      GraphError: if the Saver keeps a variable under the name of another one.
     """
     defs = variable_defs(meta_graph)
+    keys = saver.restored_keys(meta_graph)
     trainable = _nodes_in(meta_graph, tf.GraphKeys.TRAINABLE_VARIABLES)
-    return tuple(
+    found = tuple(
         _variable(
             node,
             defs.get(node.name),
             first_parts.get(node.name, node.name) in trainable,
+            keys.get(first_parts.get(node.name, node.name)),
         )
         for node in nodes
         if node.op in VARIABLE_OPS
     )
+    _check_keys(found, defs)
+    return found
+
+
+def _check_keys(
+    found: Iterable[Variable], defs: Mapping[str, variable_pb2.VariableDef]
+) -> None:
+    """Raises GraphError if the key of a variable is the name of another one."""
+    taken = [
+        f'{v.node!r} under {v.key!r}'
+        for v in found
+        if v.offset is None and v.key != v.node and v.key in defs
+    ]
+    if taken:
+        raise GraphError(
+            f'The Saver of the graph keeps {"; ".join(taken)}, which is the name of '
+            'another variable, so which of the two a name means is not clear. (The '
+            'swapping Saver of a moving-average optimizer does that.) Give the meta '
+            'graph of the inference network, with a Saver of its own.'
+        )
 
 
 def variable_defs(meta_graph: tf.MetaGraphDef) -> Dict[str, variable_pb2.VariableDef]:
@@ -121,19 +148,22 @@ def _defs(
 
 
 def _variable(
-    node: tf.NodeDef, variable_def: Optional[variable_pb2.VariableDef], trainable: bool
+    node: tf.NodeDef,
+    variable_def: Optional[variable_pb2.VariableDef],
+    trainable: bool,
+    key: Optional[str],
 ) -> Variable:
     shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
     known = tuple(-1 if size is None else size for size in shape or ())
-    key, offset, full_shape = node.name, None, known
+    offset, full_shape = None, known
     if variable_def is not None and variable_def.HasField('save_slice_info_def'):
         info = variable_def.save_slice_info_def
-        key = info.full_name
+        key = key or info.full_name
         offset = tuple(info.var_offset)
         full_shape = tuple(info.full_shape)
     return Variable(
         node=node.name,
-        key=key,
+        key=key or node.name,
         shape=known,
         dtype=tf.as_dtype(view_lib.attribute(node, 'dtype').type),
         is_resource=node.op in RESOURCE_OPS,

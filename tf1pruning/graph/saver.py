@@ -1,0 +1,69 @@
+"""Under which keys the Saver of a meta graph keeps its variables.
+
+A Saver may be given names of its own (`tf.train.Saver({'key': variable})`). Which key
+a variable is restored from is found by data flow: from the restore op over the
+assignments that it waits for back to the table of keys.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, Mapping, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.graph import nodes
+
+_ASSIGN_OPS = ('Assign', 'AssignVariableOp')
+_PASSING_OPS = ('Identity', 'Reshape')
+_RESTORE_OP = 'RestoreV2'
+_OPS = frozenset((*_ASSIGN_OPS, *_PASSING_OPS, _RESTORE_OP, 'Const', 'NoOp'))
+# Paths of objects; `ckpt.objects` finds the variables' names for them.
+_OBJECT_KEY = '/.ATTRIBUTES/VARIABLE_VALUE'
+
+Nodes = Mapping[str, tf.NodeDef]
+
+
+def restored_keys(meta_graph: tf.MetaGraphDef) -> Dict[str, str]:
+    """Variable node -> key that the Saver restores it from, where that is known.
+
+    Args:
+      meta_graph: may be without a Saver.
+    """
+    restore = names.node_name(meta_graph.saver_def.restore_op_name)
+    if not restore:
+        return {}
+    found = {n.name: n for n in meta_graph.graph_def.node if n.op in _OPS}
+    keys = {}
+    for node in _assignments(found, restore):
+        variable, value = node.input[0], node.input[1]
+        key = _key(found, value)
+        if key is not None and not key.endswith(_OBJECT_KEY):
+            keys[names.node_name(variable)] = key
+    return keys
+
+
+def _assignments(found: Nodes, restore: str) -> Iterator[tf.NodeDef]:
+    """The assignments that an op waits for, directly or through others."""
+    stack = [restore]
+    while stack:
+        node = found.get(stack.pop())
+        if node is not None and node.op in _ASSIGN_OPS:
+            yield node
+        elif node is not None:
+            stack += [names.node_name(i) for i in node.input if names.is_control(i)]
+
+
+def _key(found: Nodes, tensor: str) -> Optional[str]:
+    """The key behind a restored value; None if it comes from elsewhere."""
+    ref = names.parse_tensor(tensor)
+    node = found.get(ref.node)
+    while node is not None and node.op in _PASSING_OPS:
+        ref = names.parse_tensor(node.input[0])
+        node = found.get(ref.node)
+    if node is None or node.op != _RESTORE_OP:
+        return None
+    table = found.get(names.node_name(node.input[1]))
+    if table is None or table.op != 'Const':
+        return None
+    return str(nodes.constant_value(table).ravel()[ref.output].decode('utf-8'))
