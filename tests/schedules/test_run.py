@@ -15,7 +15,13 @@ from tests.schedules import small
 from tf1pruning.choosing.choice import Choice, Limits, Target
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.errors import DataError, GraphError, OptionError, PlanError
+from tf1pruning.errors import (
+    DataError,
+    GraphError,
+    OptionError,
+    PlanError,
+    VerificationError,
+)
 from tf1pruning.schedules import paces, schedule
 from tf1pruning.schedules.options import Options
 from tf1pruning.schedules.run import prune_finetune
@@ -127,6 +133,16 @@ def test_a_budget_is_met(start, tmp_path):
     share = report.after.parameters / report.before.parameters
     assert 0.4 < share <= 0.5
     assert tuple(seen) == result.rounds
+
+
+def test_a_latency_is_measured_up_to_named_outputs(start, tmp_path):
+    rounds = schedule.spread(Choice(target=Target('latency', 0.01)), 1, 1)
+
+    # Random labels are outside the classes of the loss.
+    with pytest.raises(VerificationError, match='does not run: Received a label'):
+        prune(start, tmp_path, rounds)
+    with pytest.raises(PlanError, match=r'1\.0% of the latency'):
+        prune(start, tmp_path, rounds, {**ALL, 'output_nodes': 'c/BiasAdd'})
 
 
 def test_the_accuracy_floor_ends_the_run_with_the_round_before(start, tmp_path):

@@ -22,7 +22,7 @@ class Options:
       scope_names: scopes whose channels go; `('',)`: the whole model.
       groups: 'inner' or 'all', as for `Pruning`.
       output_nodes: of the model, separated by commas; where there is no node `output`,
-        the channels before the loss are meant.
+        the channels before the loss are meant. A latency is that of these outputs.
       mode: of soft pruning, 'block' or 'filter'.
       batches: so many of the data, at most, are scored on in each round.
       initial: checkpoint before the first training, for a criterion that looks at it.

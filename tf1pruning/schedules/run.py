@@ -116,6 +116,7 @@ def prune_finetune(
       CheckpointError: if the checkpoint is missing, damaged, or of another model.
       GraphError: if a scope holds nothing that may be cut.
       PlanError: if the limits of the schedule do not let as much go as it asks for.
+      VerificationError: if a latency is asked for and the model does not run.
       DataError: if scores are not finite, or the evaluation lacks the metric.
       OutputError: if the files cannot be written.
     """

@@ -255,9 +255,9 @@ def run(
                 {f'{name}:0': value for name, value in feeds.items()},
             )
     except (tf.errors.OpError, ValueError) as error:
-        lines = str(error).splitlines()
+        first = (str(error).splitlines() or [repr(error)])[0]
         raise VerificationError(
-            f'The graph does not run: {lines[0] if lines else error!r}{_hint(graph)}'
+            f'The graph does not run: {first}{_hint(graph)}'
         ) from error
 
 

@@ -104,10 +104,11 @@ def latency(source: Source, plan: Plan) -> float:
       plan: what to strip.
 
     Raises:
-      VerificationError: if no input can be made up.
+      VerificationError: if no input can be made up, or the model does not run on it.
     """
     frozen = stripping.strip_source(source, plan, verified=False).frozen
     feeds = verify.random_inputs(frozen, seed=0)
+    verify.run(frozen, source.model.outputs, feeds)  # Says what is wrong, if it is.
     graph = importing.import_graph(frozen)
     # Without values handed back, only the network is timed.
     fetches = [graph.get_operation_by_name(name) for name in source.model.outputs]
