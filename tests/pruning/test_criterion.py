@@ -76,6 +76,7 @@ def test_the_criterion_may_change_between_steps(new, scores):
     removed = {}
     for criterion, path in (('sparsity', ''), ('l1', ''), ('taylor_abs_rs', scores)):
         pruning.set_criterion(criterion, path)
+        assert pruning.criterion == criterion
         pruning.get_pruning_filters()
         removed[criterion] = pruning.plan.groups[0].removed
 

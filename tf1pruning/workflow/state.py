@@ -183,6 +183,11 @@ class PruningState:
         self._mode = value
 
     @property
+    def criterion(self) -> str:
+        """What ranks filters; see `set_criterion`."""
+        return self._ranking.criterion
+
+    @property
     def export_ckpt_path(self) -> str:
         """Prefix of the stripped checkpoint: the last one, or where it is to go."""
         return self._exported[0] or self._export_ckpt_path
