@@ -35,6 +35,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import (
+    assignments,
     batch_norm,
     conditionals,
     dropout,
@@ -87,6 +88,7 @@ def inference_model(
     visited = rewriter.run(outputs)
     refusals.refuse_calls(inlined.refused, visited)
     refusals.refuse_loops(view, visited)
+    assignments.refuse(view, visited)
     if deterministic:
         refusals.refuse_random(view, visited)
         batch_norm.check_none_left(view, visited)
@@ -222,6 +224,9 @@ class Rewriter:
         for ref in refs:
             self._replace_pipeline(ref)
             self._replace_batch_moment(ref)
+            variable = assignments.range_variable(self._view, node, ref)
+            if variable is not None:
+                self._redirected[ref] = self._read(variable)
         return refs
 
     def _replace_pipeline(self, ref: TensorRef) -> None:
