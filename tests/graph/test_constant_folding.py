@@ -135,3 +135,12 @@ def test_what_only_passes_its_inputs_on_goes():
     assert 'IdentityN' in ops(graph_def)
     assert 'IdentityN' not in ops(folded)
     assert verify.compare(graph_def, folded, ['output']).absolute == 0
+
+
+@pytest.mark.parametrize('dtype', [tf.float16, tf.bfloat16])
+def test_a_cast_that_rounds_is_left_to_tensorflow(dtype):
+    graph_def = graph_of(lambda v: tf.cast(tf.cast(v, dtype), tf.float32))
+
+    folded = fold(graph_def)
+
+    assert ops(folded).count('Cast') == 2

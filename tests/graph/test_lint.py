@@ -57,3 +57,13 @@ def test_an_output_of_another_shape_is_named_with_both(graph_def, shape):
     assert str(caught.value) == (
         f"Output 'output' had shape {shape} and now has (None, 3)."
     )
+
+
+def test_lookup_tables_are_refused_by_name():
+    with tf.Graph().as_default() as graph:
+        values = tf.lookup.KeyValueTensorInitializer([0, 1], [2, 3])
+        table = tf.lookup.StaticHashTable(values, 4, name='labels')
+        table.lookup(tf.placeholder(tf.int32, [2]), name='output')
+
+    with pytest.raises(GraphError, match=r"tables 'labels', whose contents"):
+        lint.check_no_tables(graph.as_graph_def())

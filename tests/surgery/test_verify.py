@@ -179,3 +179,10 @@ def test_a_table_that_nothing_fills_is_named():
 
     with pytest.raises(VerificationError, match='Name output nodes before the table'):
         verify.compare(graph, graph, ('output',))
+
+
+def test_an_input_that_does_not_fit_into_memory_is_named():
+    graph = graph_of(lambda: tf.placeholder(tf.float32, [10**6] * 3, 'x') + 1.0)
+
+    with pytest.raises(VerificationError, match=r"'x' of shape .* fit into memory"):
+        verify.random_inputs(graph, 0)

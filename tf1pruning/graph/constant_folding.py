@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning.graph import functions, nodes
+from tf1pruning.graph import functions, nodes, precision
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -159,7 +159,7 @@ class _Folder:
         self, node: tf.NodeDef, sources: Sequence[str]
     ) -> Optional[np.ndarray]:
         evaluate = _MOVES.get(node.op) or _ARITHMETIC.get(node.op)
-        if evaluate is None:
+        if evaluate is None or _rounds(node):
             return None
         inputs = [self._value(name) for name in sources]
         if node.op in _ARITHMETIC and not all(_is_calculable(x) for x in inputs):
@@ -201,6 +201,12 @@ class _Folder:
         if node.name in self._values:
             return nodes.array_constant(node.name, self._values[node.name])
         return _with_inputs(node, self._renamed)
+
+
+def _rounds(node: tf.NodeDef) -> bool:
+    """Whether a node rounds to 16-bit floats: left to TensorFlow, whatever runs it."""
+    dtype = tf.as_dtype(view_lib.attribute(node, 'DstT').type or tf.float32)
+    return node.op == 'Cast' and precision.is_half(dtype)
 
 
 def _is_calculable(array: np.ndarray) -> bool:

@@ -12,6 +12,20 @@ from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
+_TABLE_OPS = frozenset(
+    (
+        'AnonymousHashTable',
+        'HashTable',
+        'HashTableV2',
+        'MutableDenseHashTable',
+        'MutableDenseHashTableV2',
+        'MutableHashTable',
+        'MutableHashTableOfTensors',
+        'MutableHashTableOfTensorsV2',
+        'MutableHashTableV2',
+    )
+)
+
 
 def check(
     graph_def: tf.GraphDef, outputs: Mapping[str, Optional[view_lib.Shape]]
@@ -37,6 +51,21 @@ def check(
             raise GraphError(
                 f'Output {name!r} had shape {shape} and now has {found[name]}.'
             )
+
+
+def check_no_tables(graph_def: tf.GraphDef) -> None:
+    """Refuses lookup tables: what a file holds of them is empty.
+
+    Raises:
+      GraphError: names all of them.
+    """
+    found = [n.name for n in graph_def.node if n.op in _TABLE_OPS]
+    if found:
+        raise GraphError(
+            f'The outputs look up in the tables {names.quoted(found)}, whose contents '
+            'are set when a session starts, and which the stripped files would lack. '
+            'Name outputs before the lookup.'
+        )
 
 
 def _inferred(

@@ -232,8 +232,18 @@ def _random(
     if precision.is_half(dtype):
         dtype = tf.float32
     if dtype.is_floating:
-        return generator.standard_normal(sizes).astype(dtype.as_numpy_dtype)
-    raise VerificationError(f'Input {name!r} of type {dtype.name} cannot be made up.')
+        try:
+            return generator.standard_normal(sizes).astype(dtype.as_numpy_dtype)
+        except (MemoryError, ValueError) as error:
+            raise VerificationError(
+                f'Input {name!r} of shape {tuple(sizes)} does not fit into memory. '
+                'Give it a smaller one (--input_tensors), or do without verification '
+                '(--noverify).'
+            ) from error
+    raise VerificationError(
+        f'Input {name!r} of type {dtype.name} cannot be made up. Cut the graph behind '
+        'it (--input_tensors), or do without verification (--noverify).'
+    )
 
 
 def run(

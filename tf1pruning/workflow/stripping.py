@@ -86,7 +86,8 @@ def strip_source(
       phases: counts the seconds of `load`, `plan`, `strip`, `freeze` and `verify`.
 
     Raises:
-      GraphError: if it would, and may not; or it is too large to be frozen.
+      GraphError: if it would, and may not; or it is too large to be frozen, or looks
+        up in tables.
       CheckpointError: if a weight is missing, misshaped, damaged, NaN or infinite.
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
@@ -99,6 +100,7 @@ def strip_source(
             f'{", ".join(source.unsafe_ops)}. Nothing was run. Name output nodes '
             'that do not need them, or give --allow_unsafe_ops to insist.'
         )
+    lint.check_no_tables(source.model.graph_def)
     with phase(phases, 'load'):
         arrays = source.arrays()
     with phase(phases, 'plan'):
