@@ -26,6 +26,7 @@ FIELDS = {
     'groups',
     'nodes',
     'unsupported_ops',
+    'lost_layers',
     'flags',
     'channels',
     'prunable_channels',
@@ -101,6 +102,22 @@ def test_ops_without_a_rule_are_listed(tmp_path):
     assert found['unsupported_ops'] == ['Cumsum', 'Betainc']
     assert 'Ops without a rule: Cumsum, Betainc.' in stdout
     assert "reaches 'running': no rule for Cumsum" in stdout
+
+
+def test_layers_with_computed_kernels_are_listed(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        w = tf.get_variable('w', [3, 3, 3, 4])
+        standard = (w - tf.reduce_mean(w)) / tf.math.reduce_std(w)
+        x = tf.nn.conv2d(x, standard, 1, 'SAME', name='standardized')
+        tf.identity(networks.conv(x, 2, name='last'), name='output')
+    prefix = networks.save(graph, str(tmp_path / 'model.ckpt'))
+
+    stdout, found = analyzed(prefix, tmp_path)
+
+    assert list(found['lost_layers']) == ['standardized']
+    line = "Not followed through layer 'standardized': input 1 that is computed"
+    assert line in stdout
 
 
 def strange_graph():

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
-from tf1pruning.channels import layout
+from tf1pruning.channels import families, layout
 from tf1pruning.channels import values as values_lib
 from tf1pruning.channels.labels import Classes, LabelSpace
 from tf1pruning.channels.registry import Registry, Unsupported
@@ -144,6 +144,7 @@ class Tracer:
         self._indices: List[IndexUse] = []
         self._parts: List[Part] = []
         self._unsupported: List[str] = []
+        self._lost: Dict[str, str] = {}
         # Pairs of an op and a Const node that it reads as a weight.
         self._weight_readers: Set[Tuple[str, str]] = set()
         # Const node -> why its values must stay as they are.
@@ -182,6 +183,8 @@ class Tracer:
     ) -> Activation:
         if node.op not in RULES.ops() and node.op not in self._unsupported:
             self._unsupported.append(node.op)
+        if node.op in families.LAYERS:
+            self._lost[node.name] = reason
         for value in inputs:
             self.freeze_value(value, f'reaches {node.name!r}: {reason}')
         return values_lib.fixed(self.view.shape(TensorRef(node.name, 0)))
@@ -369,4 +372,5 @@ class Tracer:
             count=len(of_label),
             frozen=classes.reasons,
             unsupported=tuple(self._unsupported),
+            lost=self._lost,
         )

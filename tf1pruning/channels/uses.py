@@ -132,6 +132,7 @@ class Trace:
       count: number of labels; every class is smaller.
       frozen: class -> reasons.
       unsupported: op types without a rule, in order of appearance.
+      lost: layer whose channels could not be followed -> why.
     """
 
     model: Model
@@ -144,6 +145,7 @@ class Trace:
     count: int
     frozen: Dict[int, Tuple[str, ...]]
     unsupported: Tuple[str, ...]
+    lost: Dict[str, str]
 
     def keys(self) -> Dict[str, str]:
         """Weight node -> checkpoint key; of a Const node its own name."""

@@ -59,6 +59,7 @@ class Analysis:
       groups: in graph order.
       nodes: all nodes that cost something, in graph order.
       unsupported_ops: op types without a rule, all of them.
+      lost_layers: layer whose channels could not be followed -> why.
       flags: what has one value in the model (see `graph.flags`).
     """
 
@@ -69,6 +70,7 @@ class Analysis:
     groups: Tuple[GroupFigures, ...]
     nodes: Tuple[NodeCost, ...]
     unsupported_ops: Tuple[str, ...]
+    lost_layers: Mapping[str, str]
     flags: Tuple[Flag, ...] = ()
 
     @property
@@ -122,6 +124,10 @@ class Analysis:
         lines.append(_LEGEND)
         if self.unsupported_ops:
             lines.append(f'Ops without a rule: {", ".join(self.unsupported_ops)}.')
+        lines += [
+            f'Not followed through layer {name!r}: {why}.'
+            for name, why in self.lost_layers.items()
+        ]
         lines += [f'Decided: {flag}.' for flag in self.flags]
         return '\n'.join(lines)
 
@@ -160,6 +166,7 @@ def analyze(
         groups=tuple(_figures(group, macs, arrays) for group in groups),
         nodes=cost.node_costs(trace, shapes),
         unsupported_ops=trace.unsupported,
+        lost_layers=trace.lost,
         flags=trace.model.flags,
     )
 
