@@ -10,7 +10,8 @@ from tf1pruning.graph.variables import Variable
 
 def find(graph):
     meta_graph = tf.train.export_meta_graph(graph=graph)
-    found = variables_lib.find_variables(meta_graph.graph_def.node, meta_graph, {})
+    known = variables_lib.definitions(meta_graph)
+    found = variables_lib.find_variables(meta_graph.graph_def.node, known, {})
     return {variable.node: variable for variable in found}
 
 
@@ -80,7 +81,8 @@ def test_a_variable_of_unknown_size_says_minus_one():
     del node.attr['shape'].shape.dim[:]
     node.attr['shape'].shape.dim.add(size=-1)
 
-    assert variables_lib.find_variables([node], meta_graph, {})[0].shape == (-1,)
+    known = variables_lib.definitions(meta_graph)
+    assert variables_lib.find_variables([node], known, {})[0].shape == (-1,)
 
 
 def test_definitions_are_found_by_node_name():
@@ -88,7 +90,7 @@ def test_definitions_are_found_by_node_name():
         tf.get_variable('net/read', [2])
         meta_graph = tf.train.export_meta_graph(graph=graph)
 
-    found = variables_lib.variable_defs(meta_graph)
+    found = variables_lib.definitions(meta_graph).protos
 
     assert {name: d.initializer_name for name, d in found.items()} == {
         'net/read': 'net/read/Assign'
@@ -100,4 +102,4 @@ def test_a_damaged_definition_is_an_error_that_names_the_collection():
     meta_graph.collection_def['variables'].bytes_list.value.append(b'\x0a\xff')
 
     with pytest.raises(GraphError, match=r"'variables' of the meta graph .* damaged"):
-        variables_lib.variable_defs(meta_graph)
+        variables_lib.definitions(meta_graph)

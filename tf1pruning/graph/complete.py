@@ -55,10 +55,12 @@ def _nodes(graph_def: tf.GraphDef) -> Iterator[tf.NodeDef]:
 def _leaves_out(graph_def: tf.GraphDef, defaults: Defaults) -> bool:
     """Whether an attribute is absent, or an input has its long name."""
     for node in _nodes(graph_def):
-        attr = node.attr
-        for name, _ in defaults.get(node.op, ()):
-            if name not in attr:
-                return True
+        expected = defaults.get(node.op)
+        if expected:
+            attr = node.attr
+            for name, _ in expected:
+                if name not in attr:
+                    return True
     for node in graph_def.node:
         for name in node.input:
             if name.endswith(_FIRST):

@@ -66,18 +66,16 @@ def forward_graph(
     if input_map:
         rewriter.cut_at(input_map)
     rewriter.run(targets)
-    defs = variables_lib.variable_defs(meta_graph)
+    known = variables_lib.definitions(meta_graph)
     kept = _needed(rewriter.result(), targets)
-    merged = partitions.merge(kept, defs)
+    merged = partitions.merge(kept, known.protos)
     if merged.first_parts:
         kept = _needed(merged.graph_def, targets)
     model = model_lib.Model(
         graph_def=kept,
         inputs=tuple(n.name for n in kept.node if n.op in INPUT_OPS),
         outputs=tuple(outputs),
-        variables=variables_lib.find_variables(
-            kept.node, meta_graph, merged.first_parts
-        ),
+        variables=variables_lib.find_variables(kept.node, known, merged.first_parts),
     )
     return Forward(model, collections)
 

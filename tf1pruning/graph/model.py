@@ -89,16 +89,15 @@ def build_model(
       flags: for the model.
     """
     found = needed(graph_def, outputs)
-    merged = partitions.merge(found, variables_lib.variable_defs(meta_graph))
+    known = variables_lib.definitions(meta_graph)
+    merged = partitions.merge(found, known.protos)
     if merged.first_parts:
         found = needed(merged.graph_def, outputs)
     return Model(
         graph_def=found,
         inputs=tuple(node.name for node in found.node if node.op in INPUT_OPS),
         outputs=tuple(outputs),
-        variables=variables_lib.find_variables(
-            found.node, meta_graph, merged.first_parts
-        ),
+        variables=variables_lib.find_variables(found.node, known, merged.first_parts),
         flags=flags,
     )
 

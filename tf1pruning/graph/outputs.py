@@ -88,7 +88,7 @@ class _Forward:
     def __init__(self, view: view_lib.GraphView, graph: tf.MetaGraphDef):
         self._view = view
         self._allowed = {node.name for node in view if not _is_aside(node)}
-        found = variables.find_variables(view, graph, {})
+        found = variables.find_variables(view, variables.definitions(graph), {})
         trained = [v.node for v in found if v.trainable] or [v.node for v in found]
         self._trained = [TensorRef(node, -1) for node in trained]
 

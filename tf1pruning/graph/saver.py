@@ -7,17 +7,16 @@ assignments that it waits for back to the table of keys.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Mapping, Optional
+from typing import Dict, Iterator, List, Mapping, Optional
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning.graph import nodes
+from tf1pruning.names import TensorRef
 
 _ASSIGN_OPS = ('Assign', 'AssignVariableOp')
 _PASSING_OPS = ('Identity', 'Reshape')
 _RESTORE_OP = 'RestoreV2'
-_OPS = frozenset((*_ASSIGN_OPS, *_PASSING_OPS, _RESTORE_OP, 'Const', 'NoOp'))
 # Paths of objects; `ckpt.objects` finds the variables' names for them.
 _OBJECT_KEY = '/.ATTRIBUTES/VARIABLE_VALUE'
 
@@ -33,12 +32,21 @@ def restored_keys(meta_graph: tf.MetaGraphDef) -> Dict[str, str]:
     restore = names.node_name(meta_graph.saver_def.restore_op_name)
     if not restore:
         return {}
-    found = {n.name: n for n in meta_graph.graph_def.node if n.op in _OPS}
+    # A Saver makes its nodes in a scope of its own.
+    scope = restore[: restore.rfind('/') + 1]
+    found = {n.name: n for n in meta_graph.graph_def.node if n.name.startswith(scope)}
+    tables: Dict[str, List[bytes]] = {}
     keys = {}
     for node in _assignments(found, restore):
         variable, value = node.input[0], node.input[1]
-        key = _key(found, value)
-        if key is not None and not key.endswith(_OBJECT_KEY):
+        source = _restored(found, value)
+        if source is None:
+            continue
+        if source.node not in tables:
+            tables[source.node] = _table(found, found[source.node])
+        entry = tables[source.node][source.output : source.output + 1]
+        key = b''.join(found_here).decode('utf-8', 'replace')
+        if key and not key.endswith(_OBJECT_KEY):
             keys[names.node_name(variable)] = key
     return keys
 
@@ -54,16 +62,19 @@ def _assignments(found: Nodes, restore: str) -> Iterator[tf.NodeDef]:
             stack += [names.node_name(i) for i in node.input if names.is_control(i)]
 
 
-def _key(found: Nodes, tensor: str) -> Optional[str]:
-    """The key behind a restored value; None if it comes from elsewhere."""
+def _restored(found: Nodes, tensor: str) -> Optional[TensorRef]:
+    """The output of a restoring op behind a value; None if it comes from elsewhere."""
     ref = names.parse_tensor(tensor)
     node = found.get(ref.node)
     while node is not None and node.op in _PASSING_OPS:
         ref = names.parse_tensor(node.input[0])
         node = found.get(ref.node)
-    if node is None or node.op != _RESTORE_OP:
-        return None
-    table = found.get(names.node_name(node.input[1]))
+    return ref if node is not None and node.op == _RESTORE_OP else None
+
+
+def _table(found: Nodes, restore: tf.NodeDef) -> List[bytes]:
+    """The keys that a restoring op reads; empty if they are computed."""
+    table = found.get(names.node_name(restore.input[1]))
     if table is None or table.op != 'Const':
-        return None
-    return str(nodes.constant_value(table).ravel()[ref.output].decode('utf-8'))
+        return []
+    return list(table.attr['value'].tensor.string_val)

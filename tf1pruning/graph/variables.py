@@ -10,7 +10,7 @@ where the graph's Saver has another name for it.
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
@@ -58,36 +58,59 @@ class Variable:
     full_shape: Tuple[int, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Definitions:
+    """What a meta graph says of its variables.
+
+    Attributes:
+      protos: node name -> VariableDef, of all collections.
+      trainable: names of the nodes in the trainable collection.
+      keys: node name -> key that the Saver restores it from, where that is known.
+    """
+
+    protos: Mapping[str, variable_pb2.VariableDef]
+    trainable: FrozenSet[str]
+    keys: Mapping[str, str]
+
+
+def definitions(meta_graph: tf.MetaGraphDef) -> Definitions:
+    """What a meta graph says of its variables.
+
+    Raises:
+      GraphError: if a collection of variables is damaged.
+    """
+    protos: Dict[str, variable_pb2.VariableDef] = {}
+    found: Dict[str, List[str]] = {}
+    for collection in _COLLECTIONS:
+        for proto in _protos(meta_graph, collection):
+            name = names.node_name(proto.variable_name)
+            protos.setdefault(name, proto)
+            found.setdefault(collection, []).append(name)
+    trainable = frozenset(found.get(tf.GraphKeys.TRAINABLE_VARIABLES, ()))
+    return Definitions(protos, trainable, saver.restored_keys(meta_graph))
+
+
 def find_variables(
-    nodes: Iterable[tf.NodeDef],
-    meta_graph: tf.MetaGraphDef,
-    first_parts: Mapping[str, str],
+    nodes: Iterable[tf.NodeDef], known: Definitions, first_parts: Mapping[str, str]
 ) -> Tuple[Variable, ...]:
     """The variables among `nodes`, in their order.
 
     Args:
       nodes: where to look.
-      meta_graph: its collections tell what is trainable or partitioned.
+      known: what their meta graph says of them.
       first_parts: variable that was put together -> its first part.
 
     Raises:
       GraphError: if the Saver keeps a variable under the name of another one.
     """
-    defs = variable_defs(meta_graph)
-    keys = saver.restored_keys(meta_graph)
-    trainable = _nodes_in(meta_graph, tf.GraphKeys.TRAINABLE_VARIABLES)
-    found = tuple(
-        _variable(
-            node,
-            defs.get(node.name),
-            first_parts.get(node.name, node.name) in trainable,
-            keys.get(first_parts.get(node.name, node.name)),
-        )
-        for node in nodes
-        if node.op in VARIABLE_OPS
-    )
-    _check_keys(found, defs)
-    return found
+    found = []
+    for node in nodes:
+        if node.op in VARIABLE_OPS:
+            part = first_parts.get(node.name, node.name)
+            proto, key = known.protos.get(node.name), known.keys.get(part)
+            found.append(_variable(node, proto, part in known.trainable, key))
+    _check_keys(found, known.protos)
+    return tuple(found)
 
 
 def _check_keys(
@@ -108,31 +131,16 @@ def _check_keys(
         )
 
 
-def variable_defs(meta_graph: tf.MetaGraphDef) -> Dict[str, variable_pb2.VariableDef]:
-    """Every VariableDef in the collections of a meta graph, by node name."""
-    defs: Dict[str, variable_pb2.VariableDef] = {}
-    for collection in _COLLECTIONS:
-        for variable_def in _defs(meta_graph, collection):
-            defs.setdefault(names.node_name(variable_def.variable_name), variable_def)
-    return defs
-
-
 def keys_in(meta_graph: tf.MetaGraphDef, collection: str) -> FrozenSet[str]:
     """Checkpoint keys of the variables in a collection."""
-    defs = _defs(meta_graph, collection)
+    found = _protos(meta_graph, collection)
     return frozenset(
         d.save_slice_info_def.full_name or names.node_name(d.variable_name)
-        for d in defs
+        for d in found
     )
 
 
-def _nodes_in(meta_graph: tf.MetaGraphDef, collection: str) -> frozenset:
-    return frozenset(
-        names.node_name(d.variable_name) for d in _defs(meta_graph, collection)
-    )
-
-
-def _defs(
+def _protos(
     meta_graph: tf.MetaGraphDef, collection: str
 ) -> Iterable[variable_pb2.VariableDef]:
     if collection not in meta_graph.collection_def:

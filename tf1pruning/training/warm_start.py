@@ -149,7 +149,8 @@ def _weights(source: Checkpoint) -> List[str]:
     if os.path.isfile(source.meta_path):
         meta_graph = meta_graph_lib.read_meta_graph(source.meta_path)
         nodes = meta_graph.graph_def.node
-        found = variables_lib.find_variables(nodes, meta_graph, {})
+        known = variables_lib.definitions(meta_graph)
+        found = variables_lib.find_variables(nodes, known, {})
         return [variable.key for variable in found if variable.trainable]
     return [key for key in source if not re.search(rf'/{_SLOTS}(_\d+)?$', key)]
 
