@@ -45,7 +45,7 @@ def restored_keys(meta_graph: tf.MetaGraphDef) -> Dict[str, str]:
         if source.node not in tables:
             tables[source.node] = _table(found, found[source.node])
         entry = tables[source.node][source.output : source.output + 1]
-        key = b''.join(found_here).decode('utf-8', 'replace')
+        key = b''.join(entry).decode('utf-8', 'replace')
         if key and not key.endswith(_OBJECT_KEY):
             keys[names.node_name(variable)] = key
     return keys
