@@ -66,6 +66,25 @@ def test_the_meta_graph_imports_and_names_inputs_and_outputs():
         assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == 8
 
 
+@pytest.mark.parametrize('inverted', [False, True])
+def test_the_meta_graph_says_what_a_training_flag_is_in_inference(inverted):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 2], 'input')
+        flag = tf.placeholder(tf.bool, None, 'flag')
+        training = tf.logical_not(flag) if inverted else flag
+        mirror = tf.placeholder(tf.bool, [], 'mirror')
+        x = tf.layers.batch_normalization(x, training=training)
+        tf.identity(tf.cond(mirror, lambda: -x, lambda: x), 'output')
+
+    found = forward.build_meta_graph(forward_of(graph)).collection_def
+
+    key, other = forward.FALSE_FLAGS, forward.TRUE_FLAGS
+    if inverted:
+        key, other = other, key
+    assert found[key].node_list.value == ['flag']
+    assert other not in found
+
+
 def test_a_pipeline_can_be_cut_behind_its_preprocessing():
     with tf.Graph().as_default() as graph:
         dataset = tf.data.Dataset.from_tensors(np.zeros([2, 3], np.float32))

@@ -174,6 +174,73 @@ def test_several_inputs_go_by_name_and_the_training_flag_is_set(tmp_path, traini
     assert (found != 0.5).all() == training
 
 
+def flagged_net(kind):
+    """Batch norm under a flag; a node called Const, or another flag."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'images')
+        flag = tf.placeholder(tf.bool, [], 'flag')
+        training = tf.logical_not(flag) if kind == 'inverted' else flag
+        x = networks.conv(x, 4, name='a', use_bias=False)
+        x = tf.layers.batch_normalization(x, training=training, name='bn')
+        x = tf.nn.relu(x)
+        if kind == 'mirrored':
+            mirror = tf.placeholder(tf.bool, [], 'mirror')
+            x = tf.cond(mirror, lambda: tf.reverse(x, [2]), lambda: x)
+        elif kind == 'defaulted':
+            keeps = tf.placeholder_with_default(True, [], 'keeps')
+            x = tf.cond(keeps, lambda: x, lambda: -x)
+        elif kind == 'constant':
+            x = x * tf.constant(1.5)
+        x = networks.conv(x, 2, name='b')
+        tf.identity(x, 'output')
+    return graph
+
+
+def answers(kind, pruned, training):
+    """Of the soft-pruned network, with its flags set by hand."""
+    feeds = {'images:0': np.random.RandomState(0).rand(2, 6, 6, 3)}
+    feeds['flag:0'] = training != (kind == 'inverted')
+    if kind == 'mirrored':
+        feeds['mirror:0'] = True
+    with flagged_net(kind).as_default(), tf.Session() as session:
+        for variable in tf.global_variables():
+            variable.load(pruned[variable.op.name], session)
+        return feeds['images:0'], session.run('output:0', feeds)
+
+
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('kind', ['plain', 'inverted', 'constant', 'defaulted'])
+def test_each_flag_has_the_value_of_its_mode(tmp_path, kind, training):
+    meta, prefix, _, pruned = stripped(flagged_net(kind), tmp_path, {'a': [1, 2]})
+    images, expected = answers(kind, pruned, training)
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        features = tf.constant(images, tf.float32, name='features')
+        output = import_stripped(meta, features, training)['output']
+        tf.train.Saver().restore(session, prefix)
+        found = session.run(output)
+
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_a_flag_that_means_something_else_is_an_input(tmp_path, training):
+    graph = flagged_net('mirrored')
+    meta, prefix, _, pruned = stripped(graph, tmp_path, {'a': [1, 2]})
+    images, expected = answers('mirrored', pruned, training)
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        features = tf.constant(images, tf.float32, name='features')
+        with pytest.raises(GraphError, match=r"reads 'images', 'mirror'"):
+            import_stripped(meta, features, training)
+        both = {'images': features, 'mirror': tf.constant(True)}
+        output = import_stripped(meta, both, training)['output']
+        tf.train.Saver().restore(session, prefix)
+        found = session.run(output)
+
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_features_that_do_not_fit_are_named(tmp_path):
     meta, _, _, _ = stripped(two_inputs(), tmp_path, {'a': [1, 2]})
     with tf.Graph().as_default():

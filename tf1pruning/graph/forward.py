@@ -4,8 +4,8 @@ That is the network as it is trained, with batch norm on batch statistics and dr
 the update ops and the regularization losses. Input pipeline, loss, optimizer and saver
 stay behind; whoever trains brings their own.
 
-As a meta graph it says of itself, in two collections, which nodes are its inputs and
-its outputs.
+As a meta graph it says of itself, in collections, which nodes are its inputs and its
+outputs, and which inputs are training flags that are true, or false, in inference.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from tf1pruning.names import TensorRef
 
 INPUTS = 'tf1pruning_inputs'
 OUTPUTS = 'tf1pruning_outputs'
+TRUE_FLAGS = 'tf1pruning_true_in_inference'
+FALSE_FLAGS = 'tf1pruning_false_in_inference'
 COLLECTIONS = (tf.GraphKeys.UPDATE_OPS, tf.GraphKeys.REGULARIZATION_LOSSES)
 
 
@@ -37,10 +39,12 @@ class Forward:
     Attributes:
       model: its nodes; batch norm and dropout are as in training.
       collections: collection -> what it names.
+      inference: input that is a training flag -> its value in inference.
     """
 
     model: model_lib.Model
     collections: Dict[str, Tuple[str, ...]]
+    inference: Dict[str, bool]
 
 
 def forward_graph(
@@ -56,7 +60,8 @@ def forward_graph(
       input_map: see `inference.inference_model`.
 
     Raises:
-      GraphError: on unknown names.
+      GraphError: on unknown names, or if an input may be a flag and the graph
+        cannot be turned into inference.
     """
     collections = {name: _members(meta_graph, name) for name in COLLECTIONS}
     members = [n for found in collections.values() for n in found]
@@ -77,7 +82,27 @@ def forward_graph(
         outputs=tuple(outputs),
         variables=variables_lib.find_variables(kept.node, known, merged.first_parts),
     )
-    return Forward(model, collections)
+    values = _inference_values(meta_graph, model, input_map)
+    return Forward(model, collections, values)
+
+
+def _inference_values(
+    meta_graph: tf.MetaGraphDef,
+    model: model_lib.Model,
+    input_map: Optional[inference.InputMap],
+) -> Dict[str, bool]:
+    """Input that is a training flag -> its value in inference."""
+    nodes = [model.view().node(name) for name in model.inputs]
+    if not any(n.attr['dtype'].type == tf.bool.as_datatype_enum for n in nodes):
+        return {}
+    inferred = inference.inference_model(
+        meta_graph, model.outputs, input_map, deterministic=False
+    )
+    return {
+        flag.name: flag.value
+        for flag in inferred.flags
+        if flag.is_training and flag.name in model.inputs
+    }
 
 
 class _Cutter(inference.Rewriter):
@@ -127,6 +152,8 @@ def build_meta_graph(forward: Forward) -> tf.MetaGraphDef:
         **forward.collections,
         INPUTS: forward.model.inputs,
         OUTPUTS: forward.model.outputs,
+        TRUE_FLAGS: [name for name, value in forward.inference.items() if value],
+        FALSE_FLAGS: [name for name, value in forward.inference.items() if not value],
     }
     for name, members in collections.items():
         if members:

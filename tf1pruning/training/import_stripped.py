@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Sequence, Union
+from typing import Collection, Dict, Mapping, Sequence, Union
 
 import tensorflow.compat.v1 as tf
 
@@ -21,6 +21,8 @@ from tf1pruning.graph import forward, inference, meta_graph
 Features = Union[tf.Tensor, Mapping[str, tf.Tensor]]
 
 _INPUT_SCOPE = 'tf1pruning_input'
+_FLAG = 'tf1pruning_flag'
+_INPUTS, _OUTPUTS = forward.INPUTS, forward.OUTPUTS
 
 
 def import_stripped(
@@ -32,10 +34,14 @@ def import_stripped(
     the update ops and the regularization losses theirs. The variables start at zero:
     restore the stripped checkpoint (`warm_start.init_fn`).
 
+    Training flags, such as a placeholder `is_test`, are set to what they are in
+    inference, or to the opposite. A flag for which stripping found no such value is an
+    input like others. Inputs with a default keep it, unless features name them.
+
     Args:
       meta: path of the stripped training meta graph.
       features: what the network reads; a dict from input name to tensor, if it has
-        several inputs.
+        several inputs. Those that only the training reads are not used in inference.
       training: whether batch norm uses the batch and dropout drops.
 
     Returns:
@@ -53,12 +59,16 @@ def import_stripped(
             'code and the widths of the plan (Plan.layer_widths).'
         )
     graph = meta_graph.read_meta_graph(meta)
-    inputs, outputs = (_names(graph, key, meta) for key in _COLLECTIONS)
+    inputs, outputs = (_names(graph, key, meta) for key in (_INPUTS, _OUTPUTS))
+    values = _flag_values(graph, training)
     if not training:
         model = inference.inference_model(graph, outputs)
         graph = meta_graph.build_meta_graph(model)
-        inputs = [name for name in inputs if name in model.inputs]
-    fed = _fed(graph, inputs, features, training)
+    present = {node.name: node for node in graph.graph_def.node}
+    flags = {name: value for name, value in values.items() if name in present}
+    nodes = [present[n] for n in inputs if n in present and n not in values]
+    unread = [name for name in inputs if name not in present]
+    fed = {**_given(features, nodes, unread), **_constants(flags, present)}
     graph = _prepared(graph, fed)
     _check_free(graph)
     mapping = {f'{_INPUT_SCOPE}/{name}:0': tensor for name, tensor in fed.items()}
@@ -67,7 +77,17 @@ def import_stripped(
     return {name: found.get_tensor_by_name(f'{name}:0') for name in outputs}
 
 
-_COLLECTIONS = (forward.INPUTS, forward.OUTPUTS)
+def _flag_values(graph: tf.MetaGraphDef, training: bool) -> Dict[str, bool]:
+    """Training flag -> its value; in training it is not that of inference."""
+    return {
+        name: in_inference != training
+        for key, in_inference in (
+            (forward.TRUE_FLAGS, True),
+            (forward.FALSE_FLAGS, False),
+        )
+        if key in graph.collection_def
+        for name in graph.collection_def[key].node_list.value
+    }
 
 
 def _names(graph: tf.MetaGraphDef, collection: str, path: str) -> Sequence[str]:
@@ -79,30 +99,44 @@ def _names(graph: tf.MetaGraphDef, collection: str, path: str) -> Sequence[str]:
     return list(graph.collection_def[collection].node_list.value)
 
 
-def _fed(
-    graph: tf.MetaGraphDef, inputs: Sequence[str], features: Features, training: bool
+def _given(
+    features: Features, nodes: Sequence[tf.NodeDef], unread: Collection[str]
 ) -> Dict[str, tf.Tensor]:
-    """Input -> tensor; a flag that says whether this is training is filled in."""
-    nodes = {node.name: node for node in graph.graph_def.node}
-    flags = [name for name in inputs if _is_flag(nodes[name])]
-    wanted = [name for name in inputs if name not in flags]
-    given = features
-    if not isinstance(given, Mapping):
-        given = {wanted[0]: given} if len(wanted) == 1 else {}
-    if set(given) != set(wanted):
+    """Input -> tensor.
+
+    Args:
+      features: as they are given.
+      nodes: the inputs that they are for.
+      unread: inputs of the training that do not count.
+
+    Raises:
+      GraphError: if they do not fit the inputs.
+    """
+    wanted = [node.name for node in nodes]
+    required = [node.name for node in nodes if node.op == 'Placeholder'] or wanted
+    if isinstance(features, Mapping):
+        given = {name: features[name] for name in features if name not in unread}
+    else:
+        given = {required[0]: features} if len(required) == 1 else {}
+    if set(required) - set(given) or set(given) - set(wanted):
         raise GraphError(
             f'The network reads {names.quoted(wanted)} and features are given for '
             f'{names.quoted(sorted(given)) or "nothing by name"}. Give a dict from '
             'input name to tensor.'
         )
-    return {**given, **{name: tf.constant(training) for name in flags}}
+    return given
 
 
-def _is_flag(node: tf.NodeDef) -> bool:
-    """Whether a placeholder is a single truth value."""
-    shape = node.attr['shape'].shape
-    is_scalar = not shape.unknown_rank and not shape.dim
-    return node.attr['dtype'].type == tf.bool.as_datatype_enum and is_scalar
+def _constants(
+    values: Mapping[str, bool], present: Collection[str]
+) -> Dict[str, tf.Tensor]:
+    """Flag -> constant, under a name that neither graph has."""
+    taken = {op.name for op in tf.get_default_graph().get_operations()}.union(present)
+    with tf.name_scope(None):
+        return {
+            flag: tf.constant(value, name=names.claim(_FLAG, taken))
+            for flag, value in values.items()
+        }
 
 
 def _prepared(graph: tf.MetaGraphDef, fed: Mapping[str, tf.Tensor]) -> tf.MetaGraphDef:
@@ -111,7 +145,7 @@ def _prepared(graph: tf.MetaGraphDef, fed: Mapping[str, tf.Tensor]) -> tf.MetaGr
     result.CopyFrom(graph)
     saver = graph.saver_def.restore_op_name.partition('/')[0]
     result.ClearField('saver_def')
-    for collection in _COLLECTIONS:
+    for collection in (_INPUTS, _OUTPUTS, forward.TRUE_FLAGS, forward.FALSE_FLAGS):
         result.collection_def.pop(collection, None)
     del result.graph_def.node[:]
     for node in graph.graph_def.node:
