@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from benchmarks import results_page
 from benchmarks.pieces import Found
@@ -36,8 +36,11 @@ accuracy is 0.4 to 0.5 points.
 ![Accuracy against MACs]({picture})
 """
 SUMMARY = """
-Best after fine-tuning: {best}. Fine-tuning beats the same widths from scratch with the
-same budget at {short} of {all} points, and those with the whole budget at {long}.
+- Best after fine-tuning: {best}.
+- From the best to the worst criterion but `random` it is {spread} points; to `random`
+  it is {to_random}.
+- Fine-tuning beats the same widths from scratch with the same budget at {short} of
+  {all} points, and those with the whole budget at {long}.
 """
 _LABELS = {
     SCRATCH_SHORT: 'scratch, {tune_epochs:g} epoch',
@@ -100,25 +103,44 @@ def _rows(labels: Mapping[str, str], found: Mapping[str, Found]) -> List[List[st
 
 
 def _counts(found: Mapping[str, Found]) -> Dict[str, Any]:
-    def accuracy(kind: str, level: float) -> float:
-        return float(found[key(kind, level)]['accuracy'])
-
-    def above(scratch: str) -> int:
-        return sum(
-            accuracy(criterion, level) > accuracy(scratch, level)
-            for level in LEVELS
-            for criterion in CRITERIA
-        )
-
-    best = [max(CRITERIA, key=lambda kind: accuracy(kind, level)) for level in LEVELS]
+    """What the summary says."""
+    ordered = [
+        sorted(CRITERIA[1:], key=lambda kind: _accuracy(found, kind, level))
+        for level in LEVELS
+    ]
+    best, worst = ([kinds[at] for kinds in ordered] for at in (-1, 0))
+    named = (f'`{kind}` at {level:.0%}' for kind, level in zip(best, LEVELS))
     return {
-        'best': ', '.join(
-            f'`{kind}` at {level:.0%}' for kind, level in zip(best, LEVELS)
-        ),
+        'best': ', '.join(named),
+        'spread': _gaps(found, best, worst),
+        'to_random': _gaps(found, best, CRITERIA[:1] * len(LEVELS)),
         'all': len(LEVELS) * len(CRITERIA),
-        'short': above(SCRATCH_SHORT),
-        'long': above(SCRATCH_LONG),
+        'short': _above(found, SCRATCH_SHORT),
+        'long': _above(found, SCRATCH_LONG),
     }
+
+
+def _accuracy(found: Mapping[str, Found], kind: str, level: float) -> float:
+    return float(found[key(kind, level)]['accuracy'])
+
+
+def _gaps(
+    found: Mapping[str, Found], ones: Sequence[str], others: Sequence[str]
+) -> str:
+    """By how many points one kind is above another, at each level."""
+    gaps = (
+        _accuracy(found, one, level) - _accuracy(found, other, level)
+        for level, one, other in zip(LEVELS, ones, others)
+    )
+    return ', '.join(f'{100 * gap:.1f}' for gap in gaps)
+
+
+def _above(found: Mapping[str, Found], scratch: str) -> int:
+    return sum(
+        _accuracy(found, criterion, level) > _accuracy(found, scratch, level)
+        for level in LEVELS
+        for criterion in CRITERIA
+    )
 
 
 def plot(found: Mapping[str, Found]) -> bytes:
@@ -127,7 +149,7 @@ def plot(found: Mapping[str, Found]) -> bytes:
     left = [100 * found[key(CRITERIA[0], level)]['macs_left'] for level in LEVELS]
     whole = found['whole']['accuracy']
     for kind in (*CRITERIA, SCRATCH_SHORT, SCRATCH_LONG):
-        values = [found[key(kind, level)]['accuracy'] for level in LEVELS]
+        values = [_accuracy(found, kind, level) for level in LEVELS]
         is_scratch = kind.startswith('scratch')
         start = [] if is_scratch else [(100.0, whole)]
         points = [*start, *zip(left, values)]
