@@ -110,6 +110,7 @@ def test_retraining_stops_at_its_bound(tmp_path):
     code, stdout, stderr = finish(
         start(
             f'--output_dir={tmp_path}',
+            '--model=tiny',
             '--mode=filter',
             '--thresholds=0.5',
             '--max_retrains=2',

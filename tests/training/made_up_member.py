@@ -10,9 +10,12 @@ import time
 from tf1pruning.training import members
 
 ORDER = members.read_order()
+print('not a message')
 members.tell({'pid': os.getpid(), 'said': ORDER['say']})
 if ORDER['then'] == 'fail':
     sys.exit('Error: no such layer')
+if ORDER['then'] == 'break':
+    raise KeyError('unheard')
 if ORDER['then'] == 'lose':
     sys.exit(members.LOST)
 if ORDER['then'] == 'be killed':

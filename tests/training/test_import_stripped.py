@@ -24,7 +24,6 @@ KINDS = {
     'pipeline': {'pipeline': True},
     'resource pipeline': {'resource': True, 'pipeline': True},
 }
-OPTIMIZER = 'momentum'
 
 
 def stripped(graph, folder, planned=None):
@@ -48,32 +47,37 @@ def stripped(graph, folder, planned=None):
     return path, prefix, plan, dict(pruned)
 
 
-def training_net(**options):
+def training_net(optimizer='momentum', **options):
     return networks.inverted_residual_net(
-        is_training=True, optimizer=OPTIMIZER, dropout=0.0, **options
+        is_training=True, optimizer=optimizer, dropout=0.0, **options
     )
 
 
-def rebuilt(meta, training=True):
+def rebuilt(meta, training=True, optimizer='momentum'):
     """The stripped network on a placeholder, with loss and optimizer."""
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
         logits = import_stripped(meta, images, training)['output']
         if training:
             labels = tf.zeros(tf.shape(images)[:1], tf.int32)
-            networks.add_training(logits, labels, networks.OPTIMIZERS[OPTIMIZER]())
+            networks.add_training(logits, labels, networks.OPTIMIZERS[optimizer]())
     return graph
 
 
-@pytest.mark.parametrize('resource', [False, True])
-def test_a_step_of_the_rebuilt_network_is_the_step_of_the_held_one(tmp_path, resource):
-    graph = training_net(resource=resource)
+@pytest.mark.parametrize(
+    ('optimizer', 'resource'),
+    [('momentum', False), ('momentum', True), ('adam', False), ('rmsprop', True)],
+)
+def test_a_step_of_the_rebuilt_network_is_the_step_of_the_held_one(
+    tmp_path, optimizer, resource
+):
+    graph = training_net(optimizer, resource=resource)
     meta, _, plan, pruned = stripped(graph, tmp_path)
-    weights = [name for name in pruned if not name.endswith('Momentum')]
+    weights = networks.random_arrays(networks.inverted_residual_net())
     small = without(pruned, plan, weights)
 
     held = after_one_step(graph, pruned, [PruningHook(plan, HOLD)])
-    found = after_one_step(rebuilt(meta), small)
+    found = after_one_step(rebuilt(meta, optimizer=optimizer), small)
 
     expected = without(held, plan, weights)
     assert shapes_of(found) == shapes_of(expected)

@@ -32,8 +32,13 @@ def test_a_member_that_hangs_is_ended():
 
 
 def test_what_a_member_fails_with_is_raised():
-    with pytest.raises(WorkflowError, match='no such layer'):
+    with pytest.raises(WorkflowError, match=r'^no such layer$'):
         run('fail')
+
+
+def test_without_a_reason_all_that_a_member_says_is_raised():
+    with pytest.raises(WorkflowError, match=r'(?s)not a message.*KeyError: .unheard'):
+        run('break')
 
 
 def test_a_member_ends_with_its_parent():

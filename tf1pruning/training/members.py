@@ -63,11 +63,17 @@ def run(
             process.kill()
         code = process.wait()
         errors.seek(0)
-        said = errors.read().strip()
+        said = errors.read()
     if code > 0 and code != LOST:
-        start = 'Error: '
-        raise WorkflowError(said[len(start) :] if said.startswith(start) else said)
+        raise WorkflowError(_reason(said))
     return code == 0
+
+
+def _reason(said: str) -> str:
+    """Why a program ended: its line about it, or all that it said."""
+    start = 'Error: '
+    lines = [line for line in said.splitlines() if line.startswith(start)]
+    return lines[-1][len(start) :] if lines else said
 
 
 def _converse(
@@ -105,7 +111,11 @@ def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
 
 
 def read_order() -> Message:
-    """What a member is to do; the process ends when its parent does."""
+    """What a member is to do; the process ends when its parent does.
+
+    From then on, what is printed goes to standard error: messages stay alone.
+    """
+    sys.stdout = sys.stderr
     order: Message = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     return order
@@ -118,4 +128,4 @@ def _end_with_parent() -> None:
 
 def tell(message: Message) -> None:
     """Sends a message to the parent."""
-    print(json.dumps(message), flush=True)
+    print(json.dumps(message), file=sys.__stdout__, flush=True)

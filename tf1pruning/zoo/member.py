@@ -20,7 +20,8 @@ def run() -> None:
     """Trains what its parent says."""
     order = members.read_order()
     task = cluster.Task(**order['task'])
-    server = cluster.serve(task)
+    # It serves while it is referenced.
+    _server = cluster.serve(task)
     os.environ['TF_CONFIG'] = task.tf_config()
     trainer = Trainer(
         Settings.from_json(order['settings']),
@@ -34,7 +35,6 @@ def run() -> None:
     except tf.errors.OpError:
         # The parent of whoever failed says so.
         sys.exit(members.LOST)
-    del server
 
 
 def _train(trainer: Trainer, task: cluster.Task, order: Dict[str, Any]) -> None:
