@@ -80,9 +80,9 @@ class Tasks:
             process.kill()
             process.wait()
 
-    def put_checkpoint(self):
-        """A checkpoint of the first training, by a run before: name -> bytes."""
-        folder = self.run / 'baseline'
+    def put_checkpoint(self, training='TH0.9'):
+        """A checkpoint of an earlier training: name -> bytes."""
+        folder = self.run / training
         folder.mkdir(parents=True)
         with tf.Graph().as_default(), tf.Session() as session:
             tf.get_variable('w', [2])
@@ -92,7 +92,7 @@ class Tasks:
 
     def has_checkpoint(self, files):
         """Whether it is there, bit by bit."""
-        folder = self.run / 'baseline'
+        folder = self.run / 'TH0.9'
         return all((folder / name).read_bytes() == files[name] for name in files)
 
     def start(self, job, index=0, config=None):

@@ -57,7 +57,7 @@ def test_a_bad_tf_config_is_one_line_and_writes_nothing(config, message, tmp_pat
 
     assert (code, out, err.count('\n')) == (1, '', 1)
     assert message in err
-    assert [path.name for path in tasks.run.iterdir()] == ['baseline']
+    assert [path.name for path in tasks.run.iterdir()] == ['TH0.9']
 
 
 def test_a_silent_ps_and_a_missing_chief_are_named_in_time(tmp_path):

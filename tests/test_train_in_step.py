@@ -56,3 +56,14 @@ def test_a_worker_that_never_comes_is_named_in_time(tmp_path):
     assert err.startswith(f'Error: chief-0 at {jobs["chief"][0]} made no step for 3 s ')
     assert f'no answer from worker-0 at {jobs["worker"][0]}' in err
     assert err.count('\n') == 1
+
+
+def test_a_checkpoint_of_another_network_is_named_at_once(tmp_path):
+    with Tasks(tmp_path, free_cluster(ps=0)) as tasks:
+        tasks.put_checkpoint('baseline')
+        code, _, err = tasks.finish(tasks.start('chief'))
+
+    assert code == 1
+    assert err.startswith("Error: chief-0 cannot train 'baseline': Restoring from ")
+    assert 'not found in checkpoint' in err
+    assert err.count('\n') == 1

@@ -9,15 +9,29 @@ from typing import Any, Dict
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import plan_json
+from tf1pruning.errors import WorkflowError
 from tf1pruning.training import cluster, members
 from tf1pruning.training.publication import Published
 from tf1pruning.workflow import command
 from tf1pruning.zoo.settings import Settings
 from tf1pruning.zoo.trainer import Trainer, Training
 
+# What TensorFlow raises where a peer died or was started again.
+_OF_PEERS = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+
 
 def run() -> None:
-    """Trains what its parent says."""
+    """Trains what its parent says.
+
+    Raises:
+      WorkflowError: if TensorFlow cannot, or another task does not answer in time.
+    """
     order = members.read_order()
     task = cluster.Task(**order['task'])
     # It serves while it is referenced.
@@ -32,9 +46,13 @@ def run() -> None:
     )
     try:
         trainer.run(lambda: _train(trainer, task, order))
-    except tf.errors.OpError:
+    except _OF_PEERS:
         # The parent of whoever failed says so.
         sys.exit(members.LOST)
+    except tf.errors.OpError as error:
+        raise WorkflowError(
+            f'{task.name} cannot train {order["training"]["name"]!r}: {error.message}'
+        ) from error
 
 
 def _train(trainer: Trainer, task: cluster.Task, order: Dict[str, Any]) -> None:
