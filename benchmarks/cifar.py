@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 from absl import flags
 
 from benchmarks import cifar_page, results_page, training
-from benchmarks.cifar_page import CRITERIA, LEVELS, ON_DATA
+from benchmarks.cifar_page import CRITERIA, LEVELS, ON_DATA, ROUNDS
 from benchmarks.pieces import Pieces
 from benchmarks.training import BATCH, Material, Recipe, Stripped
 from tf1pruning import files
@@ -74,6 +74,8 @@ def main() -> None:
         for criterion in CRITERIA:
             name = cifar_page.key(criterion, level)
             found[name] = pieces.do(name, _pruned, material, subject, criterion, level)
+        name = cifar_page.key(cifar_page.IN_ROUNDS, level)
+        found[name] = pieces.do(name, _in_rounds, material, subject, level)
         for kind, epochs in _scratch_epochs().items():
             name = cifar_page.key(kind, level)
             found[name] = pieces.do(name, _from_scratch, material, epochs, level, kind)
@@ -138,7 +140,11 @@ def _baseline(material: Material) -> Dict[str, Any]:
 
 
 def _subject(material: Material) -> Subject:
-    model = training.load(_fresh(material, FLAGS.epochs), _path(BASELINE))
+    recipe = _fresh(material, FLAGS.epochs)
+    return _subject_of(training.load(recipe, _path(BASELINE)), material)
+
+
+def _subject_of(model: Trained, material: Material) -> Subject:
     test = training.batches(material.dataset, material.dataset.test, model)
     return Subject(model, training.free_groups(model), Probe(model, test))
 
@@ -165,6 +171,24 @@ def _pruned(
         'macs_left': (after.macs or 0) / (before.macs or 1),
         'parameters_left': after.parameters / before.parameters,
     }
+
+
+def _in_rounds(material: Material, subject: Subject, level: float) -> Dict[str, Any]:
+    """Prunes a bit and fine-tunes, again and again, for as many steps in all."""
+    tuning = _tuning(material)
+    recipe = dataclasses.replace(tuning, steps=tuning.steps // ROUNDS)
+    macs_left = 1.0
+    for number in range(1, ROUNDS + 1):
+        goal = (1 - level) ** (number / ROUNDS)
+        plan = _plan(subject, cifar_page.IN_ROUNDS_BY, 1 - goal / macs_left)
+        before, after = budgets.planned_costs(subject.model.source, plan)
+        macs_left *= (after.macs or 0) / (before.macs or 1)
+        soft = subject.test.pruned_source(plan)
+        folder = _path(cifar_page.key(cifar_page.IN_ROUNDS, level), str(number))
+        accuracy = training.tune(subject.model, soft, plan, material, recipe, folder)
+        model = training.load(recipe, os.path.join(folder, 'training'))
+        subject = _subject_of(model, material)
+    return {'accuracy': accuracy, 'macs_left': macs_left}
 
 
 def _plan(subject: Subject, criterion: str, level: float) -> Plan:

@@ -15,6 +15,7 @@ CRITERIA = (
     *('random', 'l1', 'mean_square', 'sparsity', 'geometric_median'),
     *ON_DATA,
 )
+ROUNDS, IN_ROUNDS, IN_ROUNDS_BY = 3, 'in_rounds', 'l1'
 SCRATCH_SHORT, SCRATCH_LONG = 'scratch_short', 'scratch_long'
 PICTURE = 'results_cifar.png'
 
@@ -28,10 +29,11 @@ cosine decay from 0.1, batch 128, shifts and flips; {whole:.2%} of the 10,000 te
 images are then right. Of every group the same share of channels goes, so that each
 criterion leaves the same widths, and {macs_left} of the MACs ({parameters_left} of the
 parameters). What is left is fine-tuned for {tune_epochs:g} epoch, from 0.02.
-*scratch*: the same widths with random weights, trained like the network itself, as
-long as a fine-tuning or as long as training and fine-tuning together. `taylor_abs_rs`
-and `fisher` see {scored:,} training images. One training each; the standard error of an
-accuracy is 0.4 to 0.5 points.
+*rounds*: pruned in three equal steps, each with a third of the fine-tuning; {rounds}
+of the MACs are left. *scratch*: the same widths with random weights, trained like the
+network itself, as long as a fine-tuning or as long as training and fine-tuning
+together. `taylor_abs_rs` and `fisher` see {scored:,} training images. One training
+each; the standard error of an accuracy is 0.4 to 0.5 points.
 
 ![Accuracy against MACs]({picture})
 """
@@ -39,10 +41,12 @@ SUMMARY = """
 - Best after fine-tuning: {best}.
 - From the best to the worst criterion but `random` it is {spread} points; to `random`
   it is {to_random}.
+- `{by}` in rounds is better than at once at {rounds} of {levels} levels.
 - Fine-tuning beats the same widths from scratch with the same budget at {short} of
   {all} points, and those with the whole budget at {long}.
 """
 _LABELS = {
+    IN_ROUNDS: f'{IN_ROUNDS_BY}, {ROUNDS} rounds',
     SCRATCH_SHORT: 'scratch, {tune_epochs:g} epoch',
     SCRATCH_LONG: 'scratch, {all_epochs:g} epochs',
 }
@@ -60,17 +64,13 @@ def section(facts: Mapping[str, Any], found: Mapping[str, Found]) -> str:
       facts: what the introduction says.
       found: `whole` and the pieces by name.
     """
-    shares = {
-        name: ', '.join(
-            f'{found[key(CRITERIA[0], level)][name]:.0%}' for level in LEVELS
-        )
-        for name in ('macs_left', 'parameters_left')
-    }
     introduction = INTRODUCTION.format(
         machine=results_page.machine(),
         whole=found['whole']['accuracy'],
         picture=PICTURE,
-        **shares,
+        macs_left=_shares(found, CRITERIA[0], 'macs_left'),
+        parameters_left=_shares(found, CRITERIA[0], 'parameters_left'),
+        rounds=_shares(found, IN_ROUNDS, 'macs_left'),
         **facts,
     )
     header = ['accuracy, %']
@@ -79,6 +79,10 @@ def section(facts: Mapping[str, Any], found: Mapping[str, Found]) -> str:
     table = text.markdown_table(header, _rows(_labels(facts), found))
     summary = SUMMARY.format(**_counts(found))
     return '\n\n'.join([introduction.strip(), table, summary.strip()])
+
+
+def _shares(found: Mapping[str, Found], kind: str, name: str) -> str:
+    return ', '.join(f'{found[key(kind, level)][name]:.0%}' for level in LEVELS)
 
 
 def _labels(facts: Mapping[str, Any]) -> Dict[str, str]:
@@ -114,6 +118,12 @@ def _counts(found: Mapping[str, Found]) -> Dict[str, Any]:
         'best': ', '.join(named),
         'spread': _gaps(found, best, worst),
         'to_random': _gaps(found, best, CRITERIA[:1] * len(LEVELS)),
+        'by': IN_ROUNDS_BY,
+        'rounds': sum(
+            _accuracy(found, IN_ROUNDS, level) > _accuracy(found, IN_ROUNDS_BY, level)
+            for level in LEVELS
+        ),
+        'levels': len(LEVELS),
         'all': len(LEVELS) * len(CRITERIA),
         'short': _above(found, SCRATCH_SHORT),
         'long': _above(found, SCRATCH_LONG),
@@ -146,15 +156,19 @@ def _above(found: Mapping[str, Found], scratch: str) -> int:
 def plot(found: Mapping[str, Found]) -> bytes:
     """A PNG file: a curve per criterion, and the trainings from scratch."""
     figure, axes = plots.pyplot().subplots(figsize=(7, 4.5), constrained_layout=True)
-    left = [100 * found[key(CRITERIA[0], level)]['macs_left'] for level in LEVELS]
     whole = found['whole']['accuracy']
-    for kind in (*CRITERIA, SCRATCH_SHORT, SCRATCH_LONG):
-        values = [_accuracy(found, kind, level) for level in LEVELS]
+    for kind in (*CRITERIA, *_LABELS):
         is_scratch = kind.startswith('scratch')
-        start = [] if is_scratch else [(100.0, whole)]
-        points = [*start, *zip(left, values)]
+        # Trained from scratch are the widths that the criteria leave.
+        measured = CRITERIA[0] if is_scratch else kind
+        points = [
+            (found[key(measured, level)]['macs_left'], _accuracy(found, kind, level))
+            for level in LEVELS
+        ]
+        if not is_scratch:
+            points.insert(0, (1.0, whole))
         axes.plot(
-            *zip(*((macs, 100 * value) for macs, value in points)),
+            *zip(*((100 * macs, 100 * value) for macs, value in points)),
             label=kind.replace('_', ' '),
             linestyle='--' if is_scratch else '-',
             color='black' if is_scratch else None,
