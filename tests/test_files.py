@@ -100,6 +100,15 @@ def test_an_error_of_the_caller_passes_through_and_cleans_up(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_is_removed_if_there_is_one(tmp_path):
+    path = tmp_path / 'report.json'
+    path.write_text('{}', encoding='utf-8')
+
+    for _ in range(2):
+        files.remove(str(path))
+        assert not path.exists()
+
+
 def test_publishing_replaces_the_target(tmp_path):
     source, target = tmp_path / 'new', tmp_path / 'old'
     source.write_text('new')

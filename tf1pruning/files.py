@@ -86,6 +86,13 @@ def publish(source: str, target: str) -> None:
     os.replace(source, target)
 
 
+def remove(path: str) -> None:
+    """Removes a file, if there is one, for good."""
+    if os.path.lexists(path):
+        os.remove(path)
+        sync(os.path.dirname(path) or '.')
+
+
 def sync(path: str) -> None:
     """Waits until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -122,9 +122,9 @@ def main() -> None:
     )
     picture = widths.draw(result.widths) if FLAGS.plot else None
     exports = exporting.export(source, result, FLAGS.output_dir, export_options, phases)
-    _write_report(source, result, exports, phases)
     if picture is not None:
         files.write_bytes(FLAGS.plot, picture)
+    _write_report(source, result, exports, phases)
     _print(source, result, exports, phases)
     exporting.check(exports)
 
@@ -189,6 +189,8 @@ def _print(
         print('No channel can be removed.')
     print(stripping.summary_line(result))
     print(_sizes(result))
+    if FLAGS.keep_optimizer and result.stripped.folded:
+        print(stripping.folded_line(result))
     for flag in source.model.flags:
         print(f'Decided: {flag}.')
     print(exporting.table(exports))

@@ -234,6 +234,42 @@ def test_the_old_checkpoint_is_whole_until_the_new_index_comes(
     assert len(data) == len(names)
 
 
+@pytest.mark.parametrize('names', ['ab', 'a'])
+def test_a_meta_graph_is_never_beside_the_variables_of_another(
+    tmp_path, monkeypatch, names
+):
+    prefix = str(tmp_path / 'model.ckpt')
+    seen = []
+
+    def state():
+        if not os.path.exists(prefix + '.index'):
+            return 'no checkpoint'
+        value = {float(v) for a in Checkpoint(prefix).values() for v in a}
+        meta = tmp_path / 'model.ckpt.meta'
+        return value, meta.read_bytes() if meta.exists() else None
+
+    def watched(change):
+        def changes(*paths):
+            seen.append(state())
+            change(*paths)
+
+        return changes
+
+    for value in (1, 2):
+        arrays = ArraysInMemory({name: np.full([2], value) for name in names})
+        writer.write_checkpoint(prefix, arrays, b'meta %d' % value)
+        if value == 1:
+            for name in ('replace', 'remove'):
+                monkeypatch.setattr(os, name, watched(getattr(os, name)))
+
+    assert seen[0] == ({1}, b'meta 1')
+    assert seen[-1] == ({2}, b'meta 2')
+    between = [({1}, None), ({2}, None)]
+    between += ['no checkpoint'] if names == 'a' else []
+    assert all(each in seen for each in between)
+    assert all(each in (seen[0], seen[-1], *between) for each in seen)
+
+
 def test_an_old_meta_graph_does_not_stay_beside_new_variables(tmp_path):
     prefix = str(tmp_path / 'model.ckpt')
     other = tmp_path / 'model.ckpt-2.meta'

@@ -62,6 +62,17 @@ def test_only_the_vector_behind_the_layer_takes_the_constant_up(behind, changed)
         for name in vectors
         if not np.array_equal(stripped.arrays[name], net.arrays[name])
     ] == [changed]
+    assert stripped.folded == (changed,)
+
+
+def test_nothing_takes_a_constant_up_where_whole_channels_are_zero():
+    net, _ = filter_pruned(*BEHIND['batch norm'])
+    plan = net.plan(PLANNED)
+
+    stripped = net.soft_pruned(plan).strip(plan)
+
+    assert stripped.plan.widths() == {'a': 8}
+    assert stripped.folded == ()
 
 
 def test_the_folded_bias_has_the_expected_value():

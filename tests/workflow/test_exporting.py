@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -49,6 +50,54 @@ def spoiled(result):
     return dataclasses.replace(
         result, stripped=dataclasses.replace(result.stripped, arrays=arrays)
     )
+
+
+def test_an_older_report_goes_before_the_files_that_it_is_of(
+    source, result, tmp_path, monkeypatch
+):
+    exporting.export(source, result, str(tmp_path), CKPT)
+    report = tmp_path / exporting.REPORT
+    report.write_text('of the first export', encoding='utf-8')
+    seen = []
+    replace = os.replace
+
+    def watched(old, new):
+        seen.append(report.exists())
+        replace(old, new)
+
+    monkeypatch.setattr(os, 'replace', watched)
+    exporting.export(source, result, str(tmp_path), CKPT)
+
+    assert set(seen) == {False}
+
+
+def test_a_report_stays_where_nothing_could_be_written(source, result, tmp_path):
+    report = tmp_path / exporting.REPORT
+    report.write_text('of the first export', encoding='utf-8')
+
+    with pytest.raises(VerificationError):
+        exporting.export(source, spoiled(result), str(tmp_path), CKPT)
+
+    assert report.read_text(encoding='utf-8') == 'of the first export'
+
+
+@pytest.mark.parametrize('name', ['stripped.ckpt', 'saved_model'])
+def test_what_a_full_disk_keeps_back_is_named(source, result, tmp_path, name):
+    options = {
+        'stripped.ckpt': CKPT,
+        'saved_model': exporting.Options(formats=('saved_model',)),
+    }[name]
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, usual[1]))
+    try:
+        with pytest.raises(OutputError) as caught:
+            exporting.export(source, result, str(tmp_path), options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+    path = str(tmp_path / name)
+    assert str(caught.value) == f'{path!r} cannot be written: File too large.'
+    assert os.listdir(tmp_path) == []
 
 
 def test_every_format_is_written_and_measured(source, result, tmp_path):

@@ -77,6 +77,27 @@ def test_the_report_names_every_group(source):
     assert report['kept'] == []
 
 
+def shifted(arrays):
+    """Zeros six filters of the block, and leaves the constants behind them."""
+    zeroed(arrays)
+    arrays[f'{BLOCK}/project/conv/kernel'][:] = 0.5
+    arrays[f'{BLOCK}/depthwise/BatchNorm/beta'][:] = 0.25
+
+
+def test_constants_that_layers_took_up_are_counted_and_named(source, tmp_path):
+    prefix = trained.changed_copy(source.path, str(tmp_path / 'shifted'), shifted)
+    result = stripping.strip_source(loading.load_source(prefix, ('output',)))
+    exact = stripping.strip_source(source)
+
+    mean = f'{BLOCK}/project/BatchNorm/moving_mean'
+    assert stripping.report(result)['took_up_constants'] == [mean]
+    line = stripping.folded_line(result)
+    assert line.startswith('Layers that took up constants of removed channels: 1 (')
+    assert 'in training mode, with batch norm on the batch, the outputs differ' in line
+    assert stripping.folded_line(exact) == ''
+    assert stripping.report(exact)['took_up_constants'] == []
+
+
 def test_a_result_prints_short(source):
     result = stripping.strip_source(source, plan_of(source))
 

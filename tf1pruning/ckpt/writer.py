@@ -1,10 +1,12 @@
 """Arrays -> checkpoint, as a whole or not at all.
 
-The files are written to a temporary folder beside the target, synced and renamed, the
-index last: without its index a checkpoint does not exist. The number of shards, which
-is part of their names, is never one that is there already, so the old index and its
-data stay whole until the new index takes its place. (A checkpoint of one variable
-cannot be split; there the old index goes first.)
+The files are written to a temporary folder beside the target, synced and renamed: data,
+index, meta graph. Without its index a checkpoint does not exist. The number of shards,
+which is part of their names, is never one that is there already, so the old index and
+its data stay whole until the new index takes its place. (A checkpoint of one variable
+cannot be split; there the old index goes first.) The old meta graph goes before all
+else, so it never describes new variables: a kill leaves the old checkpoint, one without
+a meta graph, or the new one.
 """
 
 from __future__ import annotations
@@ -102,7 +104,7 @@ def save(staged: str, prefix: str, arrays: Arrays, meta: Optional[bytes]) -> Non
 
 
 def publish(staged: str, prefix: str) -> None:
-    """Renames the files of a checkpoint on the same disk, its index last.
+    """Renames the files of a checkpoint on the same disk: data, index, meta graph.
 
     Args:
       staged: folder where `save` wrote them.
@@ -110,17 +112,18 @@ def publish(staged: str, prefix: str) -> None:
     """
     folder, name = os.path.split(prefix)
     folder = folder or '.'
-    new = sorted(_files(staged, name), key=lambda file: file.endswith('.index'))
+    new = sorted(_files(staged, name))  # .data-..., .index, .meta
     old = _files(folder, name)
     for file in new:
         files.sync(os.path.join(staged, file))
+    files.remove(prefix + '.meta')
     if any('.data-' in file for file in set(new).intersection(old)):
         # The old index must not describe new data, not even for a moment.
         os.remove(prefix + '.index')
     for file in new:
         os.replace(os.path.join(staged, file), os.path.join(folder, file))
     files.sync(folder)
-    for file in set(old).difference(new, [f'{name}.index']):
+    for file in set(old).difference(new, [f'{name}.index', f'{name}.meta']):
         os.remove(os.path.join(folder, file))
     _write_state(folder, name)
 

@@ -37,6 +37,8 @@ class Stripped:
       kept: what was to go and stays.
       lossy: what went although that changes the outputs.
       resizing: what became of the sizes, for other graphs of the network.
+      folded: nodes of the biases and moving means that took up a constant. That is
+        exact in inference; with batch norm in training mode it is not.
     """
 
     model: Model
@@ -45,6 +47,7 @@ class Stripped:
     kept: Tuple[Verdict, ...]
     lossy: Tuple[Verdict, ...]
     resizing: rewrite.Resizing = dataclasses.field(repr=False)
+    folded: Tuple[str, ...]
 
 
 def strip(
@@ -99,12 +102,14 @@ def remove(
         ),
     )
     model = rewrite.resize(trace.model, resizing)
-    return Stripped(model, smaller, done, choice.kept, choice.lossy, resizing)
+    return Stripped(
+        model, smaller, done, choice.kept, choice.lossy, resizing, smaller.folded
+    )
 
 
 def _remove(
     trace: Trace, arrays: Arrays, choice: Choice
-) -> Tuple[rewrite.Resizing, Arrays]:
+) -> Tuple[rewrite.Resizing, _Smaller]:
     """The new sizes, and the new arrays."""
     removed = {
         number
@@ -136,6 +141,7 @@ class _Smaller(Arrays):
 
     Attributes:
       changed: the weights that change, variables and constants.
+      folded: those of them that took up a constant.
     """
 
     def __init__(
@@ -148,6 +154,7 @@ class _Smaller(Arrays):
         self._view = trace.model.view()
         self._arrays = arrays
         self._folded = folded
+        self.folded = tuple(sorted(folded))
         self._drops = {
             source: [np.flatnonzero(gone[axis]) for axis in axes]
             for source, axes in trace.weights.items()

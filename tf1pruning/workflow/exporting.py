@@ -117,7 +117,8 @@ def export(
 ) -> Exports:
     """Writes the formats that were asked for; nothing unless all of them are right.
 
-    A network that TensorFlow Lite cannot take does not keep the other formats back.
+    A network that TensorFlow Lite cannot take does not keep the other formats back. The
+    report of an older export goes before its files do, as it is not of the new ones.
 
     Args:
       source: what was stripped; its files are not replaced.
@@ -138,6 +139,7 @@ def export(
     _check_left(folder, options, job)
     with phase(phases, 'write'), files.staging(folder) as staged:
         exports = [job.write(name, staged) for name in job.formats]
+        files.remove(os.path.join(folder, REPORT))
         for each in exports:
             if not each.problem:
                 _publish(each.format, staged, folder)
@@ -185,7 +187,7 @@ class _Job:
             self._write_files(name, staged)
         except OutputError as error:
             if name != TFLITE:
-                raise
+                raise OutputError(f'{target!r} cannot be written: {error}') from error
             return Export(name, target, 0, None, str(error))
         found = None
         if self._result.answers:

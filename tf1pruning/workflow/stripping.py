@@ -8,7 +8,7 @@ from typing import Any, Collection, Dict, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files
+from tf1pruning import files, names
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
@@ -252,6 +252,19 @@ def summary_line(result: Result) -> str:
     return line + note if lossy else line
 
 
+def folded_line(result: Result) -> str:
+    """How many layers took up a constant, in one line; '' if none did."""
+    folded = result.stripped.folded
+    if not folded:
+        return ''
+    return (
+        f'Layers that took up constants of removed channels: {len(folded)} '
+        f'({names.quoted(folded)}). That is exact in inference only: in training mode, '
+        'with batch norm on the batch, the outputs differ. Mode block leaves no such '
+        'constants.'
+    )
+
+
 def report(result: Result) -> Dict[str, Any]:
     """The result as plain data, for `report.json`."""
     comparison = result.comparison
@@ -263,6 +276,7 @@ def report(result: Result) -> Dict[str, Any]:
         'flags': [dataclasses.asdict(f) for f in result.stripped.model.flags],
         'limit_relative': verify.TOLERANCE,
         'limit_applies': not result.stripped.lossy,
+        'took_up_constants': list(result.stripped.folded),
         'groups': [dataclasses.asdict(width) for width in result.widths],
         'kept': [dataclasses.asdict(kept) for kept in result.stripped.kept],
         'lossy': [dataclasses.asdict(lossy) for lossy in result.stripped.lossy],
