@@ -84,6 +84,60 @@ def test_the_pipeline_of_the_training_graph_gives_batches(tmp_path):
     assert shapes == [{'input': (4, 8, 8, 3), 'input_1': (4,)}] * 2
 
 
+def table_pipeline(path, dataset=None):
+    """A loss behind an iterator that needs initialization, as its table does."""
+    with tf.Graph().as_default() as graph:
+        keys, values = tf.constant(['a', 'b']), tf.constant([3, 5])
+        table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, values), -1
+        )
+        words = tf.data.Dataset.from_tensor_slices([['a'], ['b']])
+        found = words.map(table.lookup).map(lambda y: (tf.ones([1, 2]), y))
+        iterator = tf.data.make_initializable_iterator(found)
+        if dataset == 'another':
+            iterator.make_initializer(found)
+        elif dataset == 'missing':
+            files = tf.data.TextLineDataset(str(path / 'missing.txt')).batch(1)
+            found = files.map(lambda _: (tf.ones([1, 2]), tf.zeros([1], tf.int32)))
+            iterator = tf.data.make_initializable_iterator(found)
+        x, y = iterator.get_next()
+        logits = tf.layers.dense(tf.reshape(x, [1, 2]), 7, name='output')
+        tf.losses.sparse_softmax_cross_entropy(y, logits)
+        # An Estimator's meta graph does not say what initializes its tables.
+        graph.clear_collection(tf.GraphKeys.TABLE_INITIALIZERS)
+        return tf.train.export_meta_graph()
+
+
+def test_iterators_and_tables_of_a_pipeline_are_initialized(tmp_path):
+    graph = table_pipeline(tmp_path)
+    model = loss_model(graph, outputs=['output/BiasAdd'])
+
+    batches = batches_lib.of_pipeline(graph, model, 5)
+
+    labels = [{k: v.tolist() for k, v in batch.items()} for batch in batches.start()]
+    assert [batch['input_1'] for batch in labels] == [[3], [5]]
+    assert [batch['input'] for batch in labels] == [[[1, 1]]] * 2
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'expected'),
+    [
+        ('another', "iterators 'IteratorV2' can be started in several ways"),
+        ('missing', r'pipeline fails: .*missing\.txt'),
+    ],
+)
+def test_a_pipeline_that_gives_nothing_asks_for_data(tmp_path, dataset, expected):
+    graph = table_pipeline(tmp_path, dataset)
+    model = loss_model(graph, outputs=['output/BiasAdd'])
+
+    with pytest.raises(DataError, match=expected) as caught:
+        list(batches_lib.of_pipeline(graph, model, 1).start())
+
+    assert str(caught.value).endswith(
+        " Give data of your own (--data file.npz), for the inputs 'input', 'input_1'."
+    )
+
+
 def test_a_data_file_is_read_and_its_arrays_renamed(tmp_path):
     path = str(tmp_path / 'data.npz')
     np.savez(path, images=X, y=Y)

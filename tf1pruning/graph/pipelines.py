@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Set
+from typing import Iterable, Iterator, List, Set
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import names
+from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import VARIABLE_OPS
 
@@ -32,6 +34,17 @@ PIPELINE_OPS = PYTHON_OPS.union(
         'Unstage',
     )
 )
+_ITERATOR_OPS = frozenset(('Iterator', 'IteratorV2'))
+_TABLE_INITIALIZERS = frozenset(
+    (
+        'InitializeTable',
+        'InitializeTableFromTextFile',
+        'InitializeTableFromTextFileV2',
+        'InitializeTableV2',
+        'LookupTableImport',
+        'LookupTableImportV2',
+    )
+)
 # Attributes that list the types of all outputs of such an op.
 TYPE_LISTS = ('output_types', 'component_types', 'Tout', 'dtypes')
 _LAYER_OPS = frozenset(
@@ -55,6 +68,43 @@ _DECODING_OPS = frozenset(
         'DecodeRaw',
     )
 )
+
+
+def initializers(view: view_lib.GraphView, targets: Iterable[str]) -> List[str]:
+    """What has to run before a pipeline, in this order: tables, then iterators.
+
+    They are found by data flow, as a meta graph may not say what they are.
+
+    Args:
+      view: of the graph.
+      targets: names of nodes of the pipeline.
+
+    Returns:
+      Names of nodes.
+
+    Raises:
+      GraphError: names the iterators that have several, for training and test, say.
+    """
+    before = [node.name for node in view.ancestors(targets)]
+    makers = {
+        name: [e.node.name for e in view.consumers(name) if e.node.op == 'MakeIterator']
+        for name in before
+        if view.node(name).op in _ITERATOR_OPS
+    }
+    several = [name for name, found in makers.items() if len(found) > 1]
+    if several:
+        raise GraphError(
+            f'The iterators {names.quoted(several)} can be started in several ways, '
+            'and nothing says which gives the batches.'
+        )
+    iterators = [name for found in makers.values() for name in found]
+    tables = {
+        edge.node.name: None
+        for node in view.ancestors([*targets, *iterators])
+        for edge in view.consumers(node.name)
+        if edge.node.op in _TABLE_INITIALIZERS
+    }
+    return [*tables, *iterators]
 
 
 def ends_pipeline(view: view_lib.GraphView, name: str) -> bool:

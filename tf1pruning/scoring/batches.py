@@ -27,7 +27,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, npz
-from tf1pruning.errors import DataError, OptionError
+from tf1pruning.errors import DataError, GraphError, OptionError
+from tf1pruning.graph import pipelines
+from tf1pruning.graph import view as view_lib
 from tf1pruning.scoring.loss_model import LossModel
 
 Batch = Mapping[str, np.ndarray]
@@ -173,13 +175,16 @@ def of_pipeline(
 ) -> Batches:
     """What the input pipeline of the training graph gives.
 
+    Its iterators and tables are initialized before the first batch.
+
     Args:
       meta_graph: of training.
       loss_model: of the same graph.
       count: so many batches at most.
 
     Raises:
-      DataError: if the loss reads no pipeline.
+      DataError: if the loss reads no pipeline, or one that can be started in several
+        ways; later, when the batches are gone through, if it fails.
       OptionError: if `count` is below 1.
     """
     _check_positive('number of batches', count)
@@ -188,6 +193,17 @@ def of_pipeline(
             'The training graph has no input pipeline: give data, for the inputs '
             f'{names.quoted(loss_model.model.inputs)}.'
         )
+    view = view_lib.GraphView(meta_graph.graph_def)
+    advice = (
+        ' Give data of your own (--data file.npz), for the inputs '
+        f'{names.quoted(loss_model.model.inputs)}.'
+    )
+    try:
+        starting = pipelines.initializers(
+            view, [names.node_name(tensor) for tensor in loss_model.pipeline.values()]
+        )
+    except GraphError as error:
+        raise DataError(f'{error}{advice}') from error
 
     def start() -> Iterator[Batch]:
         with tf.Graph().as_default() as graph:
@@ -196,8 +212,9 @@ def of_pipeline(
                 placeholder: graph.get_tensor_by_name(tensor)
                 for placeholder, tensor in loss_model.pipeline.items()
             }
-            initializers = tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)
-        return _run(graph, tensors, initializers, count)
+            others = tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)
+        initializers = [graph.get_operation_by_name(name) for name in starting]
+        return _run(graph, tensors, others + initializers, count, advice)
 
     return Batches(start, count)
 
@@ -247,16 +264,18 @@ def _run(
     tensors: Mapping[str, tf.Tensor],
     initializers: Sequence[tf.Operation],
     count: Optional[int],
+    advice: str = '',
 ) -> Iterator[Batch]:
     # Not in a `with`: that would make the session the default one of whoever takes the
     # batches, for as long as they last.
     session = tf.Session(graph=graph)
     try:
-        with _as_data_error():
-            session.run(list(initializers))
+        for initializer in initializers:
+            with _as_data_error(advice):
+                session.run(initializer)
         for _ in itertools.count() if count is None else range(count):
             try:
-                with _as_data_error():
+                with _as_data_error(advice):
                     batch = session.run(dict(tensors))
             except _EndOfData:
                 return
@@ -270,13 +289,14 @@ class _EndOfData(Exception):
 
 
 @contextlib.contextmanager
-def _as_data_error() -> Iterator[None]:
+def _as_data_error(advice: str) -> Iterator[None]:
     try:
         yield
     except tf.errors.OutOfRangeError as error:
         raise _EndOfData from error
     except tf.errors.OpError as error:
-        raise DataError(f'The input pipeline fails: {error.message}') from error
+        reason = error.message.split('\n')[0].rstrip('.')
+        raise DataError(f'The input pipeline fails: {reason}.{advice}') from error
 
 
 def _holds_tensors(found: Any) -> bool:
