@@ -40,7 +40,7 @@ def test_an_unknown_flag_is_one_line_with_the_nearest_name(program):
 
     assert (found.returncode, found.stdout) == (1, '')
     assert found.stderr.startswith("Error: Unknown command line flag 'output")
-    assert 'Did you mean: output' in found.stderr
+    assert 'Did you mean --output' in found.stderr
     assert found.stderr.count('\n') == 1
 
 

@@ -37,7 +37,8 @@ def read(path: str) -> Dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             return {name: _array(archive, name) for name in _names(archive)}
     except _DAMAGED as error:
-        raise DataError(f'{path!r} cannot be read: {error}') from error
+        reason = getattr(error, 'strerror', None) or error
+        raise DataError(f'{path!r} cannot be read: {reason}') from error
 
 
 def _names(archive: zipfile.ZipFile) -> List[str]:

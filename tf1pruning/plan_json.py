@@ -32,8 +32,9 @@ def load(path: str) -> Plan:
         with open(path, encoding='utf-8') as file:
             return from_json(file.read(), path)
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, 'strerror', None) or error
         raise PlanError(
-            f'Plan {path!r} cannot be read: {error}. Expected a Pruned_Filters.json.'
+            f'Plan {path!r} cannot be read: {reason}. Expected a Pruned_Filters.json.'
         ) from error
 
 

@@ -102,6 +102,8 @@ def main() -> None:
     print(
         f'Soft-pruned {plan.removed} of {plan.removed + plan.kept} channels: {prefix}'
     )
+    if not plan.removed:
+        print(planning.why_nothing_goes(plan, groups.values(), choice, scorer))
     print(_costs(source, plan))
     if without:
         print(f'No bias for means behind {names.quoted(without)}: zeros there.')

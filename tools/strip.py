@@ -125,7 +125,7 @@ def main() -> None:
     if picture is not None:
         files.write_bytes(FLAGS.plot, picture)
     _write_report(source, result, exports, phases)
-    _print(source, result, exports, phases)
+    _print(source, result, exports, phases, plan)
     exporting.check(exports)
 
 
@@ -181,12 +181,13 @@ def _print(
     result: stripping.Result,
     exports: exporting.Exports,
     phases: Phases,
+    plan: Optional[Plan],
 ) -> None:
     print(widths.table(result.widths))
     for lossy in result.stripped.lossy:
         print(f'lost {len(lossy.channels)} of {lossy.group}: {lossy.reason}')
     if not result.stripped.plan.removed:
-        print('No channel can be removed.')
+        print(_why_nothing_goes(result, plan))
     print(stripping.summary_line(result))
     print(_sizes(result))
     if FLAGS.keep_optimizer and result.stripped.folded:
@@ -197,6 +198,18 @@ def _print(
     print(', '.join(f'{name} {value:.2f} s' for name, value in phases.seconds.items()))
     if source.unused_keys:
         print(f'Not used by the network: {names.quoted(source.unused_keys)}.')
+
+
+def _why_nothing_goes(result: stripping.Result, plan: Optional[Plan]) -> str:
+    if plan is None or not plan.removed:
+        return 'No channel can be removed.'
+    pruned = os.path.join(os.path.dirname(FLAGS.plan), 'model.ckpt')
+    named = f' ({pruned})' if os.path.exists(pruned + '.index') else ''
+    return (
+        f'None of the {plan.removed} planned channels goes: '
+        f'{result.stripped.kept[0].reason}. If this is the checkpoint before pruning, '
+        f'give the soft-pruned or retrained one{named}, or --allow_lossy.'
+    )
 
 
 def _sizes(result: stripping.Result) -> str:

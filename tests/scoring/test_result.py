@@ -45,13 +45,24 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:100])
 
 
-@pytest.mark.parametrize('write', [other, newer, truncated, lambda path: None])
-def test_a_file_that_holds_no_scores_is_named(write, tmp_path):
+@pytest.mark.parametrize(
+    ('write', 'what'),
+    [
+        (other, 'is no file of scores: '),
+        (newer, 'is no file of scores: '),
+        (truncated, 'cannot be read: '),
+        (lambda path: None, 'cannot be read: No such file or directory'),
+    ],
+)
+def test_a_file_that_holds_no_scores_is_named(write, what, tmp_path):
     path = tmp_path / 'scores.npz'
     write(path)
 
-    with pytest.raises(DataError, match=r"scores\.npz' is no file of scores"):
+    with pytest.raises(DataError, match=rf"scores\.npz' {what}") as caught:
         result.load(str(path))
+
+    assert 'tools/score.py writes' in str(caught.value)
+    assert str(caught.value).count('scores.npz') == 1
 
 
 def scorer(width=2, criterion='fisher'):

@@ -134,6 +134,8 @@ def strange_graph():
     [
         (('--model=none/model.ckpt',), "No checkpoint at 'none/model.ckpt'"),
         (('--model=none.pb',), "'none.pb' cannot be read"),
+        (('--checkpoint=x',), "flag 'checkpoint'. Did you mean --model?"),
+        ((f'--model={__file__}',), "analyze.py' is no checkpoint. Expected the prefix"),
         (('--model={folder}',), "no SavedModel: there is no 'saved_model.pb'"),
         (('--model={trained}',), "Checkpoints there: 'model.ckpt'"),
         (('--model={prefix}.index',), "Give the prefix of all its files: '{prefix}'"),

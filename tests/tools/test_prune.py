@@ -73,6 +73,40 @@ def test_the_inner_groups_go_by_sparsity_unless_told_otherwise(prefix, tmp_path)
     assert f'Soft-pruned {plan.removed} of 28 channels' in stdout
 
 
+@pytest.mark.parametrize(
+    ('flags', 'reason'),
+    [
+        (['--ratio=0.01'], 'what is asked for is less than one channel'),
+        (
+            ['--count=2', '--channel_multiple=64'],
+            'its width to stay a multiple of 64',
+        ),
+    ],
+)
+def test_where_nothing_goes_one_line_says_why(prefix, tmp_path, flags, reason):
+    plan, stdout = pruned(prefix, tmp_path, *flags)
+
+    assert plan.removed == 0
+    (line,) = [line for line in stdout.splitlines() if 'Nothing goes' in line]
+    assert reason in line
+
+
+def test_a_plan_for_another_checkpoint_asks_for_the_pruned_one(prefix, tmp_path):
+    pruned(prefix, tmp_path, '--threshold=0.5')
+    done = models.run_tool(
+        'strip.py',
+        f'--checkpoint={prefix}',
+        f'--plan={tmp_path / "plan.json"}',
+        f'--output_dir={tmp_path / "out"}',
+        '--formats=ckpt',
+    )
+
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if 'planned channels' in line]
+    assert line.startswith('None of the ')
+    assert f'retrained one ({tmp_path / "model.ckpt"}), or --allow_lossy.' in line
+
+
 def test_the_training_graph_and_all_variables_stay(prefix, tmp_path):
     pruned(prefix, tmp_path, '--threshold=0.55')
 
@@ -144,6 +178,10 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
     [
         (('--criterion=sparsty',), "Nearest names: 'sparsity'"),
         (('--criterion=l1',), "'l1' has no threshold of its own: give --ratio"),
+        (('--criterion=l1', '--threshold=0.5'), "'l1' has no threshold in (0, 1)"),
+        (('--chekpoint=x',), "flag 'chekpoint'. Did you mean --checkpoint?"),
+        (('--zzz=x',), "flag 'zzz'; see --help."),
+        (('--model=x',), "flag 'model'. Did you mean --checkpoint?"),
         (('--ratio=0.5', '--threshold=0.5'), 'threshold and ratio given; expected one'),
         (('--ratio=1',), 'ratio is 1.0; expected between 0 and 1'),
         (('--threshold=1.5',), 'Threshold is 1.5; expected a number in (0, 1)'),

@@ -70,6 +70,23 @@ def test_a_filter_at_the_threshold_stays(tmp_path):
     assert plan.groups[0].removed == (21, 22, 23)
 
 
+def test_the_largest_score_says_why_nothing_goes(tmp_path):
+    source, groups = loaded(saved(tmp_path, **{KERNEL: sparse_kernel()}), [BLOCK])
+    scorer = planning.weight_scorer(source, registry.find('sparsity'))
+    plan = plan_by_sparsity(source, groups, 0.9, 1)
+
+    line = planning.why_nothing_goes(
+        plan, list(groups.values()), Choice(threshold=0.9), scorer
+    )
+
+    # 7 of 8 weights lie below the mean in filters 21 ... 23.
+    assert (plan.removed, line) == (
+        0,
+        'Nothing goes: the largest score of a channel is 0.875, not above the '
+        'threshold 0.9.',
+    )
+
+
 def test_nan_in_any_weight_is_refused(tmp_path):
     bias = np.array([0, np.nan, 0, 0], np.float32)
     source, groups = loaded(saved(tmp_path, **{'SE1/reduce/bias': bias}), [BLOCK])

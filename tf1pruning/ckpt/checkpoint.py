@@ -101,6 +101,11 @@ def _open(prefix: str) -> Any:
     try:
         return tf.train.NewCheckpointReader(prefix)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        if not os.path.exists(prefix + '.index'):
+            raise CheckpointError(
+                f'{prefix!r} is no checkpoint. Expected the prefix of one, the folder '
+                'of a SavedModel, or a frozen graph (.pb).'
+            ) from error
         raise CheckpointError(
             f'Checkpoint {prefix!r} cannot be opened: {_first_line(error)}. Its index '
             'or data file is missing, truncated or damaged.'

@@ -71,6 +71,7 @@ def only_loss(meta_graph: tf.MetaGraphDef) -> str:
         )
     if len(found) > 1:
         raise GraphError(
-            f'The graph has {len(found)} losses: {names.quoted(found)}. Name one.'
+            f'The graph has {len(found)} losses: {names.quoted(found)}. Name one '
+            '(--loss).'
         )
     return found[0]

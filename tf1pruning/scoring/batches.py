@@ -248,7 +248,7 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
         also = ''.join(f', {n!r} is {t!r}' for n, t in loss_model.pipeline.items())
         raise DataError(
             f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
-            f'it has {names.quoted(list(batch))}{also}.'
+            f'it has {names.quoted(list(batch))}{also}.{_pairs(unknown, missing)}'
         )
     if unknown:
         raise DataError(
@@ -257,6 +257,14 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
         )
     size = next((len(a) for a in found.values() if a.ndim), 1)
     return {f'{name}:0': array for name, array in found.items()}, size
+
+
+def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:
+    """How to say which array is which input; '' where the numbers differ."""
+    if len(arrays) != len(inputs):
+        return ''
+    pairs = ','.join(f'{array}={name}' for array, name in zip(arrays, inputs))
+    return f' Say which is which, such as --inputs {pairs}.'
 
 
 def _run(

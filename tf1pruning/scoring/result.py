@@ -114,11 +114,14 @@ def load(path: str) -> Scores:
     """
     try:
         arrays = npz.read(path)
+    except DataError as error:
+        raise DataError(f'{error}. tools/score.py writes such files.') from error
+    try:
         info = json.loads(str(arrays.pop('info')))
         if info['format'] != FORMAT:
             raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
         batches, loss = int(info['batches']), float(info['loss'])
-    except (DataError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f'{path!r} is no file of scores: {error}. tools/score.py writes one.'
         ) from error

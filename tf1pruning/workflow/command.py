@@ -26,6 +26,9 @@ _MISSING = re.compile(
     r'flag --(\w+)=None: Flag --\1 must have a value other than None\.'
 )
 
+# What the flag of the model is called, in one tool and in the others.
+_PATHS = {'checkpoint': 'model', 'model': 'checkpoint'}
+
 
 def run(
     main: Callable[..., None],
@@ -71,8 +74,19 @@ def _parse(argv: List[str]) -> List[str]:
     """The arguments that are no flags."""
     try:
         return list(flags.FLAGS(argv))
+    except flags.UnrecognizedFlagError as error:
+        _fail(_unknown(error))
     except flags.Error as error:
         _fail(_MISSING.sub(r'--\1 is missing; see --help.', str(error)))
+
+
+def _unknown(error: flags.UnrecognizedFlagError) -> str:
+    """The message, with the flag that may be meant."""
+    what, _, meant = str(error).partition('. Did you mean: ')
+    other = _PATHS.get(error.flagname, '')
+    meant = meant.rstrip(' ?').replace(', ', ' or --')
+    meant = other if other in flags.FLAGS else meant
+    return f'{what}. Did you mean --{meant}?' if meant else f'{what}; see --help.'
 
 
 def _fail(message: object) -> NoReturn:

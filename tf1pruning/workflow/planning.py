@@ -91,6 +91,35 @@ def plan_by_choice(
     return plan(ranking.choose(scored, choice, lambda plans: quantity(plan(plans))))
 
 
+def why_nothing_goes(
+    plan: Plan, groups: Collection[Group], choice: Choice, scorer: Scorer
+) -> str:
+    """Why a plan removes no channel, in one line.
+
+    Args:
+      plan: that removes none.
+      groups: what might have been cut.
+      choice: what was asked for.
+      scorer: of the groups.
+    """
+    if not groups:
+        return 'Nothing goes: no group may be cut; tools/analyze.py says why.'
+    wanted = sum(group.wanted for group in plan.groups)
+    if wanted:
+        return (
+            f'Nothing goes: of no group were enough channels to go (of all: {wanted}) '
+            f'for its width to stay a multiple of {choice.limits.multiple} within the '
+            'limits.'
+        )
+    if choice.threshold is None:
+        return 'Nothing goes: what is asked for is less than one channel of each group.'
+    largest = max(float(scorer(group, None).scores.max()) for group in groups)
+    return (
+        f'Nothing goes: the largest score of a channel is {largest:.4g}, not above the '
+        f'threshold {choice.threshold:g}.'
+    )
+
+
 def plan_by_filters(
     source: Source,
     groups: Mapping[str, Group],
