@@ -10,6 +10,7 @@ from tests import networks
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import saver as saver_lib
+from tf1pruning.graph import variables as variables_lib
 from tf1pruning.workflow import exporting, loading, stripping
 
 
@@ -102,3 +103,18 @@ def test_swapped_names_are_refused(tmp_path):
 
     with pytest.raises(GraphError, match=r"'a/bias' under 'b/bias'; 'b/bias' under"):
         loading.load_source(prefix, ('output',))
+
+
+def test_copies_are_restored_from_the_key_of_the_first():
+    with tf.Graph().as_default():
+        first = tf.get_variable('w', [2])
+        tf.get_variable('w/copy', [2])
+        meta_graph = tf.train.Saver({'w': first}).export_meta_graph()
+    nodes = meta_graph.graph_def.node
+    nodes.add(name='save/copy', op='Assign', input=['w/copy', 'save/RestoreV2'])
+    next(n for n in nodes if n.name == 'save/restore_all').input.append('^save/copy')
+    known = variables_lib.definitions(meta_graph)
+
+    found = variables_lib.find_variables(nodes, known, {})
+
+    assert {v.node: v.key for v in found} == {'w': 'w', 'w/copy': 'w'}

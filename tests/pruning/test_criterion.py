@@ -112,7 +112,7 @@ def test_a_criterion_that_cannot_rank_is_refused(new, scores, options, message):
 
 
 def test_missing_scores_are_named(new):
-    with pytest.raises(DataError, match=r"'none.npz' is no file of scores"):
+    with pytest.raises(DataError, match=r"'none.npz' cannot be read: No such file"):
         new(criterion='fisher', scores='none.npz')
 
 

@@ -109,23 +109,28 @@ def find_variables(
             part = first_parts.get(node.name, node.name)
             proto, key = known.protos.get(node.name), known.keys.get(part)
             found.append(_variable(node, proto, part in known.trainable, key))
-    _check_keys(found, known.protos)
+    _check_keys(found, known)
     return tuple(found)
 
 
-def _check_keys(
-    found: Iterable[Variable], defs: Mapping[str, variable_pb2.VariableDef]
-) -> None:
-    """Raises GraphError if the key of a variable is the name of another one."""
+def _check_keys(found: Iterable[Variable], known: Definitions) -> None:
+    """Raises GraphError if variables have changed their names in the checkpoint.
+
+    That a variable is restored from another one's key does no harm if the other one is,
+    too: copies on several devices are.
+    """
     taken = [
         f'{v.node!r} under {v.key!r}'
         for v in found
-        if v.offset is None and v.key != v.node and v.key in defs
+        if v.offset is None
+        and v.key != v.node
+        and v.key in known.protos
+        and known.keys.get(v.key, v.key) != v.key
     ]
     if taken:
         raise GraphError(
-            f'The Saver of the graph keeps {"; ".join(taken)}, which is the name of '
-            'another variable, so which of the two a name means is not clear. (The '
+            f'The Saver of the graph keeps {"; ".join(taken)}: the name of another '
+            'variable, so which of the two a name means is not clear. (The '
             'swapping Saver of a moving-average optimizer does that.) Give the meta '
             'graph of the inference network, with a Saver of its own.'
         )
