@@ -29,7 +29,7 @@ FLAGS = (
     '--window-size=1500,880',
 )
 START_SECONDS = 60
-PAGE_SECONDS = 20
+PAGE_SECONDS = 60
 # What a selector finds below a node, also in the shadow of elements.
 ALL = """
 const all = (selector, root = document) => [
