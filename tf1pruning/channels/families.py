@@ -20,16 +20,6 @@ TRANSPOSED_CONVOLUTIONS = Family(
     ('Conv2DBackpropInput', 'Conv3DBackpropInputV2'),
     f'{CONVOLUTIONS.attributes} Tshape',
 )
-LAYERS = frozenset(
-    (
-        *CONVOLUTIONS.ops,
-        *TRANSPOSED_CONVOLUTIONS.ops,
-        'BatchMatMul',
-        'BatchMatMulV2',
-        'DepthwiseConv2dNative',
-        'MatMul',
-    )
-)
 POOLING = Family(
     ('AvgPool', 'AvgPool3D', 'MaxPool', 'MaxPool3D'),
     'T ksize strides padding data_format explicit_paddings',

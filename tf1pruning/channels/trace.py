@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
-from tf1pruning.channels import families, layout
+from tf1pruning.channels import layout
 from tf1pruning.channels import values as values_lib
 from tf1pruning.channels.labels import Classes, LabelSpace
 from tf1pruning.channels.registry import Registry, Unsupported
 from tf1pruning.channels.uses import IndexUse, Kernel, Part, SizeUse, Trace, Use
 from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value, Weight
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 from tf1pruning.names import TensorRef
@@ -183,7 +184,7 @@ class Tracer:
     ) -> Activation:
         if node.op not in RULES.ops() and node.op not in self._unsupported:
             self._unsupported.append(node.op)
-        if node.op in families.LAYERS:
+        if node.op in nodes.LAYER_OPS:
             self._lost[node.name] = reason
         for value in inputs:
             self.freeze_value(value, f'reaches {node.name!r}: {reason}')

@@ -16,7 +16,7 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.batch_norm import ASSIGN_OPS
+from tf1pruning.graph.batch_norm import ASSIGN_OPS, variable_behind
 from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.names import TensorRef
@@ -93,7 +93,7 @@ def _waited_for(view: view_lib.GraphView, node: tf.NodeDef) -> Iterator[tf.NodeD
 
 
 def _variable(view: view_lib.GraphView, assign: tf.NodeDef) -> str:
-    return view.behind_reads(view.inputs(assign)[0]).name
+    return variable_behind(view, assign.input[0])
 
 
 def _read(view: view_lib.GraphView, node: tf.NodeDef) -> List[str]:

@@ -152,7 +152,7 @@ def _averages(
             continue
         seen.add(node.name)
         if node.op in ASSIGN_OPS:
-            variable = _variable_behind(view, node.input[0])
+            variable = variable_behind(view, node.input[0])
             if not of_itself or _reads(view, node, variable, path):
                 found.add(_debiased(view, variable))
         elif node.op in path:
@@ -193,7 +193,8 @@ def _debiased(view: view_lib.GraphView, variable: str) -> str:
     return variable
 
 
-def _variable_behind(view: view_lib.GraphView, name: str) -> str:
+def variable_behind(view: view_lib.GraphView, name: str) -> str:
+    """The variable whose reference or handle an input of a node is."""
     node = view.node(names.node_name(name))
     while node.op in ('Identity', 'RefSwitch', 'Switch'):
         node = view.inputs(node)[0]

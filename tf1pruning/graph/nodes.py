@@ -8,6 +8,19 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
+# Convolutions and dense layers.
+LAYER_OPS = frozenset(
+    (
+        'BatchMatMul',
+        'BatchMatMulV2',
+        'Conv2D',
+        'Conv2DBackpropInput',
+        'Conv3D',
+        'Conv3DBackpropInputV2',
+        'DepthwiseConv2dNative',
+        'MatMul',
+    )
+)
 
 
 def make_node(

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.nodes import LAYER_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 
 # Of a pipeline, or of a network that computes in Python.
@@ -47,17 +48,6 @@ _TABLE_INITIALIZERS = frozenset(
 )
 # Attributes that list the types of all outputs of such an op.
 TYPE_LISTS = ('output_types', 'component_types', 'Tout', 'dtypes')
-_LAYER_OPS = frozenset(
-    (
-        'BatchMatMul',
-        'BatchMatMulV2',
-        'Conv2D',
-        'Conv2DBackpropInput',
-        'Conv3D',
-        'DepthwiseConv2dNative',
-        'MatMul',
-    )
-)
 _DECODING_OPS = frozenset(
     (
         'DecodeAndCropJpeg',
@@ -127,7 +117,7 @@ def is_pipeline(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
 def _has_layer(view: view_lib.GraphView, name: str) -> bool:
     """Whether a node depends on a layer, or on a variable of numbers."""
     return any(
-        node.op in _LAYER_OPS or _is_weight(node) for node in _ancestors(view, name)
+        node.op in LAYER_OPS or _is_weight(node) for node in _ancestors(view, name)
     )
 
 

@@ -100,12 +100,11 @@ class GraphView:
     def refs(self, node: tf.NodeDef) -> Tuple[TensorRef, ...]:
         """What `data_inputs` gives, for nodes of this graph parsed only once."""
         name = node.name
-        found = self._refs.get(name)
         if self._nodes.get(name) is not node:
             return tuple(data_inputs(node))
-        if found is None:
-            found = self._refs[name] = tuple(data_inputs(node))
-        return found
+        if name not in self._refs:
+            self._refs[name] = tuple(data_inputs(node))
+        return self._refs[name]
 
     def inputs(self, node: tf.NodeDef) -> List[tf.NodeDef]:
         """The nodes whose outputs `node` reads, in order.
