@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 from typing import (
@@ -55,7 +56,7 @@ class Cut:
     entries: Tuple[Tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
-        flat = [index for entry in self.entries for index in entry]
+        flat = list(itertools.chain.from_iterable(self.entries))
         if not all(self.entries):
             raise PlanError(f'Cut of {self.variable!r} has a channel without position.')
         if self.axis < 0 or min(flat, default=0) < 0:
@@ -70,7 +71,7 @@ class Cut:
     @property
     def indices(self) -> Tuple[int, ...]:
         """Sorted distinct positions."""
-        return tuple(sorted(index for entry in self.entries for index in entry))
+        return tuple(sorted(itertools.chain.from_iterable(self.entries)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,6 +296,7 @@ def plan_group(
       PlanError: if a channel does not exist or is named twice, or none would stay.
     """
     removed = tuple(sorted(int(channel) for channel in channels))
+    rows = np.array(removed, int)
     return GroupPlan(
         name=group.name,
         kind=group.kind,
@@ -302,12 +304,12 @@ def plan_group(
         removed=removed,
         wanted=wanted,
         capped=capped,
-        cuts=tuple(_cut(place, removed) for place in group.places) if removed else (),
+        cuts=tuple(_cut(place, rows) for place in group.places) if removed else (),
     )
 
 
-def _cut(place: Place, channels: Sequence[int]) -> Cut:
-    entries = tuple(zip(*place.positions[list(channels)].T.tolist()))
+def _cut(place: Place, channels: np.ndarray) -> Cut:
+    entries = tuple(zip(*place.positions[channels].T.tolist()))
     # A constant of the graph is not in the checkpoint: nothing there to zero.
     role = STATISTIC if place.is_constant else place.role
     return Cut(place.variable, place.axis, role, entries)

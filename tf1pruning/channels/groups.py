@@ -91,10 +91,13 @@ def find_groups(trace: Trace) -> Tuple[Group, ...]:
 
 
 class _UsedPlace(NamedTuple):
+    """An axis of a weight; `vector` are the bytes of its `classes`."""
+
     source: str
     axis: int
     role: str
     classes: np.ndarray
+    vector: bytes
 
 
 def _used_places(trace: Trace) -> List[_UsedPlace]:
@@ -103,10 +106,11 @@ def _used_places(trace: Trace) -> List[_UsedPlace]:
     for use in trace.uses:
         key = (use.source, use.axis)
         roles[key] = min(roles.get(key, use.role), use.role, key=ROLES.index)
-    return [
-        _UsedPlace(source, axis, role, trace.weights[source][axis])
-        for (source, axis), role in roles.items()
-    ]
+    found = []
+    for (source, axis), role in roles.items():
+        classes = trace.weights[source][axis]
+        found.append(_UsedPlace(source, axis, role, classes, classes.tobytes()))
+    return found
 
 
 def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
@@ -142,14 +146,14 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
 
 def _distinct(places: Sequence[_UsedPlace]) -> Iterable[_UsedPlace]:
     """The first place of each vector of classes."""
-    by_vector = {place.classes.tobytes(): place for place in reversed(places)}
+    by_vector = {place.vector: place for place in reversed(places)}
     return reversed(list(by_vector.values()))
 
 
 def _classes_by(signature: np.ndarray) -> Iterable[Tuple[int, np.ndarray]]:
     """Pairs of a signature and the classes that have it."""
-    order = np.argsort(signature, kind='stable')
-    order = order[signature[order] >= 0]
+    members = np.flatnonzero(signature >= 0)
+    order = members[np.argsort(signature[members], kind='stable')]
     starts = np.flatnonzero(np.diff(signature[order])) + 1
     for classes in np.split(order, starts):
         if classes.size:
@@ -168,11 +172,11 @@ class _Builder:
         self._variables = frozenset(trace.model.keys())
         self._places_of: Dict[int, List[_UsedPlace]] = {}
         numbers = {
-            place.classes.tobytes(): np.unique(signature[place.classes]).tolist()
+            place.vector: np.unique(signature[place.classes]).tolist()
             for place in _distinct(places)
         }
         for place in places:
-            for number in numbers[place.classes.tobytes()]:
+            for number in numbers[place.vector]:
                 self._places_of.setdefault(number, []).append(place)
         self._rank = np.full(len(signature), -1, np.int64)
         self._kernels: Dict[str, List[Kernel]] = {}
@@ -195,12 +199,11 @@ class _Builder:
         if first is None:
             return None
         classes = _in_order_of(first.classes, classes)
-        self._rank[classes] = np.arange(len(classes))
-        places = tuple(self._place(p, len(classes)) for p in used)
-        self._rank[classes] = -1
+        positions = self._positions(used, classes)
+        places = tuple(self._place(p, positions[p.vector]) for p in used)
         producers, consumers = self._layers(used)
         is_part = any(
-            place.role == CONSUMER and not np.isin(place.classes, classes).all()
+            place.role == CONSUMER and positions[place.vector].size < len(place.classes)
             for place in used
         )
         kind = blocks.classify(self._view, producers, consumers, is_part)
@@ -213,15 +216,26 @@ class _Builder:
             reasons=self._trace.frozen.get(int(classes[0]), ()),
         )
 
-    def _place(self, used: _UsedPlace, width: int) -> Place:
-        rank = self._rank[used.classes]
-        positions = np.flatnonzero(rank >= 0)
-        order = np.argsort(rank[positions], kind='stable')
+    def _positions(
+        self, used: Sequence[_UsedPlace], classes: np.ndarray
+    ) -> Dict[bytes, np.ndarray]:
+        """Vector of classes -> `[channels, positions]` where each channel lies."""
+        self._rank[classes] = np.arange(len(classes))
+        found = {}
+        for place in _distinct(used):
+            rank = self._rank[place.classes]
+            positions = np.flatnonzero(rank >= 0)
+            order = np.argsort(rank[positions], kind='stable')
+            found[place.vector] = positions[order].reshape(len(classes), -1)
+        self._rank[classes] = -1
+        return found
+
+    def _place(self, used: _UsedPlace, positions: np.ndarray) -> Place:
         return Place(
             variable=self._keys[used.source],
             axis=used.axis,
             role=used.role,
-            positions=positions[order].reshape(width, -1),
+            positions=positions,
             is_constant=used.source not in self._variables,
         )
 

@@ -7,6 +7,8 @@ from typing import Dict, Iterator, Mapping, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.shapes import element_count
+
 Shape = Tuple[int, ...]
 
 
@@ -34,7 +36,7 @@ class Arrays(Mapping[str, np.ndarray]):
     def nbytes(self) -> int:
         """Bytes of all arrays together, text not counted."""
         return sum(
-            int(np.prod(shape, dtype=np.int64)) * self.dtypes[name].size
+            element_count(shape) * self.dtypes[name].size
             for name, shape in self.shapes.items()
         )
 

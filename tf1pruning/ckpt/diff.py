@@ -12,6 +12,7 @@ from typing import Iterator, Optional, Tuple
 import numpy as np
 
 from tf1pruning.ckpt.arrays import Arrays, Shape
+from tf1pruning.shapes import element_count
 
 ONLY_FIRST = 'only in A'
 ONLY_SECOND = 'only in B'
@@ -82,8 +83,7 @@ def compare(first: Arrays, second: Arrays) -> Iterator[VariableDiff]:
 def _bytes(arrays: Arrays, name: str) -> int:
     if name not in arrays.shapes:
         return 0
-    elements = int(np.prod(arrays.shapes[name], dtype=np.int64))
-    return elements * arrays.dtypes[name].size
+    return element_count(arrays.shapes[name]) * arrays.dtypes[name].size
 
 
 def _compare(name: str, first: Arrays, second: Arrays) -> VariableDiff:

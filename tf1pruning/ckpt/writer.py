@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 from typing import Collection, List, Optional, Set
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import files, names
 from tf1pruning.ckpt.arrays import Arrays, dtype_of
 from tf1pruning.errors import OutputError
+from tf1pruning.shapes import element_count
 
 SHARD_BYTES = 1 << 26
 
@@ -174,8 +174,7 @@ def _shards(arrays: Arrays, taken: Collection[int]) -> List[List[str]]:
     shards: List[List[str]] = [[]]
     filled = 0
     for key in sorted(arrays):
-        count = int(np.prod(arrays.shapes[key], dtype=np.int64))
-        size = count * arrays.dtypes[key].size
+        size = element_count(arrays.shapes[key]) * arrays.dtypes[key].size
         if shards[-1] and filled + size > SHARD_BYTES:
             shards.append([])
             filled = 0

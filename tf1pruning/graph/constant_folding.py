@@ -9,7 +9,7 @@ TensorFlow Lite does not know it.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Mapping, Optional, Sequence, Set
+from typing import Callable, Dict, Optional, Sequence, Set
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -200,7 +200,14 @@ class _Folder:
         """What stands in the place of a node."""
         if node.name in self._values:
             return nodes.array_constant(node.name, self._values[node.name])
-        return _with_inputs(node, self._renamed)
+        refs = self._view.refs(node)
+        if not any(ref in self._renamed for ref in refs):
+            return node
+        new = tf.NodeDef()
+        new.CopyFrom(node)
+        del new.input[:]
+        new.input.extend(self._source(ref).as_input for ref in refs)
+        return new
 
 
 def _rounds(node: tf.NodeDef) -> bool:
@@ -212,16 +219,3 @@ def _rounds(node: tf.NodeDef) -> bool:
 def _is_calculable(array: np.ndarray) -> bool:
     """Whether a result is not rounded more than at run time; 16-bit floats are."""
     return array.dtype.kind in _NUMBERS and array.dtype != np.float16
-
-
-def _with_inputs(
-    node: tf.NodeDef, renamed: Mapping[TensorRef, TensorRef]
-) -> tf.NodeDef:
-    refs = view_lib.data_inputs(node)
-    if not any(ref in renamed for ref in refs):
-        return node
-    new = tf.NodeDef()
-    new.CopyFrom(node)
-    del new.input[:]
-    new.input.extend(renamed.get(ref, ref).as_input for ref in refs)
-    return new

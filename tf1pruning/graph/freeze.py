@@ -17,6 +17,7 @@ from tf1pruning.graph import model as model_lib
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
+from tf1pruning.shapes import element_count
 
 MAX_PROTO_BYTES = (1 << 31) - 1
 # Ops on the handle of a variable, and their twins on its value: type and attributes.
@@ -74,9 +75,7 @@ def write_frozen(path: str, graph_def: tf.GraphDef) -> int:
 
 
 def _check_size(model: model_lib.Model) -> None:
-    total = sum(
-        int(np.prod(v.shape, dtype=np.int64)) * v.dtype.size for v in model.variables
-    )
+    total = sum(element_count(v.shape) * v.dtype.size for v in model.variables)
     if total + model.graph_def.ByteSize() > MAX_PROTO_BYTES:
         raise GraphError(
             f'The weights take {total / 1e9:.1f} GB and a frozen graph may have 2 GB '

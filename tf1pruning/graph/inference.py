@@ -206,7 +206,7 @@ class Rewriter:
     def _is_original(self, name: str) -> bool:
         return name in self._view and name not in self._replaced
 
-    def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
+    def _inputs_after_rewrite(self, node: tf.NodeDef) -> Sequence[TensorRef]:
         if pipelines.is_pipeline(self._view, node):
             raise GraphError(
                 f'Output {node.name!r} is itself part of the input pipeline. '
@@ -220,7 +220,7 @@ class Rewriter:
         if kept is not None:
             node = _identity(node, kept)
             self._replaced[node.name] = node
-        refs = view_lib.data_inputs(node)
+        refs = self._view.refs(node)
         for ref in refs:
             self._replace_pipeline(ref)
             self._replace_batch_moment(ref)

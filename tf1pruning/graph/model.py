@@ -113,15 +113,11 @@ def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
     """
     kept = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     inside = frames.nodes_inside(graph_def)
-    for node in view_lib.GraphView(graph_def).ancestors(outputs):
-        copy = kept.node.add()
-        copy.CopyFrom(node)
-        copy.device = ''
-        del copy.input[:]
-        copy.input.extend(
-            name
-            for name in node.input
-            if not names.is_control(name) or names.node_name(name) in inside
-        )
+    kept.node.extend(view_lib.GraphView(graph_def).ancestors(outputs))
+    for node in kept.node:
+        node.device = ''
+        for name in [name for name in node.input if names.is_control(name)]:
+            if names.node_name(name) not in inside:
+                node.input.remove(name)
     kept.library.CopyFrom(functions.used_library(kept))
     return kept

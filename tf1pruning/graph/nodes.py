@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Iterable, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import tensor_shape_pb2
 
 INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
 # Convolutions and dense layers.
@@ -80,11 +81,17 @@ def add_constant(graph_def: tf.GraphDef, name: str, value: np.ndarray) -> None:
     _fill(graph_def.node.add(), name, value)
 
 
+def shape_proto(shape: Iterable[int]) -> tensor_shape_pb2.TensorShapeProto:
+    """A shape as protos write it; faster than by way of `tf.TensorShape`."""
+    sizes = [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in shape]
+    return tensor_shape_pb2.TensorShapeProto(dim=sizes)
+
+
 def _fill(node: tf.NodeDef, name: str, value: np.ndarray) -> None:
     dtype = tf.as_dtype(value.dtype)
     node.name, node.op = name, 'Const'
     node.attr['dtype'].type = dtype.as_datatype_enum
     tensor = node.attr['value'].tensor
     tensor.dtype = dtype.as_datatype_enum
-    tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+    tensor.tensor_shape.CopyFrom(shape_proto(value.shape))
     tensor.tensor_content = value.tobytes()

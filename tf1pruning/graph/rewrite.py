@@ -80,18 +80,17 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
     source = model.graph_def
     view = model.view()
     graph_def = tf.GraphDef(versions=source.versions, library=source.library)
-    for node in source.node:
-        added = named.get(node.name, {})
+    for added in named.values():
         graph_def.node.extend(added.values())
-        new = graph_def.node.add()
-        new.CopyFrom(node)
-        new.attr.pop(view_lib.OUTPUT_SHAPES, None)
-        for position, constant in added.items():
-            new.input[position] = constant.name
+    graph_def.node.extend(source.node)
+    for node in graph_def.node:
+        node.attr.pop(view_lib.OUTPUT_SHAPES, None)
+        for position, constant in named.get(node.name, {}).items():
+            node.input[position] = constant.name
         for key, value in _attributes(node, resizing).items():
-            new.attr[key].CopyFrom(value)
-        if node.op == 'Squeeze' and not new.attr['squeeze_dims'].list.i:
-            new.attr['squeeze_dims'].list.i.extend(_squeezed(view, node))
+            node.attr[key].CopyFrom(value)
+        if node.op == 'Squeeze' and not node.attr['squeeze_dims'].list.i:
+            node.attr['squeeze_dims'].list.i.extend(_squeezed(view, node.name))
     variables = tuple(
         dataclasses.replace(v, shape=shapes[v.node], full_shape=shapes[v.node])
         if v.node in shapes
@@ -101,9 +100,9 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
     return dataclasses.replace(model, graph_def=graph_def, variables=variables)
 
 
-def _squeezed(view: view_lib.GraphView, node: tf.NodeDef) -> List[int]:
+def _squeezed(view: view_lib.GraphView, name: str) -> List[int]:
     """Axes of size 1 before the change: those that a Squeeze of all of them drops."""
-    shape = view.shape(view_lib.data_inputs(node)[0])
+    shape = view.shape(view.refs(view.node(name))[0])
     if shape is None or None in shape:
         return []
     return [axis for axis, size in enumerate(shape) if size == 1]
@@ -115,8 +114,7 @@ def _attributes(
     """The attributes that get another value."""
     shape, array = resizing.shapes.get(node.name), resizing.constants.get(node.name)
     if shape is not None and node.op in VARIABLE_OPS:
-        proto = tf.TensorShape(shape).as_proto()
-        return {'shape': attr_value_pb2.AttrValue(shape=proto)}
+        return {'shape': attr_value_pb2.AttrValue(shape=nodes.shape_proto(shape))}
     if array is not None:
         tensor = tf.make_tensor_proto(array, tf.as_dtype(node.attr['dtype'].type))
         return {'value': attr_value_pb2.AttrValue(tensor=tensor)}

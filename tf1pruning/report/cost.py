@@ -10,6 +10,7 @@ import numpy as np
 from tf1pruning.channels.uses import Trace
 from tf1pruning.graph.view import READ_OPS, GraphView
 from tf1pruning.plan import Plan
+from tf1pruning.shapes import element_count
 
 Shape = Tuple[int, ...]
 
@@ -66,7 +67,7 @@ def measure(
     known = {**full_shapes(trace), **shapes}
     within = {node: macs for node, macs in per_node.items() if node in prunable}
     return Cost(
-        parameters=sum(int(np.prod(s, dtype=np.int64)) for s in known.values()),
+        parameters=sum(element_count(s) for s in known.values()),
         macs=_total(per_node),
         prunable_macs=_total(within),
     )
@@ -83,7 +84,7 @@ def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[
     full = full_shapes(trace)
     for kernel in trace.kernels:
         shape = shapes.get(kernel.source, full[kernel.source])
-        elements = int(np.prod(shape, dtype=np.int64))
+        elements = element_count(shape)
         positions = kernel.positions
         result[kernel.node] = None if positions is None else positions * elements
     return result
@@ -102,7 +103,7 @@ def node_costs(trace: Trace, shapes: Mapping[str, Shape]) -> Tuple[NodeCost, ...
     parameters: Dict[str, int] = {}
     for source, shape in {**full_shapes(trace), **shapes}.items():
         reader = min(_readers(view, source), key=positions.__getitem__)
-        size = int(np.prod(shape, dtype=np.int64))
+        size = element_count(shape)
         parameters[reader] = parameters.get(reader, 0) + size
     found = sorted({*macs, *parameters}, key=positions.__getitem__)
     return tuple(

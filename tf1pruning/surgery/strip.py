@@ -155,27 +155,30 @@ class _Smaller(Arrays):
         self._arrays = arrays
         self._folded = folded
         self.folded = tuple(sorted(folded))
-        self._drops = {
-            source: [np.flatnonzero(gone[axis]) for axis in axes]
-            for source, axes in trace.weights.items()
-            if source in folded or any(gone[axis].any() for axis in axes)
-        }
-        self.changed = tuple(self._drops)
+        kept = {source: _kept(axes, gone) for source, axes in trace.weights.items()}
+        self._kept = {s: found for s, found in kept.items() if found or s in folded}
+        self.changed = tuple(self._kept)
         self.dtypes = dict(arrays.dtypes)
         self.shapes = dict(arrays.shapes)
-        for source, drops in self._drops.items():
+        for source, found in self._kept.items():
             if source in arrays:
-                sizes = zip(arrays.shapes[source], drops)
-                self.shapes[source] = tuple(old - drop.size for old, drop in sizes)
+                sizes = enumerate(arrays.shapes[source])
+                self.shapes[source] = tuple(
+                    found[axis].size if axis in found else size for axis, size in sizes
+                )
 
     def __getitem__(self, name: str) -> np.ndarray:
         array = _array(self._view, name, self._folded, self._arrays)
-        for axis, drop in enumerate(self._drops.get(name, ())):
-            if drop.size:
-                # Many times faster than np.delete along a last axis.
-                kept = np.delete(np.arange(array.shape[axis]), drop)
-                array = array.take(kept, axis)
+        for axis, positions in self._kept.get(name, {}).items():
+            # Many times faster than np.delete along a last axis.
+            array = array.take(positions, axis)
         return array
+
+
+def _kept(axes: Sequence[np.ndarray], gone: np.ndarray) -> Dict[int, np.ndarray]:
+    """Axis -> positions that stay, for the axes that lose some."""
+    lost = {axis: gone[classes] for axis, classes in enumerate(axes)}
+    return {axis: np.flatnonzero(~mask) for axis, mask in lost.items() if mask.any()}
 
 
 def _new_sizes(trace: Trace, gone: np.ndarray) -> List[rewrite.NewSize]:
