@@ -138,3 +138,13 @@ def test_a_folder_takes_the_place_of_an_older_one(tmp_path):
 
     assert os.listdir(tmp_path / 'model') == ['new']
     assert os.listdir(tmp_path / 'staged') == ['model.old']
+
+
+def test_a_folder_takes_the_place_of_a_file_or_link(tmp_path):
+    (tmp_path / 'file').write_text('old')
+    (tmp_path / 'link').symlink_to('nowhere')
+    for name in ('file', 'link'):
+        (tmp_path / 'staged' / name).mkdir(parents=True)
+        files.publish_folder(str(tmp_path / 'staged' / name), str(tmp_path / name))
+
+    assert [os.listdir(tmp_path / name) for name in ('file', 'link')] == [[], []]

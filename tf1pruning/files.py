@@ -105,13 +105,13 @@ def sync(path: str) -> None:
 def publish_folder(source: str, target: str) -> None:
     """Syncs the files in the folder `source` and renames it to `target`.
 
-    An older folder moves aside first, into the folder that holds `source`: a folder
-    cannot be renamed onto another one.
+    What is there moves aside first, into the folder that holds `source`: a folder
+    cannot be renamed onto another one, or onto a file.
     """
     for base, _, found in os.walk(source):
         for name in found:
             sync(os.path.join(base, name))
-    if os.path.isdir(target):
+    if os.path.lexists(target):
         os.replace(target, source + '.old')
     os.replace(source, target)
 

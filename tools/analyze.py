@@ -34,7 +34,7 @@ flags.DEFINE_bool('nodes', False, 'List what each node costs, too.')
 def main() -> None:
     """Analyzes as the flags say."""
     if FLAGS.json:
-        stripping.check_target(FLAGS.json, [FLAGS.model])
+        stripping.check_target(FLAGS.json, [FLAGS.model, FLAGS.meta_graph])
     source = inputs.load(FLAGS.model, command.model_options())
     chosen = select.listed(source.groups, FLAGS.scope_names)
     found = analysis.analyze(source.trace, chosen, source.keyed_arrays())

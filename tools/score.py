@@ -30,7 +30,7 @@ from tf1pruning.errors import OptionError
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import result
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.workflow import command, data_flags, data_scores, scoped
+from tf1pruning.workflow import command, data_flags, data_scores, scoped, stripping
 from tf1pruning.workflow.data_scores import Trained
 
 FLAGS = flags.FLAGS
@@ -58,6 +58,8 @@ flags.mark_flags_as_required(['output', 'criteria'])
 def main() -> None:
     """Scores as the flags say."""
     files.check_new([FLAGS.output], FLAGS.overwrite)
+    read = [FLAGS.checkpoint, FLAGS.meta_graph, FLAGS.data, FLAGS.initial_checkpoint]
+    stripping.check_target(FLAGS.output, read)
     model = data_flags.model(FLAGS.temperature)
     chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
     scores = data_scores.score(

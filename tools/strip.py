@@ -143,7 +143,17 @@ def _mean_replaced(source: Source, plan: Optional[Plan]) -> Source:
 
 
 def _other_targets() -> List[str]:
-    return [FLAGS.plot] if FLAGS.plot else []
+    """What is written besides the exports.
+
+    Raises:
+      OutputError: if it would replace what this program reads.
+    """
+    if not FLAGS.plot:
+        return []
+    read = [FLAGS.checkpoint, FLAGS.meta_graph, FLAGS.plan]
+    read += [FLAGS.mean_replacement, FLAGS.calibration_data]
+    stripping.check_target(FLAGS.plot, read)
+    return [FLAGS.plot]
 
 
 def _export_options(source: Source) -> exporting.Options:

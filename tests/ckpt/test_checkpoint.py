@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -93,6 +94,14 @@ def test_a_lost_data_file_is_an_error_that_names_the_variable(prefix):
 
     with pytest.raises(CheckpointError, match=r"net/w|model\.ckpt-7' cannot be opened"):
         Checkpoint(prefix)['net/w']
+
+
+def test_a_path_that_tensorflow_takes_for_a_pattern_is_said(prefix, tmp_path):
+    folder = tmp_path / 'run[1]'
+    shutil.copytree(os.path.dirname(prefix), str(folder))
+
+    with pytest.raises(CheckpointError, match='reads the path as a pattern'):
+        Checkpoint(str(folder / os.path.basename(prefix)))
 
 
 def test_a_flipped_bit_is_noticed(prefix):

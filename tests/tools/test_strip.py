@@ -333,6 +333,20 @@ def test_the_kept_channels_are_drawn(pruned, tmp_path):
     assert picture.read_bytes().startswith(b'\x89PNG')
 
 
+def test_the_picture_never_replaces_what_is_read(pruned, tmp_path):
+    data = f'{pruned.pruned_ckpt_path}.data-00000-of-00001'
+    done = run_strip(
+        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--output_dir={tmp_path / "out"}',
+        f'--plot={data}',
+        '--overwrite',
+    )
+
+    assert done.returncode == 1
+    assert 'would replace its own source' in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_state_of_the_optimizer_is_kept_on_request(pruned, tmp_path):
     done = run_strip(
         f'--checkpoint={pruned.pruned_ckpt_path}',

@@ -188,6 +188,14 @@ def test_the_source_is_never_replaced(source, result):
     assert trained.contents(folder) == before
 
 
+@pytest.mark.parametrize('name', ['stripped.pb', 'report.json', 'stripped.ckpt.meta'])
+def test_another_file_is_no_part_of_the_export(name, tmp_path):
+    path = str(tmp_path / name)
+
+    with pytest.raises(OutputError, match='is a part of what is exported'):
+        exporting.check_new(str(tmp_path), ('ckpt', 'pb'), True, [path])
+
+
 def test_the_checkpoint_of_another_network_does_not_stay_beside(source, tmp_path):
     path = models.frozen(str(tmp_path), models.checkpoint(str(tmp_path)))
     constant = inputs.load(path, inputs.Options())

@@ -107,10 +107,35 @@ def test_a_result_prints_short(source):
     assert len(repr(source)) < 1000
 
 
-@pytest.mark.parametrize('ending', ['.index', '.meta'])
+@pytest.mark.parametrize('ending', ['.index', '.meta', '.data-00000-of-00001'])
 def test_the_files_of_the_source_are_protected(source, ending):
     with pytest.raises(OutputError, match='would replace its own source'):
         stripping.check_target(source.path + ending, [source.path])
+
+
+@pytest.mark.parametrize(
+    ['path', 'model'],
+    [
+        ('out/saved_model', 'out/saved_model/1'),
+        ('out/saved_model', 'out/saved_model/model.ckpt'),
+        ('exported/variables/variables.data-00000-of-00001', 'exported'),
+        ('frozen.pb', './frozen.pb'),
+    ],
+)
+def test_a_target_replaces_what_is_a_part_of_it_or_holds_it(path, model):
+    assert stripping.replaces(path, model)
+
+
+@pytest.mark.parametrize(
+    ['path', 'model'],
+    [
+        ('out/saved_model', 'out/saved_model_1'),
+        ('model.ckpt-1', 'model.ckpt-10'),
+        ('exported/groups.json', 'exported'),
+    ],
+)
+def test_a_target_beside_a_model_does_not_replace_it(path, model):
+    assert not stripping.replaces(path, model)
 
 
 def test_the_source_is_never_replaced(source, tmp_path):

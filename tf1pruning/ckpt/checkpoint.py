@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from typing import Any, Dict, Mapping, Optional
@@ -86,12 +87,22 @@ class CheckpointKeyError(CheckpointError, KeyError):
         return str(self.args[0])
 
 
+def prefix_of(path: str) -> str:
+    """Prefix of the checkpoint that a file is part of; else the path itself.
+
+    >>> prefix_of('model.ckpt.data-00000-of-00001'), prefix_of('frozen.pb')
+    ('model.ckpt', 'frozen.pb')
+    """
+    whole = _FILE.fullmatch(path)
+    return whole.group(1) if whole else path
+
+
 def _open(prefix: str) -> Any:
-    whole = _FILE.fullmatch(prefix)
-    if whole and os.path.exists(whole.group(1) + '.index'):
+    whole = prefix_of(prefix)
+    if whole != prefix and os.path.exists(whole + '.index'):
         raise CheckpointError(
             f'{prefix!r} is one file of a checkpoint. Give the prefix of all its '
-            f'files: {whole.group(1)!r}.'
+            f'files: {whole!r}.'
         )
     if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         raise CheckpointError(
@@ -105,6 +116,12 @@ def _open(prefix: str) -> Any:
             raise CheckpointError(
                 f'{prefix!r} is no checkpoint. Expected the prefix of one, the folder '
                 'of a SavedModel, or a frozen graph (.pb).'
+            ) from error
+        if glob.escape(prefix) != prefix or '\\' in prefix:
+            raise CheckpointError(
+                f'Checkpoint {prefix!r} cannot be opened: TensorFlow reads the path as '
+                'a pattern of several names. Expected a path without [ ] * ? and '
+                'backslash; rename the folder or link to it.'
             ) from error
         raise CheckpointError(
             f'Checkpoint {prefix!r} cannot be opened: {_first_line(error)}. Its index '

@@ -253,12 +253,20 @@ def check_new(
       folder: where the exports go.
       formats: which of `FORMATS`.
       overwrite: whether they may replace what is there.
-      others: more files to protect.
+      others: more files that will be written.
 
     Raises:
-      OutputError: names all that is there, unless it may be replaced.
+      OutputError: names all that is there, unless it may be replaced; or if one of the
+        others is a part of what is exported.
     """
     found = [_target(folder, name) for name in FORMATS if name in formats]
+    for path in others:
+        for target in (*found, os.path.join(folder, REPORT)):
+            if stripping.replaces(path, target):
+                raise OutputError(
+                    f'{path!r} is a part of what is exported to {target!r}. Choose '
+                    'another path.'
+                )
     if CKPT in formats:
         found[0] += '.index'
     files.check_new([*found, os.path.join(folder, REPORT), *others], overwrite)

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import files, names
 from tf1pruning import plan as plan_lib
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import GraphError, OutputError
@@ -26,6 +27,15 @@ from tf1pruning.surgery.choice import Options
 from tf1pruning.surgery.verify import Comparison
 from tf1pruning.workflow.loading import Source
 from tf1pruning.workflow.phases import Phases, phase
+
+# What a model may consist of, besides the data of a checkpoint.
+_PARTS = (
+    '',
+    '.index',
+    '.meta',
+    f'/{saved_model.SAVED_MODEL_FILE}',
+    f'/{saved_model.VARIABLES_PREFIX}.index',
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -200,27 +210,38 @@ def write_training_meta(
     return path
 
 
-def check_target(prefix: str, sources: Sequence[str]) -> None:
-    """Protects what a file or checkpoint is made from.
+def check_target(path: str, sources: Sequence[Optional[str]]) -> None:
+    """Protects what a file, folder or checkpoint is made from.
 
     Args:
-      prefix: of a checkpoint, or path of a file.
-      sources: prefixes of checkpoints, SavedModel folders, frozen graphs; or ''.
+      path: of a file or folder, or prefix of a checkpoint.
+      sources: checkpoints, SavedModel folders, other files; None is no path.
 
     Raises:
-      OutputError: if it would be replaced.
+      OutputError: if a part of one would be replaced.
     """
-    taken = {
-        os.path.realpath(path + ending)
-        for path in sources
-        if path
-        for ending in ('', '.index', '.meta', f'/{saved_model.SAVED_MODEL_FILE}')
-    }
-    if os.path.realpath(prefix) in taken:
+    if any(replaces(path, source) for source in sources if source):
         raise OutputError(
-            f'The new file would replace its own source {prefix!r}. Choose '
-            'another output folder or path.'
+            f'The new file would replace its own source {path!r}. Choose another '
+            'output folder or path.'
         )
+
+
+def replaces(path: str, model: str) -> bool:
+    """Whether a new file, folder or checkpoint takes the place of a part of a model.
+
+    Args:
+      path: of a file or folder, or prefix of a checkpoint.
+      model: prefix or file of a checkpoint, SavedModel folder, or another file.
+    """
+    parts = {_whole(model + ending) for ending in _PARTS}
+    below = os.path.join(os.path.realpath(path), '')
+    return _whole(path) in parts or any(part.startswith(below) for part in parts)
+
+
+def _whole(path: str) -> str:
+    """What a path leads to; of a checkpoint the prefix."""
+    return checkpoint_lib.prefix_of(os.path.realpath(path))
 
 
 def check_plan(source: Source, plan: Plan) -> None:
