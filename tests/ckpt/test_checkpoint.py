@@ -124,21 +124,3 @@ def test_latest_is_the_newest_in_the_folder(prefix, tmp_path):
 def test_latest_of_an_empty_folder_says_what_to_do(tmp_path):
     with pytest.raises(CheckpointError, match='Train into this folder first'):
         checkpoint_lib.latest(str(tmp_path))
-
-
-@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_named_all_at_once(bad):
-    arrays = {
-        'good': np.ones([2]),
-        'step': np.array(3),
-        'text': np.array(b'x', dtype=object),
-        'one': np.array([1.0, bad], np.float32),
-        'two': np.array([[bad]], np.float16),
-    }
-
-    with pytest.raises(CheckpointError, match=r"infinite values in 'one', 'two'\."):
-        checkpoint_lib.check_finite(arrays)
-
-
-def test_finite_values_pass():
-    assert checkpoint_lib.check_finite({'w': np.ones([2])}) is None

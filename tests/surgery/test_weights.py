@@ -90,3 +90,22 @@ def test_all_shapes_that_differ_are_named(dense):
         "Shapes differ: 'a/bias' is (5,) in the checkpoint and (4,) in the graph; "
         "'b/kernel' is (1, 1, 5, 2) in the checkpoint and (1, 1, 4, 2) in the graph."
     )
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+def test_all_variables_that_are_not_finite_are_named(dense, bad):
+    dense.arrays['a/bias'] = np.array([1, 2, bad, 3], np.float16)
+    dense.arrays['b/kernel'] = np.full([1, 1, 4, 2], bad, np.float32)
+
+    with pytest.raises(CheckpointError, match="infinite values in 'a/bias', 'b/kern"):
+        weights.model_arrays(dense.model, ArraysInMemory(dense.arrays))
+
+
+def test_arrays_that_are_read_one_by_one_are_checked_then(dense):
+    dense.arrays['b/bias'] = np.array([np.nan, 0])
+
+    found = weights.ModelArrays(dense.model, ArraysInMemory(dense.arrays))
+
+    np.testing.assert_array_equal(found['a/bias'], dense.arrays['a/bias'])
+    with pytest.raises(CheckpointError, match="infinite values in 'b/bias'"):
+        found['b/bias']

@@ -12,7 +12,7 @@ to be finite.
 from __future__ import annotations
 
 import collections
-from typing import Collection, Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -99,47 +99,41 @@ def _known_size(shape: view_lib.Shape, axis: int) -> int:
     return size
 
 
-def find_constants(
-    model: Model,
-    arrays: Mapping[str, np.ndarray],
-    wanted: Optional[Collection[TensorRef]] = None,
-) -> Dict[TensorRef, np.ndarray]:
-    """Values of tensors of a model, NaN where they vary.
+class Step(NamedTuple):
+    """A node, with the values of its inputs and outputs: NaN where they vary."""
+
+    node: tf.NodeDef
+    inputs: Sequence[np.ndarray]
+    outputs: Sequence[np.ndarray]
+
+
+def interpret(model: Model, arrays: Mapping[str, np.ndarray]) -> Iterator[Step]:
+    """Goes through a model, each node after its inputs.
+
+    Values are forgotten after their last use, so that large weights are not in memory
+    together.
 
     Args:
       model: the inference graph.
       arrays: variable node -> array; read one after the other.
-      wanted: the tensors; None: all. Others are forgotten after their last use, so that
-        large weights are not in memory together.
     """
     view = model.view()
     values: Dict[TensorRef, np.ndarray] = {}
-    left = _unwanted_uses(model, wanted)
-    with np.errstate(all='ignore'):
-        for node in model.graph_def.node:
-            refs = view.refs(node)
-            inputs = [
-                values[ref] if ref in values else _varying(view, ref) for ref in refs
-            ]
-            for output, value in enumerate(_outputs(node, inputs, view, arrays)):
-                values[TensorRef(node.name, output)] = value
-            for ref in refs:
-                if ref in left:
-                    left[ref] -= 1
-                    if not left[ref]:
-                        values.pop(ref, None)
-    return values
-
-
-def _unwanted_uses(
-    model: Model, wanted: Optional[Collection[TensorRef]]
-) -> Dict[TensorRef, int]:
-    """How often each tensor is read that nobody wants to know afterwards."""
-    if wanted is None:
-        return {}
-    view = model.view()
-    refs = (ref for node in view for ref in view.refs(node))
-    return collections.Counter(ref for ref in refs if ref not in wanted)
+    left = collections.Counter(ref for node in view for ref in view.refs(node))
+    for node in view:
+        refs = view.refs(node)
+        inputs = [values[ref] if ref in values else _varying(view, ref) for ref in refs]
+        with np.errstate(all='ignore'):
+            outputs = _outputs(node, inputs, view, arrays)
+        values.update(
+            (TensorRef(node.name, output), value)
+            for output, value in enumerate(outputs)
+        )
+        left.subtract(refs)
+        for ref in refs:
+            if not left[ref]:
+                values.pop(ref, None)
+        yield Step(node, inputs, outputs)
 
 
 def _outputs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -157,21 +157,3 @@ def latest(folder: str) -> str:
             'training leaves there. Train into this folder first.'
         )
     return prefix
-
-
-def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuses NaN and infinite weights.
-
-    Raises:
-      CheckpointError: names every variable that has one.
-    """
-    bad = [
-        name
-        for name, array in arrays.items()
-        if array.dtype.kind in 'fc' and not np.isfinite(array).all()
-    ]
-    if bad:
-        raise CheckpointError(
-            f'NaN or infinite values in {names.quoted(bad)}. Redundancy cannot be '
-            'measured on them; use a checkpoint from before training diverged.'
-        )

@@ -11,12 +11,9 @@ import dataclasses
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import constants, layout
 from tf1pruning.channels.uses import Kernel, Trace
-from tf1pruning.graph import view as view_lib
-from tf1pruning.names import TensorRef
 from tf1pruning.surgery import fold
 from tf1pruning.surgery import weights as weights_lib
 
@@ -69,20 +66,18 @@ def find_safety(
       across_borders: whether to fold also where that is right inside an image only, and
         not at its padded border.
     """
-    view = trace.model.view()
-    kernels = [kernel for kernel in trace.kernels if not kernel.depthwise]
-    inputs = {kernel.node: _input(view, kernel) for kernel in kernels}
-    wanted = frozenset(inputs.values())
-    values = constants.find_constants(trace.model, arrays, wanted)
+    kernels = {kernel.node: kernel for kernel in trace.kernels if not kernel.depthwise}
     targets = fold.find_fold_targets(trace)
     obstacles: Dict[int, str] = {c: r[0] for c, r in trace.frozen.items()}
     varying: Set[int] = set(obstacles)
     folds: List[Fold] = []
-    for kernel in kernels:
+    for step in constants.interpret(trace.model, arrays):
+        kernel = kernels.get(step.node.name)
+        if kernel is None:
+            continue
         classes = trace.weights[kernel.source][kernel.in_axis]
-        value = values.get(inputs[kernel.node])
-        x = _input_values(view.node(kernel.node), value, len(classes))
-        weights = _weights(view, kernel, arrays)
+        x = _input_values(step, kernel, len(classes))
+        weights = _weights(trace, step, kernel, arrays)
         share = _shares(kernel, targets.get(kernel.node), x, weights, across_borders)
         for why, positions in share.obstacles.items():
             for channel in classes[positions].tolist():
@@ -93,16 +88,9 @@ def find_safety(
     return Safety(obstacles, frozenset(set(obstacles) - varying), tuple(folds))
 
 
-def _input(view: view_lib.GraphView, kernel: Kernel) -> TensorRef:
-    return view.refs(view.node(kernel.node))[kernel.reads]
-
-
-def _input_values(
-    node: tf.NodeDef, value: Optional[np.ndarray], size: int
-) -> np.ndarray:
-    if value is None:
-        return np.full(size, constants.VARYING)
-    axis = layout.channel_axis(node, value.ndim)
+def _input_values(step: constants.Step, kernel: Kernel, size: int) -> np.ndarray:
+    value = step.inputs[kernel.reads]
+    axis = layout.channel_axis(step.node, value.ndim)
     if value.shape[axis] not in (1, size):
         # A grouped convolution: several channels for each position.
         return np.full(size, constants.VARYING)
@@ -110,11 +98,31 @@ def _input_values(
 
 
 def _weights(
-    view: view_lib.GraphView, kernel: Kernel, arrays: Mapping[str, np.ndarray]
+    trace: Trace,
+    step: constants.Step,
+    kernel: Kernel,
+    arrays: Mapping[str, np.ndarray],
 ) -> np.ndarray:
     """A kernel with its input and output axis first."""
-    array = weights_lib.array_of(view, kernel.source, arrays)
+    array = _kernel(trace, step, kernel, arrays)
     return np.moveaxis(array, (kernel.in_axis, kernel.out_axis), (0, 1))
+
+
+def _kernel(
+    trace: Trace,
+    step: constants.Step,
+    kernel: Kernel,
+    arrays: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """A kernel; read again only if no plain read of it is at hand."""
+    view = trace.model.view()
+    shape = tuple(len(axis) for axis in trace.weights[kernel.source])
+    for source, value in zip(view.inputs(step.node), step.inputs):
+        is_kernel = view.behind_reads(source).name == kernel.source
+        # Weights are finite; a read that is not understood has NaN.
+        if is_kernel and value.shape == shape and not np.isnan(value.flat[0]):
+            return value
+    return weights_lib.array_of(view, kernel.source, arrays)
 
 
 class _Shares(NamedTuple):

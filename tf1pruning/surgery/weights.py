@@ -29,7 +29,8 @@ def model_arrays(model: Model, checkpoint: Arrays) -> Arrays:
       The arrays; in memory, unless they are many.
 
     Raises:
-      CheckpointError: names every variable that is missing or has another shape.
+      CheckpointError: names every variable that is missing, or has another shape, or
+        values that are not finite. Many arrays are looked at when they are read.
     """
     _check_shapes(model, checkpoint)
     found = ModelArrays(model, checkpoint)
@@ -68,6 +69,9 @@ class ModelArrays(Arrays):
     Args:
       model: whose variables they are.
       checkpoint: holds them.
+
+    Raises:
+      CheckpointError: when one is read that has NaN or infinite values; names all.
     """
 
     def __init__(self, model: Model, checkpoint: Arrays):
@@ -80,8 +84,22 @@ class ModelArrays(Arrays):
         }
 
     def __getitem__(self, name: str) -> np.ndarray:
+        array = self._read(name)
+        if not _is_finite(array):
+            bad = [each for each in self if not _is_finite(self._read(each))]
+            raise CheckpointError(
+                f'NaN or infinite values in {names.quoted(bad)}. Redundancy cannot be '
+                'measured on them; use a checkpoint from before training diverged.'
+            )
+        return array
+
+    def _read(self, name: str) -> np.ndarray:
         variable = self._variables[name]
         return nodes.calculable(_part(self._checkpoint[variable.key], variable))
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    return array.dtype.kind not in 'fc' or bool(np.isfinite(array).all())
 
 
 def _part(array: np.ndarray, variable: Variable) -> np.ndarray:

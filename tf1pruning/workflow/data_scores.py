@@ -10,7 +10,6 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.scores import Combination, Scorer
-from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
 from tf1pruning.errors import GraphError, OptionError
@@ -126,7 +125,6 @@ def score(
         )
     wanted = [registry.find_data(name) for name in dict.fromkeys(criteria)]
     now = weights.model_arrays(model.loss_model.model, model.source.variables)
-    checkpoint_lib.check_finite(now)
     start = None
     if initial is not None:
         start = weights.model_arrays(model.loss_model.model, Checkpoint(initial))

@@ -13,7 +13,6 @@ from tf1pruning import names
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels import uses
-from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt import slots
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.averages import Averaged
@@ -83,11 +82,10 @@ class Source:
         """Variable node -> array; refuses NaN. Many arrays are not kept in memory.
 
         Raises:
-          CheckpointError: if variables are missing, misshaped, damaged or not finite.
+          CheckpointError: if variables are missing, misshaped, damaged or not finite;
+            of many arrays the last two when they are read.
         """
-        arrays = weights.model_arrays(self.model, self.variables)
-        checkpoint_lib.check_finite(arrays)
-        return arrays
+        return weights.model_arrays(self.model, self.variables)
 
 
 def split_outputs(output_nodes: str) -> Tuple[str, ...]:

@@ -16,7 +16,6 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Scorer, judging_places
-from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory, Replaced
 from tf1pruning.plan import Plan
 from tf1pruning.scoring.batches import Batches
@@ -49,7 +48,6 @@ class Probe:
         self.source = dataclasses.replace(source, variables=kept)
         self._model = model.loss_model.model
         arrays = weights.model_arrays(self._model, model.source.variables)
-        checkpoint_lib.check_finite(arrays)
         self._arrays = dict(arrays)
         self._evaluator = Evaluator(model.loss_model, arrays, batches)
 
