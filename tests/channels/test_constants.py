@@ -142,6 +142,15 @@ UNARY = {
         lambda x: x * tf.cast(tf.equal(tf.constant('a'), tf.constant('b')), x.dtype),
         [VARYING, VARYING],
     ),
+    'whole number': (lambda x: through(x * 3, tf.int8), [1.0, -3.0]),
+    'whole number that does not fit': (
+        lambda x: through(x * 300 + 128, tf.uint8),
+        [VARYING, VARYING],
+    ),
+    'mirrored border': (
+        lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], 'REFLECT'),
+        [0.5, -1.0],
+    ),
     'zero padding': (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), None),
 }
 
@@ -152,6 +161,18 @@ def test_an_op_maps_constants_to_constants(op, expected):
     found = channel_values(op)
 
     assert_values(np.broadcast_to(found, 3), [*expected, VARYING])
+
+
+@pytest.mark.parametrize(
+    ('mode', 'last'), [('SYMMETRIC', [-1.0, 0.5]), ('REFLECT', [0.5])]
+)
+def test_channels_are_mirrored(mode, last):
+    found = channel_values(
+        lambda x: tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, len(last)]], mode),
+        inputs=(VARYING, 0.5, -1.0),
+    )
+
+    assert_values(found, [VARYING, 0.5, -1.0, *last])
 
 
 def test_zeros_stay_zero_behind_zero_padding():

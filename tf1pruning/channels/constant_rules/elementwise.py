@@ -87,7 +87,9 @@ def _cast(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     if target.is_floating:
         return x
     if target.is_integer:
-        return np.trunc(x)
+        # What does not fit becomes another number, which depends on the machine.
+        fits = (x >= target.min) & (x <= target.max)
+        return np.where(fits, np.trunc(x), VARYING)
     raise Unsupported(f'a cast to {target.name}')
 
 

@@ -106,7 +106,6 @@ def _dense(
     'ResizeNearestNeighbor',
     attributes='T align_corners half_pixel_centers',
 )
-@RULES.register('MirrorPad', attributes='T Tpaddings mode')
 def _same_everywhere(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     """Averages, maxima and interpolations of equal values are that value."""
     x = inputs[0]

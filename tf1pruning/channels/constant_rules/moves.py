@@ -55,6 +55,14 @@ def _pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return x
 
 
+@RULES.register('MirrorPad', attributes='T Tpaddings mode')
+def _mirror_pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, paddings = inputs[0], np.reshape(whole_numbers(inputs[1]), (-1, 2))
+    changes = np.array(x.shape)[:, np.newaxis] > 1
+    mode = op.attr('mode').s.decode('utf-8').lower()  # NumPy calls them the same.
+    return np.pad(x, np.where(changes, paddings, 0), mode)
+
+
 @RULES.register('Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
 def _reduce(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, keep = inputs[0], op.attr('keep_dims').b
