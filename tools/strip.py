@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tf1pruning import files, names, plan_json
 from tf1pruning.errors import OptionError
 from tf1pruning.export import calibration, tflite
+from tf1pruning.graph.signature import Signature
 from tf1pruning.plan import Plan
 from tf1pruning.report import text, widths
 from tf1pruning.scoring import result as result_lib
@@ -181,6 +182,7 @@ def _write_report(
         **stripping.report(result),
         **exporting.report(exports),
         'unused_variables': source.unused_keys,
+        'signature_inputs_gone': list(source.signature.gone),
         'seconds': phases.seconds,
     }
     files.write_json(os.path.join(FLAGS.output_dir, exporting.REPORT), fields)
@@ -204,6 +206,8 @@ def _print(
         print(stripping.folded_line(result))
     for flag in source.model.flags:
         print(f'Decided: {flag}.')
+    if source.signature.gone:
+        print(_gone(source.signature))
     print(exporting.table(exports))
     print(', '.join(f'{name} {value:.2f} s' for name, value in phases.seconds.items()))
     if source.unused_keys:
@@ -219,6 +223,14 @@ def _why_nothing_goes(result: stripping.Result, plan: Optional[Plan]) -> str:
         f'None of the {plan.removed} planned channels goes: '
         f'{result.stripped.kept[0].reason}. If this is the checkpoint before pruning, '
         f'give the soft-pruned or retrained one{named}, or --allow_lossy.'
+    )
+
+
+def _gone(signature: Signature) -> str:
+    return (
+        f'Inputs of the signature that the network does not take: '
+        f'{names.quoted(signature.gone)}. It takes '
+        f'{names.quoted([str(ref) for _, ref in signature.inputs])}.'
     )
 
 

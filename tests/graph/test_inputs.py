@@ -79,6 +79,35 @@ def test_an_output_of_several_gets_a_name_of_its_own():
     assert found.view().node('parts').op == 'Split'
 
 
+def signed(**fed):
+    """The graph with a signature `parts` that feeds these tensors."""
+    graph = meta_graph()
+    for key, tensor in fed.items():
+        graph.signature_def['parts'].inputs[key].name = tensor
+    return graph
+
+
+def test_signatures_feed_the_placeholders():
+    graph = signed(first='parts:0', last='parts:1', image='input:0', sparse='')
+
+    cut = inputs.cut(graph, inputs.parse_inputs(['parts:0;parts:1']))
+
+    found = cut.signature_def['parts'].inputs
+    assert {key: found[key].name for key in found} == {
+        'first': 'parts_0:0',
+        'last': 'parts_1:0',
+        'image': 'input:0',
+        'sparse': '',
+    }
+
+
+def test_what_a_signature_feeds_behind_the_placeholders_is_found():
+    graph = signed(last='parts:1', image='input:0', sparse='', gone='gone:0')
+
+    assert inputs.inside(graph, 'parts') == [Input(TensorRef('parts', 1), None)]
+    assert inputs.inside(graph, 'serving_default') == []
+
+
 def test_unknown_tensors_and_misfits_are_named_at_once():
     with pytest.raises(GraphError) as error:
         model('inptu=1', 'relu=1,5,6', 'relu:7', 'parts=1,4')

@@ -56,6 +56,16 @@ def test_the_names_of_a_signature_are_kept():
     )
 
 
+def test_inputs_that_the_model_lacks_are_named():
+    graph = graph_with_flag()
+    meta = meta_graph(graph, {'x': 'input:0', 'b': 'gone:0', 'a': 'gone:1'}, {})
+
+    found = signature.signature_of(networks.model_of(graph), meta, 'predict')
+
+    assert found.inputs == (('x', TensorRef('input', 0)),)
+    assert found.gone == ('a', 'b')
+
+
 def test_several_tensors_of_one_node_are_all_kept():
     graph = graph_with_flag()
     meta = meta_graph(graph, {}, {'first': 'parts:0', 'last': 'parts:2'})

@@ -85,6 +85,42 @@ def test_a_saved_model_may_have_no_variables(tmp_path):
     assert source.arrays() == {}
 
 
+@pytest.fixture(scope='module')
+def parsing(tmp_path_factory):
+    """A SavedModel with a signature for serialized examples and one for images."""
+    folder = str(tmp_path_factory.mktemp('parsing') / 'saved')
+    with tf.Graph().as_default(), tf.Session() as session:
+        examples = tf.placeholder(tf.string, [None], 'examples')
+        spec = {'x': tf.FixedLenFeature([8, 8, 3], tf.float32)}
+        x = tf.parse_example(examples, spec)['x']
+        y = tf.identity(tf.nn.conv2d(x, tf.ones([1, 1, 3, 4]), 1, 'SAME'), 'output')
+        build = tf.saved_model.predict_signature_def
+        signatures = {
+            'serving_default': build({'examples': examples}, {'y': y}),
+            'images': build({'image': x}, {'y': y}),
+        }
+        builder = tf.saved_model.builder.SavedModelBuilder(folder)
+        builder.add_meta_graph_and_variables(session, ['serve'], signatures)
+        builder.save()
+    return folder
+
+
+def test_a_signature_may_feed_tensors_behind_the_placeholders(parsing):
+    source = inputs.load(parsing, inputs.Options(signature='images'))
+
+    (fed,) = source.model.inputs
+    assert source.signature.inputs == (('image', TensorRef(fed, 0)),)
+    assert source.signature.gone == ()
+    assert source.model.view().shape(TensorRef(fed, 0)) == (None, 8, 8, 3)
+
+
+def test_examples_that_are_not_parsed_any_more_are_gone_from_the_signature(parsing):
+    source = inputs.load(parsing, inputs.Options())
+
+    assert source.model.inputs == ('input',)
+    assert source.signature.gone == ('examples',)
+
+
 def test_channels_of_constants_count_as_parameters(paths):
     """Frozen or not, the same channels go and the same costs remain."""
     found = []

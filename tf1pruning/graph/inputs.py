@@ -10,6 +10,7 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.names import TensorRef
 
 
@@ -67,7 +68,8 @@ def cut(graph: tf.MetaGraphDef, inputs: Sequence[Input]) -> tf.MetaGraphDef:
     """Puts placeholders in the place of tensors.
 
     A placeholder has the name of the node whose place it takes; if other outputs of
-    that node are read, too, it is called `node_1` for output 1, say.
+    that node are read, too, it is called `node_1` for output 1, say. Signatures name
+    the placeholders.
 
     Args:
       graph: the graph; not changed.
@@ -100,7 +102,34 @@ def cut(graph: tf.MetaGraphDef, inputs: Sequence[Input]) -> tf.MetaGraphDef:
             if not names.is_control(name):
                 new.input[position] = redirected.get(names.parse_tensor(name), name)
     result.graph_def.node.extend(replaced.values())
+    for signature in result.signature_def.values():
+        for info in signature.inputs.values():
+            fed = names.parse_tensor(info.name) if info.name else None
+            if fed in redirected:
+                info.name = f'{redirected[fed]}:0'
     return result
+
+
+def inside(graph: tf.MetaGraphDef, signature: str) -> List[Input]:
+    """What a signature feeds in the middle of a graph, behind its placeholders.
+
+    Args:
+      graph: of a SavedModel.
+      signature: name of the signature.
+
+    Returns:
+      Tensors with the shapes that they have, sorted; none without such a signature.
+    """
+    if signature not in graph.signature_def:
+        return []
+    view = view_lib.GraphView(graph.graph_def)
+    infos = graph.signature_def[signature].inputs.values()
+    refs = {names.parse_tensor(info.name) for info in infos if info.name}
+    return [
+        Input(ref, None)
+        for ref in sorted(refs)
+        if ref.node in view and view.node(ref.node).op not in INPUT_OPS
+    ]
 
 
 def _check(view: view_lib.GraphView, inputs: Sequence[Input]) -> None:

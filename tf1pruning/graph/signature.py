@@ -26,12 +26,14 @@ class Signature:
       method: TensorFlow's name of what it does, `tensorflow/serving/predict` say.
       inputs: (name, tensor), in the model's order.
       outputs: (name, tensor), in the model's order.
+      gone: names that the original has for inputs that the model lacks, sorted.
     """
 
     name: str
     method: str
     inputs: Tuple[Tuple[str, TensorRef], ...]
     outputs: Tuple[Tuple[str, TensorRef], ...]
+    gone: Tuple[str, ...] = ()
 
 
 def signature_of(
@@ -50,11 +52,13 @@ def signature_of(
     """
     unknown = meta_graph_pb2.SignatureDef(method_name=_PREDICT)
     found = graph.signature_def.get(name, unknown)
+    inputs = _named(model.inputs, found.inputs, model.required_inputs)
     return Signature(
         name=name,
         method=found.method_name or _PREDICT,
-        inputs=_named(model.inputs, found.inputs, model.required_inputs),
+        inputs=inputs,
         outputs=_named(model.outputs, found.outputs, model.outputs),
+        gone=tuple(sorted(set(found.inputs).difference(key for key, _ in inputs))),
     )
 
 

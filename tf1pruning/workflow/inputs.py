@@ -72,17 +72,7 @@ def _read(
         )
     if os.path.isdir(path):
         _check_saved_model(path)
-        graph = saved_model.read_saved_model(path, options.tags)
-        outputs = options.outputs or saved_model.signature_outputs(
-            graph, options.signature
-        )
-        prefix = os.path.join(path, saved_model.VARIABLES_PREFIX)
-        has_variables = any(n.op in VARIABLE_OPS for n in graph.graph_def.node)
-        return (
-            graph,
-            outputs,
-            (Checkpoint(prefix) if has_variables else ArraysInMemory({})),
-        )
+        return _read_saved_model(path, options)
     if path.endswith('.pb'):
         graph = saved_model.read_frozen(path)
         variables: Arrays = ArraysInMemory({})
@@ -91,6 +81,19 @@ def _read(
         graph = meta_graph.read_meta_graph(options.meta_path or checkpoint.meta_path)
     _check_checkpoint_options(graph, options)
     return graph, options.outputs or outputs_lib.only_output(graph), variables
+
+
+def _read_saved_model(
+    folder: str, options: Options
+) -> Tuple[tf.MetaGraphDef, Tuple[str, ...], Arrays]:
+    """Like `_read`, cut where the signature feeds the graph."""
+    graph = saved_model.read_saved_model(folder, options.tags)
+    outputs = options.outputs or saved_model.signature_outputs(graph, options.signature)
+    has_variables = any(n.op in VARIABLE_OPS for n in graph.graph_def.node)
+    prefix = os.path.join(folder, saved_model.VARIABLES_PREFIX)
+    variables = Checkpoint(prefix) if has_variables else ArraysInMemory({})
+    fed = graph_inputs.inside(graph, options.signature)
+    return graph_inputs.cut(graph, fed) if fed else graph, outputs, variables
 
 
 def _is_checkpoint(path: str) -> bool:
