@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import VerificationError
 from tf1pruning.graph import precision
+from tf1pruning.graph.channels_last import has_channels_first
 from tf1pruning.surgery import verify
 
 
@@ -31,7 +32,7 @@ def answers(
         with tf.Graph().as_default(), tf.Session() as session:
             load(session)
             graph_def = tf.get_default_graph().as_graph_def()
-            if precision.has_half(graph_def):
+            if precision.has_half(graph_def) or has_channels_first(graph_def):
                 frozen = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, list(outputs)
                 )
@@ -42,5 +43,5 @@ def answers(
             )
     except (tf.errors.OpError, OSError, ValueError, KeyError, TypeError) as error:
         raise VerificationError(
-            f'The export does not load again and run: {error}'
+            f'The export does not load again and run: {verify.first_line(error)}'
         ) from error

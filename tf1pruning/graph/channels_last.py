@@ -41,6 +41,15 @@ _LAST: Dict[bytes, bytes] = {b'NCHW': b'NHWC', b'NCDHW': b'NDHWC'}
 _PER_AXIS = {'strides': 1, 'dilations': 1, 'ksize': 1, 'explicit_paddings': 2}
 
 
+def has_channels_first(graph_def: tf.GraphDef) -> bool:
+    """Whether a graph runs on GPUs only."""
+    return any(_is_channels_first(node) for node in graph_def.node)
+
+
+def _is_channels_first(node: tf.NodeDef) -> bool:
+    return node.op in _DATA_INPUT and view_lib.attribute(node, 'data_format').s in _LAST
+
+
 def channels_last(graph_def: tf.GraphDef) -> tf.GraphDef:
     """A graph of the same tensors and names, without channels-first kernels."""
     taken = {node.name for node in graph_def.node}
@@ -48,8 +57,7 @@ def channels_last(graph_def: tf.GraphDef) -> tf.GraphDef:
     result.CopyFrom(graph_def)
     del result.node[:]
     for node in graph_def.node:
-        first = view_lib.attribute(node, 'data_format').s in _LAST
-        if first and node.op in _DATA_INPUT:
+        if _is_channels_first(node):
             result.node.extend(_Twin(node, taken).nodes())
         else:
             result.node.add().CopyFrom(node)

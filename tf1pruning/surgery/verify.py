@@ -265,10 +265,14 @@ def run(
                 {f'{name}:0': value for name, value in feeds.items()},
             )
     except (tf.errors.OpError, ValueError) as error:
-        first = (str(error).splitlines() or [repr(error)])[0]
         raise VerificationError(
-            f'The graph does not run: {first}{_hint(graph)}'
+            f'The graph does not run: {first_line(error)}{_hint(graph)}'
         ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of TensorFlow says, without where in the program it came up."""
+    return (str(error).splitlines() or [repr(error)])[0]
 
 
 def _hint(graph: tf.Graph) -> str:
