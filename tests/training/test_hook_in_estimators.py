@@ -53,6 +53,21 @@ def test_every_copy_of_a_mirrored_variable_is_held(tmp_path):
         assert kept.all()
 
 
+def test_variables_in_central_storage_are_held(tmp_path):
+    strategy = tf.distribute.experimental.CentralStorageStrategy(
+        ['/cpu:0', '/cpu:1'], '/cpu:0'
+    )
+    devices = tf.ConfigProto(device_count={'CPU': 2})
+    config = tf.estimator.RunConfig(train_distribute=strategy, session_config=devices)
+    estimator = tf.estimator.Estimator(model_fn, str(tmp_path), config)
+
+    estimator.train(zeros_input, [PruningHook(hooked.plan(), HOLD)], steps=2)
+
+    checkpoint = Checkpoint(str(tmp_path / 'model.ckpt-2'))
+    assert hooked.is_zero(checkpoint)
+    assert hooked.cut_and_kept('a/kernel', checkpoint['a/kernel'])[1].all()
+
+
 class _CopiesHook(tf.train.SessionRunHook):
     """Reads both copies of a/kernel at the end."""
 

@@ -86,3 +86,22 @@ def test_the_slots_of_planned_variables_are_found():
         found = live.find_slots(parts, hooked.plan(mode='filter'))
 
     assert found == {'a/kernel/Momentum': 'a/kernel'}
+
+
+@pytest.mark.parametrize('resource', [False, True])
+@pytest.mark.parametrize('parts', [1, 2])
+def test_what_an_optimizer_of_any_name_divides_by_is_not_zeroed(resource, parts):
+    with tf.Graph().as_default():
+        hooked.build(
+            tf.train.AdagradDAOptimizer(
+                0.1, tf.train.get_or_create_global_step(), name='Mine'
+            ),
+            resource=resource,
+            partitioner=tf.fixed_size_partitioner(parts) if parts > 1 else None,
+        )
+        variables = live.by_key(tf.global_variables())
+
+        found = live.find_slots(variables, hooked.plan(mode='filter'))
+
+    assert 'a/kernel/Mine_1' in variables
+    assert found == {'a/kernel/Mine': 'a/kernel'}

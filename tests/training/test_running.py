@@ -47,6 +47,24 @@ def test_what_a_fed_tensor_needs_does_not_run():
     assert names(graph, 'c:0', {'b:0': 2.0}) == {'c'}
 
 
+def test_a_fed_composite_tensor_counts_as_its_parts():
+    graph = small_graph()
+    with graph.as_default():
+        fed = tf.sparse_placeholder(tf.float32, name='fed')
+        total = tf.identity(tf.sparse_reduce_sum(fed), 'total')
+    value = tf.SparseTensorValue([[0]], [1.0], [1])
+
+    assert names(graph, total, {fed: value}).isdisjoint(op.op.name for op in parts(fed))
+    assert running.key_of(tf.train.SessionRunArgs(total, {fed: value})) == (
+        ('total:0',),
+        {part.name for part in parts(fed)},
+    )
+
+
+def parts(sparse):
+    return tf.nest.flatten(sparse, expand_composites=True)
+
+
 def test_calls_that_run_the_same_ops_have_one_key():
     graph = small_graph()
     tensor = graph.get_tensor_by_name('c:0')

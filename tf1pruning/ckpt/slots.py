@@ -14,8 +14,9 @@ from tf1pruning import names
 
 Shape = Tuple[int, ...]
 
-# Sums of squared gradients that these optimizers divide by, with nothing added: with a
-# sum of zero, a gradient of zero makes the weight NaN. They cannot wake a filter.
+# Sums of squared gradients that these optimizers divide by, with nothing added, by the
+# names that TensorFlow gives them: with a sum of zero, a gradient of zero makes the
+# weight NaN. They cannot wake a filter.
 _DIVISORS = frozenset(('Adagrad', 'ProximalAdagrad', 'AdagradDA_1'))
 
 
@@ -50,9 +51,17 @@ def find_slots(shapes: Mapping[str, Shape], weights: Collection[str]) -> Dict[st
 
 
 def zeroed_slots(
-    shapes: Mapping[str, Shape], weights: Collection[str]
+    shapes: Mapping[str, Shape],
+    weights: Collection[str],
+    divisors: Collection[str] = (),
 ) -> Dict[str, str]:
     """Like `find_slots`, without what must not be zero when the weight is.
+
+    Args:
+      shapes: see `find_slots`.
+      weights: see `find_slots`.
+      divisors: what optimizers divide by, as far as their graph tells; slots that
+        TensorFlow names after Adagrad count without.
 
     >>> zeroed_slots({'w': (3,), 'w/Adam': (3,), 'w/Adagrad': (3,)}, ['w'])
     {'w/Adam': 'w'}
@@ -60,7 +69,7 @@ def zeroed_slots(
     return {
         slot: owner
         for slot, owner in find_slots(shapes, weights).items()
-        if slot.rpartition('/')[2] not in _DIVISORS
+        if slot.rpartition('/')[2] not in _DIVISORS and slot not in divisors
     }
 
 

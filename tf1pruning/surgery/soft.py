@@ -2,8 +2,8 @@
 
 What is written depends on the plan's mode (see `plan.Plan.zeroed_cuts`). The optimizer
 slots and moving averages of a zeroed weight are zeroed with it: a stale momentum would
-wake the filter at the first step of retraining. What Adagrad divides by stays: zero
-would make the weights NaN. All other variables pass unchanged.
+wake the filter at the first step of retraining. What Adagrad divides by, under whatever
+name, stays: zero would make the weights NaN. All other variables pass unchanged.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class SoftPruned(Arrays):
       checkpoint: variable -> array; not changed.
       plan: what to zero.
       weights: keys of the model's own variables, which are never taken for slots.
+      divisors: keys of the slots that stay, see `ckpt.slots.zeroed_slots`.
 
     Raises:
       PlanError: if a cut does not fit the checkpoint.
@@ -37,6 +38,7 @@ class SoftPruned(Arrays):
         checkpoint: Arrays,
         plan: Plan,
         weights: Collection[str],
+        divisors: Collection[str] = (),
     ):
         self._checkpoint = checkpoint
         self.shapes = dict(checkpoint.shapes)
@@ -45,7 +47,8 @@ class SoftPruned(Arrays):
         for cut in plan.zeroed_cuts:
             self._cuts.setdefault(cut.variable, []).append(cut)
         check_cuts(plan.zeroed_cuts, self.shapes)
-        for slot, owner in slots.zeroed_slots(self.shapes, weights).items():
+        found = slots.zeroed_slots(self.shapes, weights, divisors)
+        for slot, owner in found.items():
             if owner in self._cuts:
                 self._cuts[slot] = self._cuts[owner]
 

@@ -11,10 +11,12 @@ import itertools
 from typing import Dict, Iterable, Iterator, List, Mapping, Set, Tuple, Union
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import variable_pb2
 
 from tf1pruning import names
 from tf1pruning.ckpt import slots
 from tf1pruning.errors import PlanError
+from tf1pruning.graph.optimizers import DIVISORS
 from tf1pruning.plan import GroupPlan, Plan
 
 Shape = Tuple[int, ...]
@@ -84,11 +86,19 @@ def part_of(variable: tf.Variable) -> Part:
     # In a replica of a strategy the name of `op` is that of the replica's copy.
     key, offset = names.node_name(variable.name), (0,) * len(shape)
     full_shape = shape
-    info = variable.to_proto().save_slice_info_def
+    info = _slice_info(variable)
     if info.full_name:
         key, offset = info.full_name, tuple(info.var_offset)
         full_shape = tuple(info.full_shape)
     return Part(variable, key, offset, shape, full_shape, tuple(_ops(variable)))
+
+
+def _slice_info(variable: tf.Variable) -> variable_pb2.SaveSliceInfoDef:
+    try:
+        return variable.to_proto().save_slice_info_def
+    except NotImplementedError:
+        # Those of a CentralStorageStrategy have no proto, and no parts.
+        return variable_pb2.SaveSliceInfoDef()
 
 
 def _ops(variable: tf.Variable) -> Iterator[tf.Operation]:
@@ -141,7 +151,29 @@ def find_slots(parts: Mapping[str, Tuple[Part, ...]], plan: Plan) -> Dict[str, s
     zeroed = {cut.variable for cut in plan.zeroed_cuts}
     trainable = set(by_key(tf.trainable_variables()))
     found = slots.zeroed_slots(shapes_of(parts), zeroed | trainable)
-    return {slot: owner for slot, owner in found.items() if owner in zeroed}
+    return {
+        slot: owner
+        for slot, owner in found.items()
+        if owner in zeroed and not any(_is_divisor(part) for part in parts[slot])
+    }
+
+
+def _is_divisor(slot: Part) -> bool:
+    """Whether an optimizer divides by it."""
+    writers = find_writers(slot.ops[0], slot.variable.initializer)
+    return any(
+        _holder(writer.op.inputs[DIVISORS[writer.op.type]]) is slot.ops[0]
+        for writer in writers
+        if writer.op.type in DIVISORS
+    )
+
+
+def _holder(handle: tf.Tensor) -> tf.Operation:
+    """The node of the variable that a handle leads to."""
+    op = handle.op
+    while op.type in _PASSES:
+        op = op.inputs[0].op
+    return op
 
 
 def check_fits(plan: Plan, shapes: Mapping[str, Shape]) -> None:

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 def key_of(args: tf.train.SessionRunArgs) -> Hashable:
     """Equal for calls that run the same ops."""
     fetches = tuple(_name(fetch) for fetch in _leaves(args.fetches))
-    return fetches, frozenset(_name(tensor) for tensor in args.feed_dict or ())
+    return fetches, _fed(args)
 
 
 def needed_ops(
@@ -22,7 +22,7 @@ def needed_ops(
       graph: that the call runs in.
       args: fetches and feeds of the call. What only a fed tensor needs does not run.
     """
-    fed = {_name(tensor) for tensor in args.feed_dict or ()}
+    fed = _fed(args)
     stack: List[tf.Operation] = []
     for fetch in _leaves(args.fetches):
         element = graph.as_graph_element(fetch)
@@ -38,9 +38,15 @@ def needed_ops(
     return frozenset(found)
 
 
-def _leaves(fetches: Any) -> List[Any]:
-    """Tensors and ops of nested fetches, composite tensors taken apart."""
-    return tf.nest.flatten(fetches, expand_composites=True)
+def _fed(args: tf.train.SessionRunArgs) -> FrozenSet[str]:
+    """Names of the fed tensors."""
+    keys = list(args.feed_dict or ())
+    return frozenset(_name(leaf) for leaf in _leaves(keys))
+
+
+def _leaves(nested: Any) -> List[Any]:
+    """What is nested in fetches or in a key of feeds, composite tensors taken apart."""
+    return tf.nest.flatten(nested, expand_composites=True)
 
 
 def _name(element: Any) -> str:

@@ -92,7 +92,9 @@ def soft_pruned(source: Source, plan: Plan) -> Source:
     Raises:
       PlanError: if a cut does not fit the checkpoint.
     """
-    pruned = soft.SoftPruned(source.variables, plan, source.weight_keys)
+    pruned = soft.SoftPruned(
+        source.variables, plan, source.weight_keys, source.divisors
+    )
     return dataclasses.replace(source, variables=pruned)
 
 

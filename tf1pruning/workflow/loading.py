@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -18,7 +18,15 @@ from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference, losses, meta_graph, nodes, pipelines, unsafe
+from tf1pruning.graph import (
+    inference,
+    losses,
+    meta_graph,
+    nodes,
+    optimizers,
+    pipelines,
+    unsafe,
+)
 from tf1pruning.graph.model import Model
 from tf1pruning.graph.signature import DEFAULT_NAME, Signature, signature_of
 from tf1pruning.surgery import weights
@@ -39,6 +47,7 @@ class Source:
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that write files or call Python.
       signature: names of its inputs and outputs.
+      divisors: checkpoint keys of what the optimizer divides by.
     """
 
     variables: Arrays
@@ -48,6 +57,7 @@ class Source:
     groups: Tuple[groups_lib.Group, ...] = dataclasses.field(repr=False)
     unsafe_ops: Tuple[str, ...]
     signature: Signature
+    divisors: FrozenSet[str] = frozenset()
 
     @property
     def unused_keys(self) -> List[str]:
@@ -217,7 +227,8 @@ def _source(
     found = unsafe.find_unsafe(graph.graph_def, model.outputs, pipeline)
     groups = groups_lib.find_groups(trace)
     named = signature_of(model, graph, signature)
-    return Source(variables, path, model, trace, groups, found, named)
+    divided_by = optimizers.divisors(graph)
+    return Source(variables, path, model, trace, groups, found, named, divided_by)
 
 
 def _outputs_or_losses(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Sequence[str]:

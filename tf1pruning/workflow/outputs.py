@@ -120,7 +120,9 @@ def write_zeros(prefix: str, source: Source, plan: Plan, meta_path: str) -> None
             'zeros into. tools/strip.py removes what is zero already.'
         )
     stripping.check_target(prefix, [source.path])
-    pruned = soft.SoftPruned(source.variables, plan, source.weight_keys)
+    pruned = soft.SoftPruned(
+        source.variables, plan, source.weight_keys, source.divisors
+    )
     if os.path.exists(meta_path):
         with open(meta_path, 'rb') as file:
             meta = file.read()
