@@ -215,8 +215,81 @@ def test_an_estimator_that_asks_for_slots_needs_them_in_the_checkpoint(
     settings = warm_start.warm_start_settings(
         checkpoint, with_slots=True, with_global_step=True
     )
-    with pytest.raises(ValueError, match='parts/Momentum'):
+    with pytest.raises(CheckpointError, match="has no 'parts/Momentum'"):
         estimator_of(settings, tmp_path / 'new').train(tf_input, steps=1)
+
+
+def test_an_estimator_names_the_stripped_side_and_all_that_does_not_fit(tmp_path):
+    values = {'weight': np.ones([1], np.float32), 'moving_mean': np.ones([2], np.int64)}
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, value in values.items():
+            tf.get_variable(name, initializer=value)
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Saver().save(session, str(tmp_path / 'stripped.ckpt'))
+    settings = warm_start.warm_start_settings(prefix)
+
+    with pytest.raises(CheckpointError) as error:
+        estimator_of(settings, tmp_path / 'new').train(tf_input, steps=1)
+
+    message = str(error.value)
+    assert "has no 'parts'" in message
+    assert "'weight': expected (2,), found (1,)" in message
+    assert "'moving_mean': expected float32, found int64" in message
+    assert 'The checkpoint was stripped and the model was not' in message
+
+
+def keras_estimator(optimizer, folder, start=None):
+    layers = [tf.keras.layers.Dense(1, input_shape=(1,), name='dense', use_bias=False)]
+    model = tf.keras.Sequential(layers)
+    model.compile(optimizer, 'mse')
+    estimator = tf.keras.estimator.model_to_estimator(model, model_dir=str(folder))
+    return tf.estimator.Estimator(
+        estimator.model_fn, str(folder), warm_start_from=start
+    )
+
+
+def keras_input():
+    return tf.data.Dataset.from_tensors(([[1.0]], [[0.0]])).repeat()
+
+
+@pytest.mark.parametrize('optimizer', ['SGD', 'Adam'])
+def test_the_learning_rate_of_a_keras_optimizer_is_that_of_the_new_training(
+    tmp_path, optimizer
+):
+    old = keras_estimator(tf.keras.optimizers.SGD(0.5), tmp_path / 'old')
+    old.train(keras_input, steps=1)
+    settings = warm_start.warm_start_settings(old.latest_checkpoint())
+    slow = getattr(tf.keras.optimizers, optimizer)(0.0)
+    new = keras_estimator(slow, tmp_path / 'new', settings)
+    restored = _Restored(old.latest_checkpoint())
+
+    new.train(keras_input, [restored], steps=1)
+
+    assert new.get_variable_value(f'training/{optimizer}/learning_rate') == 0.0
+    np.testing.assert_array_equal(
+        new.get_variable_value('dense/kernel'), old.get_variable_value('dense/kernel')
+    )
+    assert restored.keys == ('dense/kernel',)
+
+
+class _Restored(tf.train.SessionRunHook):
+    """What an `init_fn` would restore in the graph of a training."""
+
+    def __init__(self, checkpoint):
+        self._checkpoint = checkpoint
+
+    def begin(self):
+        self.keys = warm_start.init_fn(self._checkpoint).restored
+
+
+def test_a_truncated_data_file_is_named(checkpoint):
+    path = f'{checkpoint}.data-00000-of-00001'
+    with open(path, 'r+b') as file:
+        file.truncate(4)
+    with tf.Graph().as_default():
+        ones('weight')
+        with pytest.raises(CheckpointError, match=r'model\.ckpt.* cannot be read: Read'):
+            tf.train.SingularMonitoredSession(scaffold=scaffold_of(checkpoint))
 
 
 def tf_input():

@@ -10,7 +10,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+)
 
 import tensorflow.compat.v1 as tf
 from absl import logging
@@ -35,6 +45,10 @@ _SLOTS = (
     '(Momentum|Adam|RMSProp|Adagrad|ProximalAdagrad|AdagradDA|Ftrl|Adadelta'
     '|ExponentialMovingAverage)'
 )
+# What `tf.keras` models keep of their optimizer.
+_KERAS = (
+    r'training(_\d+)?/(SGD|RMSprop|Adagrad|Adadelta|Adam|Adamax|Nadam|Ftrl)(_\d+)?/.*'
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,9 +71,24 @@ class WarmStart:
     restore: tf.Operation
 
     def __call__(self, scaffold: tf.train.Scaffold, session: tf.Session) -> None:
-        """Restores, and logs what is not."""
+        """Restores, and logs what is not.
+
+        Raises:
+          CheckpointError: if a data file of the checkpoint is missing or damaged.
+        """
         del scaffold  # Part of the signature of an init_fn.
-        session.run(self.restore)
+        try:
+            session.run(self.restore)
+        except (
+            tf.errors.DataLossError,
+            tf.errors.NotFoundError,
+            tf.errors.OutOfRangeError,
+        ) as error:
+            raise CheckpointError(
+                f'Checkpoint {self.checkpoint!r} cannot be read: '
+                f'{error.message.splitlines()[0]}. Its data file is missing, truncated '
+                'or damaged.'
+            ) from error
         _log(self.checkpoint, len(self.restored), self.skipped)
 
 
@@ -85,7 +114,7 @@ def init_fn(
 
     Raises:
       CheckpointError: if the checkpoint cannot be read, lacks a variable or has one of
-        another shape; names all such variables, and the side that was stripped.
+        another shape or type; names all such variables, and the side that was stripped.
     """
     _warn_of_older(model_dir, checkpoint)
     wanted = list(tf.global_variables() if variables is None else variables)
@@ -93,7 +122,7 @@ def init_fn(
     skipped = _skipped(parts, with_slots, with_global_step)
     restored = {key: found for key, found in parts.items() if key not in skipped}
     source = Checkpoint(checkpoint)
-    _check(source, live.shapes_of(restored))
+    _check(source, restored)
     open_shapes = [v for v in wanted if not v.shape.is_fully_defined()]
     skipped.update({names.node_name(v.name): NO_SHAPE for v in open_shapes})
     restore = _restore_op(source, restored)
@@ -108,7 +137,8 @@ def warm_start_settings(
 ) -> tf.estimator.WarmStartSettings:
     """Settings for `tf.estimator.Estimator(warm_start_from=...)`.
 
-    TensorFlow refuses to start if the checkpoint lacks a variable of the model.
+    What starts by them raises CheckpointError if the checkpoint lacks a variable of the
+    model, or has one of another shape or type.
 
     Args:
       checkpoint: prefix of the checkpoint to start from.
@@ -133,15 +163,36 @@ def warm_start_settings(
     if not with_slots:
         found = slots.find_slots(source.shapes, _weights(source))
         skipped.update(dict.fromkeys(found, SLOT))
+        hyper = _hyper(source.shapes, _weights(source))
         skipped.update({k: OPTIMIZER for k in source if _POWERS.search(k)})
-        patterns += [rf'(.*/)?{_POWERS.pattern[:-1]}', rf'.*/{_SLOTS}(_\d+)?']
+        skipped.update(dict.fromkeys(hyper, OPTIMIZER))
+        patterns += [rf'(.*/)?{_POWERS.pattern[:-1]}', rf'.*/{_SLOTS}(_\d+)?', _KERAS]
     if not with_global_step:
         skipped.update({key: STEP for key in source if key == GLOBAL_STEP})
         patterns.append(GLOBAL_STEP)
     _log(checkpoint, len(source) - len(skipped), skipped)
     patterns += [re.escape(key) for key in skipped]
     others = rf'(?!({"|".join(patterns)})(/part_\d+)?:0$)' if patterns else ''
-    return tf.estimator.WarmStartSettings(checkpoint, [f'{others}.*'])
+    return _Settings(checkpoint, [f'{others}.*'])
+
+
+class _Settings(tf.estimator.WarmStartSettings):
+    """Settings that look at the model when they are used.
+
+    An Estimator takes them apart (`warm_start(*settings)`) when it has built its graph.
+    What does not fit, TensorFlow would name without a reason, and the first only.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        """The settings, one by one.
+
+        Raises:
+          CheckpointError: if the checkpoint does not fit the default graph.
+        """
+        (pattern,) = self.vars_to_warm_start
+        wanted = [v for v in tf.global_variables() if re.match(pattern, v.name)]
+        _check(Checkpoint(self.ckpt_to_initialize_from), live.by_key(wanted))
+        return super().__iter__()
 
 
 def _weights(source: Checkpoint) -> List[str]:
@@ -169,7 +220,27 @@ def _skipped(
         found.update({k: SLOT for k in parts if k.endswith(averages.SUFFIX)})
         found.update(dict.fromkeys(shadows, SLOT))
         found.update({k: OPTIMIZER for k in parts if _POWERS.search(k)})
+        hyper = _hyper(live.shapes_of(parts), trainable)
+        found.update(dict.fromkeys(hyper, OPTIMIZER))
     return found
+
+
+def _hyper(shapes: Mapping[str, live.Shape], weights: Collection[str]) -> List[str]:
+    """Numbers that a Keras optimizer keeps, its learning rate among them.
+
+    They lie in the scope of its name, and it always has a rate and a decay.
+
+    >>> sorted(_hyper({'SGD/learning_rate': (), 'SGD/decay': (), 'net/decay': ()}, []))
+    ['SGD/decay', 'SGD/learning_rate']
+    """
+    scalars = [key for key in shapes if shapes[key] == () and key not in weights]
+    scopes = {names.parent_scope(key) for key in scalars}
+    own = {
+        scope
+        for scope in scopes
+        if {f'{scope}/learning_rate', f'{scope}/decay'} <= set(scalars)
+    }
+    return [key for key in scalars if names.parent_scope(key) in own]
 
 
 def _restore_op(
@@ -227,8 +298,9 @@ def _log(checkpoint: str, count: int, skipped: Dict[str, str]) -> None:
         logging.info('Not restored (%s): %s', why, names.quoted(keys, len(keys)))
 
 
-def _check(checkpoint: Checkpoint, shapes: Dict[str, live.Shape]) -> None:
-    known = checkpoint.shapes
+def _check(checkpoint: Checkpoint, parts: Mapping[str, Tuple[live.Part, ...]]) -> None:
+    known, shapes = checkpoint.shapes, live.shapes_of(parts)
+    types = {key: found[0].variable.dtype.base_dtype for key, found in parts.items()}
     missing = sorted(key for key in shapes if key not in known)
     other = sorted(key for key in shapes if known.get(key, shapes[key]) != shapes[key])
     problems = []
@@ -237,6 +309,13 @@ def _check(checkpoint: Checkpoint, shapes: Dict[str, live.Shape]) -> None:
     if other:
         differ = [f'{k!r}: expected {shapes[k]}, found {known[k]}' for k in other]
         problems.append('of another shape are ' + ', '.join(differ))
+    retyped = [
+        f'{key!r}: expected {types[key].name}, found {checkpoint.dtypes[key].name}'
+        for key in sorted(set(types).intersection(known))
+        if types[key] != checkpoint.dtypes[key]
+    ]
+    if retyped:
+        problems.append('of another type are ' + ', '.join(retyped))
     if problems:
         sides = {_narrower(shapes[key], known[key]) for key in other}
         raise CheckpointError(
