@@ -67,6 +67,7 @@ class Pruning(state.PruningState):
       criterion: what ranks filters, see `set_criterion`.
       scores: file of scores, see `set_criterion`.
       combination: of the scores of a group's layers.
+      seed: of a criterion that draws.
 
     Attributes:
       failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
@@ -121,6 +122,7 @@ class Pruning(state.PruningState):
         criterion: str,
         scores: str = '',
         combination: Combination = Combination(),  # noqa: B008 (frozen)
+        seed: int = 0,
     ) -> None:
         """Sets what ranks filters, from the next choice of filters on.
 
@@ -129,13 +131,14 @@ class Pruning(state.PruningState):
           scores: for one on data: the file that tools/score.py wrote for the checkpoint
             that is pruned next. After a retraining there are new scores.
           combination: of the scores of a group's layers.
+          seed: of a criterion that draws, such as 'random'.
 
         Raises:
           OptionError: if there is no such criterion, it needs scores and gets none or
             needs none and gets some, or a threshold is set and it gives no shares.
           DataError: if the file of scores is missing or damaged.
         """
-        found = ranking.ranking(criterion, scores, combination)
+        found = ranking.ranking(criterion, scores, combination, seed)
         found.check(self._choice)
         self._ranking = found
 

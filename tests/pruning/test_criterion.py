@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unittest
+
 import numpy as np
 import pytest
 
@@ -137,7 +140,7 @@ def test_a_threshold_needs_scores_that_are_shares(new):
 
 
 def test_a_choice_has_the_multiples_of_the_object(new):
-    pruning = new(channel_multiple=4)
+    pruning = new(scope_names=[BLOCK])
     pruning.set_choice(Choice(ratio=0.5, limits=Limits(multiple=8)))
     pruning.get_pruning_params()
 
@@ -148,3 +151,36 @@ def test_a_choice_has_the_multiples_of_the_object(new):
 def test_without_threshold_or_choice_both_are_named(new):
     with pytest.raises(WorkflowError, match=r'set_threshold\(\) or set_choice\(\)'):
         new().pruning_process()
+
+
+def test_a_criterion_that_draws_follows_the_seed(new):
+    def drawn(pruning):
+        pruning.set_choice(HALF)
+        pruning.get_pruning_params()
+        pruning.get_pruning_filters()
+        return [group.removed for group in pruning.plan.groups]
+
+    first, other = (drawn(new(criterion='random', seed=seed)) for seed in (0, 1))
+    again = new(criterion='l1')
+    again.set_criterion('random', seed=1)
+
+    assert first != other
+    assert drawn(again) == other
+
+
+@pytest.mark.parametrize(
+    'amount, reason',
+    [
+        (Choice(ratio=0.01), 'less than one channel of each group'),
+        (Choice(count=1), 'a multiple of 4 within the limits'),
+    ],
+)
+def test_a_warning_says_why_nothing_goes(new, amount, reason):
+    pruning = new(scope_names=[BLOCK])
+    pruning.set_choice(amount)
+
+    with unittest.TestCase().assertLogs('absl', 'WARNING') as logged:
+        pruning.pruning_process()
+
+    assert pruning.plan.removed == 0
+    assert re.search(f'Nothing goes: .*{reason}', ' '.join(logged.output))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional
+from typing import Collection, Optional
 
+from absl import logging
+
+from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination, Scorer
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
+from tf1pruning.plan import Plan
 from tf1pruning.scoring import result
 from tf1pruning.scoring.result import Scores
-from tf1pruning.workflow import any_scorer
+from tf1pruning.workflow import any_scorer, planning
 from tf1pruning.workflow.loading import Source
 
 
@@ -23,6 +27,7 @@ class Ranking:
       criterion: its name.
       scores: on data; None for a criterion that looks at weights alone.
       combination: of the scores of a group's layers.
+      seed: of a criterion that draws.
 
     Raises:
       OptionError: if there is no such criterion, it needs scores and gets none, or
@@ -32,6 +37,7 @@ class Ranking:
     criterion: str
     scores: Optional[Scores]
     combination: Combination
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.scores is not None:
@@ -58,6 +64,21 @@ class Ranking:
                 'are no shares. Give a ratio, a count or a target with set_choice().'
             )
 
+    def plan(
+        self, source: Source, groups: Collection[Group], choice: Choice, mode: str
+    ) -> Plan:
+        """Plans what goes; a warning says why nothing does.
+
+        Raises:
+          Tf1PruningError: like `scorer` and `planning.plan_by_choice`.
+        """
+        scorer = self.scorer(source)
+        found = planning.plan_by_choice(source, groups, choice, scorer, mode)
+        if not found.removed:
+            reason = planning.why_nothing_goes(found, groups, choice, scorer)
+            logging.warning('%s', reason)
+        return found
+
     def scorer(self, source: Source) -> Scorer:
         """Scores the groups of a model.
 
@@ -65,22 +86,28 @@ class Ranking:
           OptionError: if the scores are by other criteria.
           CheckpointError: if a weight is NaN or infinite.
         """
-        return any_scorer.scorer(source, self.criterion, self.scores, self.combination)
+        return any_scorer.scorer(
+            source, self.criterion, self.scores, self.combination, self.seed
+        )
 
 
-def ranking(criterion: str, scores: str, combination: Combination) -> Ranking:
+def ranking(
+    criterion: str, scores: str, combination: Combination, seed: int
+) -> Ranking:
     """A ranking by a criterion.
 
     Args:
       criterion: its name.
       scores: file that tools/score.py wrote; '' for a criterion on weights alone.
       combination: of the scores of a group's layers.
+      seed: of a criterion that draws.
 
     Raises:
       OptionError: like `Ranking`.
       DataError: if the file is missing or damaged.
     """
-    return Ranking(criterion, result.load(scores) if scores else None, combination)
+    found = result.load(scores) if scores else None
+    return Ranking(criterion, found, combination, seed)
 
 
 def rounded(choice: Choice, multiple: int) -> Choice:

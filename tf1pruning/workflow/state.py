@@ -70,6 +70,7 @@ class PruningState:
         criterion: str = 'sparsity',
         scores: str = '',
         combination: Combination = Combination(),  # noqa: B008 (frozen)
+        seed: int = 0,
     ):
         given = (
             scope_conv_dict,
@@ -79,7 +80,7 @@ class PruningState:
             strip_vars_dict,
         )
         keywords.check_empty(dict(zip(_DERIVED, given)))
-        self._ranking = ranking.ranking(criterion, scores, combination)
+        self._ranking = ranking.ranking(criterion, scores, combination, seed)
         self.input_ckpt_path = keywords.existing(input_ckpt_path)
         self.pruned_ckpt_path = pruned_ckpt_path
         self.retrained_ckpt_path = retrained_ckpt_path
@@ -285,12 +286,9 @@ class PruningState:
         if self._choice is None:
             self._plan = self._plan_by_filters(scoped, self._given_filters)
         else:
-            self._plan = planning.plan_by_choice(
-                scoped.source,
-                scoped.groups.values(),
-                ranking.rounded(self._choice, self.channel_multiple),
-                self._ranking.scorer(scoped.source),
-                self.mode,
+            choice = ranking.rounded(self._choice, self.channel_multiple)
+            self._plan = self._ranking.plan(
+                scoped.source, scoped.groups.values(), choice, self.mode
             )
         return self._plan
 
