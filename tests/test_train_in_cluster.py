@@ -27,6 +27,9 @@ def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
         stores[1] = killed_and_back(tasks, stores[1], 'ps', 1)
         tasks.check_ended(chief, worker, *stores)
         said = tasks.texts(worker)[0]
+        # The same commands again, when nothing is left to do.
+        again = [tasks.start(job) for job in ('ps', 'worker', 'chief')]
+        tasks.check_ended(*again)
 
     assert 'fine_tuned: joined\nfine_tuned: left' in said
     results = json.loads((tasks.run / 'results.json').read_text())

@@ -123,6 +123,15 @@ def test_a_server_answers_and_its_address_is_taken():
         cluster.serve(task)
 
 
+def test_a_ps_that_is_gone_has_nothing_to_forget_and_is_named_in_time():
+    own, gone = nowhere(), nowhere()
+    task = Task('chief', 0, {'chief': (own,), 'ps': (gone,)})
+    server = cluster.serve(task)
+
+    with pytest.raises(WorkflowError, match=f'0.2 s .* from ps-0 at {gone}'):
+        cluster.forget_variables(server, task, 0.2)
+
+
 def test_who_does_not_answer_is_named_after_a_bounded_time():
     address = nowhere()
     task = Task('chief', 0, {'chief': ('127.0.0.1:1',), 'ps': (address,)})

@@ -210,8 +210,19 @@ def _server_config(task: Task) -> tf.ConfigProto:
     return config
 
 
-def forget_variables(server: tf.train.Server) -> None:
-    """Drops all variables of the ps tasks, and closes the sessions of this server."""
+def forget_variables(server: tf.train.Server, task: Task, seconds: float) -> None:
+    """Drops all variables of the ps tasks, and closes the sessions of this server.
+
+    Args:
+      server: of the task.
+      task: this process.
+      seconds: longest time to wait for the ps tasks.
+
+    Raises:
+      WorkflowError: names the ps tasks that do not answer in time.
+    """
+    # TensorFlow would wait for them without end.
+    wait_for(task, (PS,), seconds)
     config = tf.ConfigProto(device_filters=[f'/job:{PS}'])
     tf.Session.reset(server.target, config=config)
 

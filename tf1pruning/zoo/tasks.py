@@ -77,11 +77,10 @@ def _take_part(part: Part, lead: Lead) -> None:
         follower.wait_until_done()
         return
     trainer = Trainer(part.settings, part.folder, part.say, task, part.seconds)
-    cluster.wait_for(task, (cluster.PS,), part.seconds)
     if task.type == cluster.WORKER:
         trainer.run(lambda: _follow(trainer, follower))
         return
-    forget = functools.partial(cluster.forget_variables, server)
+    forget = functools.partial(cluster.forget_variables, server, task, part.seconds)
     with Chief(**part.shared(), forget=forget) as chief:
         train = functools.partial(trainer.train, chief=chief)
         trainer.run(lambda: lead(train, trainer.test_split))
