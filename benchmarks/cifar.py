@@ -2,9 +2,10 @@
 
   python -m benchmarks.cifar --data_dir path/of/cifar10
 
-Trains a network, removes the same share of each group by every criterion, fine-tunes
-what is left, and trains networks of the same widths from scratch. Writes a section of
-docs/results.md and a plot. A run that was stopped goes on.
+Trains a network, removes the same share of each group by every criterion and in rounds,
+fine-tunes what is left, and trains networks of the same widths from scratch; all that
+with several seeds. Writes a section of docs/results.md and a plot. A run that was
+stopped goes on.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from absl import flags
 
-from benchmarks import cifar_page, results_page, training
-from benchmarks.cifar_page import CRITERIA, LEVELS, ON_DATA, ROUNDS
-from benchmarks.pieces import Pieces
+from benchmarks import (
+    cifar_page,
+    cifar_plot,
+    cifar_schedules,
+    results_page,
+    training,
+)
+from benchmarks.cifar_page import BASELINE, CRITERIA, LEVELS, ON_DATA
+from benchmarks.cifar_schedules import LAYERS_ALIKE, Start
+from benchmarks.pieces import Found, Pieces
 from benchmarks.training import BATCH, Material, Recipe, Stripped
 from tf1pruning import files
 from tf1pruning.channels.groups import Group
-from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import PlanError
-from tf1pruning.plan import Plan
 from tf1pruning.scoring import result as result_lib
 from tf1pruning.workflow import any_scorer, budgets, command
 from tf1pruning.workflow.data_scores import Trained
@@ -44,8 +50,19 @@ FLAGS = flags.FLAGS
 CONFIG = resnet_cifar.Config(repeats=1)
 # Statistics of batch norm that a single epoch is enough for.
 DECAY = 0.98
-SCORED = 5000
-BASELINE = 'baseline'
+SCORED, SCORES = 5000, 'scores.npz'
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """All trainings with one seed, in a folder of their own."""
+
+    material: Material
+    folder: str
+
+    def path(self, *names: str) -> str:
+        """A path in the folder."""
+        return os.path.join(self.folder, *names)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,34 +77,49 @@ class Subject:
 def main() -> None:
     """Runs and writes."""
     dataset = halved(registry.load('cifar10', FLAGS.data_dir))
-    material = Material(dataset, dataset.train, FLAGS.seed)
-    names = ('epochs', 'tune_epochs', 'seed')
-    settings = {name: FLAGS[name].value for name in names}
-    pieces = Pieces(_path('pieces.json'), settings)
-    found: Dict[str, Any] = {'whole': pieces.do(BASELINE, _baseline, material)}
-    subject = _subject(material)
-    path = _path('scores.npz')
-    pieces.do(
-        'score', training.save_scores, subject.model, material, SCORED, ON_DATA, path
-    )
-    for level in LEVELS:
-        for criterion in CRITERIA:
-            name = cifar_page.key(criterion, level)
-            found[name] = pieces.do(name, _pruned, material, subject, criterion, level)
-        name = cifar_page.key(cifar_page.IN_ROUNDS, level)
-        found[name] = pieces.do(name, _in_rounds, material, subject, level)
-        for kind, epochs in _scratch_epochs().items():
-            name = cifar_page.key(kind, level)
-            found[name] = pieces.do(name, _from_scratch, material, epochs, level, kind)
-    facts = {**settings, 'minutes': pieces.seconds / 60, 'scored': SCORED}
+    epochs = {'epochs': FLAGS.epochs, 'tune_epochs': FLAGS.tune_epochs}
+    found, seconds = [], 0.0
+    for seed in range(FLAGS.seeds):
+        folder = os.path.join(FLAGS.output_dir, f'seed_{seed}')
+        run = Run(Material(dataset, dataset.train, seed), folder)
+        pieces = Pieces(run.path('pieces.json'), {**epochs, 'seed': seed})
+        found.append(measured(run, pieces))
+        seconds += pieces.seconds
+    facts = {**epochs, 'minutes': seconds / 60, 'scored': SCORED}
     section = cifar_page.section(facts, found)
     results_page.write_section(FLAGS.document, 'cifar10', section)
     picture = os.path.join(os.path.dirname(FLAGS.document), cifar_page.PICTURE)
-    files.write_bytes(picture, cifar_page.plot(found))
+    files.write_bytes(picture, cifar_plot.plot(found))
 
 
-def _path(*names: str) -> str:
-    return os.path.join(FLAGS.output_dir, *names)
+def measured(run: Run, pieces: Pieces) -> Dict[str, Found]:
+    """Piece -> what it found, with one seed."""
+    found = {BASELINE: pieces.do(BASELINE, _baseline, run)}
+    subject = _subject(run)
+    parts = (subject.model, run.material, SCORED, ON_DATA, run.path(SCORES))
+    pieces.do('score', training.save_scores, *parts)
+    for level in LEVELS:
+        for name, (work, *args) in _works(run, subject, level).items():
+            found[name] = pieces.do(name, work, *args)
+    return found
+
+
+def _works(run: Run, subject: Subject, level: float) -> Dict[str, Tuple[Any, ...]]:
+    """Piece of a level -> what finds it, and its arguments."""
+    share, tuning = _share(subject, level), _tuning(run.material)
+    start = Start(_network, subject.model.source.path, run.material, tuning)
+    found: Dict[str, Tuple[Any, ...]] = {}
+    for criterion in CRITERIA:
+        name = cifar_page.key(criterion, level)
+        found[name] = (_pruned, run, subject, criterion, share, run.path(name))
+    for kind, way in cifar_schedules.WAYS.items():
+        name = cifar_page.key(kind, level)
+        found[name] = (cifar_schedules.in_rounds, start, way, share, run.path(name))
+    pruned = run.path(cifar_page.key(CRITERIA[0], level))
+    for kind, epochs in _scratch_epochs().items():
+        name = cifar_page.key(kind, level)
+        found[name] = (_from_scratch, run.material, epochs, pruned, run.path(name))
+    return found
 
 
 def halved(dataset: Dataset) -> Dataset:
@@ -134,36 +166,31 @@ def _scratch_epochs() -> Dict[str, float]:
     }
 
 
-def _baseline(material: Material) -> Dict[str, Any]:
-    recipe, folder = _fresh(material, FLAGS.epochs), _path(BASELINE)
-    return {'accuracy': training.train(_network, material, recipe, folder)}
+def _baseline(run: Run) -> Dict[str, Any]:
+    recipe, folder = _fresh(run.material, FLAGS.epochs), run.path(BASELINE)
+    return {'accuracy': training.train(_network, run.material, recipe, folder)}
 
 
-def _subject(material: Material) -> Subject:
-    recipe = _fresh(material, FLAGS.epochs)
-    return _subject_of(training.load(recipe, _path(BASELINE)), material)
-
-
-def _subject_of(model: Trained, material: Material) -> Subject:
-    test = training.batches(material.dataset, material.dataset.test, model)
+def _subject(run: Run) -> Subject:
+    recipe = _fresh(run.material, FLAGS.epochs)
+    model = training.load(recipe, run.path(BASELINE))
+    dataset = run.material.dataset
+    test = training.batches(dataset, dataset.test, model)
     return Subject(model, training.free_groups(model), Probe(model, test))
 
 
 def _pruned(
-    material: Material, subject: Subject, criterion: str, level: float
+    run: Run, subject: Subject, criterion: str, share: float, folder: str
 ) -> Dict[str, Any]:
     """Prunes by a criterion and fine-tunes."""
-    plan = _plan(subject, criterion, level)
-    before, after = budgets.planned_costs(subject.model.source, plan)
+    source, material = subject.model.source, run.material
+    scores = result_lib.load(run.path(SCORES))
+    scorer = any_scorer.scorer(source, criterion, scores, LAYERS_ALIKE, material.seed)
+    plan = subject.test.plan(subject.groups, share, scorer)
+    before, after = budgets.planned_costs(source, plan)
     soft = subject.test.pruned_source(plan)
-    accuracy = training.tune(
-        subject.model,
-        soft,
-        plan,
-        material,
-        _tuning(material),
-        _path(cifar_page.key(criterion, level)),
-    )
+    recipe = _tuning(material)
+    accuracy = training.tune(subject.model, soft, plan, material, recipe, folder)
     return {
         'pruned': subject.test.pruned(plan).accuracy,
         'accuracy': accuracy,
@@ -173,48 +200,28 @@ def _pruned(
     }
 
 
-def _in_rounds(material: Material, subject: Subject, level: float) -> Dict[str, Any]:
-    """Prunes a bit and fine-tunes, again and again, for as many steps in all."""
-    tuning = _tuning(material)
-    recipe = dataclasses.replace(tuning, steps=tuning.steps // ROUNDS)
-    macs_left = 1.0
-    for number in range(1, ROUNDS + 1):
-        goal = (1 - level) ** (number / ROUNDS)
-        plan = _plan(subject, cifar_page.IN_ROUNDS_BY, 1 - goal / macs_left)
-        before, after = budgets.planned_costs(subject.model.source, plan)
-        macs_left *= (after.macs or 0) / (before.macs or 1)
-        soft = subject.test.pruned_source(plan)
-        folder = _path(cifar_page.key(cifar_page.IN_ROUNDS, level), str(number))
-        accuracy = training.tune(subject.model, soft, plan, material, recipe, folder)
-        model = training.load(recipe, os.path.join(folder, 'training'))
-        subject = _subject_of(model, material)
-    return {'accuracy': accuracy, 'macs_left': macs_left}
-
-
-def _plan(subject: Subject, criterion: str, level: float) -> Plan:
+def _share(subject: Subject, level: float) -> float:
     """The smallest share of each group that takes `level` of the MACs."""
-    scores = result_lib.load(_path('scores.npz'))
     source = subject.model.source
-    layers_alike = Combination('mean', 'l2')
-    scorer = any_scorer.scorer(source, criterion, scores, layers_alike, FLAGS.seed)
+    # How many channels go does not depend on which ones go.
+    scorer = any_scorer.scorer(source, 'l1')
     for percent in range(1, 100):
         plan = subject.test.plan(subject.groups, percent / 100, scorer)
         before, after = budgets.planned_costs(source, plan)
         if (after.macs or 0) <= (1 - level) * (before.macs or 0):
-            return plan
+            return percent / 100
     raise PlanError(f'No share of each group takes {level:.0%} of the MACs.')
 
 
 def _from_scratch(
-    material: Material, epochs: float, level: float, kind: str
+    material: Material, epochs: float, pruned: str, folder: str
 ) -> Dict[str, Any]:
-    """Trains a network of the pruned widths, which are those of every criterion."""
-    pruned = _path(cifar_page.key(CRITERIA[0], level))
+    """Trains a network of the widths of a pruned one, which are those of all."""
     stripped = Stripped(
         os.path.join(pruned, 'training.meta'), os.path.join(pruned, 'stripped.ckpt')
     )
-    folder = _path(cifar_page.key(kind, level))
-    start = untrained(stripped.checkpoint, folder + '_start/model.ckpt', FLAGS.seed)
+    prefix = folder + '_start/model.ckpt'
+    start = untrained(stripped.checkpoint, prefix, material.seed)
     recipe = _fresh(material, epochs)
     accuracy = training.train(stripped.network, material, recipe, folder, start)
     return {'accuracy': accuracy}
@@ -246,6 +253,6 @@ if __name__ == '__main__':
     flags.DEFINE_string('document', 'docs/results.md', 'Where the section goes.')
     flags.DEFINE_float('epochs', 10, 'Epochs of the training.')
     flags.DEFINE_float('tune_epochs', 1, 'Epochs of each fine-tuning.')
-    flags.DEFINE_integer('seed', 0, 'Of weights and order of the images.')
+    flags.DEFINE_integer('seeds', 3, 'How many: 0, 1, 2 and so on.', lower_bound=1)
     flags.mark_flag_as_required('data_dir')
     command.run(main)

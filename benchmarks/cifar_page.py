@@ -1,181 +1,227 @@
-"""The section of docs/results.md on CIFAR-10, and its plot."""
+"""The section of docs/results.md on CIFAR-10."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, Mapping, Sequence
 
-from benchmarks import results_page
+from benchmarks import results_page, spread
+from benchmarks.cifar_schedules import BY, ROUNDS, WAYS
 from benchmarks.pieces import Found
-from tf1pruning.report import plots, text
+from tf1pruning.report import text
 
 # Shares of the MACs that go.
 LEVELS = (0.3, 0.5, 0.7)
+BASELINE = 'baseline'
 ON_DATA = ('taylor_abs_rs', 'fisher')
 CRITERIA = (
     *('random', 'l1', 'mean_square', 'sparsity', 'geometric_median'),
     *ON_DATA,
 )
-ROUNDS, IN_ROUNDS, IN_ROUNDS_BY = 3, 'in_rounds', 'l1'
+# Pruning at once is one of them.
+SCHEDULES = (BY, *WAYS)
 SCRATCH_SHORT, SCRATCH_LONG = 'scratch_short', 'scratch_long'
 PICTURE = 'results_cifar.png'
+# What each seed found, by piece.
+Seeds = Sequence[Mapping[str, Found]]
 
 INTRODUCTION = """## CIFAR-10: accuracy against MACs
 
-`make results CIFAR10=path/of/cifar10`, seed {seed}, {minutes:.0f} minutes on {machine}.
+`make results CIFAR10=path/of/cifar10`, {count} seeds from 0 on, {minutes:.0f} minutes
+(the times of all parts added up) on {machine}.
 
 The network is a ResNet of three blocks (stem, 16, 32 and 64 channels; the shortcuts are
 pruned, too) on the images at 16x16. It is trained for {epochs:g} epochs: momentum with
-cosine decay from 0.1, batch 128, shifts and flips; {whole:.2%} of the 10,000 test
+cosine decay from 0.1, batch 128, shifts and flips; {whole} % of the 10,000 test
 images are then right. Of every group the same share of channels goes, so that each
 criterion leaves the same widths, and {macs_left} of the MACs ({parameters_left} of the
-parameters). What is left is fine-tuned for {tune_epochs:g} epoch, from 0.02.
-*rounds*: pruned in three equal steps, each with a third of the fine-tuning; {rounds}
-of the MACs are left. *scratch*: the same widths with random weights, trained like the
-network itself, as long as a fine-tuning or as long as training and fine-tuning
-together. `taylor_abs_rs` and `fisher` see {scored:,} training images. One training
-each; the standard error of an accuracy is 0.4 to 0.5 points.
+parameters). What is left is fine-tuned for {tune_epochs:g} epoch, from 0.02 with cosine
+decay. *scratch*: the same widths with random weights, trained like the network itself,
+as long as a fine-tuning or as long as training and fine-tuning together.
+`taylor_abs_rs` and `fisher` see {scored:,} training images.
+
+Everything is done once with each seed, the first training included. Figures are means
+over the seeds, with the standard deviation in brackets. Below, *clearly* means: the
+difference, taken seed by seed, has a mean above {times} times its standard deviation.
+Other differences are not told from chance. Of {count} seeds the deviation itself is
+known roughly.
 
 ![Accuracy against MACs]({picture})
+
+### Criteria, at once
+"""
+SCHEDULES_INTRODUCTION = """### Schedules, by `{by}`
+
+The same widths, reached at once or in {rounds} rounds, with as many steps of
+fine-tuning in all: each round has a third of them, and goes on in the images where the
+one before it stopped. `harmonic`, `linear` and `cubic` are the paces of
+`tf1pruning.schedules`: how much is gone after each round. The learning rate decays
+once, over all rounds, and the optimizer goes on; in the last row both start anew in
+each round.
 """
 SUMMARY = """
-- Best after fine-tuning: {best}.
-- From the best to the worst criterion but `random` it is {spread} points; to `random`
-  it is {to_random}.
-- `{by}` in rounds is better than at once at {rounds} of {levels} levels.
-- Fine-tuning beats the same widths from scratch with the same budget at {short} of
-  {all} points, and those with the whole budget at {long}.
+- Criteria, best mean after fine-tuning:
+{criteria}
+- Schedules, best mean (chosen by the figures above, which flatters it a little):
+{schedules}
+- A schedule in rounds is clearly better than at once at {rounds_above} of {rounds_all}
+  points, and clearly worse at {rounds_below}.
+- At the pace `linear`, one decay over all rounds is clearly better than one in each
+  round at {decay_above} of {levels} levels, and clearly worse at {decay_below}.
+- Fine-tuning is clearly better than the same widths from scratch with the same budget
+  at {short_above} of {all} points, and clearly worse than those with the whole budget
+  at {long_below}.
+- The best schedule is clearly worse than the whole budget from scratch at {best_below}
+  of {levels} levels, and clearly better at {best_above}.
 """
-_LABELS = {
-    IN_ROUNDS: f'{IN_ROUNDS_BY}, {ROUNDS} rounds',
+SCHEDULE_LABELS = {
+    **{kind: kind for kind in WAYS},
+    BY: 'at once',
+    'linear_restarts': 'linear, rate anew',
+}
+_SCRATCH_LABELS = {
     SCRATCH_SHORT: 'scratch, {tune_epochs:g} epoch',
     SCRATCH_LONG: 'scratch, {all_epochs:g} epochs',
 }
 
 
 def key(kind: str, level: float) -> str:
-    """Name of the piece of a criterion, or a training from scratch, at a level."""
+    """Name of the piece of a criterion, a schedule or a training from scratch."""
     return f'{kind} {level:g}'
 
 
-def section(facts: Mapping[str, Any], found: Mapping[str, Found]) -> str:
+def accuracies(seeds: Seeds, kind: str, level: float) -> Any:
+    """`[seeds]` test accuracies of a kind at a level."""
+    return spread.values(seeds, key(kind, level))
+
+
+def section(facts: Mapping[str, Any], seeds: Seeds) -> str:
     """Markdown of all that was measured.
 
     Args:
       facts: what the introduction says.
-      found: `whole` and the pieces by name.
+      seeds: what each seed found.
     """
-    introduction = INTRODUCTION.format(
+    return '\n\n'.join(
+        part.strip()
+        for part in (
+            _introduction(facts, seeds),
+            _criteria(facts, seeds),
+            SCHEDULES_INTRODUCTION.format(by=BY, rounds=ROUNDS),
+            _schedules(seeds),
+            SUMMARY.format(**_named(seeds), **_counts(seeds)),
+        )
+    )
+
+
+def _introduction(facts: Mapping[str, Any], seeds: Seeds) -> str:
+    return INTRODUCTION.format(
         machine=results_page.machine(),
-        whole=found['whole']['accuracy'],
+        whole=spread.percents(spread.values(seeds, BASELINE)),
         picture=PICTURE,
-        macs_left=_shares(found, CRITERIA[0], 'macs_left'),
-        parameters_left=_shares(found, CRITERIA[0], 'parameters_left'),
-        rounds=_shares(found, IN_ROUNDS, 'macs_left'),
+        macs_left=_shares(seeds, 'macs_left'),
+        parameters_left=_shares(seeds, 'parameters_left'),
+        times=spread.TIMES,
+        count=len(seeds),
         **facts,
     )
+
+
+def _shares(seeds: Seeds, name: str) -> str:
+    found = (seeds[0][key(CRITERIA[0], level)][name] for level in LEVELS)
+    return ', '.join(f'{share:.0%}' for share in found)
+
+
+def _criteria(facts: Mapping[str, Any], seeds: Seeds) -> str:
+    epochs = facts['epochs'] + facts['tune_epochs']
+    labels = {
+        kind: label.format(all_epochs=epochs, **facts)
+        for kind, label in _SCRATCH_LABELS.items()
+    }
     header = ['accuracy, %']
     for level in LEVELS:
         header += [f'{level:.0%} off, pruned', 'fine-tuned']
-    table = text.markdown_table(header, _rows(_labels(facts), found))
-    summary = SUMMARY.format(**_counts(found))
-    return '\n\n'.join([introduction.strip(), table, summary.strip()])
-
-
-def _shares(found: Mapping[str, Found], kind: str, name: str) -> str:
-    return ', '.join(f'{found[key(kind, level)][name]:.0%}' for level in LEVELS)
-
-
-def _labels(facts: Mapping[str, Any]) -> Dict[str, str]:
-    epochs = facts['epochs'] + facts['tune_epochs']
-    return {
-        kind: label.format(all_epochs=epochs, **facts)
-        for kind, label in _LABELS.items()
-    }
-
-
-def _rows(labels: Mapping[str, str], found: Mapping[str, Found]) -> List[List[str]]:
     rows = []
-    for kind in (*CRITERIA, *labels):
-        pieces = [found[key(kind, level)] for level in LEVELS]
+    for kind in (*CRITERIA, SCRATCH_SHORT, SCRATCH_LONG):
+        pieces = [key(kind, level) for level in LEVELS]
         cells = [
-            f'{100 * piece[name]:.2f}' if name in piece else ''
+            spread.percents(spread.values(seeds, piece, name))
+            if name in seeds[0][piece]
+            else ''
             for piece in pieces
             for name in ('pruned', 'accuracy')
         ]
         rows.append([labels.get(kind, kind), *cells])
-    return rows
+    return text.markdown_table(header, rows)
 
 
-def _counts(found: Mapping[str, Found]) -> Dict[str, Any]:
-    """What the summary says."""
-    ordered = [
-        sorted(CRITERIA[1:], key=lambda kind: _accuracy(found, kind, level))
-        for level in LEVELS
+def _schedules(seeds: Seeds) -> str:
+    header = ['accuracy, %', *(f'{level:.0%} off' for level in LEVELS)]
+    rows = [
+        [
+            SCHEDULE_LABELS[kind],
+            *(spread.percents(accuracies(seeds, kind, level)) for level in LEVELS),
+        ]
+        for kind in SCHEDULES
     ]
-    best, worst = ([kinds[at] for kinds in ordered] for at in (-1, 0))
-    named = (f'`{kind}` at {level:.0%}' for kind, level in zip(best, LEVELS))
+    return text.markdown_table(header, rows)
+
+
+def best(seeds: Seeds, kinds: Iterable[str], level: float) -> str:
+    """The kind with the best mean accuracy at a level."""
+    return max(kinds, key=lambda kind: accuracies(seeds, kind, level).mean())
+
+
+def _named(seeds: Seeds) -> Dict[str, str]:
+    """The best of each level, and what is clearly below it."""
+    criteria = {kind: f'`{kind}`' for kind in CRITERIA}
     return {
-        'best': ', '.join(named),
-        'spread': _gaps(found, best, worst),
-        'to_random': _gaps(found, best, CRITERIA[:1] * len(LEVELS)),
-        'by': IN_ROUNDS_BY,
-        'rounds': sum(
-            _accuracy(found, IN_ROUNDS, level) > _accuracy(found, IN_ROUNDS_BY, level)
-            for level in LEVELS
-        ),
-        'levels': len(LEVELS),
-        'all': len(LEVELS) * len(CRITERIA),
-        'short': _above(found, SCRATCH_SHORT),
-        'long': _above(found, SCRATCH_LONG),
+        'criteria': _bests(criteria, seeds),
+        'schedules': _bests(SCHEDULE_LABELS, seeds),
     }
 
 
-def _accuracy(found: Mapping[str, Found], kind: str, level: float) -> float:
-    return float(found[key(kind, level)]['accuracy'])
-
-
-def _gaps(
-    found: Mapping[str, Found], ones: Sequence[str], others: Sequence[str]
-) -> str:
-    """By how many points one kind is above another, at each level."""
-    gaps = (
-        _accuracy(found, one, level) - _accuracy(found, other, level)
-        for level, one, other in zip(LEVELS, ones, others)
-    )
-    return ', '.join(f'{100 * gap:.1f}' for gap in gaps)
-
-
-def _above(found: Mapping[str, Found], scratch: str) -> int:
-    return sum(
-        _accuracy(found, criterion, level) > _accuracy(found, scratch, level)
-        for level in LEVELS
-        for criterion in CRITERIA
-    )
-
-
-def plot(found: Mapping[str, Found]) -> bytes:
-    """A PNG file: a curve per criterion, and the trainings from scratch."""
-    figure, axes = plots.pyplot().subplots(figsize=(7, 4.5), constrained_layout=True)
-    whole = found['whole']['accuracy']
-    for kind in (*CRITERIA, *_LABELS):
-        is_scratch = kind.startswith('scratch')
-        # Trained from scratch are the widths that the criteria leave.
-        measured = CRITERIA[0] if is_scratch else kind
-        points = [
-            (found[key(measured, level)]['macs_left'], _accuracy(found, kind, level))
-            for level in LEVELS
+def _bests(labels: Mapping[str, str], seeds: Seeds) -> str:
+    found = []
+    for level in LEVELS:
+        first = best(seeds, labels, level)
+        below = [
+            label
+            for kind, label in labels.items()
+            if _is_above(seeds, first, kind, level)
         ]
-        if not is_scratch:
-            points.insert(0, (1.0, whole))
-        axes.plot(
-            *zip(*((100 * macs, 100 * value) for macs, value in points)),
-            label=kind.replace('_', ' '),
-            linestyle='--' if is_scratch else '-',
-            color='black' if is_scratch else None,
-            marker='s' if kind == SCRATCH_LONG else '.',
+        worse = '; '.join(below) or 'none'
+        found.append(f'  - {level:.0%} off: {labels[first]}. Clearly worse: {worse}.')
+    return '\n'.join(found)
+
+
+def _is_above(seeds: Seeds, one: str, other: str, level: float) -> bool:
+    figures = (accuracies(seeds, kind, level) for kind in (one, other))
+    return spread.is_above(*figures)
+
+
+def _counts(seeds: Seeds) -> Dict[str, int]:
+    """At how many points one kind is clearly above another."""
+
+    def above(ones: Iterable[str], others: Iterable[str]) -> int:
+        return sum(
+            _is_above(seeds, one, other, level)
+            for one in ones
+            for other in others
+            for level in LEVELS
         )
-    axes.set_xlabel('MACs, % of the unpruned network')
-    axes.set_ylabel('test accuracy, %')
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    return plots.png(figure)
+
+    schedules = [best(seeds, SCHEDULES, level) for level in LEVELS]
+    best_at = list(zip(schedules, LEVELS))
+    return {
+        'levels': len(LEVELS),
+        'all': len(LEVELS) * len(CRITERIA),
+        'rounds_all': len(LEVELS) * len(WAYS),
+        'rounds_above': above(WAYS, [BY]),
+        'rounds_below': above([BY], WAYS),
+        'decay_above': above(['linear'], ['linear_restarts']),
+        'decay_below': above(['linear_restarts'], ['linear']),
+        'short_above': above(CRITERIA, [SCRATCH_SHORT]),
+        'long_below': above([SCRATCH_LONG], CRITERIA),
+        'best_below': sum(_is_above(seeds, SCRATCH_LONG, k, at) for k, at in best_at),
+        'best_above': sum(_is_above(seeds, k, SCRATCH_LONG, at) for k, at in best_at),
+    }

@@ -105,11 +105,9 @@ def train(
     """
     shutil.rmtree(folder, ignore_errors=True)
     estimator = tf.estimator.Estimator(
-        _model_fn,
+        model_fn,
         folder,
-        tf.estimator.RunConfig(
-            tf_random_seed=material.seed, save_checkpoints_steps=recipe.steps
-        ),
+        config(material, recipe.steps),
         {'network': network, 'recipe': recipe},
         warm_start_from=warm_start.warm_start_settings(start) if start else None,
     )
@@ -121,14 +119,22 @@ def train(
     return float(estimator.evaluate(pipelines.eval_input_fn(dataset))['accuracy'])
 
 
+def config(material: Material, steps: int) -> tf.estimator.RunConfig:
+    """Of a training of so many steps, which saves at its end."""
+    return tf.estimator.RunConfig(
+        tf_random_seed=material.seed, save_checkpoints_steps=steps
+    )
+
+
 def checkpoint_of(recipe: Recipe, folder: str) -> str:
     """Prefix of the checkpoint that a training leaves in its folder."""
     return os.path.join(folder, f'model.ckpt-{recipe.steps}')
 
 
-def _model_fn(
+def model_fn(
     features: tf.Tensor, labels: Optional[tf.Tensor], mode: str, params: Dict[str, Any]
 ) -> tf.estimator.EstimatorSpec:
+    """Of a classifier: `params` are the `network` and the `recipe` to train it by."""
     is_training = mode == tf.estimator.ModeKeys.TRAIN
     logits = params['network'](features, is_training)
     loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)

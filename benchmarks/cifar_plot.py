@@ -1,0 +1,75 @@
+"""The plot of the section of docs/results.md on CIFAR-10."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import numpy as np
+
+from benchmarks import cifar_page, spread
+from benchmarks.cifar_page import (
+    BASELINE,
+    CRITERIA,
+    LEVELS,
+    SCHEDULE_LABELS,
+    SCRATCH_LONG,
+    SCRATCH_SHORT,
+    Seeds,
+)
+from tf1pruning.report import plots
+
+_SCRATCH = {SCRATCH_SHORT: '.', SCRATCH_LONG: 's'}
+# Between curves at one level, in % of the MACs: their bars would hide each other.
+_GAP = 0.5
+
+
+def plot(seeds: Seeds) -> bytes:
+    """A PNG file: curves of criteria and schedules, with standard deviations.
+
+    Args:
+      seeds: what each seed found.
+    """
+    figure, both = plots.pyplot().subplots(
+        1, 2, figsize=(11, 4.5), sharey=True, constrained_layout=True
+    )
+    criteria = {kind: kind.replace('_', ' ') for kind in CRITERIA}
+    titles = ('criteria, at once', f'schedules, by {cifar_page.BY}')
+    for axes, title, labels in zip(both, titles, (criteria, SCHEDULE_LABELS)):
+        _curves(axes, seeds, labels)
+        axes.set_title(title)
+        axes.set_xlabel('MACs, % of the unpruned network')
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8, loc='lower right')
+    both[0].set_ylabel('test accuracy, %')
+    return plots.png(figure)
+
+
+def _curves(axes: Any, seeds: Seeds, labels: Mapping[str, str]) -> None:
+    whole = spread.values(seeds, BASELINE)
+    for number, (kind, label) in enumerate(labels.items()):
+        shift = _GAP * (number - (len(labels) - 1) / 2)
+        points = [(100 + shift, whole), *_points(seeds, kind, shift)]
+        _bars(axes, points, label=label, marker='.')
+    for kind, marker in _SCRATCH.items():
+        label, points = kind.replace('_', ' '), _points(seeds, kind, 0.0)
+        _bars(axes, points, label=label, marker=marker, color='black', linestyle='--')
+
+
+def _points(seeds: Seeds, kind: str, shift: float) -> Any:
+    """(% of the MACs, accuracies) at each level; all kinds have the same widths."""
+    widths = (cifar_page.key(CRITERIA[0], level) for level in LEVELS)
+    return [
+        (
+            100 * seeds[0][piece]['macs_left'] + shift,
+            cifar_page.accuracies(seeds, kind, level),
+        )
+        for piece, level in zip(widths, LEVELS)
+    ]
+
+
+def _bars(axes: Any, points: Any, **style: Any) -> None:
+    places, figures = zip(*points)
+    means = [100 * each.mean() for each in figures]
+    # One seed has no deviation; its bars have no length.
+    deviations = np.nan_to_num([100 * spread.deviation(each) for each in figures])
+    axes.errorbar(places, means, deviations, capsize=2, linewidth=1, **style)
