@@ -17,8 +17,6 @@ CRITERIA = (
     *('random', 'l1', 'mean_square', 'sparsity', 'geometric_median'),
     *ON_DATA,
 )
-# Pruning at once is one of them.
-SCHEDULES = (BY, *WAYS)
 SCRATCH_SHORT, SCRATCH_LONG = 'scratch_short', 'scratch_long'
 PICTURE = 'results_cifar.png'
 # What each seed found, by piece.
@@ -40,10 +38,10 @@ as long as a fine-tuning or as long as training and fine-tuning together.
 `taylor_abs_rs` and `fisher` see {scored:,} training images.
 
 Everything is done once with each seed, the first training included. Figures are means
-over the seeds, with the standard deviation in brackets. Below, *clearly* means: the
-difference, taken seed by seed, has a mean above {times} times its standard deviation.
-Other differences are not told from chance. Of {count} seeds the deviation itself is
-known roughly.
+over the seeds, with the standard deviation in brackets. Below, *clearly* says that two
+means of a level differ by more than {times} times its typical standard deviation, the
+root mean square of those of all rows: {typical} points.
+Other differences are not told from chance.
 
 ![Accuracy against MACs]({picture})
 
@@ -56,7 +54,7 @@ fine-tuning in all: each round has a third of them, and goes on in the images wh
 one before it stopped. `harmonic`, `linear` and `cubic` are the paces of
 `tf1pruning.schedules`: how much is gone after each round. The learning rate decays
 once, over all rounds, and the optimizer goes on; in the last row both start anew in
-each round.
+each round. Rounded to whole channels, two paces may be the same.
 """
 SUMMARY = """
 - Criteria, best mean after fine-tuning:
@@ -70,12 +68,13 @@ SUMMARY = """
 - Fine-tuning is clearly better than the same widths from scratch with the same budget
   at {short_above} of {all} points, and clearly worse than those with the whole budget
   at {long_below}.
-- The best schedule is clearly worse than the whole budget from scratch at {best_below}
-  of {levels} levels, and clearly better at {best_above}.
+- The best schedule is clearly better than the whole budget from scratch at
+  {best_above} of {levels} levels, and clearly worse at {best_below}.
 """
+# Pruning at once is one of them.
 SCHEDULE_LABELS = {
-    **{kind: kind for kind in WAYS},
     BY: 'at once',
+    **{kind: kind for kind in WAYS},
     'linear_restarts': 'linear, rate anew',
 }
 _SCRATCH_LABELS = {
@@ -92,6 +91,12 @@ def key(kind: str, level: float) -> str:
 def accuracies(seeds: Seeds, kind: str, level: float) -> Any:
     """`[seeds]` test accuracies of a kind at a level."""
     return spread.values(seeds, key(kind, level))
+
+
+def typical(seeds: Seeds, level: float) -> float:
+    """Typical standard deviation of the accuracies after training, at a level."""
+    kinds = (*CRITERIA, *WAYS, SCRATCH_SHORT, SCRATCH_LONG)
+    return spread.typical(accuracies(seeds, kind, level) for kind in kinds)
 
 
 def section(facts: Mapping[str, Any], seeds: Seeds) -> str:
@@ -122,6 +127,7 @@ def _introduction(facts: Mapping[str, Any], seeds: Seeds) -> str:
         parameters_left=_shares(seeds, 'parameters_left'),
         times=spread.TIMES,
         count=len(seeds),
+        typical=', '.join(f'{100 * typical(seeds, level):.2f}' for level in LEVELS),
         **facts,
     )
 
@@ -158,10 +164,10 @@ def _schedules(seeds: Seeds) -> str:
     header = ['accuracy, %', *(f'{level:.0%} off' for level in LEVELS)]
     rows = [
         [
-            SCHEDULE_LABELS[kind],
+            label,
             *(spread.percents(accuracies(seeds, kind, level)) for level in LEVELS),
         ]
-        for kind in SCHEDULES
+        for kind, label in SCHEDULE_LABELS.items()
     ]
     return text.markdown_table(header, rows)
 
@@ -195,8 +201,8 @@ def _bests(labels: Mapping[str, str], seeds: Seeds) -> str:
 
 
 def _is_above(seeds: Seeds, one: str, other: str, level: float) -> bool:
-    figures = (accuracies(seeds, kind, level) for kind in (one, other))
-    return spread.is_above(*figures)
+    ones, others = (accuracies(seeds, kind, level) for kind in (one, other))
+    return spread.is_above(ones, others, typical(seeds, level))
 
 
 def _counts(seeds: Seeds) -> Dict[str, int]:
@@ -210,7 +216,7 @@ def _counts(seeds: Seeds) -> Dict[str, int]:
             for level in LEVELS
         )
 
-    schedules = [best(seeds, SCHEDULES, level) for level in LEVELS]
+    schedules = [best(seeds, SCHEDULE_LABELS, level) for level in LEVELS]
     best_at = list(zip(schedules, LEVELS))
     return {
         'levels': len(LEVELS),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-import numpy as np
-
 from benchmarks import cifar_page, spread
 from benchmarks.cifar_page import (
     BASELINE,
@@ -70,6 +68,5 @@ def _points(seeds: Seeds, kind: str, shift: float) -> Any:
 def _bars(axes: Any, points: Any, **style: Any) -> None:
     places, figures = zip(*points)
     means = [100 * each.mean() for each in figures]
-    # One seed has no deviation; its bars have no length.
-    deviations = np.nan_to_num([100 * spread.deviation(each) for each in figures])
+    deviations = [100 * spread.deviation(each) for each in figures]
     axes.errorbar(places, means, deviations, capsize=2, linewidth=1, **style)
