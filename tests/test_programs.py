@@ -65,6 +65,15 @@ def test_an_argument_that_is_no_flag_is_one_line(program):
     )
 
 
+def test_a_flag_without_a_value_is_not_left_out_silently():
+    found = run('tools/strip.py', '--checkpoint=c', '--output_dir=d', '--plan=')
+
+    assert (found.returncode, found.stdout) == (1, '')
+    assert found.stderr == (
+        'Error: No value for --plan. Give one, or leave the flag out.\n'
+    )
+
+
 @PROGRAMS
 def test_help_tells_what_the_program_does_and_its_flags(program):
     found = run(program, '--help')

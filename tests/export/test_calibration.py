@@ -40,11 +40,14 @@ def test_one_array_per_input_is_read_as_float(tmp_path):
     [
         ({'a': np.ones([4, 3])}, "no array for the input 'b'"),
         ({'a': np.ones([4, 3]), 'b': np.ones([3, 3])}, 'different numbers of samples'),
-        ({'a': np.ones([4, 2]), 'b': np.ones([4, 3])}, r"'a' has shape \(4, 2\); exp"),
+        (
+            {'a': np.ones([4, 2]), 'b': np.ones([4, 3])},
+            r'\(4, 2\); expected \(samples, 3\)',
+        ),
         ({'a': np.ones([0, 3]), 'b': np.ones([0, 3])}, r"'a' has shape \(0, 3\); exp"),
         ({'a': np.array(['x'] * 3), 'b': np.ones([3, 3])}, "'a' has shape"),
         ({'a': np.full([1, 3], np.nan), 'b': np.ones([1, 3])}, "'a' has NaN"),
-        ({'a': np.ones([4, 3]), 'bb': np.ones([4, 3])}, "'bb': Nearest names: 'b'"),
+        ({'a': np.ones([4, 3]), 'bb': np.ones([4, 3])}, "'bb' is for no input; there"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, expected):

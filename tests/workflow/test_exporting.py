@@ -167,6 +167,8 @@ def test_quantized_answers_may_differ(source, result, tmp_path):
 def test_what_tensorflow_lite_cannot_take_does_not_keep_the_others_back(tmp_path):
     source = determinant(tmp_path)
     folder = tmp_path / 'out'
+    folder.mkdir()
+    (folder / 'stripped.tflite').write_text('of another network')
 
     found = exporting.export(source, stripping.strip_source(source), str(folder), ALL)
 

@@ -43,6 +43,11 @@ def test_a_fixed_shape_is_in_the_signature_under_its_old_name(paths):
     assert source.model.view().shape(TensorRef('output', 0)) == (1, 5)
 
 
+def test_the_file_of_a_saved_model_is_told_from_a_frozen_graph(paths):
+    with pytest.raises(GraphError, match='For a SavedModel give its folder'):
+        load(f'{paths["saved model"]}/saved_model.pb')
+
+
 def test_an_input_that_the_outputs_do_not_need_is_refused(paths):
     with pytest.raises(GraphError, match='do not depend on'):
         load(paths['frozen'], 'SE1/scale', 'input=1,8,8,3')

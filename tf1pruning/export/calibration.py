@@ -46,14 +46,15 @@ def _problems(found: Mapping[str, np.ndarray], model: Model) -> List[str]:
         problems.append(f'no array for the input {name!r}')
     for name in sorted(set(found) - set(model.required_inputs)):
         problems.append(
-            f'array {name!r}: {names.did_you_mean(name, model.required_inputs)}'
+            f'array {name!r} is for no input; there is '
+            f'{names.quoted(model.required_inputs)}'
         )
     for name in sorted(set(found) & set(model.required_inputs)):
         shape = _shape(view, name)
         if not _fits(found[name].shape, shape):
             problems.append(
-                f'array {name!r} has shape {found[name].shape}; expected samples of '
-                f'{shape and shape[1:]}'
+                f'array {name!r} has shape {found[name].shape}; expected '
+                f'(samples{"".join(f", {size}" for size in (shape or ())[1:])})'
             )
         elif found[name].dtype.kind not in 'fiub':
             problems.append(f'array {name!r} holds no numbers')

@@ -73,6 +73,8 @@ def _parse(path: str, proto: message.Message) -> None:
     except OSError as error:
         raise GraphError(f'{path!r} cannot be read: {error.strerror}.') from error
     except message.DecodeError as error:
+        is_part = os.path.basename(path) == SAVED_MODEL_FILE
+        hint = ' For a SavedModel give its folder.' if is_part else ''
         raise GraphError(
-            f'{path!r} is no binary {type(proto).__name__}, or is truncated.'
+            f'{path!r} is no binary {type(proto).__name__}, or is truncated.{hint}'
         ) from error

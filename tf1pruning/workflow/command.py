@@ -73,11 +73,20 @@ def run(
 def _parse(argv: List[str]) -> List[str]:
     """The arguments that are no flags."""
     try:
-        return list(flags.FLAGS(argv))
+        rest = list(flags.FLAGS(argv))
     except flags.UnrecognizedFlagError as error:
         _fail(_unknown(error))
     except flags.Error as error:
         _fail(_MISSING.sub(r'--\1 is missing; see --help.', str(error)))
+    # A variable of a shell that is not set, say.
+    empty = [f'--{name}' for name in flags.FLAGS if _is_empty(flags.FLAGS[name])]
+    if empty:
+        _fail(f'No value for {", ".join(empty)}. Give one, or leave the flag out.')
+    return rest
+
+
+def _is_empty(flag: flags.Flag) -> bool:
+    return bool(flag.present) and flag.value == ''
 
 
 def _unknown(error: flags.UnrecognizedFlagError) -> str:

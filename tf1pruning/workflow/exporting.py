@@ -117,8 +117,9 @@ def export(
 ) -> Exports:
     """Writes the formats that were asked for; nothing unless all of them are right.
 
-    A network that TensorFlow Lite cannot take does not keep the other formats back. The
-    report of an older export goes before its files do, as it is not of the new ones.
+    A network that TensorFlow Lite cannot take does not keep the other formats back; an
+    older file then goes. The report of an older export goes before its files do, as it
+    is not of the new ones.
 
     Args:
       source: what was stripped; its files are not replaced.
@@ -141,7 +142,9 @@ def export(
         exports = [job.write(name, staged) for name in job.formats]
         files.remove(os.path.join(folder, REPORT))
         for each in exports:
-            if not each.problem:
+            if each.problem:
+                files.remove(each.path)  # An older one is of another network.
+            else:
                 _publish(each.format, staged, folder)
     return Exports(tuple(exports), job.folded.nodes, job.folded.kept)
 
@@ -339,7 +342,9 @@ def check(exports: Exports) -> None:
     """
     problems = [each.problem for each in exports.written if each.problem]
     if problems:
-        raise OutputError(f'{" ".join(problems)} The other formats were written.')
+        others = len(problems) < len(exports.written)
+        end = ' The other formats were written.' if others else ''
+        raise OutputError(f'{" ".join(problems)}{end}')
 
 
 def report(exports: Exports) -> Dict[str, Any]:
