@@ -26,7 +26,6 @@ from tf1pruning.ckpt import writer
 from tf1pruning.criteria import registry
 from tf1pruning.plan import Plan
 from tf1pruning.report import text
-from tf1pruning.scoring import result
 from tf1pruning.workflow import (
     budgets,
     choice_flags,
@@ -36,6 +35,7 @@ from tf1pruning.workflow import (
     outputs,
     planning,
     scoped,
+    score_flags,
 )
 from tf1pruning.workflow import means as mean_replacing
 from tf1pruning.workflow.loading import Source
@@ -75,6 +75,7 @@ flags.DEFINE_enum(
 flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
 flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 choice_flags.define()
+score_flags.define_stale()
 flags.mark_flag_as_required('output_dir')
 
 
@@ -93,7 +94,8 @@ def main() -> None:
     plan = planning.plan_by_choice(source, groups.values(), choice, scorer, FLAGS.mode)
     without: Tuple[str, ...] = ()
     if FLAGS.mean_replacement is not None:
-        means = result.load(FLAGS.mean_replacement).means
+        found = score_flags.load(FLAGS.mean_replacement)
+        means = data_scores.means(source, found)
         source, without = mean_replacing.with_means(source, plan, means)
     meta_path = FLAGS.meta_graph or FLAGS.checkpoint + '.meta'
     outputs.write_zeros(prefix, source, plan, meta_path)
@@ -119,7 +121,7 @@ def _scorer(source: Source, criterion: AnyCriterion) -> Scorer:
     combination = choice_flags.combination()
     if isinstance(criterion, registry.Criterion):
         return planning.weight_scorer(source, criterion, combination)
-    scores = result.load(FLAGS.scores)
+    scores = score_flags.load(FLAGS.scores)
     return data_scores.scorer(source, scores, criterion.name, combination)
 
 

@@ -25,16 +25,15 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files
 from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError
 from tf1pruning.report import curves, plots
-from tf1pruning.scoring import result
-from tf1pruning.workflow import any_scorer, command, data_flags, scoped, sensitivity
+from tf1pruning.workflow import command, data_flags, scoped, score_flags, sensitivity
 from tf1pruning.workflow.probing import Probe
 from tf1pruning.workflow.sensitivity import Curves
 
 FLAGS = flags.FLAGS
 
 data_flags.define()
+score_flags.define()
 flags.DEFINE_string('output_dir', None, 'Folder for the curves.')
 flags.DEFINE_list(
     'criteria',
@@ -47,11 +46,6 @@ flags.DEFINE_list(
     ['0.1', '0.25', '0.5', '0.75', '0.9'],
     'Shares of the channels of a group that go.',
 )
-flags.DEFINE_string('scores', None, 'Scores on data, from tools/score.py (.npz).')
-flags.DEFINE_bool(
-    'mean_replacement', False, 'Also with the means of --scores left behind.'
-)
-flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
 flags.mark_flag_as_required('output_dir')
 
 
@@ -59,20 +53,14 @@ def main() -> None:
     """Measures as the flags say."""
     ratios = command.numbers('ratios')
     plots.pyplot()
-    scores = result.load(FLAGS.scores) if FLAGS.scores else None
-    if FLAGS.mean_replacement and scores is None:
-        raise OptionError(
-            '--mean_replacement takes the means of --scores. Give that file, too.'
-        )
+    given = score_flags.given()
     model = data_flags.model()
     chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
-    scorers = {
-        name: any_scorer.scorer(model.source, name, scores, seed=FLAGS.random_seed)
-        for name in FLAGS.criteria
-    }
-    means = scores.means if scores and FLAGS.mean_replacement else None
     question = sensitivity.Question(
-        list(chosen.groups.values()), ratios, scorers, means
+        list(chosen.groups.values()),
+        ratios,
+        {name: given.scorer(model.source, name) for name in FLAGS.criteria},
+        given.means(model.source),
     )
     probe = Probe(model, data_flags.batches(model))
     found = sensitivity.measure(probe, question, _known(probe), _save)

@@ -31,9 +31,16 @@ from tf1pruning.export import calibration, tflite
 from tf1pruning.graph.signature import Signature
 from tf1pruning.plan import Plan
 from tf1pruning.report import text, widths
-from tf1pruning.scoring import result as result_lib
 from tf1pruning.surgery.choice import Options
-from tf1pruning.workflow import budgets, command, exporting, inputs, stripping
+from tf1pruning.workflow import (
+    budgets,
+    command,
+    data_scores,
+    exporting,
+    inputs,
+    score_flags,
+    stripping,
+)
 from tf1pruning.workflow import means as mean_replacing
 from tf1pruning.workflow.loading import Source
 from tf1pruning.workflow.phases import Phases
@@ -96,6 +103,7 @@ flags.DEFINE_string(
     'File (.npz) with one array per input, by name, its first axis the samples. The '
     'tflite file then does all its arithmetic in 8-bit integers.',
 )
+score_flags.define_stale()
 flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
 flags.mark_flag_as_required('output_dir')
@@ -136,7 +144,8 @@ def _mean_replaced(source: Source, plan: Optional[Plan]) -> Source:
         raise OptionError(
             '--mean_replacement needs a --plan that says which channels go.'
         )
-    means = result_lib.load(FLAGS.mean_replacement).means
+    found = score_flags.load(FLAGS.mean_replacement)
+    means = data_scores.means(source, found)
     folded, without = mean_replacing.with_means(source, plan, means)
     if without:
         print(f'No bias for means behind {names.quoted(without)}: zeros there.')

@@ -23,17 +23,16 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tf1pruning import files
 from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError
 from tf1pruning.report import animation, curves, plots
 from tf1pruning.report.animation import Frame
-from tf1pruning.scoring import result
-from tf1pruning.workflow import any_scorer, command, data_flags, scoped, sweeping
+from tf1pruning.workflow import command, data_flags, scoped, score_flags, sweeping
 from tf1pruning.workflow.probing import Probe
 from tf1pruning.workflow.sweeping import Point
 
 FLAGS = flags.FLAGS
 
 data_flags.define()
+score_flags.define()
 flags.DEFINE_string('output_dir', None, 'Folder for table and pictures.')
 flags.DEFINE_list(
     'shares',
@@ -46,12 +45,7 @@ flags.DEFINE_string(
     f'What ranks units: {", ".join(registry.known())}; with --scores also: '
     f'{", ".join(registry.known_data())}.',
 )
-flags.DEFINE_string('scores', None, 'Scores on data, from tools/score.py (.npz).')
-flags.DEFINE_bool(
-    'mean_replacement', False, 'Removed units leave the means of --scores behind.'
-)
 flags.DEFINE_bool('histograms', True, 'Draw histograms and GIFs.')
-flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
 flags.mark_flag_as_required('output_dir')
 
 TABLE, PICTURE = 'results.csv', 'loss_accuracy.png'
@@ -64,19 +58,13 @@ def main() -> None:
     sweeping.check_shares(shares)
     files.check_new(_targets(shares), FLAGS.overwrite)
     plots.pyplot()
-    scores = result.load(FLAGS.scores) if FLAGS.scores else None
-    if FLAGS.mean_replacement and scores is None:
-        raise OptionError(
-            '--mean_replacement takes the means of --scores. Give that file, too.'
-        )
+    given = score_flags.given()
     model = data_flags.model()
     chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
     groups = list(chosen.groups.values())
-    scorer = any_scorer.scorer(
-        model.source, FLAGS.criterion, scores, seed=FLAGS.random_seed
-    )
+    scorer = given.scorer(model.source, FLAGS.criterion)
+    means = given.means(model.source)
     probe = Probe(model, data_flags.batches(model))
-    means = scores.means if scores and FLAGS.mean_replacement else None
     points = sweeping.sweep(probe, groups, shares, scorer, means, _say)
     files.write_bytes(_path(PICTURE), _curves(points))
     if FLAGS.histograms:

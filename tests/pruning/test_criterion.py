@@ -72,6 +72,17 @@ def test_scores_on_data_rank_filters(new, scores):
     assert found[removed].min() >= kept.max()
 
 
+def test_scores_from_before_a_retraining_are_refused(new, scores, tmp_path):
+    pruning = new(criterion='taylor_abs_rs', scores=scores)
+    pruning.set_choice(HALF)
+    pruning.pruning_process()
+    retrained(pruning, tmp_path / 'retrained')
+
+    with pytest.raises(DataError, match='scores are of other weights'):
+        pruning.pruning_process()
+    pruning.pruning_process(retrain=True)
+
+
 def test_the_criterion_may_change_between_steps(new, scores):
     pruning = new(channel_multiple=1)
     pruning.set_choice(HALF)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -37,7 +38,7 @@ def other(path):
 
 
 def newer(path):
-    np.savez(path, info=np.array(json.dumps({'format': 2})))
+    np.savez(path, info=np.array(json.dumps({'format': 3})))
 
 
 def truncated(path):
@@ -88,6 +89,41 @@ def test_scores_of_another_model_are_refused(name, width, message):
 
     with pytest.raises(DataError, match=message):
         score(net.group(name))
+
+
+ARRAYS = {'a/kernel': np.eye(2), 'a/bias': np.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ({'a/kernel': np.eye(2) * 2}, "1 of 2 differ: 'a/kernel'"),
+        ({'a/bias': np.zeros(2, np.float32)}, "1 of 2 differ: 'a/bias'"),
+        ({'a/kernel': np.eye(2).reshape(1, 4)}, "1 of 2 differ: 'a/kernel'"),
+    ],
+)
+def test_scores_of_other_weights_are_refused_unless_they_are_meant(
+    change, message, tmp_path
+):
+    path = str(tmp_path / 'scores.npz')
+    scored = result.digests(ARRAYS, ARRAYS)
+    result.save(dataclasses.replace(SCORES, weights=scored), path)
+    found = result.load(path)
+    other = result.digests({**ARRAYS, **change}, ARRAYS)
+
+    found.check(scored)
+    found.of_any_weights().check(other)
+    with pytest.raises(DataError, match=f'of other weights .*{message}') as caught:
+        found.check(other)
+    assert 'with --stale_scores' in str(caught.value)
+
+
+def test_weights_that_were_not_scored_make_no_difference_but_some_have_to_be():
+    scores = dataclasses.replace(SCORES, weights=result.digests(ARRAYS, ['a/bias']))
+
+    scores.check(result.digests(ARRAYS, ARRAYS))
+    with pytest.raises(DataError, match='no name is the same'):
+        scores.check(result.digests(ARRAYS, ['a/kernel']))
 
 
 def test_a_criterion_that_was_not_scored_is_refused():

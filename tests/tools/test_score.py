@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tools import models
+from tests.workflow import trained
 from tests.workflow.trained import BLOCK, GATE
 from tf1pruning import plan_json
 from tf1pruning.scoring import result
@@ -130,6 +131,25 @@ def test_means_are_folded_before_zeros_are_written_or_while_stripping(
     )
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     assert np.abs(one - zeros).max() > 1e-3
+
+
+def test_scores_of_an_older_checkpoint_are_refused_unless_they_are_meant(
+    prefix, means, tmp_path
+):
+    path = means.partition('=')[2]
+    newer = trained.retrain(prefix, str(tmp_path / 'newer'))
+    flags = [f'--checkpoint={newer}', '--output_nodes=output', '--ratio=0.5']
+    by_scores = [f'--scores={path}', '--criterion=apoz']
+
+    for number, wanted in enumerate((by_scores, [means])):
+        folder = tmp_path / f'pruned_{number}'
+        stale = models.run_tool('prune.py', *flags, *wanted, f'--output_dir={folder}')
+
+        assert (stale.returncode, folder.exists()) == (1, False)
+        assert 'The scores are of other weights than the model has' in stale.stderr
+        written(
+            folder, 'prune.py', *flags[:1], *wanted, '--ratio=0.5', '--stale_scores'
+        )
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
-from typing import Dict, Mapping, Optional
+from typing import Dict, Iterable, Mapping, Optional
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tf1pruning.channels.uses import Trace
 from tf1pruning.choosing.scores import Combination, Scored, with_tie_breakers
 from tf1pruning.errors import DataError, OptionError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,12 +29,55 @@ class Scores:
       means: layer -> `[channels]` mean of each channel that it reads.
       batches: number of batches.
       loss: averaged over them.
+      weights: checkpoint key -> digest of each weight that the model had; empty: the
+        scores are taken for those of any weights.
     """
 
     scores: Dict[str, Dict[str, np.ndarray]]
     means: Dict[str, np.ndarray]
     batches: int
     loss: float
+    weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def of_any_weights(self) -> Scores:
+        """The same, to be used with other weights than those that were scored."""
+        return dataclasses.replace(self, weights={})
+
+    def check(self, weights: Mapping[str, str]) -> None:
+        """Refuses weights that are not those that were scored.
+
+        Weights that only one side has make no difference: a graph may have been scored
+        as a whole and be pruned up to an output.
+
+        Args:
+          weights: as `digests` gives them.
+
+        Raises:
+          DataError: if one differs, or they have none in common.
+        """
+        if not self.weights:
+            return
+        common = [key for key in weights if key in self.weights]
+        other = [key for key in common if weights[key] != self.weights[key]]
+        if other or not common:
+            found = f'{len(other)} of {len(common)} differ: {names.quoted(other)}'
+            raise DataError(
+                'The scores are of other weights than the model has '
+                f'({found if other else "no name is the same"}). Score this checkpoint '
+                'anew with tools/score.py. If older scores are meant, the tools take '
+                'them with --stale_scores.'
+            )
+
+
+def digests(weights: Mapping[str, np.ndarray], keys: Iterable[str]) -> Dict[str, str]:
+    """Checkpoint key -> digest of type, shape and values of a weight."""
+    return {key: _digest(weights[key]) for key in keys}
+
+
+def _digest(array: np.ndarray) -> str:
+    found = hashlib.blake2b(f'{array.dtype} {array.shape}'.encode(), digest_size=8)
+    found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,7 +138,12 @@ def save(scores: Scores, path: str) -> None:
     Raises:
       OutputError: if it cannot be written.
     """
-    info = {'format': FORMAT, 'batches': scores.batches, 'loss': scores.loss}
+    info = {
+        'format': FORMAT,
+        'batches': scores.batches,
+        'loss': scores.loss,
+        'weights': dict(scores.weights),
+    }
     arrays = {'info': np.array(json.dumps(info))}
     for criterion, groups in scores.scores.items():
         for group, array in groups.items():
@@ -121,7 +170,8 @@ def load(path: str) -> Scores:
         if info['format'] != FORMAT:
             raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
         batches, loss = int(info['batches']), float(info['loss'])
-    except (ValueError, KeyError, TypeError) as error:
+        weights = {str(key): str(digest) for key, digest in info['weights'].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f'{path!r} is no file of scores: {error}. tools/score.py writes one.'
         ) from error
@@ -134,4 +184,4 @@ def load(path: str) -> Scores:
         else:
             criterion, _, group = rest.partition(':')
             scores.setdefault(criterion, {})[group] = array
-    return Scores(scores, means, batches, loss)
+    return Scores(scores, means, batches, loss, weights)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Collection, Optional, Sequence
+from typing import Collection, Dict, Mapping, Optional, Sequence
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
@@ -15,7 +16,7 @@ from tf1pruning.criteria import registry
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import unsafe
 from tf1pruning.scoring import loss_model as loss_model_lib
-from tf1pruning.scoring import run
+from tf1pruning.scoring import result, run
 from tf1pruning.scoring.batches import Batches, of_pipeline
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.result import SavedScorer, Scores
@@ -128,7 +129,7 @@ def score(
     start = None
     if initial is not None:
         start = weights.model_arrays(model.loss_model.model, Checkpoint(initial))
-    return run.score(
+    found = run.score(
         model.source.trace,
         list(groups),
         model.loss_model,
@@ -138,6 +139,27 @@ def score(
         alpha,
         progress,
     )
+    return dataclasses.replace(found, weights=digests(model.source))
+
+
+def digests(source: Source) -> Dict[str, str]:
+    """Checkpoint key -> digest of each weight of a model.
+
+    Raises:
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    return result.digests(source.keyed_arrays(), source.trace.keys().values())
+
+
+def means(source: Source, scores: Scores) -> Mapping[str, np.ndarray]:
+    """The means that were found on a model.
+
+    Raises:
+      DataError: if they are of other weights.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    scores.check(digests(source))
+    return scores.means
 
 
 def scorer(
@@ -150,7 +172,9 @@ def scorer(
 
     Raises:
       OptionError: if the criterion is not among the scores.
+      DataError: if the scores are of other weights.
       CheckpointError: if a weight is NaN or infinite.
     """
+    scores.check(digests(source))
     arrays = source.keyed_arrays()
     return SavedScorer(scores, criterion, source.trace, arrays, combination)
