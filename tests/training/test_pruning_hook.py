@@ -224,6 +224,33 @@ def test_what_another_process_applies_is_zeroed_when_the_step_moves():
             assert hooked.is_zero(hooked.values(raw(session)))
 
 
+def test_every_checkpoint_of_a_sync_replicas_optimizer_is_held_by_the_listener(
+    tmp_path,
+):
+    hook = PruningHook(hooked.plan(), HOLD)
+    saver = tf.train.CheckpointSaverHook(
+        str(tmp_path), save_steps=1, listeners=[hook.listener]
+    )
+    with tf.Graph().as_default():
+        momentum = tf.train.MomentumOptimizer(0.1, 0.9)
+        optimizer = tf.train.SyncReplicasOptimizer(momentum, 1)
+        train, _ = hooked.build(optimizer)
+        replicas = optimizer.make_session_run_hook(is_chief=True, num_tokens=0)
+        with tf.train.MonitoredTrainingSession(
+            chief_only_hooks=[saver],
+            hooks=[replicas, hook],
+            # The thread of the optimizer waits for a gradient that never comes.
+            stop_grace_period_secs=1,
+        ) as session:
+            for _ in range(3):
+                session.run(train)
+
+    for step in range(4):
+        checkpoint = Checkpoint(str(tmp_path / f'model.ckpt-{step}'))
+        assert hooked.is_zero(checkpoint)
+        assert hooked.cut_and_kept('a/kernel', checkpoint['a/kernel'])[1].all()
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

@@ -13,7 +13,7 @@ has its turn, holds the zeros of that step. A call that changes no planned varia
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, FrozenSet, Hashable, Mapping, Optional, Sequence
+from typing import Callable, Dict, FrozenSet, Hashable, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -83,6 +83,19 @@ class PruningHook(tf.train.SessionRunHook):
     def plan(self) -> Plan:
         """What is zeroed now: the given plan, or the newest choice of a re-ranking."""
         return self._plan
+
+    @property
+    def listener(self) -> tf.train.CheckpointSaverListener:
+        """Under HOLD it zeroes the cuts right before a checkpoint is saved.
+
+        For `saving_listeners` of the chief, where others write the variables: workers
+        that train asynchronously, or the thread of a `SyncReplicasOptimizer`.
+        """
+        return _BeforeSaving(self._hold)
+
+    def _hold(self, session: tf.Session) -> None:
+        if self._eraser is not None and self._policy == HOLD:
+            session.run(self._eraser.all)
 
     def begin(self) -> None:
         """Builds the ops, while the graph can still grow.
@@ -211,6 +224,16 @@ class PruningHook(tf.train.SessionRunHook):
                 self._has_layout = True
             writer.add_summary(summary, self._step)
             writer.flush()
+
+
+class _BeforeSaving(tf.train.CheckpointSaverListener):
+    """Calls `act` with the session before each checkpoint."""
+
+    def __init__(self, act: Callable[[tf.Session], None]):
+        self._act = act
+
+    def before_save(self, session: tf.Session, global_step_value: int) -> None:
+        self._act(session)
 
 
 def _rank(
