@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import unittest
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests.schedules import small
 from tf1pruning.choosing.choice import Choice, Limits, Target
 from tf1pruning.choosing.scores import Combination
+from tf1pruning.ckpt import writer
+from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import (
     DataError,
@@ -29,6 +33,7 @@ from tf1pruning.schedules.schedule import Round
 from tf1pruning.workflow import loading, stripping
 
 ALL = {'groups': 'all'}
+ONE_ROUND = schedule.spread(Choice(ratio=0.5), 1, 1)
 
 
 @pytest.fixture(scope='module')
@@ -79,6 +84,66 @@ def test_rounds_end_at_the_share_and_what_is_gone_stays_gone(three_rounds):
     assert set(result.rounds[0].metrics) == {'accuracy', 'global_step', 'loss'}
     assert result.checkpoint == result.rounds[-1].checkpoint
     assert result.plan.widths() == {'a': 2, 'b': 3}
+
+
+def test_each_round_is_evaluated_before_its_training_too(three_rounds):
+    untrained = [done.pruned_metrics for done in three_rounds.rounds]
+    folder = os.path.dirname(os.path.dirname(three_rounds.checkpoint))
+    estimator = tf.estimator.Estimator(small.model_fn, config=small.config())
+
+    expected = estimator.evaluate(
+        small.eval_input_fn, checkpoint_path=os.path.join(folder, 'pruned/model.ckpt')
+    )
+
+    # Of checkpoints that were trained for 4 steps at first, then for 2 in each round.
+    assert [metrics['global_step'] for metrics in untrained] == [4, 2, 2]
+    assert untrained[-1] == {key: float(value) for key, value in expected.items()}
+    assert untrained[-1]['loss'] != three_rounds.rounds[-1].metrics['loss']
+
+
+def test_the_evaluation_before_the_training_may_be_left_out(start, tmp_path):
+    options, data = {**ALL, 'evaluate_pruned': False}, small.eval_input_fn
+
+    result = prune(start, tmp_path, ONE_ROUND, options, eval_input_fn=data)
+
+    assert result.rounds[0].pruned_metrics == {}
+    assert 'accuracy' in result.rounds[0].metrics
+
+
+def test_a_start_without_slots_is_not_evaluated_untrained(start, tmp_path):
+    weights = {k: v for k, v in Checkpoint(start).items() if 'Momentum' not in k}
+    bare = writer.write_checkpoint(str(tmp_path / 'bare'), ArraysInMemory(weights))
+
+    with unittest.TestCase().assertLogs('absl', 'WARNING') as logged:
+        result = prune(
+            bare, tmp_path / 'run', ONE_ROUND, eval_input_fn=small.eval_input_fn
+        )
+
+    assert 'Round 1 is not evaluated untrained: ' in logged.output[0]
+    assert 'Momentum not found in checkpoint' in logged.output[0]
+    assert result.rounds[0].pruned_metrics == {}
+
+
+def pooled_means(checkpoint):
+    """`[12]` means of what the layer `c` reads."""
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        small.model_fn(tf.constant(small.IMAGES), small.LABELS, 'eval')
+        tf.train.Saver().restore(session, checkpoint)
+        return session.run(graph.get_tensor_by_name('Mean:0')).mean(axis=0)
+
+
+def test_channels_may_leave_their_means_behind(start, tmp_path):
+    options = {**ALL, 'mean_replacement': True, 'batches': 2}
+
+    result = prune(start, tmp_path, ONE_ROUND, options)
+
+    whole = Checkpoint(start)
+    pruned = Checkpoint(str(tmp_path / 'round_0001' / 'pruned' / 'model.ckpt'))
+    gone = list(result.plan.groups[-1].removed)
+    share = pooled_means(start)[gone] @ whole['c/kernel'][gone]
+    assert len(gone) == 6 and np.abs(share).max() > 1e-3
+    np.testing.assert_allclose(pruned['c/bias'] - whole['c/bias'], share, rtol=1e-4)
+    assert not pruned['c/kernel'][gone].any()
 
 
 def test_the_result_is_stripped_exactly_and_costs_what_was_said(three_rounds):
@@ -280,6 +345,7 @@ def test_what_the_last_round_cannot_do_is_said_before_the_first(start, tmp_path)
         ({'mode': 'soft'}, "Mode is 'soft'"),
         ({'batches': 0}, 'batches is 0'),
         ({'keep_rounds': 1}, 'keep_rounds is 1'),
+        ({'mean_replacement': True, 'mode': 'filter'}, "needs mode 'block'"),
         ({'min_accuracy': 0.9}, 'give eval_input_fn'),
     ],
 )

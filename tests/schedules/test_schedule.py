@@ -26,6 +26,7 @@ DONE = Done(
     parameters=0,
     macs=0,
     checkpoint='model.ckpt-1',
+    pruned_metrics={},
     metrics={},
 )
 

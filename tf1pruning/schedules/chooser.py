@@ -6,6 +6,7 @@ import dataclasses
 from typing import List, Optional
 
 import tensorflow.compat.v1 as tf
+from absl import logging
 
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
@@ -17,15 +18,18 @@ from tf1pruning.schedules import built as built_lib
 from tf1pruning.schedules import growth
 from tf1pruning.schedules.built import InputFn
 from tf1pruning.schedules.options import Options
+from tf1pruning.scoring.batches import Batches
 from tf1pruning.workflow import (
     any_scorer,
     budgets,
     data_scores,
     loading,
+    means,
     outputs,
     planning,
     scoped,
 )
+from tf1pruning.workflow.data_scores import Trained
 from tf1pruning.workflow.loading import Source
 
 
@@ -106,8 +110,20 @@ class Chooser:
         Raises:
           OutputError: if it cannot be written.
           CheckpointError: if the source is damaged.
+          DataError: if means are asked for and the data does not fit the model.
         """
-        outputs.write_zeros(prefix, self._at(checkpoint), plan, checkpoint + '.meta')
+        source = self._at(checkpoint)
+        if self._options.mean_replacement:
+            source = self._with_means(source, plan)
+        outputs.write_zeros(prefix, source, plan, checkpoint + '.meta')
+
+    def _with_means(self, source: Source, plan: Plan) -> Source:
+        model = self._trained(source)
+        known = data_scores.only_means(model, self._batches(model))
+        found, without = means.with_means(source, plan, known)
+        if without:
+            logging.warning('No bias for means behind %s: zeros there.', without)
+        return found
 
     def _at(self, checkpoint: str) -> Source:
         """The model with the weights of another checkpoint."""
@@ -123,19 +139,25 @@ class Chooser:
     def _scorer(self, source: Source) -> Scorer:
         options, scores = self._options, None
         if options.on_data:
-            model = data_scores.trained(
-                source,
-                self._built.meta_graph,
-                self._built.loss,
-                # It is the user's own code, which the training runs as well.
-                allow_unsafe=True,
-            )
-            data = self._built.batches(
-                self._input_fn, model.loss_model, options.batches
-            )
+            model = self._trained(source)
+            data, wanted = self._batches(model), [options.criterion]
             scores = data_scores.score(
-                model, self._groups, data, [options.criterion], options.initial
+                model, self._groups, data, wanted, options.initial
             )
         return any_scorer.scorer(
             source, options.criterion, scores, options.combination, options.seed
+        )
+
+    def _trained(self, source: Source) -> Trained:
+        return data_scores.trained(
+            source,
+            self._built.meta_graph,
+            self._built.loss,
+            # It is the user's own code, which the training runs as well.
+            allow_unsafe=True,
+        )
+
+    def _batches(self, model: Trained) -> Batches:
+        return self._built.batches(
+            self._input_fn, model.loss_model, self._options.batches
         )

@@ -27,6 +27,10 @@ class Options:
       batches: so many of the data, at most, are scored on in each round.
       initial: checkpoint before the first training, for a criterion that looks at it.
       seed: of a criterion that draws.
+      mean_replacement: whether channels that go leave their means behind, found in one
+        more pass over these batches; needs mode 'block'.
+      evaluate_pruned: whether a run with an evaluation also does it between pruning and
+        training, which costs an evaluation per round.
       min_accuracy: a round that ends below it is the last, and is not the result.
       metric: which one of the evaluation's is meant by that.
       keep_optimizer: whether the optimizer's slots and the global step go on from round
@@ -46,6 +50,8 @@ class Options:
     batches: int = 10
     initial: Optional[str] = None
     seed: int = 0
+    mean_replacement: bool = False
+    evaluate_pruned: bool = True
     min_accuracy: Optional[float] = None
     metric: str = 'accuracy'
     keep_optimizer: bool = False
@@ -58,6 +64,11 @@ class Options:
             registry.find(self.criterion)
         if self.batches < 1:
             raise OptionError(f'batches is {self.batches}; expected at least 1.')
+        if self.mean_replacement and self.mode != plan_lib.BLOCK:
+            raise OptionError(
+                f'Mean replacement needs mode {plan_lib.BLOCK!r}; the mode is '
+                f'{self.mode!r}, in which removed channels go on to be read.'
+            )
         if self.keep_rounds < 2:
             raise OptionError(
                 f'keep_rounds is {self.keep_rounds}; expected at least 2: the last '

@@ -191,6 +191,7 @@ class _Run:
             plan.removed,
             plan.removed + plan.kept,
         )
+        pruned_metrics = self._evaluate_pruned(number, pruned)
         estimator = self._train(number, pruned, plan, wanted.steps)
         cost = self._chooser.cost(plan)
         found = Done(
@@ -200,6 +201,7 @@ class _Run:
             parameters=cost.parameters,
             macs=cost.macs,
             checkpoint=estimator.latest_checkpoint(),
+            pruned_metrics=pruned_metrics,
             metrics=self._evaluate(estimator),
         )
         self._finish(number, found)
@@ -228,6 +230,23 @@ class _Run:
         hooks = [PruningHook(plan, HOLD)]
         estimator.train(self._recipe.input_fn, hooks, max_steps=start + steps)
         return estimator
+
+    def _evaluate_pruned(self, number: int, pruned: str) -> Dict[str, float]:
+        given = self._recipe.eval_input_fn
+        if given is None or not self._options.evaluate_pruned:
+            return {}
+        estimator = self._recipe.estimator(self._path(number, TRAINED))
+        try:
+            found = estimator.evaluate(given, checkpoint_path=pruned, name='pruned')
+        except tf.errors.NotFoundError as error:
+            # A start without the slots, say, that a model_fn makes in evaluation, too.
+            lines = error.message.split('\n')
+            reason = next((line for line in lines if 'not found' in line), lines[0])
+            logging.warning('Round %d is not evaluated untrained: %s', number, reason)
+            return {}
+        metrics = {key: float(value) for key, value in found.items()}
+        logging.info('Round %d, pruned and not trained yet: %s', number, metrics)
+        return metrics
 
     def _evaluate(self, estimator: tf.estimator.Estimator) -> Dict[str, float]:
         if self._recipe.eval_input_fn is None:

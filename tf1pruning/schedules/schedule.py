@@ -58,7 +58,9 @@ class Done:
       parameters: of the model once it is stripped.
       macs: of the same; None if a size is not static.
       checkpoint: prefix of the trained checkpoint.
-      metrics: of its evaluation; empty if there was none.
+      pruned_metrics: of the evaluation between pruning and training; empty if there
+        was none, or the pruned checkpoint lacks variables that it restores.
+      metrics: of the evaluation at the end; empty if there was none.
     """
 
     steps: int
@@ -67,6 +69,7 @@ class Done:
     parameters: int
     macs: Optional[int]
     checkpoint: str
+    pruned_metrics: Mapping[str, float]
     metrics: Mapping[str, float]
 
     @property

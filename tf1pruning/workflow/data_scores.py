@@ -142,6 +142,19 @@ def score(
     return dataclasses.replace(found, weights=digests(model.source))
 
 
+def only_means(model: Trained, batches: Batches) -> Mapping[str, np.ndarray]:
+    """Layer -> `[channels]` means of what it reads, without any scores.
+
+    Raises:
+      DataError: if the data does not fit the loss, or values are not finite.
+      CheckpointError: if the checkpoint lacks variables or has NaN weights.
+    """
+    now = weights.model_arrays(model.loss_model.model, model.source.variables)
+    trace = model.source.trace
+    found = run.score(trace, [], model.loss_model, run.Weights(now), batches, [])
+    return found.means
+
+
 def digests(source: Source) -> Dict[str, str]:
     """Checkpoint key -> digest of each weight of a model.
 
