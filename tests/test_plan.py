@@ -17,10 +17,10 @@ from tf1pruning.graph import inference
 from tf1pruning.plan import Cut, GroupPlan, Plan
 
 CUTS = (
-    Cut('b/expand/w', 3, 'producer', ((1,), (3,))),
-    Cut('b/expand/gamma', 0, 'scale', ((1,), (3,))),
-    Cut('b/expand/mean', 0, 'statistic', ((1,), (3,))),
-    Cut('fc/w', 0, 'consumer', ((1, 5), (3, 7))),
+    Cut('b/expand/w', 3, 4, 'producer', ((1,), (3,))),
+    Cut('b/expand/gamma', 0, 4, 'scale', ((1,), (3,))),
+    Cut('b/expand/mean', 0, 4, 'statistic', ((1,), (3,))),
+    Cut('fc/w', 0, 8, 'consumer', ((1, 5), (3, 7))),
 )
 PLAN = Plan(
     fingerprint='0123456789abcdef',
@@ -38,9 +38,9 @@ def a_group(width):
     """A group whose channel c has the positions c and c + width on its consumer."""
     ones = np.arange(width)[:, np.newaxis]
     places = (
-        Place('w', 3, 'producer', ones),
-        Place('beta', 0, 'bias', ones),
-        Place('fc/w', 0, 'consumer', np.hstack([ones, ones + width])),
+        Place('w', 3, width, 'producer', ones),
+        Place('beta', 0, width, 'bias', ones),
+        Place('fc/w', 0, 2 * width, 'consumer', np.hstack([ones, ones + width])),
     )
     return Group('b', 'plain', np.arange(width) + 1, places, ('conv', 'fc'))
 
@@ -87,10 +87,10 @@ def test_a_saved_plan_is_loaded(tmp_path):
     ('text', 'message'),
     [
         ('', 'not JSON'),
-        ('{"format": 1', 'not JSON'),
-        ('[]', 'not a plan of format 1'),
-        ('{"format": 2}', 'not a plan of format 1'),
-        ('{"format": 1}', "without the field 'fingerprint'"),
+        ('{"format": 2', 'not JSON'),
+        ('[]', 'not a plan of format 2'),
+        ('{"format": 1}', 'not a plan of format 2'),
+        ('{"format": 2}', "without the field 'fingerprint'"),
     ],
 )
 def test_text_that_is_no_plan_is_refused(text, message):
@@ -113,6 +113,7 @@ def test_text_that_is_no_plan_is_refused(text, message):
         ('groups', 0, 'cuts'),
         ('groups', 0, 'cuts', 0, 'variable'),
         ('groups', 0, 'cuts', 0, 'axis'),
+        ('groups', 0, 'cuts', 0, 'size'),
         ('groups', 0, 'cuts', 0, 'role'),
         ('groups', 0, 'cuts', 0, 'entries'),
     ],
@@ -150,6 +151,7 @@ def test_a_missing_field_is_named(path):
         (('groups', 0, 'removed'), [0, 1, 2, 3], "'b' would lose all its channels"),
         (('groups', 0, 'cuts', 0, 'axis'), -1, "'b/expand/w' has a negative axis"),
         (('groups', 0, 'cuts', 0, 'entries'), [[1], [-3]], 'negative axis or position'),
+        (('groups', 0, 'cuts', 0, 'size'), 3, 'has position 3 on an axis of 3'),
         (('groups', 0, 'cuts', 3, 'entries'), [[1, 5], [5, 7]], "'fc/w' names a posi"),
         (('groups', 0, 'cuts', 0, 'role'), 'maker', "unknown role 'maker'"),
         (('groups', 0, 'cuts', 0, 'entries'), [[1], []], 'channel without position'),
@@ -253,9 +255,9 @@ def test_cuts_name_every_place_with_its_positions():
     plan = plan_lib.plan_group(a_group(4), [3, 0], 2)
 
     assert plan.cuts == (
-        Cut('w', 3, 'producer', ((0,), (3,))),
-        Cut('beta', 0, 'bias', ((0,), (3,))),
-        Cut('fc/w', 0, 'consumer', ((0, 4), (3, 7))),
+        Cut('w', 3, 4, 'producer', ((0,), (3,))),
+        Cut('beta', 0, 4, 'bias', ((0,), (3,))),
+        Cut('fc/w', 0, 8, 'consumer', ((0, 4), (3, 7))),
     )
 
 
@@ -311,7 +313,7 @@ def test_other_places_are_refused():
 def test_places_in_variables_that_the_model_lacks_do_not_count():
     plan = dense_plan(4, [1, 3])
     cuts = plan.groups[0].cuts
-    auxiliary = Cut('auxiliary/w', 0, 'consumer', ((1,), (3,)))
+    auxiliary = Cut('auxiliary/w', 0, 4, 'consumer', ((1,), (3,)))
     group = dataclasses.replace(plan.groups[0], cuts=(*cuts, auxiliary))
     widened = dataclasses.replace(plan, groups=(group,))
     assert plan_lib.check_fits(widened, *dense_net(4)) is None

@@ -16,6 +16,7 @@ from typing import (
     Collection,
     Dict,
     Iterable,
+    List,
     Mapping,
     Optional,
     Sequence,
@@ -43,6 +44,7 @@ class Cut:
     Attributes:
       variable: checkpoint key.
       axis: axis of the variable.
+      size: length of that axis before stripping.
       role: what the axis does, see `channels.uses.Use`.
       entries: per removed channel its positions on the axis.
 
@@ -52,6 +54,7 @@ class Cut:
 
     variable: str
     axis: int
+    size: int
     role: str
     entries: Tuple[Tuple[int, ...], ...]
 
@@ -62,6 +65,11 @@ class Cut:
         if self.axis < 0 or min(flat, default=0) < 0:
             raise PlanError(
                 f'Cut of {self.variable!r} has a negative axis or position.'
+            )
+        if max(flat, default=-1) >= self.size:
+            raise PlanError(
+                f'Cut of {self.variable!r} has position {max(flat)} on an axis of '
+                f'{self.size}.'
             )
         if len(set(flat)) != len(flat):
             raise PlanError(f'Cut of {self.variable!r} names a position twice.')
@@ -312,7 +320,23 @@ def _cut(place: Place, channels: np.ndarray) -> Cut:
     entries = tuple(zip(*place.positions[channels].T.tolist()))
     # A constant of the graph is not in the checkpoint: nothing there to zero.
     role = STATISTIC if place.is_constant else place.role
-    return Cut(place.variable, place.axis, role, entries)
+    return Cut(place.variable, place.axis, place.size, role, entries)
+
+
+def misfits(cuts: Iterable[Cut], shapes: Mapping[str, Tuple[int, ...]]) -> List[str]:
+    """Where variables have other sizes than a plan was made for, in words.
+
+    Args:
+      cuts: of the plan.
+      shapes: variable -> shape; cuts of variables that it lacks do not count.
+    """
+    return [
+        f'axis {cut.axis} of {cut.variable!r} with shape {shapes[cut.variable]}, where '
+        f'the plan expects {cut.size}'
+        for cut in cuts
+        if cut.variable in shapes
+        and shapes[cut.variable][cut.axis : cut.axis + 1] != (cut.size,)
+    ]
 
 
 def check_fits(plan: Plan, groups: Sequence[Group], model: Model) -> None:

@@ -10,7 +10,7 @@ from tf1pruning import files
 from tf1pruning.errors import OptionError, PlanError
 from tf1pruning.plan import Cut, GroupPlan, Plan
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save(plan: Plan, path: str) -> None:
@@ -96,6 +96,7 @@ def _cut_from(fields: Any) -> Cut:
     return Cut(
         variable=_text(fields, 'variable'),
         axis=_integer(fields, 'axis'),
+        size=_integer(fields, 'size'),
         role=_text(fields, 'role'),
         entries=tuple(_integers(entry, 'entries') for entry in entries),
     )

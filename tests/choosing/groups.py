@@ -10,7 +10,7 @@ from tf1pruning.choosing.scores import Scored
 
 def a_group(name, width):
     positions = np.arange(width)[:, np.newaxis]
-    place = Place(f'{name}/w', 3, 'producer', positions)
+    place = Place(f'{name}/w', 3, width, 'producer', positions)
     return Group(name, 'plain', np.arange(width) + 1, (place,), (name,))
 
 

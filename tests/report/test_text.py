@@ -9,7 +9,7 @@ from tf1pruning.plan import Cut, GroupPlan, Plan
 from tf1pruning.report import text
 from tf1pruning.surgery.failure import Count, FailureReport
 
-CUTS = (Cut('w', 3, 'producer', ((0,), (2,))),)
+CUTS = (Cut('w', 3, 6, 'producer', ((0,), (2,))),)
 PLAN = Plan(
     fingerprint='f',
     mode='block',

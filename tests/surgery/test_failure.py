@@ -122,7 +122,5 @@ def test_a_stripped_checkpoint_is_refused():
     plan, arrays = pruned_net({'a': [7]})
     arrays['a/kernel'] = np.delete(arrays['a/kernel'], 7, 3)
 
-    with pytest.raises(
-        PlanError, match=r"position 7 on axis 3 of 'a/kernel'.*stripped"
-    ):
+    with pytest.raises(PlanError, match=r"axis 3 of 'a/kernel' .*expects 8.*stripped"):
         count(plan, arrays)

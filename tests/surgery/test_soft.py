@@ -143,18 +143,19 @@ def test_every_entry_of_a_flattened_channel_is_zeroed():
 @pytest.mark.parametrize(
     ('cut', 'message'),
     [
-        (Cut('c', 0, 'producer', ((0,),)), "checkpoint lacks: 'c'"),
-        (Cut('w', 2, 'producer', ((0,),)), r"axis 2 of 'w', which has shape \(3, 4\)"),
-        (Cut('w', 1, 'producer', ((4,),)), r"position 4 on axis 1 of 'w'.*\(3, 4\)"),
+        (Cut('c', 0, 1, 'producer', ((0,),)), "checkpoint lacks: 'c'"),
+        (Cut('w', 2, 1, 'producer', ((0,),)), r"axis 2 of 'w' .*\(3, 4\).*expects 1"),
+        (Cut('w', 1, 5, 'producer', ((4,),)), r"axis 1 of 'w' .*\(3, 4\).*expects 5"),
+        (Cut('w', 1, 3, 'producer', ((0,),)), r"axis 1 of 'w' .*\(3, 4\).*expects 3"),
     ],
 )
-def test_a_cut_outside_the_checkpoint_is_refused(cut, message):
+def test_a_cut_that_does_not_fit_the_checkpoint_is_refused(cut, message):
     with pytest.raises(PlanError, match=message):
         soft.check_cuts((cut,), {'w': (3, 4)})
 
 
-def test_all_cuts_outside_the_checkpoint_are_named_at_once():
-    cuts = (Cut('v', 0, 'producer', ((5,),)), Cut('w', 1, 'producer', ((4,),)))
+def test_all_cuts_that_do_not_fit_the_checkpoint_are_named_at_once():
+    cuts = (Cut('v', 0, 6, 'producer', ((5,),)), Cut('w', 1, 5, 'producer', ((4,),)))
 
-    with pytest.raises(PlanError, match=r"position 5 .*'v'.*; position 4 .*'w'"):
+    with pytest.raises(PlanError, match=r"axis 0 of 'v'.*; axis 1 of 'w'"):
         soft.check_cuts(cuts, {'v': (5,), 'w': (3, 4)})

@@ -24,9 +24,9 @@ def state():
         }
     )
     cuts = [
-        Cut('w', 1, PRODUCER, ((0,), (2,))),
-        Cut('w', 1, PRODUCER, ((3,),)),
-        Cut('w', 0, CONSUMER, ((1,),)),
+        Cut('w', 1, 4, PRODUCER, ((0,), (2,))),
+        Cut('w', 1, 4, PRODUCER, ((3,),)),
+        Cut('w', 0, 3, CONSUMER, ((1,),)),
     ]
     weights = {'w': np.array([[-1.0], [-2.0]]), 'b': np.arange(4.0)}
     return StrippedState(checkpoint, weights, cuts, ['aux/w'])

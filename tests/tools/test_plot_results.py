@@ -29,7 +29,7 @@ def test_draws_a_finished_run(tmp_path):
     )
     text = json.dumps(found.as_json())
     (tmp_path / 'results.json').write_text(text, encoding='utf-8')
-    cut = Cut('b/expand/weights', 3, PRODUCER, ((1,), (2,)))
+    cut = Cut('b/expand/weights', 3, 4, PRODUCER, ((1,), (2,)))
     group = GroupPlan('b', 'inverted_residual', 4, (1, 2), 2, False, (cut,))
     outputs.write_plan(str(tmp_path / 'TH0.5'), Plan('0', 'block', 1, 0.5, (group,)))
     done = run_plot(tmp_path, tmp_path / 'results.png')

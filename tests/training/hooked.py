@@ -21,9 +21,9 @@ def group():
     """The channels between layers `a` and `b`."""
     each = np.arange(WIDTH)[:, None]
     places = (
-        Place('a/kernel', 1, PRODUCER, each),
-        Place('a/bias', 0, BIAS, each),
-        Place('b/kernel', 0, CONSUMER, each),
+        Place('a/kernel', 1, WIDTH, PRODUCER, each),
+        Place('a/bias', 0, WIDTH, BIAS, each),
+        Place('b/kernel', 0, WIDTH, CONSUMER, each),
     )
     return Group('a', 'plain', np.arange(WIDTH), places, ())
 

@@ -25,6 +25,7 @@ class Place:
     Attributes:
       variable: checkpoint key (or name of the Const node) of the weight.
       axis: axis of the weight.
+      size: length of that axis; groups may share it.
       role: what the axis does, see `uses.Use`.
       positions: `[width, entries]` positions on the axis of each channel.
       is_constant: whether the weight is a Const node of the graph.
@@ -32,6 +33,7 @@ class Place:
 
     variable: str
     axis: int
+    size: int
     role: str
     positions: np.ndarray
     is_constant: bool = False
@@ -234,6 +236,7 @@ class _Builder:
         return Place(
             variable=self._keys[used.source],
             axis=used.axis,
+            size=len(used.classes),
             role=used.role,
             positions=positions,
             is_constant=used.source not in self._variables,

@@ -13,6 +13,7 @@ from typing import Collection, Dict, Iterable, List, Mapping, Tuple
 import numpy as np
 
 from tf1pruning import names
+from tf1pruning import plan as plan_lib
 from tf1pruning.channels import layout
 from tf1pruning.ckpt import slots
 from tf1pruning.ckpt.arrays import Arrays
@@ -60,7 +61,7 @@ class SoftPruned(Arrays):
 def with_zeros(array: np.ndarray, cuts: Iterable[Cut]) -> np.ndarray:
     """A copy of `array` with zeros at the cuts, which are all of its variable.
 
-    >>> cuts = [Cut('w', 1, 'producer', ((0,), (2,)))]
+    >>> cuts = [Cut('w', 1, 3, 'producer', ((0,), (2,)))]
     >>> with_zeros(np.ones([2, 3]), cuts).tolist()
     [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
@@ -74,10 +75,10 @@ def with_zeros(array: np.ndarray, cuts: Iterable[Cut]) -> np.ndarray:
 
 
 def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> None:
-    """Refuses cuts that do not lie inside their variables.
+    """Refuses cuts of variables that are missing, or have other sizes.
 
     Raises:
-      PlanError: names every variable that is missing, else every cut that does not.
+      PlanError: names every variable that is missing, else every axis of another size.
     """
     missing = sorted({cut.variable for cut in cuts} - set(shapes))
     if missing:
@@ -85,18 +86,9 @@ def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> 
             f'The plan cuts variables that the checkpoint lacks: '
             f'{names.quoted(missing)}.'
         )
-    outside = [
-        f'position {cut.indices[-1]} on axis {cut.axis} of {cut.variable!r}, which has '
-        f'shape {shapes[cut.variable]}'
-        for cut in cuts
-        if not _lies_inside(cut, shapes[cut.variable])
-    ]
-    if outside:
+    problems = plan_lib.misfits(cuts, shapes)
+    if problems:
         raise PlanError(
-            f'The plan cuts {"; ".join(outside)}. The plan was made for another model, '
-            'or the checkpoint is stripped already.'
+            f'The plan does not fit the checkpoint: {"; ".join(problems[:10])}. It was '
+            'made for another model, or the checkpoint is stripped already.'
         )
-
-
-def _lies_inside(cut: Cut, shape: Tuple[int, ...]) -> bool:
-    return cut.axis < len(shape) and cut.indices[-1] < shape[cut.axis]

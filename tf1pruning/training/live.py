@@ -14,10 +14,11 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import variable_pb2
 
 from tf1pruning import names
+from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import slots
 from tf1pruning.errors import PlanError
 from tf1pruning.graph.optimizers import DIVISORS
-from tf1pruning.plan import GroupPlan, Plan
+from tf1pruning.plan import Plan
 
 Shape = Tuple[int, ...]
 
@@ -184,8 +185,8 @@ def check_fits(plan: Plan, shapes: Mapping[str, Shape]) -> None:
       shapes: of the graph's variables, by checkpoint key.
 
     Raises:
-      PlanError: names every variable that the graph lacks, or that is too small for
-        the plan.
+      PlanError: names every variable that the graph lacks, or that has another size
+        than the plan expects.
     """
     # A statistic is never written, and may be a constant of the graph.
     missing = sorted({cut.variable for cut in plan.zeroed_cuts} - set(shapes))
@@ -195,26 +196,12 @@ def check_fits(plan: Plan, shapes: Mapping[str, Shape]) -> None:
             f'{names.quoted(missing)}. {names.did_you_mean(missing[0], shapes)} Build '
             'the hook from the plan of the network that is trained.'
         )
-    problems = [text for group in plan.groups for text in _too_small(group, shapes)]
+    problems = plan_lib.misfits(plan.cuts, shapes)
     if problems:
         raise PlanError(
-            f'The plan is for another graph: {"; ".join(problems[:10])}. Is this the '
-            'stripped network, and the plan that of the network before?'
+            f'The plan is for another graph: {"; ".join(problems[:10])}. Is this '
+            'network stripped, or the plan that of a later round?'
         )
-
-
-def _too_small(group: GroupPlan, shapes: Mapping[str, Shape]) -> Iterator[str]:
-    for cut in group.cuts:
-        shape = shapes.get(cut.variable)
-        if shape is None:
-            continue
-        # All channels of a group have as many positions as those that go.
-        needed = max(group.width * len(cut.entries[0]), cut.indices[-1] + 1)
-        if cut.axis >= len(shape) or shape[cut.axis] < needed:
-            yield (
-                f'group {group.name!r} needs {needed} positions on axis {cut.axis} of '
-                f'{cut.variable!r}, which has shape {shape}'
-            )
 
 
 def find_writers(
