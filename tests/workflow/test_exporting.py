@@ -209,6 +209,8 @@ def test_the_checkpoint_of_another_network_does_not_stay_beside(source, tmp_path
     with pytest.raises(OutputError, match=r'no variables .* of another network'):
         exporting.export(constant, result, str(folder), exporting.Options())
 
+    with pytest.raises(OutputError, match='no other format is asked for'):
+        exporting.export(constant, result, str(folder), CKPT)
     assert trained.contents(folder) == before
 
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests.tools import models
-from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.errors import CheckpointError, GraphError, OptionError
 from tf1pruning.graph.inputs import parse_inputs
 from tf1pruning.names import TensorRef
 from tf1pruning.workflow import budgets, inputs, planning
@@ -74,6 +74,13 @@ def test_the_graph_of_a_training_is_the_one_beside_its_checkpoint(paths):
     graph = inputs.training_graph(paths['meta graph'], inputs.Options())
 
     assert 'IteratorGetNext' in {node.op for node in graph.graph_def.node}
+
+
+def test_a_frozen_graph_has_no_moving_averages(paths):
+    options = inputs.Options(('output',), use_moving_averages=True)
+
+    with pytest.raises(CheckpointError, match='no variable has one'):
+        inputs.load(paths['frozen'], options)
 
 
 def test_a_saved_model_may_have_no_variables(tmp_path):

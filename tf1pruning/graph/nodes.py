@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import tensor_shape_pb2
 
+from tf1pruning.errors import GraphError
+
 INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
 # Convolutions and dense layers.
 LAYER_OPS = frozenset(
@@ -49,8 +51,18 @@ def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
 
 
 def constant_value(node: tf.NodeDef) -> np.ndarray:
-    """Value of a Const node; bfloat16, which NumPy does not know, as 32-bit floats."""
-    return calculable(tf.make_ndarray(node.attr['value'].tensor))
+    """Value of a Const node; bfloat16, which NumPy does not know, as 32-bit floats.
+
+    Raises:
+      GraphError: if it holds no such value.
+    """
+    try:
+        return calculable(tf.make_ndarray(node.attr['value'].tensor))
+    except (TypeError, ValueError) as error:
+        raise GraphError(
+            f'The value of the constant {node.name!r} is damaged: {error}. Write the '
+            'graph anew.'
+        ) from error
 
 
 def is_exact(node: tf.NodeDef) -> bool:

@@ -129,8 +129,8 @@ def export(
       phases: counts the seconds of `freeze`, `write` and `verify`.
 
     Raises:
-      OutputError: if a file cannot be written, would replace the source, or the
-        checkpoint of another network would stay beside the new files.
+      OutputError: if a file cannot be written, would replace the source, there is none
+        to write, or the checkpoint of another network would stay beside the new files.
       VerificationError: if an export does not load, or gives other answers.
       GraphError: if the training graph cannot be stripped like the network.
     """
@@ -150,7 +150,12 @@ def export(
 
 
 def _check_left(folder: str, options: Options, job: _Job) -> None:
-    """Raises OutputError if the checkpoint of another network would stay."""
+    """Raises OutputError if there is nothing to write, or an old checkpoint stays."""
+    if not job.formats:
+        raise OutputError(
+            'The network has no variables and hence no checkpoint, and no other format '
+            'is asked for. Add pb, saved_model or tflite to the formats.'
+        )
     left = _target(folder, CKPT) + '.index'
     if CKPT in options.formats and CKPT not in job.formats and os.path.exists(left):
         raise OutputError(

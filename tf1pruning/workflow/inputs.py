@@ -53,7 +53,8 @@ def load(path: str, options: Options, phases: Optional[Phases] = None) -> Source
     Raises:
       GraphError: if the graph is missing or damaged, leaves no clear output, or has
         no such input tensors.
-      CheckpointError: if there is no checkpoint, or it is damaged.
+      CheckpointError: if there is no checkpoint, or it is damaged, or has no moving
+        averages and these are asked for.
       OptionError: if an option goes with another kind of model.
     """
     with phase(phases, 'load'):
@@ -136,9 +137,14 @@ def _source(
 ) -> Source:
     if options.input_tensors:
         graph = graph_inputs.cut(graph, options.input_tensors)
-    averaged = options.use_moving_averages and bool(variables)
     source = loading.source_of(
-        graph, outputs, variables, path, averaged, options.signature, phases
+        graph,
+        outputs,
+        variables,
+        path,
+        options.use_moving_averages,
+        options.signature,
+        phases,
     )
     graph_inputs.check_used(source.model.inputs, options.input_tensors)
     return source
