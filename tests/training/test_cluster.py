@@ -84,10 +84,19 @@ def test_the_environment_leaves_the_server_to_its_caller():
         ),
         (tf_config({**CLUSTER, 'ps': ['c']}, {}), '"ps" is .* not a list'),
         (tf_config({**CLUSTER, 'ps': ['c:0']}, {}), '"ps" is .* not a list'),
+        (tf_config({**CLUSTER, 'ps': ['c:\u00b2']}, {}), '"ps" is .* not a list'),
+        (tf_config({**CLUSTER, 'ps': ['http://c:4']}, {}), '"ps" is .* not a list'),
+        (tf_config({**CLUSTER, 'ps': ['c :4']}, {}), '"ps" is .* not a list'),
+        ('[' * 10**5, 'TF_CONFIG is no JSON'),
         (tf_config({**CLUSTER, 'ps': ['b:2']}, {}), 'two tasks share b:2'),
         (tf_config({**CLUSTER, 'chief': ['a:1', 'a:2']}, {}), 'there is one chief'),
         (tf_config(CLUSTER, None), '"task" is None'),
         (tf_config(CLUSTER, {'type': 'evaluator'}), "is 'evaluator'; the cluster has"),
+        (tf_config(CLUSTER, {'type': ['ps'], 'index': 0}), r"is \['ps'\]; the cluster"),
+        (
+            tf_config({**CLUSTER, 'ps': []}, {'type': 'ps', 'index': 0}),
+            "is 'ps'; the cluster has chief, worker",
+        ),
         (
             tf_config(CLUSTER, {'type': 'worker', 'index': 2}),
             "the index of .task. is 2; 'worker' has the tasks 0 to 1",
@@ -138,3 +147,20 @@ def test_who_does_not_answer_is_named_after_a_bounded_time():
 
     with pytest.raises(WorkflowError, match=f'0.2 s .* from ps-0 at {address}'):
         cluster.wait_for(task, [cluster.PS], 0.2)
+
+
+def test_an_address_may_be_of_ipv6():
+    with socket.socket(socket.AF_INET6) as server:
+        try:
+            server.bind(('::1', 0))
+        except OSError:
+            pytest.skip('this machine has no IPv6')
+        server.listen()
+        address = f'[::1]:{server.getsockname()[1]}'
+
+        task = cluster.read_task(
+            tf_config({**CLUSTER, 'ps': [address]}, {'type': 'chief', 'index': 0})
+        )
+
+        assert task.addresses(('ps',)) == {'ps-0': address}
+        assert cluster.is_there(address)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import socket
 import time
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -26,6 +27,8 @@ EXAMPLE = (
     '{"cluster": {"chief": ["host:port"], "worker": ["host:port"], '
     '"ps": ["host:port"]}, "task": {"type": "chief", "index": 0}}'
 )
+# A host, or an IPv6 address in brackets, and a port.
+_ADDRESS = re.compile(r'(?:[^\s/:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]+)')
 # Seconds between two looks at something that is waited for.
 POLL_SECONDS = 0.1
 # How long a server that runs may take to greet.
@@ -114,7 +117,7 @@ def read_task(tf_config: str) -> Optional[Task]:
 def _parsed(text: str) -> Dict[str, Any]:
     try:
         config = json.loads(text or '{}')
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(
             f'TF_CONFIG is no JSON ({error}): {text!r}. Expected the form {EXAMPLE}.'
         ) from None
@@ -153,10 +156,8 @@ def _cluster_problems(cluster: Any) -> Iterator[str]:
 
 
 def _is_address(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    host, _, port = value.rpartition(':')
-    return bool(host) and port.isdigit() and 0 < int(port) < 65536
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and 0 < int(match.group(1)) < 65536
 
 
 def _task_problems(task: Any, cluster: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -164,11 +165,9 @@ def _task_problems(task: Any, cluster: Mapping[str, Sequence[str]]) -> Iterator[
         yield f'"task" is {task!r}'
         return
     job, index = task.get('type', ''), task.get('index')
-    if job not in cluster:
-        yield (
-            f'the type of "task" is {job!r}; the cluster has '
-            f'{", ".join(sorted(cluster))}'
-        )
+    known = sorted(name for name in cluster if cluster[name])
+    if job not in known:
+        yield f'the type of "task" is {job!r}; the cluster has {", ".join(known)}'
     elif type(index) is not int or not 0 <= index < len(cluster[job]):
         last = len(cluster[job]) - 1
         yield f'the index of "task" is {index!r}; {job!r} has the tasks 0 to {last}'
@@ -234,9 +233,8 @@ def answers(address: str, seconds: float) -> bool:
       address: `host:port`.
       seconds: longest time to wait for it.
     """
-    host, _, port = address.rpartition(':')
     try:
-        with socket.create_connection((host, int(port)), timeout=seconds) as connection:
+        with _connected(address, seconds) as connection:
             # Servers of HTTP/2, which gRPC speaks, send their settings at once.
             return bool(connection.recv(1))
     except OSError:
@@ -245,14 +243,18 @@ def answers(address: str, seconds: float) -> bool:
 
 def is_there(address: str) -> bool:
     """Whether a process holds an address, even if it hangs."""
-    host, _, port = address.rpartition(':')
     try:
-        socket.create_connection((host, int(port)), _GREETING_SECONDS).close()
+        _connected(address, _GREETING_SECONDS).close()
     except socket.timeout:
         return True
     except OSError:
         return False
     return True
+
+
+def _connected(address: str, seconds: float) -> socket.socket:
+    host, _, port = address.rpartition(':')
+    return socket.create_connection((host.strip('[]'), int(port)), timeout=seconds)
 
 
 def silent(addresses: Mapping[str, str]) -> List[str]:
