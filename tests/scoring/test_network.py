@@ -18,7 +18,11 @@ from tf1pruning.scoring import loss_model, run
 X = np.random.RandomState(1).normal(size=[3, 4, 4, 2]).astype(np.float32)
 
 
-def conv_graph(resource=False):
+def reshaped(x):
+    return tf.reshape(x, [-1, 80])
+
+
+def conv_graph(resource=False, flatten=reshaped):
     """conv `a`, batch norm `bn` in training mode, ReLU, flatten, dense `b`."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 4, 4, 2], 'x')
@@ -26,7 +30,7 @@ def conv_graph(resource=False):
             y = networks.conv(x, 5, 3, 'a', use_bias=False)
             y = tf.layers.batch_normalization(y, training=True, name='bn')
             y = tf.nn.relu(y, name='act')
-            y = tf.layers.dense(tf.reshape(y, [-1, 80]), 3, name='b')
+            y = tf.layers.dense(flatten(y), 3, name='b')
         tf.identity(y, name='output')
         side = tf.reduce_sum(tf.get_variable('side', [2]))
         tf.reduce_mean(tf.square(y) + side, name='loss')
@@ -86,8 +90,11 @@ def by_hand(graph):
 
 
 @pytest.mark.parametrize('resource', [False, True])
-def test_flattened_channels_and_batch_norm_are_scored(resource):
-    graph = conv_graph(resource)
+@pytest.mark.parametrize(
+    'flatten', [reshaped, tf.layers.flatten, lambda x: tf.keras.layers.Flatten()(x)]
+)
+def test_flattened_channels_and_batch_norm_are_scored(resource, flatten):
+    graph = conv_graph(resource, flatten)
 
     scores = scored(graph, ['taylor_abs_rs', 'tfo', 'fisher_bn'])
 
@@ -129,6 +136,17 @@ def test_channels_first_scores_the_same():
 def test_a_loss_that_makes_no_sense_is_refused(loss, message):
     with pytest.raises(GraphError, match=message):
         scored(conv_graph(), ['tfo'], loss)
+
+
+def test_a_group_without_batch_norm_has_no_fisher_information_of_it():
+    with tf.Graph().as_default() as graph:
+        y = networks.conv(tf.placeholder(tf.float32, [None, 4, 4, 2], 'x'), 5, 3, 'a')
+        y = networks.conv(y, 3, 1, 'b')
+        tf.reduce_mean(y, [1, 2], name='output')
+        tf.reduce_mean(tf.square(y), name='loss')
+
+    with pytest.raises(GraphError, match=r"'fisher_bn' .*group 'a' has none of them"):
+        scored(graph, ['fisher_bn'])
 
 
 def test_a_loss_that_does_not_depend_on_a_group_names_it():

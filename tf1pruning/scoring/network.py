@@ -61,8 +61,14 @@ class Network:
 
     def read_tensor(self, node: str, reads: int) -> tf.Tensor:
         """The tensor that a layer reads."""
-        ref = view_lib.data_inputs(self._nodes[node])[reads]
-        return self.graph.get_tensor_by_name(str(ref))
+        inputs = view_lib.data_inputs(self._nodes[node])
+        tensor = self.graph.get_tensor_by_name(str(inputs[reads]))
+        if self._nodes[node].op == 'MatMul':
+            # The sizes behind tf.layers.flatten are known to Python, not to the graph.
+            other = 1 - reads
+            kernel = self.graph.get_tensor_by_name(str(inputs[other]))
+            tensor.set_shape(_product_shapes(self._nodes[node], kernel, other)[reads])
+        return tensor
 
     def variable(self, variable: str) -> tf.Tensor:
         """The value of a variable."""
@@ -95,6 +101,17 @@ class Network:
             for owner, gradient in zip(owners, tf.gradients(loss, by))
             if gradient is not None
         }
+
+
+def _product_shapes(
+    node: tf.NodeDef, kernel: tf.Tensor, operand: int
+) -> List[List[Optional[int]]]:
+    """What the kernel of a `MatMul` says of the shapes of both its operands."""
+    swapped = [view_lib.attribute(node, f'transpose_{name}').b for name in 'ab']
+    # The axis of each operand that is summed over.
+    summed = [0 if swapped[0] else 1, 1 if swapped[1] else 0]
+    size = kernel.shape.with_rank(2)[summed[operand]].value
+    return [[size if axis == each else None for axis in (0, 1)] for each in summed]
 
 
 def _constants(loss_model: LossModel, graph: tf.Graph) -> Dict[str, tf.Tensor]:

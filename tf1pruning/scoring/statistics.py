@@ -176,20 +176,25 @@ def _reached_spots(
     found: Dict[Key, Spot] = {}
     for criterion in criteria:
         for group in groups:
-            spots = [
-                spot
-                for spot in spots_of(trace, group, criterion.looks_at)
-                if _reaches(network, spot)
-            ]
+            known = spots_of(trace, group, criterion.looks_at)
+            spots = [spot for spot in known if _reaches(network, spot)]
             if not spots:
-                raise GraphError(
-                    f'Criterion {criterion.name!r} looks at {criterion.looks_at}, and '
-                    f'the loss reads none of group {group.name!r}. Leave the group '
-                    'out, or choose another criterion or loss.'
-                )
+                raise _unread(criterion, group, known)
             for number, spot in enumerate(spots):
                 found[Key(criterion.name, group.name, number)] = spot
     return found
+
+
+def _unread(
+    criterion: DataCriterion, group: Group, known: Sequence[Spot]
+) -> GraphError:
+    reason = f'the loss reads none of group {group.name!r}'
+    if not known:
+        reason = f'group {group.name!r} has none of them'
+    return GraphError(
+        f'Criterion {criterion.name!r} looks at {criterion.looks_at}, and {reason}. '
+        'Leave the group out, or choose another criterion or loss.'
+    )
 
 
 def _reaches(network: Network, spot: Spot) -> bool:
