@@ -65,6 +65,16 @@ def test_a_target_takes_the_shortest_beginning_of_the_list(share, removed):
     assert groups.removed(ranking.choose([A, B], choice, cost)) == removed
 
 
+@pytest.mark.parametrize('share', [0.29, 0.57, 0.58])
+def test_a_plan_that_costs_exactly_the_share_meets_the_target(share):
+    wide = groups.scored('a', range(100))
+    choice = Choice(target=Target('parameters', share))
+
+    (plan,) = ranking.choose([wide], choice, lambda plans: plans[0].kept)
+
+    assert plan.kept == round(share * 100)
+
+
 def test_a_target_out_of_reach_says_how_far_it_can_go():
     choice = Choice(target=Target('macs', 0.5), limits=Limits(min_width=3))
 

@@ -94,7 +94,8 @@ def _within_target(
 ) -> List[GroupPlan]:
     """The shortest beginning of the ranking that meets a target, by bisection."""
     whole = measure(_plans(scored, ranked[:0], limits))
-    goal = target.share * whole
+    # 0.29 * 100 is 28.999...: a plan that costs exactly the share meets the target.
+    goal = target.share * whole * (1 + 1e-9)
     least = measure(_plans(scored, ranked, limits))
     if least > goal:
         raise PlanError(
