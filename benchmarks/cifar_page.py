@@ -45,6 +45,8 @@ Other differences are not told from chance.
 
 ![Accuracy against MACs]({picture})
 
+Bars are standard deviations. The curves are moved apart a little, sideways.
+
 ### Criteria, at once
 """
 SCHEDULES_INTRODUCTION = """### Schedules, by `{by}`

@@ -16,8 +16,8 @@ from benchmarks.cifar_page import (
 )
 from tf1pruning.report import plots
 
-_SCRATCH = {SCRATCH_SHORT: '.', SCRATCH_LONG: 's'}
-# Between curves at one level, in % of the MACs: their bars would hide each other.
+_SCRATCH = {SCRATCH_SHORT: ':', SCRATCH_LONG: '--'}
+# Between curves at a level, in % of the MACs: else their bars hide each other.
 _GAP = 0.5
 
 
@@ -46,11 +46,11 @@ def _curves(axes: Any, seeds: Seeds, labels: Mapping[str, str]) -> None:
     whole = spread.values(seeds, BASELINE)
     for number, (kind, label) in enumerate(labels.items()):
         shift = _GAP * (number - (len(labels) - 1) / 2)
-        points = [(100 + shift, whole), *_points(seeds, kind, shift)]
-        _bars(axes, points, label=label, marker='.')
-    for kind, marker in _SCRATCH.items():
+        points = [(100.0, whole), *_points(seeds, kind, shift)]
+        _bars(axes, points, label=label)
+    for kind, line in _SCRATCH.items():
         label, points = kind.replace('_', ' '), _points(seeds, kind, 0.0)
-        _bars(axes, points, label=label, marker=marker, color='black', linestyle='--')
+        _bars(axes, points, label=label, color='black', linestyle=line)
 
 
 def _points(seeds: Seeds, kind: str, shift: float) -> Any:
@@ -69,4 +69,5 @@ def _bars(axes: Any, points: Any, **style: Any) -> None:
     places, figures = zip(*points)
     means = [100 * each.mean() for each in figures]
     deviations = [100 * spread.deviation(each) for each in figures]
-    axes.errorbar(places, means, deviations, capsize=2, linewidth=1, **style)
+    style = {'marker': '.', 'capsize': 2, 'linewidth': 1, **style}
+    axes.errorbar(places, means, deviations, **style)
