@@ -59,3 +59,22 @@ def test_a_seed_makes_the_clusters_again():
     first = kmeans(kernel, 5, seed=1, axis=3)
 
     np.testing.assert_array_equal(kmeans(kernel, 5, seed=1, axis=3), first)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_filters_that_are_gone_stand_for_no_cluster(seed):
+    kernel = np.array([[0.0, 0.0, 1.0, 1.1, 5.0, 5.1]])
+
+    scores = kmeans(kernel, 2, seed)
+
+    assert scores[:2].tolist() == [1, 1]
+    assert sorted([scores[2:4].sum(), scores[4:].sum()]) == [1, 1]
+
+
+def test_filters_of_zeros_stay_where_too_few_others_do():
+    kernel = np.array([[0.0, 0.0, 1.0]])
+
+    scores = kmeans(kernel, 2)
+
+    assert sorted(scores[:2].tolist()) == [0, 1]
+    assert scores[2] == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import List
+
 import numpy as np
 
 from tf1pruning.criteria import registry
@@ -36,7 +38,8 @@ def far_from_centroids(
     The filters are clustered by k-means (Lloyd's algorithm, seeded as in k-means++,
     Arthur and Vassilvitskii 2007), with as many clusters as filters stay; the filter
     nearest to each centroid stays (the system Ridurre). Where two centroids have the
-    same nearest filter, those that lie farthest from all that stay stay, too.
+    same nearest filter, those that lie farthest from all that stay stay, too. Filters
+    of zeros, which went in an earlier round, are left out if there are enough others.
 
     Args:
       kernel: array of any rank, e.g. `[kh, kw, c_in, c_out]`.
@@ -48,15 +51,25 @@ def far_from_centroids(
       `[size of axis]`: 0 for `kept` filters, 1 for the others.
     """
     filters = rows(kernel, axis)
-    centroids = _centroids(filters, kept, generator)
+    scores = np.ones(len(filters))
+    alive = np.flatnonzero(filters.any(axis=1))
+    if len(alive) < kept:
+        alive = np.arange(len(filters))
+    scores[alive[_representatives(filters[alive], kept, generator)]] = 0
+    return scores
+
+
+def _representatives(
+    filters: np.ndarray, count: int, generator: np.random.RandomState
+) -> List[int]:
+    """`count` rows of `filters` `[n, d]`, the nearest to the centres of clusters."""
+    centroids = _centroids(filters, count, generator)
     stay = {int(_squared_distances(filters, c).argmin()) for c in centroids}
-    while len(stay) < kept:
+    while len(stay) < count:
         nearest = np.min([_squared_distances(filters, filters[i]) for i in stay], 0)
         nearest[list(stay)] = -1
         stay.add(int(nearest.argmax()))
-    scores = np.ones(len(filters))
-    scores[list(stay)] = 0
-    return scores
+    return sorted(stay)
 
 
 def _squared_distances(filters: np.ndarray, point: np.ndarray) -> np.ndarray:
