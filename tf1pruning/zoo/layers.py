@@ -12,7 +12,7 @@ by `use_resource`.
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -315,6 +315,30 @@ def inverted_residual(
     net = layers.conv(f'{scope}/project', net, block.channels)
     if block.stride == 1 and width == block.channels:
         net = tf.add(shortcut, net, name=f'{scope}/add')
+    return net
+
+
+def residual_stages(
+    layers: Layers,
+    scope: str,
+    net: tf.Tensor,
+    stages: Sequence[Tuple[int, int]],
+    block: Callable[[Layers, str, tf.Tensor, int, int], tf.Tensor],
+) -> tf.Tensor:
+    """Stages of residual blocks; every stage but the first halves the resolution.
+
+    Args:
+      layers: what makes the layers.
+      scope: of the stages.
+      net: what the first block reads.
+      stages: width and number of blocks of each.
+      block: adds one, given layers, scope, what it reads, width and stride.
+    """
+    for stage, (channels, repeats) in enumerate(stages):
+        for repeat in range(repeats):
+            stride = 2 if stage and repeat == 0 else 1
+            name = f'{scope}/stage{stage}_{repeat}'
+            net = block(layers, name, net, channels, stride)
     return net
 
 

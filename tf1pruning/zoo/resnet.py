@@ -44,11 +44,8 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
     net = layers.conv(f'{scope}/Conv', images, stem, kernel, stride, tf.nn.relu)
     if not config.small_images:
         net = layers_lib.max_pool(net, 3)
-    for stage, (channels, repeats) in enumerate(config.stages):
-        for repeat in range(repeats):
-            name = f'{scope}/stage{stage}_{repeat}'
-            stride = 2 if stage and repeat == 0 else 1
-            net = _block(layers, name, net, config.scaled(channels), stride)
+    stages = [(config.scaled(width), repeats) for width, repeats in config.stages]
+    net = layers_lib.residual_stages(layers, scope, net, stages, _block)
     return layers_lib.pooled_classifier(scope, net, config.classes)
 
 

@@ -46,11 +46,8 @@ def build(
     scope = 'ResNet'
     stem = config.scaled(config.stages[0])
     net = layers.conv(f'{scope}/Conv', images, stem, 3, activation=tf.nn.relu)
-    for stage, channels in enumerate(config.stages):
-        for repeat in range(config.repeats):
-            name = f'{scope}/stage{stage}_{repeat}'
-            stride = 2 if stage and repeat == 0 else 1
-            net = _block(layers, name, net, config.scaled(channels), stride)
+    stages = [(config.scaled(width), config.repeats) for width in config.stages]
+    net = layers_lib.residual_stages(layers, scope, net, stages, _block)
     return layers_lib.pooled_classifier(scope, net, config.classes)
 
 
