@@ -107,6 +107,8 @@ def main() -> None:
     if not plan.removed:
         print(planning.why_nothing_goes(plan, groups.values(), choice, scorer))
     print(_costs(source, plan))
+    if FLAGS.target_latency is not None:
+        print(_latencies(source, plan))
     if without:
         print(f'No bias for means behind {names.quoted(without)}: zeros there.')
 
@@ -130,6 +132,14 @@ def _costs(source: Source, plan: Plan) -> str:
     return (
         f'Once stripped: parameters {before.parameters:,} -> {after.parameters:,}, '
         f'MACs {text.number(before.macs)} -> {text.number(after.macs)}'
+    )
+
+
+def _latencies(source: Source, plan: Plan) -> str:
+    before, after = budgets.planned_latencies(source, plan)
+    return (
+        f'Latency {1000 * before:.3f} -> {1000 * after:.3f} ms, two examples, medians '
+        'of this run; the next one may find others, and choose other channels.'
     )
 
 

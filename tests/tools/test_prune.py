@@ -136,6 +136,13 @@ def test_a_target_of_macs_is_met_by_a_ranking_of_all_groups(prefix, tmp_path):
     assert int(after.replace(',', '')) <= 0.6 * int(before.replace(',', ''))
 
 
+def test_a_target_of_latency_prints_what_was_measured(prefix, tmp_path):
+    _, stdout = pruned(prefix, tmp_path, '--target_latency=0.99', '--criterion=l1')
+
+    found = re.search(r'Latency (\d+\.\d+) -> (\d+\.\d+) ms', stdout)
+    assert all(float(each) > 0 for each in found.groups())
+
+
 def test_a_seed_makes_the_random_choice_again(prefix, tmp_path):
     flags = ('--criterion=random', '--ratio=0.5')
     first, _ = pruned(prefix, tmp_path / 'a', *flags, '--random_seed=3')

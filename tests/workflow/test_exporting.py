@@ -15,6 +15,7 @@ from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import GraphError, OptionError, OutputError, VerificationError
 from tf1pruning.export import tflite
 from tf1pruning.graph import freeze
+from tf1pruning.surgery import verify
 from tf1pruning.workflow import exporting, inputs, stripping
 
 ALL = exporting.Options(formats=exporting.FORMATS)
@@ -162,6 +163,21 @@ def test_quantized_answers_may_differ(source, result, tmp_path):
     found = exporting.export(source, result, str(tmp_path), options).written[0]
 
     assert found.comparison.relative > 1e-5
+
+
+def test_a_calibrated_file_is_compared_on_the_samples(source, result, tmp_path):
+    wide = np.random.RandomState(0).uniform(50, 60, [4, 8, 8, 3]).astype(np.float32)
+    options = exporting.Options(('tflite',), tflite.Options(samples={'input': wide}))
+
+    found = exporting.export(source, result, str(tmp_path), options).written[0]
+
+    differences = []
+    for sample in wide[:, np.newaxis]:
+        feeds = {'input': sample}
+        expected = verify.run(result.reference, ['output'], feeds)[0]
+        answer = tflite.answers(str(tmp_path), ['output'], feeds)[0]
+        differences.append(np.abs(answer - expected).max())
+    np.testing.assert_allclose(found.comparison.absolute, max(differences), rtol=1e-4)
 
 
 def test_what_tensorflow_lite_cannot_take_does_not_keep_the_others_back(tmp_path):

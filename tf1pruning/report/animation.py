@@ -69,10 +69,20 @@ def _fill(figure: Any, frame: Frame, bins: int, limits: Mapping[str, float]) -> 
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, (name, values) in zip(axes, layers.items()):
         left = values[values > 0]
-        ax.hist(left, bins=bins, range=(0, limits[name]), color=plots.KEPT)
+        # One outline: hundreds of bars take minutes to draw.
+        ax.hist(
+            left,
+            bins=bins,
+            range=(0, limits[name]),
+            color=plots.KEPT,
+            histtype='stepfilled',
+        )
         ax.set_title(f'{name}: {left.size} of {values.size}', fontsize=8)
+        ax.set_xlabel('magnitude', fontsize=8)
+        ax.set_ylabel('how many', fontsize=8)
     for ax in axes[len(layers) :]:
         ax.axis('off')
+    figure.subplots_adjust(hspace=0.5, wspace=0.3)
 
 
 def _grid(frame: Frame) -> Tuple[int, int]:

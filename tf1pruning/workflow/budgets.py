@@ -61,6 +61,13 @@ def planned_costs(source: Source, plan: Plan) -> Tuple[cost.Cost, cost.Cost]:
     return _cost(source, _plan_of(source, [])), _cost(source, plan)
 
 
+def planned_latencies(source: Source, plan: Plan) -> Tuple[float, float]:
+    """Seconds of a run before and after a plan is carried out, see `latency`."""
+    before = _plan_of(source, [])
+    after = latency(soft_pruned(source, plan), plan)
+    return latency(soft_pruned(source, before), before), after
+
+
 def _plan_of(source: Source, groups: Collection[Group]) -> Plan:
     """A plan to remove the first channel of each group."""
     return Plan(

@@ -15,7 +15,14 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files, names
 from tf1pruning.ckpt import writer
 from tf1pruning.errors import OptionError, OutputError
-from tf1pruning.export import checkpoint, frozen, saved_model, tflite, training
+from tf1pruning.export import (
+    calibration,
+    checkpoint,
+    frozen,
+    saved_model,
+    tflite,
+    training,
+)
 from tf1pruning.export.network import Network
 from tf1pruning.graph import batch_norm_folding, constant_folding
 from tf1pruning.report import text
@@ -26,6 +33,8 @@ from tf1pruning.workflow.loading import Source
 from tf1pruning.workflow.phases import Phases, phase
 
 CKPT, PB, SAVED_MODEL, TFLITE = FORMATS = ('ckpt', 'pb', 'saved_model', 'tflite')
+# Of the samples of a calibrated file, so many are compared.
+_COMPARED_BATCHES = 4
 REPORT = 'report.json'
 _MODULES: Dict[str, Any] = {
     CKPT: checkpoint,
@@ -228,17 +237,29 @@ class _Job:
         reads = _MODULES[name].answers
         expected = self._result.answers
         if name == TFLITE:
-            expected = tuple(self._fitted(staged, each) for each in expected)
+            expected = self._fitted(staged)
         elif name == CKPT and self._options.training is not None:
             reads = training.answers
         return verify.largest(
             [verify.measure(a, reads(staged, a.outputs, a.feeds)) for a in expected]
         )
 
-    def _fitted(self, staged: str, answers: verify.Answers) -> verify.Answers:
-        """Answers to inputs that the TensorFlow Lite file takes."""
-        feeds = tflite.fitted(staged, answers.feeds)
-        return verify.answers_to(self._result.reference, answers.outputs, feeds)
+    def _fitted(self, staged: str) -> Tuple[verify.Answers, ...]:
+        """Answers to inputs that the TensorFlow Lite file takes.
+
+        Where ranges were measured on samples, the answers are to the first of them:
+        random input lies outside the ranges.
+        """
+        reference, model = self._result.reference, self._result.model
+        feeds = [answers.feeds for answers in self._result.answers]
+        samples = self._options.lite.samples
+        if samples is not None:
+            batches = calibration.batches(samples, model)[:_COMPARED_BATCHES]
+            feeds = [dict(zip(model.required_inputs, batch)) for batch in batches]
+        return tuple(
+            verify.answers_to(reference, model.outputs, tflite.fitted(staged, each))
+            for each in feeds
+        )
 
 
 def _folded(result: stripping.Result, options: Options) -> batch_norm_folding.Folded:
