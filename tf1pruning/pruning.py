@@ -347,7 +347,7 @@ class Pruning(state.PruningState):
 
         Only what provably changes no output is removed. The result is run against the
         soft-pruned network on random input; the largest difference is printed. What
-        stays although it was planned is logged as a warning, with the reason.
+        stays although it was planned is printed, with the reason.
 
         Returns:
           Prefix of the stripped checkpoint; also in `export_ckpt_path`, and the frozen

@@ -79,7 +79,7 @@ def test_pruned_filters_are_counted_and_listed():
 def test_filters_that_someone_named_have_no_threshold():
     plan = Plan('f', 'block', 4, None, ())
 
-    assert text.pruned_filters(plan).startswith('filters as given, ')
+    assert text.pruned_filters(plan).startswith('no threshold, ')
 
 
 def test_failures_are_counted_in_total_per_group_and_per_variable():

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests.tools import models
 from tests.workflow import trained
@@ -136,13 +137,6 @@ def test_a_target_of_macs_is_met_by_a_ranking_of_all_groups(prefix, tmp_path):
     assert int(after.replace(',', '')) <= 0.6 * int(before.replace(',', ''))
 
 
-def test_a_target_of_latency_prints_what_was_measured(prefix, tmp_path):
-    _, stdout = pruned(prefix, tmp_path, '--target_latency=0.99', '--criterion=l1')
-
-    found = re.search(r'Latency (\d+\.\d+) -> (\d+\.\d+) ms', stdout)
-    assert all(float(each) > 0 for each in found.groups())
-
-
 def test_a_seed_makes_the_random_choice_again(prefix, tmp_path):
     flags = ('--criterion=random', '--ratio=0.5')
     first, _ = pruned(prefix, tmp_path / 'a', *flags, '--random_seed=3')
@@ -161,6 +155,19 @@ def test_a_saved_model_is_soft_pruned_and_stripped(prefix, tmp_path):
     soft = models.answers(models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt')))
     found = stripped(tmp_path)
     assert np.abs(found - soft).max() <= 1e-5 * np.abs(soft).max()
+
+
+def test_a_pruned_saved_model_keeps_the_names_of_its_signature(prefix, tmp_path):
+    saved = models.saved_model(str(tmp_path), prefix)
+    pruned(saved, tmp_path, '--criterion=l1', '--ratio=0.5')
+
+    stripped(tmp_path, '--output_nodes=output', '--formats=pb,saved_model')
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        found = tf.saved_model.loader.load(
+            session, ['serve'], str(tmp_path / 's' / 'saved_model')
+        ).signature_def['serving_default']
+    assert [*found.inputs, *found.outputs] == ['image', 'logits']
 
 
 def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):

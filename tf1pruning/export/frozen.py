@@ -7,6 +7,7 @@ from typing import List, Mapping, Sequence
 
 import numpy as np
 
+from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.export.network import Network
 from tf1pruning.graph import saved_model
 from tf1pruning.surgery import verify
@@ -28,5 +29,8 @@ def answers(
     Raises:
       VerificationError: if that fails.
     """
-    graph = saved_model.read_frozen(os.path.join(folder, NAME))
+    try:
+        graph = saved_model.read_frozen(os.path.join(folder, NAME))
+    except GraphError as error:
+        raise VerificationError(f'The frozen graph does not load: {error}') from error
     return verify.run(graph.graph_def, outputs, feeds)

@@ -58,10 +58,9 @@ def _note(group: GroupPlan, plan: Plan) -> str:
 
 def pruned_filters(plan: Plan) -> str:
     """Counts and index lists per group."""
-    named = plan.threshold is None
+    limit = 'no threshold' if plan.threshold is None else f'threshold {plan.threshold}'
     lines = [
-        f'{"filters as given" if named else f"threshold {plan.threshold}"}, '
-        f'mode {plan.mode}, channel multiple {plan.channel_multiple}',
+        f'{limit}, mode {plan.mode}, channel multiple {plan.channel_multiple}',
         f'pruned {plan.removed} of {plan.removed + plan.kept} channels',
     ]
     for group in plan.groups:

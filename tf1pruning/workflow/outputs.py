@@ -16,7 +16,7 @@ from tf1pruning import files, plan_json
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import freeze, meta_graph
+from tf1pruning.graph import freeze, meta_graph, signature
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, summaries, text
 from tf1pruning.surgery import soft, weights
@@ -107,7 +107,7 @@ def write_zeros(prefix: str, source: Source, plan: Plan, meta_path: str) -> None
       source: what is pruned.
       plan: where the zeros go.
       meta_path: the graph to put beside it, since its shapes still fit; if there is no
-        such file, the inference graph.
+        such file, the inference graph with its signature.
 
     Raises:
       OutputError: if it would replace its source or cannot be written.
@@ -127,7 +127,10 @@ def write_zeros(prefix: str, source: Source, plan: Plan, meta_path: str) -> None
         with open(meta_path, 'rb') as file:
             meta = file.read()
     else:
-        meta = meta_graph.build_meta_graph(source.model).SerializeToString()
+        graph = meta_graph.build_meta_graph(source.model)
+        named = signature.signature_def(source.signature, source.model.view())
+        graph.signature_def[source.signature.name].CopyFrom(named)
+        meta = graph.SerializeToString()
     writer.write_checkpoint(prefix, pruned, meta)
 
 
