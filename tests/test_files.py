@@ -85,7 +85,7 @@ def test_what_is_there_already_is_named_unless_it_may_be_replaced(tmp_path):
     (tmp_path / 'b').write_text('old')
     (tmp_path / 'c').symlink_to('nowhere')
 
-    with pytest.raises(OutputError, match=r"b', '.*c'\. Give --overwrite") as caught:
+    with pytest.raises(OutputError, match=r"b', '.*c'\. Overwrite it") as caught:
         files.check_new(paths, overwrite=False)
 
     assert paths[0] not in str(caught.value)

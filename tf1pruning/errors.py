@@ -6,9 +6,21 @@ by name, what was expected and found, and what to do next.
 
 from __future__ import annotations
 
+from typing import Sequence
+
 
 class Tf1PruningError(Exception):
-    """Base class of all errors that tf1pruning raises on purpose."""
+    """Base class of all errors that tf1pruning raises on purpose.
+
+    Args:
+      message: what is wrong and what to do, true for tools and for Python.
+      flags: of the tools, that do what the message advises; a program that ends with
+        the error names those that it has.
+    """
+
+    def __init__(self, message: str, flags: Sequence[str] = ()):
+        super().__init__(message)
+        self.flags = tuple(flags)
 
 
 class CheckpointError(Tf1PruningError):
@@ -32,11 +44,11 @@ class OutputError(Tf1PruningError):
 
 
 class WorkflowError(Tf1PruningError):
-    """A step was called before the step that it needs."""
+    """A step lacks what comes before it, or the processes that take part in it."""
 
 
 class DataError(Tf1PruningError):
-    """Data is missing or damaged, or a model gives values that cannot be used on it."""
+    """Data cannot be used, nor can a file that tf1pruning wrote: it is damaged, say."""
 
 
 class VerificationError(Tf1PruningError):

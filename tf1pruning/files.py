@@ -48,8 +48,9 @@ def check_new(paths: Iterable[str], overwrite: bool) -> None:
     if found and not overwrite:
         listed = ', '.join(repr(path) for path in found)
         raise OutputError(
-            f'There is output already: {listed}. Give --overwrite to replace it, or '
-            'choose another folder.'
+            f'There is output already: {listed}. Overwrite it, or choose another '
+            'folder.',
+            flags=('overwrite',),
         )
 
 

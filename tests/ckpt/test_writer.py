@@ -61,7 +61,9 @@ def trained_state(folder, name):
 def test_the_state_of_a_training_changes_only_when_told_so(tmp_path):
     trained_state(tmp_path, 'model.ckpt-800')
 
-    with pytest.raises(OutputError, match=r"names 'model.ckpt-800'; .* --overwrite"):
+    with pytest.raises(
+        OutputError, match=r"names 'model.ckpt-800'; .* overwrite the file"
+    ):
         writer.check_state(str(tmp_path / 'model.ckpt'), overwrite=False)
 
     assert writer.check_state(str(tmp_path / 'model.ckpt'), overwrite=True) is None

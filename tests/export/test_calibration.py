@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tf1pruning.errors import OptionError
+from tf1pruning.errors import DataError
 from tf1pruning.export import calibration
 
 
@@ -51,12 +51,12 @@ def test_one_array_per_input_is_read_as_float(tmp_path):
     ],
 )
 def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, expected):
-    with pytest.raises(OptionError, match=expected):
+    with pytest.raises(DataError, match=expected):
         calibration.read_samples(saved(tmp_path, **arrays), model())
 
 
 def test_all_problems_come_at_once(tmp_path):
-    with pytest.raises(OptionError, match=r"'a'.*'b'"):
+    with pytest.raises(DataError, match=r"'a'.*'b'"):
         calibration.read_samples(saved(tmp_path), model())
 
 
@@ -64,12 +64,12 @@ def test_a_file_that_is_no_archive_is_named(tmp_path):
     path = tmp_path / 'data.npz'
     path.write_text('text')
 
-    with pytest.raises(OptionError, match='cannot be read'):
+    with pytest.raises(DataError, match='cannot be read'):
         calibration.read_samples(str(path), model())
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(OptionError, match=r'missing\.npz'):
+    with pytest.raises(DataError, match=r'missing\.npz'):
         calibration.read_samples(str(tmp_path / 'missing.npz'), model())
 
 
@@ -93,5 +93,5 @@ def test_a_fixed_batch_takes_as_many_as_it_needs(tmp_path):
         [(2, 3), (2, 1)],
         [(2, 3), (2, 1)],
     ]
-    with pytest.raises(OptionError, match='fewer samples than one batch'):
+    with pytest.raises(DataError, match='fewer samples than one batch'):
         calibration.read_samples(saved(tmp_path, **samples), model(batch=6))

@@ -117,7 +117,7 @@ def test_many_candidates_are_listed_in_part():
 
     text = str(caught.value)
     assert text.startswith("11 nodes may be the output: 'head_0', ")
-    assert "'head_7' and 3 more. Name the output nodes (--output_nodes)." in text
+    assert "'head_7' and 3 more. Name the output nodes." in text
     assert 'head_8' not in text
 
 

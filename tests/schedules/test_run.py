@@ -324,7 +324,7 @@ def test_a_finished_run_is_not_done_again_and_no_other_takes_its_place(start, tm
 def test_a_damaged_state_is_named(start, tmp_path):
     (tmp_path / 'state.json').write_text(json.dumps({'version': 1})[:-2])
 
-    with pytest.raises(OptionError, match=r"state.json' is not the state of a run"):
+    with pytest.raises(DataError, match=r"state.json' is not the state of a run"):
         prune(start, tmp_path, schedule.one_by_one(1, 1))
 
 

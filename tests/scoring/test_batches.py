@@ -134,14 +134,14 @@ def test_a_pipeline_that_gives_nothing_asks_for_data(tmp_path, dataset, expected
         list(batches_lib.of_pipeline(graph, model, 1).start())
 
     assert str(caught.value).endswith(
-        " Give data of your own (--data file.npz), for the inputs 'input', 'input_1'."
+        " Give data of your own, for the inputs 'input', 'input_1'."
     )
 
 
 def test_data_under_other_names_is_told_how_to_name_its_inputs(tmp_path):
     model = loss_model(table_pipeline(tmp_path), outputs=['output/BiasAdd'])
 
-    with pytest.raises(DataError, match=r'such as --inputs x=input,y=input_1\.$'):
+    with pytest.raises(DataError, match=r'is it x=input,y=input_1\?$'):
         batches_lib.feeds(model, {'x': X, 'y': Y})
     with pytest.raises(DataError, match=r"it has 'x', .*:1'\.$"):
         batches_lib.feeds(model, {'x': X})

@@ -225,5 +225,7 @@ def test_a_criterion_that_does_not_exist_is_refused(name, message):
 
 
 def test_a_criterion_on_data_asks_for_scores_where_there_are_none():
-    with pytest.raises(OptionError, match=r"'fisher' looks at data.*tools/score\.py"):
+    with pytest.raises(
+        OptionError, match=r"'fisher' looks at data.*the file of scores"
+    ):
         registry.find('fisher')

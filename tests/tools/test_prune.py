@@ -246,7 +246,7 @@ def test_the_folder_of_a_training_keeps_its_state(prefix, tmp_path, tool):
 
     assert done.returncode == 1
     assert "checkpoint' names 'm-8'; with" in done.stderr
-    assert 'give --overwrite to have the file name the new' in done.stderr
+    assert 'new checkpoint. See --overwrite.' in done.stderr
     assert trained.contents(tmp_path) == before
 
 
@@ -258,7 +258,7 @@ def test_output_that_is_there_stays_unless_it_may_go(prefix, tmp_path):
     done = models.run_tool('prune.py', *command, '--overwrite')
 
     assert (refused.returncode, done.returncode) == (1, 0)
-    assert 'Give --overwrite to replace it' in refused.stderr
+    assert 'choose another folder. See --overwrite.' in refused.stderr
     assert plan_json.load(str(tmp_path / 'plan.json')).threshold == 0.6
     assert first.threshold == 0.5
 

@@ -67,7 +67,7 @@ def test_a_file_that_is_there_stays(prefix, tmp_path):
     done = run_score(prefix, path, '--criteria=apoz')
 
     assert (done.returncode, path.read_text()) == (1, 'mine')
-    assert 'Give --overwrite to replace it' in done.stderr
+    assert 'choose another folder. See --overwrite.' in done.stderr
 
 
 def test_a_data_file_gives_a_batch_per_class(prefix, data, tmp_path):

@@ -206,7 +206,7 @@ def test_output_that_is_there_stays_unless_told_otherwise(pruned, tmp_path):
     done = run_strip(*command, '--overwrite')
 
     assert refused.returncode == 1
-    assert "report.json'. Give --overwrite to replace it" in refused.stderr
+    assert "report.json'. Overwrite it, or" in refused.stderr
     assert refused.stderr.count('\n') == 1
     assert list(before) == ['report.json']
     assert done.returncode == 0, done.stderr

@@ -64,6 +64,7 @@ def test_an_unsafe_graph_is_refused_before_it_runs(tmp_path, kind):
     assert (done.returncode, done.stdout) == (1, '')
     name = "'WriteFile' (WriteFile)" if kind == 'writes' else "'PyFunc' (PyFunc)"
     assert f'write files or call Python: {name}. Nothing was run' in done.stderr
+    assert done.stderr.endswith('or insist. See --allow_unsafe_ops.\n')
     assert done.stderr.count('\n') == 1
     assert not written.exists()
     assert not (tmp_path / 'out').exists()
@@ -114,6 +115,7 @@ def test_an_unknown_op_is_named_and_the_rest_stripped_unseen(tmp_path, form):
 
     assert refused.returncode == 1
     assert "does not know the op 'FancyActivation' of 'custom'" in refused.stderr
+    assert refused.stderr.endswith('by its structure alone. See --noverify.\n')
     assert refused.stderr.count('\n') == 1
     assert done.returncode == 0, done.stderr
     assert 'outputs were not compared' in done.stdout

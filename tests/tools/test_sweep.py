@@ -51,7 +51,7 @@ def test_a_file_that_is_there_stays(name, prefix, tmp_path):
     done = run_sweep(prefix, tmp_path, '--shares=0,0.5')
 
     assert (done.returncode, (tmp_path / name).read_text()) == (1, 'mine')
-    assert 'Give --overwrite to replace it' in done.stderr
+    assert 'choose another folder. See --overwrite.' in done.stderr
 
 
 @pytest.mark.parametrize(

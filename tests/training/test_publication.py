@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.test_cluster import listening, nowhere
 from tf1pruning import files
-from tf1pruning.errors import OptionError, WorkflowError
+from tf1pruning.errors import DataError, OptionError, WorkflowError
 from tf1pruning.training import publication
 from tf1pruning.training.cluster import Task
 from tf1pruning.training.publication import Chief, Follower, Published
@@ -197,7 +197,7 @@ def test_a_worker_that_was_killed_in_an_attempt_has_failed_in_it(tmp_path):
 def test_a_damaged_presence_is_refused_with_a_way_out(tmp_path):
     files.write_text(str(tmp_path / 'cluster' / 'worker-0.json'), '[]')
 
-    with pytest.raises(WorkflowError, match=r'worker-0.json. is damaged .* Delete it'):
+    with pytest.raises(DataError, match=r'worker-0.json. is damaged .* Delete it'):
         follower(tmp_path)
 
 
@@ -239,5 +239,5 @@ def test_other_settings_than_those_of_the_chief_are_named(tmp_path):
 def test_a_damaged_publication_is_refused_with_a_way_out(tmp_path, text):
     files.write_text(publication.path_in(str(tmp_path)), text)
 
-    with pytest.raises(WorkflowError, match='Delete it and start the chief again'):
+    with pytest.raises(DataError, match='Delete it and start the chief again'):
         publication.read(str(tmp_path))

@@ -76,7 +76,8 @@ def check_state(prefix: str, overwrite: bool) -> None:
         raise OutputError(
             f'{path!r} names {names.quoted(others)}; with {name!r} there, a '
             'training in this folder would go on from that. Choose another folder, or '
-            'give --overwrite to have the file name the new checkpoint.'
+            'overwrite the file, so that it names the new checkpoint.',
+            flags=('overwrite',),
         )
 
 

@@ -157,7 +157,8 @@ def find(name: str, seed: int = 0) -> Criterion:
     if name in _DATA:
         raise OptionError(
             f'Criterion {name!r} looks at data and a loss: score the model first, '
-            'with tools/score.py, and give its scores.'
+            'and give the file of scores.',
+            flags=('scores',),
         )
     _check_known(name, [*_FACTORIES, *_DATA])
     return _FACTORIES[name](seed)

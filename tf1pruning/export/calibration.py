@@ -7,7 +7,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning import names, npz
-from tf1pruning.errors import DataError, OptionError
+from tf1pruning.errors import DataError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.model import Model
 
@@ -23,19 +23,19 @@ def read_samples(path: str, model: Model) -> Dict[str, np.ndarray]:
       Input node -> float array `[samples, ...]`.
 
     Raises:
-      OptionError: if the file cannot be read; names every array that is missing, left
+      DataError: if the file cannot be read; names every array that is missing, left
         over, or does not fit.
     """
     try:
         found = npz.read(path)
     except DataError as error:
-        raise OptionError(
+        raise DataError(
             f'Calibration data {path!r} cannot be read ({error}). Expected an .npz '
             f'file with the arrays {names.quoted(model.required_inputs)}.'
         ) from error
     problems = _problems(found, model)
     if problems:
-        raise OptionError(f'Calibration data {path!r}: {"; ".join(problems)}.')
+        raise DataError(f'Calibration data {path!r}: {"; ".join(problems)}.')
     return {name: array.astype(np.float32) for name, array in found.items()}
 
 

@@ -80,8 +80,9 @@ def _check_size(model: model_lib.Model) -> None:
         raise GraphError(
             f'The weights take {total / 1e9:.1f} GB and a frozen graph may have 2 GB '
             'at most, so this network cannot be verified, nor exported as pb or '
-            'tflite. It can be written as a checkpoint and as a SavedModel: '
-            '--formats ckpt,saved_model --noverify.'
+            'tflite. It can be written as a checkpoint and as a SavedModel, without '
+            'verification.',
+            flags=('formats', 'noverify'),
         )
 
 

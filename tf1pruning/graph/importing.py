@@ -23,8 +23,9 @@ class UnknownOpError(GraphError):
     def __init__(self, op: str, nodes: str):
         super().__init__(
             f'This TensorFlow does not know the op {op!r} of {nodes}, so the graph '
-            'cannot be run here. Without verification (--noverify) it is stripped '
-            'unseen, by its structure alone.'
+            'cannot be run here. Without verification it is stripped unseen, by its '
+            'structure alone.',
+            flags=('noverify',),
         )
         self.op = op
 

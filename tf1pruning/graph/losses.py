@@ -67,11 +67,12 @@ def only_loss(meta_graph: tf.MetaGraphDef) -> str:
     if not found:
         raise GraphError(
             'The graph has no collection of losses: name the loss tensor, a scalar '
-            'that the training graph minimizes.'
+            'that the training graph minimizes.',
+            flags=('loss',),
         )
     if len(found) > 1:
         raise GraphError(
-            f'The graph has {len(found)} losses: {names.quoted(found)}. Name one '
-            '(--loss).'
+            f'The graph has {len(found)} losses: {names.quoted(found)}. Name one.',
+            flags=('loss',),
         )
     return found[0]

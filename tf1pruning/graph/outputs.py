@@ -59,8 +59,8 @@ def only_output(graph: tf.MetaGraphDef) -> Tuple[str, ...]:
     more = f' and {len(found) - _LISTED} more' if len(found) > _LISTED else ''
     listed = f': {names.quoted(found[:_LISTED])}{more}' if found else ''
     raise GraphError(
-        f'{len(found) or "No"} nodes may be the output{listed}. Name the output nodes '
-        '(--output_nodes).'
+        f'{len(found) or "No"} nodes may be the output{listed}. Name the output nodes.',
+        flags=('output_nodes',),
     )
 
 

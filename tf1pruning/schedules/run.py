@@ -117,7 +117,8 @@ def prune_finetune(
       GraphError: if a scope holds nothing that may be cut.
       PlanError: if the limits of the schedule do not let as much go as it asks for.
       VerificationError: if a latency is asked for and the model does not run.
-      DataError: if scores are not finite, or the evaluation lacks the metric.
+      DataError: if scores are not finite, the evaluation lacks the metric, or the
+        state of the run in `output_dir` is damaged.
       OutputError: if the files cannot be written.
     """
     recipe = Recipe(model_fn, input_fn, eval_input_fn, params, config)

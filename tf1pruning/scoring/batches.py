@@ -32,6 +32,9 @@ from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.scoring.loss_model import LossModel
 
+# The flag that takes data from a file.
+_DATA = ('data',)
+
 Batch = Mapping[str, np.ndarray]
 
 
@@ -190,20 +193,18 @@ def of_pipeline(
     _check_positive('number of batches', count)
     if not loss_model.pipeline:
         raise DataError(
-            'The training graph has no input pipeline: give data, for the inputs '
-            f'{names.quoted(loss_model.model.inputs)}.'
+            'The training graph has no input pipeline: give data, '
+            f'{_for_inputs(loss_model)}.',
+            flags=_DATA,
         )
     view = view_lib.GraphView(meta_graph.graph_def)
-    advice = (
-        ' Give data of your own (--data file.npz), for the inputs '
-        f'{names.quoted(loss_model.model.inputs)}.'
-    )
+    advice = f' Give data of your own, {_for_inputs(loss_model)}.'
     try:
         starting = pipelines.initializers(
             view, [names.node_name(tensor) for tensor in loss_model.pipeline.values()]
         )
     except GraphError as error:
-        raise DataError(f'{error}{advice}') from error
+        raise DataError(f'{error}{advice}', flags=_DATA) from error
 
     def start() -> Iterator[Batch]:
         with tf.Graph().as_default() as graph:
@@ -248,7 +249,8 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
         also = ''.join(f', {n!r} is {t!r}' for n, t in loss_model.pipeline.items())
         raise DataError(
             f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
-            f'it has {names.quoted(list(batch))}{also}.{_pairs(unknown, missing)}'
+            f'it has {names.quoted(list(batch))}{also}.{_pairs(unknown, missing)}',
+            flags=('inputs',),
         )
     if unknown:
         raise DataError(
@@ -259,12 +261,16 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
     return {f'{name}:0': array for name, array in found.items()}, size
 
 
+def _for_inputs(loss_model: LossModel) -> str:
+    return f'for the inputs {names.quoted(loss_model.model.inputs)}'
+
+
 def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:
     """How to say which array is which input; '' where the numbers differ."""
     if len(arrays) != len(inputs):
         return ''
     pairs = ','.join(f'{array}={name}' for array, name in zip(arrays, inputs))
-    return f' Say which is which, such as --inputs {pairs}.'
+    return f' Name the arrays after their inputs; is it {pairs}?'
 
 
 def _run(
@@ -304,7 +310,10 @@ def _as_data_error(advice: str) -> Iterator[None]:
         raise _EndOfData from error
     except tf.errors.OpError as error:
         reason = error.message.split('\n')[0].rstrip('.')
-        raise DataError(f'The input pipeline fails: {reason}.{advice}') from error
+        raise DataError(
+            f'The input pipeline fails: {reason}.{advice}',
+            flags=_DATA if advice else (),
+        ) from error
 
 
 def _holds_tensors(found: Any) -> bool:

@@ -64,8 +64,8 @@ class Scores:
             raise DataError(
                 'The scores are of other weights than the model has '
                 f'({found if other else "no name is the same"}). Score this checkpoint '
-                'anew with tools/score.py. If older scores are meant, the tools take '
-                'them with --stale_scores.'
+                'anew with tools/score.py, or insist on the older scores.',
+                flags=('stale_scores',),
             )
 
 

@@ -14,6 +14,8 @@ from tf1pruning.graph import channels_last, importing, indices, precision
 from tf1pruning.graph import view as view_lib
 
 TOLERANCE = 1e-5
+# Flags that help where an input cannot be made up.
+_WAYS_OUT = ('input_tensors', 'noverify')
 _BATCH = 2
 _UNKNOWN_SIZE = 64
 # Integers that are made up lie below.
@@ -219,7 +221,10 @@ def random_inputs(
 
 def _sizes(shape: Optional[view_lib.Shape], name: str) -> List[int]:
     if shape is None:
-        raise VerificationError(f'Input {name!r} has no known rank; give it a shape.')
+        raise VerificationError(
+            f'Input {name!r} has no known rank; give it a shape.',
+            flags=('input_tensors',),
+        )
     sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
     if shape and shape[0] is None:
         sizes[0] = _BATCH
@@ -237,12 +242,13 @@ def _random(
         except (MemoryError, ValueError) as error:
             raise VerificationError(
                 f'Input {name!r} of shape {tuple(sizes)} does not fit into memory. '
-                'Give it a smaller one (--input_tensors), or do without verification '
-                '(--noverify).'
+                'Give it a smaller one, or do without verification.',
+                flags=_WAYS_OUT,
             ) from error
     raise VerificationError(
         f'Input {name!r} of type {dtype.name} cannot be made up. Cut the graph behind '
-        'it (--input_tensors), or do without verification (--noverify).'
+        'it, or do without verification.',
+        flags=_WAYS_OUT,
     )
 
 

@@ -23,7 +23,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import files
-from tf1pruning.errors import OptionError, WorkflowError
+from tf1pruning.errors import DataError, OptionError, WorkflowError
 from tf1pruning.training import cluster, run_state
 from tf1pruning.training.cluster import Task
 
@@ -91,7 +91,7 @@ def read(folder: str) -> Optional[Publication]:
     """What is published in the folder of a run; None: nothing yet.
 
     Raises:
-      WorkflowError: if the file is damaged.
+      DataError: if the file is damaged.
     """
     path = path_in(folder)
     try:
@@ -102,7 +102,7 @@ def read(folder: str) -> Optional[Publication]:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WorkflowError(
+        raise DataError(
             f'{path!r} is not what a chief publishes ({error}). Delete it and start '
             'the chief again.'
         ) from error
@@ -120,7 +120,7 @@ class Chief:
         same names.
 
     Raises:
-      WorkflowError: if what an earlier chief published is damaged.
+      DataError: if what an earlier chief published is damaged.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class Follower:
       seconds: longest time without a sign of the chief.
 
     Raises:
-      WorkflowError: if the file in which the task says what it left is damaged.
+      DataError: if the file in which the task says what it left is damaged.
     """
 
     def __init__(
@@ -382,4 +382,4 @@ def _presence(folder: str, name: str) -> Presence:
     except FileNotFoundError:
         return Presence()
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise WorkflowError(f'{path!r} is damaged ({error}). Delete it.') from error
+        raise DataError(f'{path!r} is damaged ({error}). Delete it.') from error

@@ -8,7 +8,7 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from tf1pruning import files
-from tf1pruning.errors import OptionError
+from tf1pruning.errors import DataError, OptionError
 
 VERSION = 1
 
@@ -65,8 +65,8 @@ def load_or_new(path: str, settings: Record) -> RunState:
     """The state in `path`, or a new one if there is no such file.
 
     Raises:
-      OptionError: if the file was made with other settings, which are named, or is no
-        state of this version.
+      OptionError: if the file was made with other settings, which are named.
+      DataError: if it is damaged, or no state of this version.
     """
     if not os.path.exists(path):
         return RunState(settings)
@@ -92,7 +92,7 @@ def _load(path: str) -> RunState:
             evaluations=data['evaluations'],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(
+        raise DataError(
             f'{path!r} is not the state of a run ({error}). Delete it to start anew, '
             'or give another output folder.'
         ) from error

@@ -56,7 +56,7 @@ def run(
         try:
             main(*argv[1:])
         except Tf1PruningError as error:
-            _fail(error)
+            _fail(f'{error}{_flags_of(error)}')
         except KeyboardInterrupt:
             sys.exit(stopped)
 
@@ -96,6 +96,17 @@ def _unknown(error: flags.UnrecognizedFlagError) -> str:
     meant = meant.rstrip(' ?').replace(', ', ' or --')
     meant = other if other in flags.FLAGS else meant
     return f'{what}. Did you mean --{meant}?' if meant else f'{what}; see --help.'
+
+
+def _flags_of(error: Tf1PruningError) -> str:
+    """The flags of this program that do what an error advises."""
+    known = [f'--{name}' for name in error.flags if _is_flag(name)]
+    return f' See {", ".join(known)}.' if known else ''
+
+
+def _is_flag(name: str) -> bool:
+    negated = name.startswith('no') and name[2:] in flags.FLAGS
+    return negated or name in flags.FLAGS
 
 
 def _fail(message: object) -> NoReturn:

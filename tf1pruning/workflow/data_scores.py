@@ -86,8 +86,8 @@ def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
     if found:
         raise GraphError(
             f'The loss depends on ops that write files or call Python: '
-            f'{", ".join(found)}. Nothing was run. Name another loss, or give '
-            '--allow_unsafe_ops to insist.'
+            f'{", ".join(found)}. Nothing was run. Name another loss, or insist.',
+            flags=('loss', 'allow_unsafe_ops'),
         )
 
 

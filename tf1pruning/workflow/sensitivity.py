@@ -200,12 +200,14 @@ def load(path: str, fingerprint: str) -> Optional[Curves]:
         found = Curves(value['fingerprint'], Outcome(**value['unpruned']), points)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f'{path!r} holds no sensitivity curves: {error}. Give --overwrite to '
-            'measure anew.'
+            f'{path!r} holds no sensitivity curves: {error}. Overwrite it with new '
+            'measurements, or choose another folder.',
+            flags=('overwrite',),
         ) from error
     if found.fingerprint != fingerprint:
         raise DataError(
-            f'{path!r} is of another model, or of other data or scores. Give '
-            '--overwrite to measure anew, or choose another folder.'
+            f'{path!r} is of another model, or of other data or scores. Overwrite it '
+            'with new measurements, or choose another folder.',
+            flags=('overwrite',),
         )
     return found

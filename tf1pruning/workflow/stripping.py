@@ -108,7 +108,8 @@ def strip_source(
         raise GraphError(
             'The outputs depend on ops that write files or call Python: '
             f'{", ".join(source.unsafe_ops)}. Nothing was run. Name output nodes '
-            'that do not need them, or give --allow_unsafe_ops to insist.'
+            'that do not need them, or insist.',
+            flags=('allow_unsafe_ops',),
         )
     lint.check_no_tables(source.model.graph_def)
     with phase(phases, 'load'):
