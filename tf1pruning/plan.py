@@ -35,6 +35,8 @@ from tf1pruning.graph.model import Model
 BLOCK = 'block'
 FILTER = 'filter'
 MODES = (BLOCK, FILTER)
+# What sums and products of shares may be wrong by: 0.29 * 100 is 28.999...
+ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,6 +276,15 @@ def fingerprint(groups: Iterable[Group], model: Model) -> str:
     ]
     text = json.dumps(sorted(lines))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def wanted_share(ratio: float, width: int) -> int:
+    """How many of `width` channels a ratio means: whole ones, rounded down.
+
+    >>> wanted_share(0.7, 10), wanted_share(0.29, 100)
+    (7, 29)
+    """
+    return math.floor(ratio * width + ROUNDING)
 
 
 def removable(width: int, wanted: int, multiple: int) -> int:

@@ -186,11 +186,23 @@ def test_layers_go_one_after_the_other(start, tmp_path):
 def test_a_ladder_of_thresholds_is_climbed_down(start, tmp_path):
     options = {**ALL, 'criterion': 'sparsity'}
 
-    result = prune(start, tmp_path, schedule.ladder([0.99, 0.4], 1), options)
+    with unittest.TestCase().assertLogs('absl', 'WARNING') as logged:
+        result = prune(start, tmp_path, schedule.ladder([0.99, 0.4], 1), options)
 
+    (warned,) = [line for line in logged.output if 'Round' in line]
+    assert 'Round 1 removes nothing but the 0 channels' in warned
     first, last = result.rounds
     assert first.removed == 0
     assert 0 < last.removed < small.CHANNELS
+
+
+def test_a_threshold_needs_scores_that_are_shares(start, tmp_path):
+    with pytest.raises(OptionError, match=r"'l2' has no threshold .* Give a ratio"):
+        prune(start, tmp_path, schedule.ladder([0.8, 0.6], 2))
+    assert os.listdir(str(tmp_path)) == []
+    with pytest.raises(OptionError, match="'fisher' has no threshold"):
+        options = {**ALL, 'criterion': 'fisher'}
+        prune(start, tmp_path, schedule.ladder([0.8], 2), options)
 
 
 def test_a_budget_is_met(start, tmp_path):

@@ -12,9 +12,9 @@ from tf1pruning.choosing.choice import (
     Limits,
     Target,
     WidthBins,
-    wanted_share,
 )
 from tf1pruning.errors import OptionError
+from tf1pruning.plan import wanted_share
 from tf1pruning.schedules import paces, schedule
 from tf1pruning.schedules.schedule import Done, Round, Rounds
 
@@ -119,6 +119,21 @@ def test_layers_are_visited_in_turn_until_all_have_their_share():
         {'a': 0.25, 'b': 0.25},
         {'a': 0.25, 'b': 0.5},
         {'a': 0.25, 'b': 0.75},
+    ]
+
+
+def test_a_share_that_increments_miss_by_rounding_needs_no_visit_more():
+    rounds = schedule.layer_by_layer([('a', 0.8)], 10, increment=0.1)
+
+    shares = [dict(choice.scope_ratios)['a'] for choice in choices(rounds)]
+    assert len(shares) == 8
+    assert shares[-1] == 0.8
+
+
+def test_a_share_that_iterations_miss_by_rounding_needs_no_round_more():
+    assert ratios(schedule.iterate(0.1, 1, max_share=0.19)) == [
+        pytest.approx(0.1),
+        0.19,
     ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple, Union
 
 from tf1pruning import names
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
+from tf1pruning.criteria.registry import Criterion, DataCriterion
 from tf1pruning.errors import OptionError
 
 PER_GROUP = 'group'
@@ -51,7 +52,9 @@ class Limits:
         4
         """
         stay = max(
-            self.min_width, self.multiple, width - wanted_share(self.max_share, width)
+            self.min_width,
+            self.multiple,
+            width - plan_lib.wanted_share(self.max_share, width),
         )
         return max(0, width - stay)
 
@@ -265,11 +268,24 @@ def check_scopes(choice: Choice, groups: Sequence[Group]) -> None:
         )
 
 
-def wanted_share(ratio: float, width: int) -> int:
-    """How many of `width` channels a ratio means: whole ones, rounded down.
+def check_threshold(
+    threshold: Optional[float], criterion: Union[Criterion, DataCriterion], instead: str
+) -> None:
+    """Refuses a threshold that does not go with a criterion.
 
-    >>> wanted_share(0.7, 10), wanted_share(0.29, 100)
-    (7, 29)
+    Args:
+      threshold: of a choice; None goes with all.
+      criterion: whose scores it is compared to.
+      instead: what a user may give in its place, for the message.
+
+    Raises:
+      OptionError: if scores are no shares, or the threshold does not lie in (0, 1).
     """
-    # 0.29 * 100 is 28.999...: a ratio that means whole channels must not lose one.
-    return math.floor(ratio * width + 1e-9)
+    if threshold is None:
+        return
+    if not criterion.is_share:
+        raise OptionError(
+            f'Criterion {criterion.name!r} has no threshold in (0, 1): its scores are '
+            f'no shares. Give {instead}.'
+        )
+    plan_lib.check_threshold(threshold)

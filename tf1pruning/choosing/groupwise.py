@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.choosing.choice import Choice, Limits, wanted_share
+from tf1pruning.choosing.choice import Choice, Limits
 from tf1pruning.choosing.scores import Scored, Scorer
 from tf1pruning.plan import GroupPlan
 
@@ -31,7 +31,8 @@ def _choose(group: Group, choice: Choice, scorer: Scorer) -> GroupPlan:
         scored = scorer(group, None)
         wanted = int((scored.scores > choice.threshold).sum())
         return take(scored, wanted, limits)
-    wanted = choice.count or wanted_share(choice.ratio_of(group), group.width)
+    ratio = choice.ratio_of(group)
+    wanted = choice.count or plan_lib.wanted_share(ratio, group.width)
     kept = group.width - limits.removable(group.width, wanted)
     return take(scorer(group, kept), wanted, limits)
 

@@ -12,10 +12,10 @@ from typing import Callable, List, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning.choosing import groupwise
-from tf1pruning.choosing.choice import Choice, Limits, Target, wanted_share
+from tf1pruning.choosing.choice import Choice, Limits, Target
 from tf1pruning.choosing.scores import Scored
 from tf1pruning.errors import PlanError
-from tf1pruning.plan import GroupPlan
+from tf1pruning.plan import ROUNDING, GroupPlan, wanted_share
 
 Measure = Callable[[Sequence[GroupPlan]], float]
 
@@ -94,8 +94,8 @@ def _within_target(
 ) -> List[GroupPlan]:
     """The shortest beginning of the ranking that meets a target, by bisection."""
     whole = measure(_plans(scored, ranked[:0], limits))
-    # 0.29 * 100 is 28.999...: a plan that costs exactly the share meets the target.
-    goal = target.share * whole * (1 + 1e-9)
+    # A plan that costs exactly the share meets the target.
+    goal = target.share * whole * (1 + ROUNDING)
     least = measure(_plans(scored, ranked, limits))
     if least > goal:
         raise PlanError(

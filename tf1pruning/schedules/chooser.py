@@ -133,6 +133,7 @@ class Chooser:
         )
 
     def _plan(self, source: Source, choice: Choice, scorer: Scorer) -> Plan:
+        self._options.check(choice)
         mode = self._options.mode
         return planning.plan_by_choice(source, self._groups, choice, scorer, mode)
 

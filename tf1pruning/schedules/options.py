@@ -7,6 +7,8 @@ from typing import Optional, Tuple
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
+from tf1pruning.choosing import choice as choice_lib
+from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
@@ -79,3 +81,16 @@ class Options:
     def on_data(self) -> bool:
         """Whether the criterion looks at data."""
         return self.criterion in registry.known_data()
+
+    def check(self, choice: Choice) -> None:
+        """Refuses a threshold that does not go with the criterion.
+
+        Raises:
+          OptionError: if the choice is one.
+        """
+        name = self.criterion
+        choice_lib.check_threshold(
+            choice.threshold,
+            registry.find_data(name) if self.on_data else registry.find(name),
+            'a ratio, a count or a target',
+        )

@@ -214,6 +214,14 @@ class _Run:
         if not os.path.exists(path):
             before = self._plan_of(number - 1) if number > 1 else None
             plan = self._chooser.choose(source, wanted.choice, before)
+            gone = before.removed if before else 0
+            if plan.removed == gone:
+                logging.warning(
+                    'Round %d removes nothing but the %d channels that are gone '
+                    'already: the training behind it is more of the same.',
+                    number,
+                    gone,
+                )
             plan_json.save(plan, path)
         return self._plan_of(number)
 

@@ -11,6 +11,7 @@ earlier rounds is part of it.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from tf1pruning.choosing.choice import (
@@ -21,6 +22,7 @@ from tf1pruning.choosing.choice import (
     check_ratio,
 )
 from tf1pruning.errors import OptionError
+from tf1pruning.plan import ROUNDING
 from tf1pruning.schedules import paces
 from tf1pruning.schedules.paces import Pace
 
@@ -243,10 +245,12 @@ def layer_by_layer(
         raise OptionError('A scope is given twice; expected one ratio for each.')
     now: Dict[str, float] = {}
     found: List[Round] = []
-    while now != targets:
+    for visit in itertools.count(1):
+        if now == targets:
+            break
         for scope, target in targets.items():
             if now.get(scope) != target:
-                now[scope] = min(now.get(scope, 0.0) + increment, target)
+                now[scope] = _up_to(visit * increment, target)
                 choice = Choice(scope_ratios=tuple(now.items()), limits=limits)
                 found.append(Round(choice, steps))
     return Rounds(tuple(found))
@@ -283,11 +287,16 @@ def iterate(
         ratio = scheduler(ratio, number) if scheduler else ratio
         check_ratio(f'The ratio of round {number}', ratio)
         left *= 1 - ratio
-        gone = min(1 - left, max_share)
+        gone = _up_to(1 - left, max_share)
         found.append(Round(Choice(ratio=gone, ranking=ranking, limits=limits), steps))
         if gone == max_share:
             break
     return Rounds(tuple(found))
+
+
+def _up_to(share: float, most: float) -> float:
+    """A share, but the given one from there on, also if it is missed by rounding."""
+    return share if share < most - ROUNDING else most
 
 
 def _listed(values: Sequence[float]) -> str:

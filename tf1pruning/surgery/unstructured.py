@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf1pruning.plan import wanted_share
+
 
 def with_smallest_zero(array: np.ndarray, share: float) -> np.ndarray:
     """A copy with zeros in place of the smallest magnitudes.
@@ -14,7 +16,7 @@ def with_smallest_zero(array: np.ndarray, share: float) -> np.ndarray:
     [3.0, 0.0, 0.0, -4.0]
     """
     result = np.array(array)
-    count = int(share * array.size + 1e-9)
+    count = wanted_share(share, array.size)
     order = np.argsort(np.abs(array), axis=None, kind='stable')
     result.flat[order[:count]] = 0
     return result

@@ -6,7 +6,6 @@ from typing import List, Optional, Tuple, Union
 
 from absl import flags
 
-from tf1pruning import plan as plan_lib
 from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
 from tf1pruning.choosing.scores import COMBINE, NORMALIZERS, Combination
@@ -92,8 +91,9 @@ def choice(criterion: Union[Criterion, DataCriterion]) -> Choice:
     counted = (values.ratio, values.count, target, bins, values.scope_ratios or None)
     if threshold is None and all(given is None for given in counted):
         threshold = _default_threshold(criterion)
-    if threshold is not None:
-        _check_threshold(threshold, criterion)
+    choice_lib.check_threshold(
+        threshold, criterion, '--ratio, --count or a target such as --target_macs'
+    )
     return Choice(
         threshold=threshold,
         ratio=values.ratio,
@@ -114,17 +114,6 @@ def _default_threshold(criterion: Union[Criterion, DataCriterion]) -> float:
             '--count or a target such as --target_macs.'
         )
     return DEFAULT_THRESHOLD
-
-
-def _check_threshold(
-    threshold: float, criterion: Union[Criterion, DataCriterion]
-) -> None:
-    if not criterion.is_share:
-        raise OptionError(
-            f'Criterion {criterion.name!r} has no threshold in (0, 1): its scores are '
-            'no shares. Give --ratio, --count or a target such as --target_macs.'
-        )
-    plan_lib.check_threshold(threshold)
 
 
 def _target() -> Optional[Target]:

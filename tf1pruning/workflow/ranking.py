@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Collection, Optional
+from typing import Collection, Optional, Union
 
 from absl import logging
 
 from tf1pruning.channels.groups import Group
+from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination, Scorer
 from tf1pruning.criteria import registry
+from tf1pruning.criteria.registry import Criterion, DataCriterion
 from tf1pruning.errors import OptionError
 from tf1pruning.plan import Plan
 from tf1pruning.scoring import result
@@ -40,28 +42,24 @@ class Ranking:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.scores is not None:
-            registry.find_data(self.criterion)
-        else:
-            registry.find(self.criterion)
+        self._found()
 
-    @property
-    def is_share(self) -> bool:
-        """Whether scores are shares, so that a threshold in (0, 1) makes sense."""
+    def _found(self) -> Union[Criterion, DataCriterion]:
         if self.scores is not None:
-            return registry.find_data(self.criterion).is_share
-        return registry.find(self.criterion).is_share
+            return registry.find_data(self.criterion)
+        return registry.find(self.criterion)
 
     def check(self, choice: Optional[Choice]) -> None:
-        """Refuses a threshold where scores are no shares.
+        """Refuses a threshold that does not go with the criterion.
 
         Raises:
           OptionError: if the choice is one.
         """
-        if choice is not None and choice.threshold is not None and not self.is_share:
-            raise OptionError(
-                f'Criterion {self.criterion!r} has no threshold in (0, 1): its scores '
-                'are no shares. Give a ratio, a count or a target with set_choice().'
+        if choice is not None:
+            choice_lib.check_threshold(
+                choice.threshold,
+                self._found(),
+                'a ratio, a count or a target with set_choice()',
             )
 
     def plan(
