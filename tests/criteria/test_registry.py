@@ -57,6 +57,19 @@ def test_a_taken_name_is_refused():
         registry.register('l1')(np.sum)
 
 
+@pytest.mark.parametrize(
+    ('looks_at', 'derivative', 'message'),
+    [
+        ('activation', 'gradient', "looks_at 'activation'; expected one of 'activatio"),
+        ('weights', 'grad', "derivative 'grad'; expected one of '', 'gradient', 'hess"),
+    ],
+)
+def test_a_criterion_on_data_looks_at_what_there_is(looks_at, derivative, message):
+    with pytest.raises(OptionError, match=f"'mine' has {message}"):
+        registry.register_data('mine', looks_at, derivative=derivative)(np.sum)
+    assert 'mine' not in registry.known_data()
+
+
 def test_a_criterion_of_ones_own_is_one_decorated_function(monkeypatch):
     monkeypatch.setattr(registry, '_FACTORIES', {})
 

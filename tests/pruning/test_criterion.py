@@ -140,7 +140,7 @@ def test_scores_by_other_criteria_are_named(new, scores):
 
 
 def test_a_threshold_needs_scores_that_are_shares(new):
-    with pytest.raises(OptionError, match=r"'l2' has no threshold .* set_choice"):
+    with pytest.raises(OptionError, match=r"'l2' has no threshold .* Give a ratio"):
         new(criterion='l2').set_threshold(0.5)
     with pytest.raises(OptionError, match="'l2' has no threshold"):
         new(criterion='l2').set_choice(Choice(threshold=0.5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -14,7 +16,12 @@ from tf1pruning.training.pruning_hook import SOFT, PruningHook
 def test_each_group_loses_the_filters_that_are_smallest_now():
     graph = networks.inverted_residual_net(is_training=True, optimizer='momentum')
     net = nets.net_of(networks.inverted_residual_net())
-    hook = PruningHook(net.plan(INNER), SOFT, zero_steps=1, rerank=net.groups)
+    plan = net.plan(INNER)
+    capped = tuple(
+        dataclasses.replace(group, wanted=20, capped=True) for group in plan.groups
+    )
+    plan = dataclasses.replace(plan, groups=capped)
+    hook = PruningHook(plan, SOFT, zero_steps=1, rerank=net.groups)
     arrays = networks.random_arrays(graph)
     with graph.as_default():
         variables = {v.op.name: v for v in tf.global_variables()}
@@ -34,6 +41,7 @@ def test_each_group_loses_the_filters_that_are_smallest_now():
     assert {g.name: len(g.removed) for g in hook.plan.groups if g.removed} == {
         name: len(removed) for name, removed in INNER.items()
     }
+    assert {(g.wanted, g.capped) for g in hook.plan.groups} == {(20, True)}
     for name, kernel in (
         (networks.BLOCK, f'{networks.BLOCK}/expand/conv/kernel'),
         ('SE1', 'SE1/reduce/kernel'),

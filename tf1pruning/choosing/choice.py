@@ -269,14 +269,13 @@ def check_scopes(choice: Choice, groups: Sequence[Group]) -> None:
 
 
 def check_threshold(
-    threshold: Optional[float], criterion: Union[Criterion, DataCriterion], instead: str
+    threshold: Optional[float], criterion: Union[Criterion, DataCriterion]
 ) -> None:
     """Refuses a threshold that does not go with a criterion.
 
     Args:
       threshold: of a choice; None goes with all.
       criterion: whose scores it is compared to.
-      instead: what a user may give in its place, for the message.
 
     Raises:
       OptionError: if scores are no shares, or the threshold does not lie in (0, 1).
@@ -286,6 +285,7 @@ def check_threshold(
     if not criterion.is_share:
         raise OptionError(
             f'Criterion {criterion.name!r} has no threshold in (0, 1): its scores are '
-            f'no shares. Give {instead}.'
+            'no shares. Give a ratio, a count or a target instead.',
+            flags=('ratio', 'count', 'target_macs'),
         )
     plan_lib.check_threshold(threshold)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.criteria import registry
-
-ACTIVATIONS = 'activations'
+from tf1pruning.criteria.registry import ACTIVATIONS
 
 
 @registry.register_data('taylor_rs', ACTIVATIONS)

@@ -11,10 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.criteria import registry
-
-WEIGHTS = 'weights'
-SCALES = 'scales'
-HESSIAN = 'hessian'
+from tf1pruning.criteria.registry import HESSIAN, SCALES, WEIGHTS
 
 
 def _small_magnitude(mean: np.ndarray) -> np.ndarray:

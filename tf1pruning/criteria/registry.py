@@ -25,6 +25,14 @@ from tf1pruning.errors import OptionError
 
 Score = Callable[..., np.ndarray]
 
+ACTIVATIONS = 'activations'
+WEIGHTS = 'weights'
+SCALES = 'scales'
+PLACES = (ACTIVATIONS, WEIGHTS, SCALES)
+GRADIENT = 'gradient'
+HESSIAN = 'hessian'
+DERIVATIVES = ('', GRADIENT, HESSIAN)
+
 
 @dataclasses.dataclass(frozen=True)
 class Criterion:
@@ -63,6 +71,9 @@ class DataCriterion:
         loss' Hessian and its mean gradient; needs a second pass over the data).
       from_start: whether the statistic gets the initial weights as a third argument.
       is_share: whether scores are shares in [0, 1], so that a threshold makes sense.
+
+    Raises:
+      OptionError: if it looks at something else, or there is no such derivative.
     """
 
     name: str
@@ -73,6 +84,15 @@ class DataCriterion:
     from_start: bool
     is_share: bool
 
+    def __post_init__(self) -> None:
+        for field, known in (('looks_at', PLACES), ('derivative', DERIVATIVES)):
+            value = getattr(self, field)
+            if value not in known:
+                raise OptionError(
+                    f'Criterion {self.name!r} has {field} {value!r}; expected one of '
+                    f'{names.quoted(known)}.'
+                )
+
 
 _FACTORIES: Dict[str, Callable[[int], Criterion]] = {}
 _DATA: Dict[str, DataCriterion] = {}
@@ -82,7 +102,7 @@ def register_data(
     name: str,
     looks_at: str,
     finish: Callable[[np.ndarray], np.ndarray] = np.negative,
-    derivative: str = 'gradient',
+    derivative: str = GRADIENT,
     from_start: bool = False,
     is_share: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -90,6 +110,7 @@ def register_data(
 
     Raises:
       ValueError: if the name is taken.
+      OptionError: like `DataCriterion`.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -88,9 +88,9 @@ class Options:
         Raises:
           OptionError: if the choice is one.
         """
-        name = self.criterion
-        choice_lib.check_threshold(
-            choice.threshold,
-            registry.find_data(name) if self.on_data else registry.find(name),
-            'a ratio, a count or a target',
-        )
+        if self.on_data:
+            found = registry.find_data(self.criterion)
+            choice_lib.check_threshold(choice.threshold, found)
+        else:
+            weights = registry.find(self.criterion)
+            choice_lib.check_threshold(choice.threshold, weights)

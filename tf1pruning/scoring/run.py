@@ -22,8 +22,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import Trace
-from tf1pruning.criteria.gradients import HESSIAN
-from tf1pruning.criteria.registry import DataCriterion
+from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import DataError
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.average import Averages

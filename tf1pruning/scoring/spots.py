@@ -10,8 +10,7 @@ from tf1pruning import names
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import BIAS, CONSUMER, SCALE, Trace
 from tf1pruning.choosing.scores import judging_places
-from tf1pruning.criteria.activations import ACTIVATIONS
-from tf1pruning.criteria.gradients import SCALES
+from tf1pruning.criteria.registry import ACTIVATIONS, SCALES
 
 
 class ActivationSpot(NamedTuple):

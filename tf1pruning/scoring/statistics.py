@@ -9,8 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.uses import Trace
-from tf1pruning.criteria.gradients import HESSIAN
-from tf1pruning.criteria.registry import DataCriterion
+from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.scoring import network as network_lib
 from tf1pruning.scoring.network import Network

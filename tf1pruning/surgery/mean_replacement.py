@@ -81,8 +81,8 @@ def replace(
         mean = _mean(means, kernel, removed)
         coverage = _coverage(view, kernel, arrays)
         share = _share(kernel, arrays[kernel.source], removed, mean, coverage)
-        old = replaced.get(target.source, arrays[target.source])
-        replaced[target.source] = target.added(old, share)
+        # No other layer has this vector behind it, see `find_fold_targets`.
+        replaced[target.source] = target.added(arrays[target.source], share)
     return Replacement(replaced, tuple(without))
 
 

@@ -244,7 +244,8 @@ def _rank(
         return planned
     squares = np.square(norms[planned.name])[group.producer.positions].sum(axis=1)
     order = np.argsort(squares, kind='stable')
-    return plan_lib.plan_group(group, order[: len(planned.removed)], planned.wanted)
+    chosen = order[: len(planned.removed)]
+    return plan_lib.plan_group(group, chosen, planned.wanted, planned.capped)
 
 
 def _chosen(plan: Plan, groups: Sequence[Group]) -> Dict[str, Group]:

@@ -91,9 +91,7 @@ def choice(criterion: Union[Criterion, DataCriterion]) -> Choice:
     counted = (values.ratio, values.count, target, bins, values.scope_ratios or None)
     if threshold is None and all(given is None for given in counted):
         threshold = _default_threshold(criterion)
-    choice_lib.check_threshold(
-        threshold, criterion, '--ratio, --count or a target such as --target_macs'
-    )
+    choice_lib.check_threshold(threshold, criterion)
     return Choice(
         threshold=threshold,
         ratio=values.ratio,

@@ -56,11 +56,7 @@ class Ranking:
           OptionError: if the choice is one.
         """
         if choice is not None:
-            choice_lib.check_threshold(
-                choice.threshold,
-                self._found(),
-                'a ratio, a count or a target with set_choice()',
-            )
+            choice_lib.check_threshold(choice.threshold, self._found())
 
     def plan(
         self, source: Source, groups: Collection[Group], choice: Choice, mode: str

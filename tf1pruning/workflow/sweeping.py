@@ -8,14 +8,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from typing import Callable, Collection, Dict, List, Optional, Sequence
+from typing import Callable, Collection, List, Optional, Sequence
 
 import numpy as np
 
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.scores import Scorer
-from tf1pruning.criteria import weights
 from tf1pruning.errors import OptionError
+from tf1pruning.report import summaries
 from tf1pruning.report.animation import Frame
 from tf1pruning.scoring.evaluation import Outcome
 from tf1pruning.workflow.probing import Means, Probe
@@ -112,17 +112,11 @@ def unit_frames(
 ) -> List[Frame]:
     """L2 norms of the units of each group at each share."""
     frames: List[Frame] = []
+    whole = summaries.filter_norms(groups, probe.source.variables)
     for share in shares:
-        plan = probe.plan(groups, share, scorer)
-        gone = {group.name: list(group.removed) for group in plan.groups}
-        norms: Dict[str, np.ndarray] = {}
-        for group in groups:
-            place = group.producer
-            kernel = probe.source.variables[place.variable]
-            rows = np.linalg.norm(weights.rows(kernel, place.axis), axis=1)
-            found = rows[place.positions].mean(axis=1)
-            found[gone.get(group.name, [])] = 0
-            norms[group.name] = found
+        norms = {name: found.copy() for name, found in whole.items()}
+        for planned in probe.plan(groups, share, scorer).groups:
+            norms[planned.name][list(planned.removed)] = 0
         frames.append((f'Units, {share:.1%} pruned', norms))
     return frames
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests.zoo.datasets import files
 from tf1pruning.errors import DataError
@@ -55,6 +56,24 @@ def test_bad_folders_are_named(damage, message, classes):
 
     with pytest.raises(DataError, match=message):
         registry.load('folder', str(classes))
+
+
+@pytest.mark.parametrize('damage', [b'', b'<html>no image</html>'])
+def test_files_that_hold_no_image_are_named(classes, damage):
+    (classes / 'train/cat/b.jpg').write_bytes(damage)
+
+    with pytest.raises(DataError, match=r"1 of 5 files are neither .*cat/b.jpg'"):
+        registry.load('folder', str(classes))
+
+
+@pytest.mark.parametrize('name', ['train/cat/a.png', 'train/cat/b.jpg'])
+def test_an_image_that_breaks_off_is_named(classes, name):
+    path = classes / name
+    path.write_bytes(path.read_bytes()[:-8])
+    dataset = registry.load('folder', str(classes))
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f'{name}.*is damaged'):
+        files.read(dataset.train)
 
 
 @pytest.fixture

@@ -14,6 +14,10 @@ from tf1pruning.zoo.datasets.values import Dataset, Split
 
 IMAGE = (224, 224, 3)
 ENDINGS = ('.jpg', '.jpeg', '.png')
+# What JPEG and PNG files begin with.
+_HEADS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n')
+# What an undamaged one has at its end, if nothing was appended to it.
+_TAILS = (b'\xff\xd9', b'IEND')
 _TEST_FOLDERS = ('test', 'val', 'validation')
 
 # Path and label of an image.
@@ -77,6 +81,7 @@ def _dataset(
             f'There are {len(train)} images for training and {len(test)} for tests; '
             'expected some of both.'
         )
+    _check_heads([*train, *test])
     return Dataset(
         name,
         _split(train),
@@ -92,13 +97,39 @@ def _split(images: Sequence[Labelled]) -> Split:
     paths, labels = (list(column) for column in zip(*images))
 
     def decode(path: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-        # It decodes PNG as well.
-        return tf.image.decode_jpeg(tf.io.read_file(path), channels=3), label
+        contents = tf.io.read_file(path)
+        pieces = [tf.size(tf.strings.split([contents], tail)) for tail in _TAILS]
+        # The decoder names no file.
+        whole = tf.Assert(
+            tf.greater(tf.add_n(pieces), len(_TAILS)),
+            [path, 'is damaged: the end of the image is missing.'],
+        )
+        with tf.control_dependencies([whole]):
+            # It decodes PNG as well.
+            return tf.image.decode_jpeg(contents, channels=3), label
 
     return Split(
         lambda: tf.data.Dataset.from_tensor_slices((paths, labels)).map(decode),
         len(paths),
     )
+
+
+def _check_heads(images: Sequence[Labelled]) -> None:
+    """Refuses files that hold no image, whatever their name says."""
+    wrong = [path for path, _ in images if not _head(path).startswith(_HEADS)]
+    if wrong:
+        raise DataError(
+            f'{len(wrong)} of {len(images)} files are neither JPEG nor PNG images: '
+            f'{names.quoted(wrong)}. Were they copied whole? Remove or replace them.'
+        )
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, 'rb') as file:
+            return file.read(max(map(len, _HEADS)))
+    except OSError as error:
+        raise DataError(f'{path!r} cannot be read: {error}.') from error
 
 
 def _class_names(path: str) -> List[str]:
