@@ -71,6 +71,11 @@ def test_a_missing_checkpoint_names_its_neighbours(prefix, tmp_path):
     )
 
 
+def test_a_folder_names_the_checkpoints_in_it(prefix, tmp_path):
+    with pytest.raises(CheckpointError, match=r"there: 'model\.ckpt-7'"):
+        Checkpoint(str(tmp_path))
+
+
 def test_a_missing_folder_is_said(tmp_path):
     with pytest.raises(CheckpointError, match=r"folder '.*none' does not exist"):
         Checkpoint(str(tmp_path / 'none' / 'model.ckpt'))

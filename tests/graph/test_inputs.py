@@ -108,6 +108,16 @@ def test_what_a_signature_feeds_behind_the_placeholders_is_found():
     assert inputs.inside(graph, 'serving_default') == []
 
 
+def test_the_end_of_a_pipeline_is_offered_as_an_input():
+    with tf.Graph().as_default() as graph:
+        batch = tf.data.Dataset.from_tensors(tf.zeros([2, 3])).make_one_shot_iterator()
+        tf.nn.relu(batch.get_next(), name='output')
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+
+    with pytest.raises(GraphError, match="pipeline ends at 'IteratorGetNext'"):
+        inputs.cut(meta_graph, inputs.parse_inputs(['input=2,3']))
+
+
 def test_unknown_tensors_and_misfits_are_named_at_once():
     with pytest.raises(GraphError) as error:
         model('inptu=1', 'relu=1,5,6', 'relu:7', 'parts=1,4')

@@ -160,6 +160,7 @@ def test_scores_of_an_older_checkpoint_are_refused_unless_they_are_meant(
         (['--criteria=fisher', '--inputs=a=b'], '--inputs goes with --data'),
         (['--criteria=fisher', '--data=none.npz'], "'none.npz' cannot be read"),
         (['--criteria=biased_loss_init'], 'give the initial checkpoint'),
+        (['--criteria=fisher', '--checkpoint=x.pb'], "'x.pb' is no checkpoint of a tr"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):

@@ -105,9 +105,10 @@ def _open(prefix: str) -> Any:
             f'files: {whole!r}.'
         )
     if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
+        folder = prefix if os.path.isdir(prefix) else os.path.dirname(prefix) or '.'
         raise CheckpointError(
             f'No checkpoint at {prefix!r}: expected {prefix + ".index"!r}. '
-            f'{found_in(os.path.dirname(prefix) or ".")}'
+            f'{found_in(folder)}'
         )
     try:
         return tf.train.NewCheckpointReader(prefix)
@@ -115,7 +116,8 @@ def _open(prefix: str) -> Any:
         if not os.path.exists(prefix + '.index'):
             raise CheckpointError(
                 f'{prefix!r} is no checkpoint. Expected the prefix of one, the folder '
-                'of a SavedModel, or a frozen graph (.pb).'
+                'of a SavedModel (a Keras file can be saved as one), or a frozen graph '
+                '(.pb).'
             ) from error
         if glob.escape(prefix) != prefix or '\\' in prefix:
             raise CheckpointError(

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import inference
+from tf1pruning.graph import inference, pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.names import TensorRef
@@ -136,8 +136,9 @@ def _check(view: view_lib.GraphView, inputs: Sequence[Input]) -> None:
     problems = []
     for ref, shape in inputs:
         if ref.node not in view:
-            hint = names.did_you_mean(ref.node, [node.name for node in view])
-            problems.append(f'no tensor {str(ref)!r} in the graph. {hint}')
+            problems.append(
+                f'no tensor {str(ref)!r} in the graph. {_nearest(view, ref.node)}'
+            )
         elif not view.has_tensor(ref):
             problems.append(f'node {ref.node!r} has no output {ref.output}.')
         elif shape is not None and not _fits(shape, view.shape(ref)):
@@ -146,6 +147,20 @@ def _check(view: view_lib.GraphView, inputs: Sequence[Input]) -> None:
             )
     if problems:
         raise GraphError(f'Input tensors: {" ".join(problems)}')
+
+
+def _nearest(view: view_lib.GraphView, name: str) -> str:
+    hint = names.did_you_mean(name, [node.name for node in view])
+    ends = [
+        node.name
+        for node in view
+        if pipelines.ends_pipeline(view, node.name)
+        and any(
+            not pipelines.ends_pipeline(view, edge.node.name)
+            for edge in view.consumers(node.name)
+        )
+    ]
+    return f'{hint} Its pipeline ends at {names.quoted(ends)}.' if ends else hint
 
 
 def _fits(shape: view_lib.Shape, known: Optional[view_lib.Shape]) -> bool:

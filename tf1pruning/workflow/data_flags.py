@@ -56,9 +56,14 @@ def model(temperature: float = 1.0) -> Trained:
     Raises:
       CheckpointError: if the checkpoint is missing or damaged.
       GraphError: if its graph is, or the loss is not found in it.
-      OptionError: on bad flags.
+      OptionError: on bad flags, or a model that is no checkpoint.
     """
     values = flags.FLAGS
+    if not inputs.is_checkpoint(values.checkpoint):
+        raise OptionError(
+            f'{values.checkpoint!r} is no checkpoint of a training, so it has no loss. '
+            'Give the prefix of a checkpoint that has its meta graph.'
+        )
     source = inputs.load(values.checkpoint, command.model_options())
     path = values.meta_graph or values.checkpoint + '.meta'
     return data_scores.trained(

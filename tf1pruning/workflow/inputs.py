@@ -66,7 +66,7 @@ def _read(
     path: str, options: Options
 ) -> Tuple[tf.MetaGraphDef, Tuple[str, ...], Arrays]:
     """Graph, output nodes and variables."""
-    if options.meta_path is not None and not _is_checkpoint(path):
+    if options.meta_path is not None and not is_checkpoint(path):
         raise OptionError(
             f'A meta graph is given for {path!r}, which has a graph of its own. Give '
             'the prefix of a checkpoint, or leave the meta graph out.'
@@ -97,7 +97,7 @@ def _read_saved_model(
     return graph_inputs.cut(graph, fed) if fed else graph, outputs, variables
 
 
-def _is_checkpoint(path: str) -> bool:
+def is_checkpoint(path: str) -> bool:
     """Whether a path is meant as the prefix of a checkpoint."""
     return not os.path.isdir(path) and not path.endswith('.pb')
 
@@ -161,7 +161,7 @@ def training_graph(path: str, options: Options) -> tf.MetaGraphDef:
       OptionError: if it is no checkpoint, or the averages are meant.
       GraphError: if the meta graph is missing or damaged.
     """
-    if not _is_checkpoint(path):
+    if not is_checkpoint(path):
         raise OptionError(
             f'{path!r} is no checkpoint of a training, so there is no optimizer state '
             'to keep. Give the prefix of a checkpoint.'
