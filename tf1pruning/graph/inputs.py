@@ -155,10 +155,7 @@ def _nearest(view: view_lib.GraphView, name: str) -> str:
         node.name
         for node in view
         if pipelines.ends_pipeline(view, node.name)
-        and any(
-            not pipelines.ends_pipeline(view, edge.node.name)
-            for edge in view.consumers(node.name)
-        )
+        and view.dtype(TensorRef(node.name, 0)) not in (tf.resource, tf.variant)
     ]
     return f'{hint} Its pipeline ends at {names.quoted(ends)}.' if ends else hint
 
