@@ -40,12 +40,13 @@ def test_a_line_when_time_is_up_and_one_at_the_end():
     ]
 
 
-def test_a_resumed_training_counts_its_own_steps_only():
-    lines = run(total_steps=10, seconds_a_step=3.0, every_seconds=3.0, start=8)
+def test_a_resumed_training_estimates_from_its_own_steps_after_the_first():
+    lines = run(total_steps=10, seconds_a_step=3.0, every_seconds=3.0, start=7)
 
     assert lines == [
+        'demo: step 8/10, loss 0.5000',
         'demo: step 9/10, loss 0.5000, 3 s left',
-        'demo: step 10/10, loss 0.5000, took 6 s',
+        'demo: step 10/10, loss 0.5000, took 9 s',
     ]
 
 

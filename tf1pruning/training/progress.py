@@ -80,5 +80,6 @@ class ProgressHook(tf.train.SessionRunHook):
         text = f'{self._label}: step {step}/{self._total_steps}, loss {loss:.4f}'
         if left <= 0:
             return f'{text}, took {taken:.0f} s'
-        done = max(1, step - self._first_step)
-        return f'{text}, {taken / done * left:.0f} s left'
+        done = step - self._first_step
+        # The first step is many times slower than the others.
+        return f'{text}, {taken / done * left:.0f} s left' if done > 1 else text
