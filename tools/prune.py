@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Tuple, Union
+from typing import Tuple
 
 from absl import flags
 
@@ -21,7 +21,6 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tf1pruning import files, names, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
-from tf1pruning.choosing.scores import Scorer
 from tf1pruning.ckpt import writer
 from tf1pruning.criteria import registry
 from tf1pruning.plan import Plan
@@ -39,8 +38,7 @@ from tf1pruning.workflow import (
 )
 from tf1pruning.workflow import means as mean_replacing
 from tf1pruning.workflow.loading import Source
-
-AnyCriterion = Union[registry.Criterion, registry.DataCriterion]
+from tf1pruning.workflow.ranking import Ranking
 
 FLAGS = flags.FLAGS
 
@@ -85,12 +83,12 @@ def main() -> None:
     plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
     files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
     writer.check_state(prefix, FLAGS.overwrite)
-    criterion = _criterion()
-    choice = choice_flags.choice(criterion)
+    given = _ranking()
+    choice = choice_flags.choice(given.found)
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     chosen = scoped.choose(source, FLAGS.scope_names, FLAGS.groups)
     groups = select.unprotected(chosen.groups, FLAGS.protect)
-    scorer = _scorer(source, criterion)
+    scorer = given.scorer(source)
     plan = planning.plan_by_choice(source, groups.values(), choice, scorer, FLAGS.mode)
     without: Tuple[str, ...] = ()
     if FLAGS.mean_replacement is not None:
@@ -113,18 +111,10 @@ def main() -> None:
         print(f'No bias for means behind {names.quoted(without)}: zeros there.')
 
 
-def _criterion() -> AnyCriterion:
-    if FLAGS.scores is None:
-        return registry.find(FLAGS.criterion, FLAGS.random_seed)
-    return registry.find_data(FLAGS.criterion)
-
-
-def _scorer(source: Source, criterion: AnyCriterion) -> Scorer:
+def _ranking() -> Ranking:
+    scores = score_flags.load(FLAGS.scores) if FLAGS.scores is not None else None
     combination = choice_flags.combination()
-    if isinstance(criterion, registry.Criterion):
-        return planning.weight_scorer(source, criterion, combination)
-    scores = score_flags.load(FLAGS.scores)
-    return data_scores.scorer(source, scores, criterion.name, combination)
+    return Ranking(FLAGS.criterion, scores, combination, FLAGS.random_seed)
 
 
 def _costs(source: Source, plan: Plan) -> str:

@@ -225,7 +225,5 @@ def test_a_criterion_that_does_not_exist_is_refused(name, message):
 
 
 def test_a_criterion_on_data_asks_for_scores_where_there_are_none():
-    with pytest.raises(
-        OptionError, match=r"'fisher' looks at data.*the file of scores"
-    ):
+    with pytest.raises(OptionError, match=r"'fisher' looks at data.*give the scores"):
         registry.find('fisher')

@@ -59,7 +59,7 @@ def test_a_file_that_is_there_stays(name, prefix, tmp_path):
     [
         (['--shares=0,half'], "--shares is '0,half'; expected numbers"),
         (['--shares=0.5,1'], 'Shares 1; expected numbers from 0 to below 1'),
-        (['--criterion=fisher'], "'fisher' looks at data: give the file of scores"),
+        (['--criterion=fisher'], "'fisher' looks at data and a loss: score the model"),
         (['--mean_replacement'], 'takes the means of --scores'),
     ],
 )

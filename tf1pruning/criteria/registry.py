@@ -178,7 +178,7 @@ def find(name: str, seed: int = 0) -> Criterion:
     if name in _DATA:
         raise OptionError(
             f'Criterion {name!r} looks at data and a loss: score the model first, '
-            'and give the file of scores.',
+            'with tools/score.py, say, and give the scores.',
             flags=('scores',),
         )
     _check_known(name, [*_FACTORIES, *_DATA])

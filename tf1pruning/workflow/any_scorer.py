@@ -6,7 +6,6 @@ from typing import Optional
 
 from tf1pruning.choosing.scores import Combination, Scorer
 from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError
 from tf1pruning.scoring.result import Scores
 from tf1pruning.workflow import data_scores, planning
 from tf1pruning.workflow.loading import Source
@@ -32,12 +31,7 @@ def scorer(
       OptionError: on an unknown criterion, or one that needs other scores.
       CheckpointError: if a weight is NaN or infinite.
     """
-    if criterion not in registry.known_data():
-        found = registry.find(criterion, seed)
-        return planning.weight_scorer(source, found, combination)
-    if scores is None:
-        raise OptionError(
-            f'Criterion {criterion!r} looks at data: give the file of scores that '
-            'tools/score.py writes, with --scores.'
-        )
-    return data_scores.scorer(source, scores, criterion, combination)
+    if scores is not None and criterion in registry.known_data():
+        return data_scores.scorer(source, scores, criterion, combination)
+    found = registry.find(criterion, seed)
+    return planning.weight_scorer(source, found, combination)

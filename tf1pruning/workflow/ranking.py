@@ -1,4 +1,4 @@
-"""What ranks the filters of a `Pruning`: any criterion, on weights or on data."""
+"""What ranks filters, for `Pruning` and tools: any criterion, on weights or on data."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ class Ranking:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._found()
+        assert self.found
 
-    def _found(self) -> Union[Criterion, DataCriterion]:
+    @property
+    def found(self) -> Union[Criterion, DataCriterion]:
+        """The criterion."""
         if self.scores is not None:
             return registry.find_data(self.criterion)
         return registry.find(self.criterion)
@@ -56,7 +58,7 @@ class Ranking:
           OptionError: if the choice is one.
         """
         if choice is not None:
-            choice_lib.check_threshold(choice.threshold, self._found())
+            choice_lib.check_threshold(choice.threshold, self.found)
 
     def plan(
         self, source: Source, groups: Collection[Group], choice: Choice, mode: str
