@@ -15,6 +15,7 @@ FLOORS = {
     'names': 0,
     'files': 0,
     'npz': 0,
+    'optimizer_names': 0,
     'shapes': 0,
     'graph': 1,
     'ckpt': 1,

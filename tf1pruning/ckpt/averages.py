@@ -10,8 +10,9 @@ from tf1pruning import names
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.slots import find_slots
 from tf1pruning.errors import CheckpointError
+from tf1pruning.optimizer_names import AVERAGE
 
-SUFFIX = '/ExponentialMovingAverage'
+SUFFIX = f'/{AVERAGE}'
 
 
 class Averaged(Arrays):

@@ -10,14 +10,9 @@ from __future__ import annotations
 
 from typing import Collection, Dict, Mapping, Tuple
 
-from tf1pruning import names
+from tf1pruning import names, optimizer_names
 
 Shape = Tuple[int, ...]
-
-# Sums of squared gradients that these optimizers divide by, with nothing added, by the
-# names that TensorFlow gives them: with a sum of zero, a gradient of zero makes the
-# weight NaN. They cannot wake a filter.
-_DIVISORS = frozenset(('Adagrad', 'ProximalAdagrad', 'AdagradDA_1'))
 
 
 def find_slots(shapes: Mapping[str, Shape], weights: Collection[str]) -> Dict[str, str]:
@@ -57,6 +52,8 @@ def zeroed_slots(
 ) -> Dict[str, str]:
     """Like `find_slots`, without what must not be zero when the weight is.
 
+    Sums of squared gradients cannot wake a filter, and are divided by.
+
     Args:
       shapes: see `find_slots`.
       weights: see `find_slots`.
@@ -69,7 +66,7 @@ def zeroed_slots(
     return {
         slot: owner
         for slot, owner in find_slots(shapes, weights).items()
-        if slot.rpartition('/')[2] not in _DIVISORS and slot not in divisors
+        if not optimizer_names.is_sum(slot) and slot not in divisors
     }
 
 

@@ -14,12 +14,13 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.batch_norm import variable_behind
+from tf1pruning.optimizer_names import SUMS
 
 # Op type -> position of the input that holds the sums.
 DIVISORS = {
     f'{kind}Apply{name}': position
     for kind in ('', 'Sparse', 'Resource', 'ResourceSparse')
-    for name, position in (('Adagrad', 1), ('ProximalAdagrad', 1), ('AdagradDA', 2))
+    for name, (position, _) in SUMS.items()
 }
 
 

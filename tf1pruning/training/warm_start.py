@@ -12,7 +12,6 @@ import os
 import re
 from typing import (
     Any,
-    Collection,
     Dict,
     Iterable,
     Iterator,
@@ -25,7 +24,7 @@ from typing import (
 import tensorflow.compat.v1 as tf
 from absl import logging
 
-from tf1pruning import names
+from tf1pruning import names, optimizer_names
 from tf1pruning.ckpt import averages, slots
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import CheckpointError
@@ -38,17 +37,6 @@ SLOT = 'optimizer slot or moving average, not asked for'
 OPTIMIZER = 'state of the optimizer, not asked for'
 STEP = 'global step, not asked for'
 NO_SHAPE = 'its shape is not static'
-
-_POWERS = re.compile(r'beta\d+_power(_\d+)?$')
-# Slots by the names that TensorFlow's optimizers give them.
-_SLOTS = (
-    '(Momentum|Adam|RMSProp|Adagrad|ProximalAdagrad|AdagradDA|Ftrl|Adadelta'
-    '|ExponentialMovingAverage)'
-)
-# What `tf.keras` models keep of their optimizer.
-_KERAS = (
-    r'training(_\d+)?/(SGD|RMSprop|Adagrad|Adadelta|Adam|Adamax|Nadam|Ftrl)(_\d+)?/.*'
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -163,10 +151,10 @@ def warm_start_settings(
     if not with_slots:
         found = slots.find_slots(source.shapes, _weights(source))
         skipped.update(dict.fromkeys(found, SLOT))
-        hyper = _hyper(source.shapes, _weights(source))
-        skipped.update({k: OPTIMIZER for k in source if _POWERS.search(k)})
-        skipped.update(dict.fromkeys(hyper, OPTIMIZER))
-        patterns += [rf'(.*/)?{_POWERS.pattern[:-1]}', rf'.*/{_SLOTS}(_\d+)?', _KERAS]
+        numbers = optimizer_names.keras_numbers(source.shapes, _weights(source))
+        powers = [key for key in source if optimizer_names.is_power(key)]
+        skipped.update(dict.fromkeys([*powers, *numbers], OPTIMIZER))
+        patterns += [optimizer_names.POWER, optimizer_names.SLOT, optimizer_names.KERAS]
     if not with_global_step:
         skipped.update({key: STEP for key in source if key == GLOBAL_STEP})
         patterns.append(GLOBAL_STEP)
@@ -203,7 +191,7 @@ def _weights(source: Checkpoint) -> List[str]:
         known = variables_lib.definitions(meta_graph)
         found = variables_lib.find_variables(nodes, known, {})
         return [variable.key for variable in found if variable.trainable]
-    return [key for key in source if not re.search(rf'/{_SLOTS}(_\d+)?$', key)]
+    return [key for key in source if not optimizer_names.is_slot(key)]
 
 
 def _skipped(
@@ -219,28 +207,10 @@ def _skipped(
         shadows = slots.find_slots(live.shapes_of(parts), trainable)
         found.update({k: SLOT for k in parts if k.endswith(averages.SUFFIX)})
         found.update(dict.fromkeys(shadows, SLOT))
-        found.update({k: OPTIMIZER for k in parts if _POWERS.search(k)})
-        hyper = _hyper(live.shapes_of(parts), trainable)
-        found.update(dict.fromkeys(hyper, OPTIMIZER))
+        powers = [key for key in parts if optimizer_names.is_power(key)]
+        numbers = optimizer_names.keras_numbers(live.shapes_of(parts), trainable)
+        found.update(dict.fromkeys([*powers, *numbers], OPTIMIZER))
     return found
-
-
-def _hyper(shapes: Mapping[str, live.Shape], weights: Collection[str]) -> List[str]:
-    """Numbers that a Keras optimizer keeps, its learning rate among them.
-
-    They lie in the scope of its name, and it always has a rate and a decay.
-
-    >>> sorted(_hyper({'SGD/learning_rate': (), 'SGD/decay': (), 'net/decay': ()}, []))
-    ['SGD/decay', 'SGD/learning_rate']
-    """
-    scalars = [key for key in shapes if shapes[key] == () and key not in weights]
-    scopes = {names.parent_scope(key) for key in scalars}
-    own = {
-        scope
-        for scope in scopes
-        if {f'{scope}/learning_rate', f'{scope}/decay'} <= set(scalars)
-    }
-    return [key for key in scalars if names.parent_scope(key) in own]
 
 
 def _restore_op(
