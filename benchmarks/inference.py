@@ -22,9 +22,9 @@ from benchmarks import freezing
 from tf1pruning.choosing.choice import Choice, Limits
 from tf1pruning.criteria import registry
 from tf1pruning.plan import Plan
-from tf1pruning.training.frozen import FrozenModel, median_latencies
 from tf1pruning.workflow import exporting, loading, outputs, planning, stripping
 from tf1pruning.zoo import mobilenet_v2
+from tf1pruning.zoo.frozen import FrozenModel, median_latencies
 
 RATIO = 0.5
 TURNS = 200

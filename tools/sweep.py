@@ -113,7 +113,12 @@ def _figures(outcome: sweeping.Outcome) -> str:
 
 def _curves(points: Sequence[Point]) -> bytes:
     lines = [
-        curves.Line(kind, [p.share for p in points], [getattr(p, kind) for p in points])
+        curves.Line(
+            kind,
+            [p.share for p in points],
+            [getattr(p, kind) for p in points],
+            kind,
+        )
         for kind in ('weight', 'unit')
     ]
     return curves.loss_and_accuracy(lines, 'share that is pruned')

@@ -7,13 +7,13 @@ from tf1pruning.report.curves import Line
 from tf1pruning.scoring.evaluation import Outcome
 
 LINES = [
-    Line('weight', [0, 0.5], [Outcome(0.1, 0.9), Outcome(0.2, 0.8)]),
-    Line('unit', [0, 0.5], [Outcome(0.1, 0.9), Outcome(0.9, 0.1)], dashed=True),
+    Line('weight', [0, 0.5], [Outcome(0.1, 0.9), Outcome(0.2, 0.8)], 'weight'),
+    Line('unit', [0, 0.5], [Outcome(0.1, 0.9), Outcome(0.9, 0.1)], 'unit', dashed=True),
 ]
 
 
 def test_an_accuracy_that_is_not_known_is_not_drawn():
-    line = Line('a', [0, 0.5], [Outcome(0.1, 0.9), Outcome(0.2, None)])
+    line = Line('a', [0, 0.5], [Outcome(0.1, 0.9), Outcome(0.2, None)], 'a')
 
     assert line.values('loss') == [0.1, 0.2]
     assert line.values('accuracy')[0] == 0.9

@@ -6,7 +6,6 @@ import os
 from typing import List, Mapping, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
@@ -42,8 +41,4 @@ def answers(
       VerificationError: if that fails.
     """
     prefix = os.path.join(folder, NAME)
-
-    def load(session: tf.Session) -> None:
-        tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
-
-    return session_lib.answers(load, outputs, feeds)
+    return session_lib.answers(session_lib.restoring(prefix), outputs, feeds)

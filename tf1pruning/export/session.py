@@ -13,6 +13,15 @@ from tf1pruning.graph.channels_last import has_channels_first
 from tf1pruning.surgery import verify
 
 
+def restoring(prefix: str) -> Callable[[tf.Session], None]:
+    """What loads a checkpoint with the meta graph beside it."""
+
+    def load(session: tf.Session) -> None:
+        tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
+
+    return load
+
+
 def answers(
     load: Callable[[tf.Session], None],
     outputs: Sequence[str],

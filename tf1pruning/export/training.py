@@ -95,11 +95,7 @@ def answers(
       VerificationError: if that fails.
     """
     prefix = os.path.join(folder, NAME)
-
-    def load(session: tf.Session) -> None:
-        tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
-
-    session_lib.answers(load, [], {})
+    session_lib.answers(session_lib.restoring(prefix), [], {})
     graph = meta_graph.read_meta_graph(prefix + '.meta')
     model = inference.inference_model(graph, outputs)
     arrays = weights.model_arrays(model, Checkpoint(prefix))

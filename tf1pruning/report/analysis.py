@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def analyze(
         inputs=trace.model.inputs,
         outputs=trace.model.outputs,
         parameters=sum(array.size for array in arrays.values()),
-        macs=_sum(macs, macs),
+        macs=cost.total(macs.values()),
         groups=tuple(_figures(group, macs, arrays) for group in groups),
         nodes=cost.node_costs(trace, shapes),
         unsupported_ops=trace.unsupported,
@@ -184,7 +184,7 @@ def _figures(
         channels=group.width,
         places=len(group.places),
         parameters=_parameters(group, arrays),
-        macs=_sum(macs, group.kernels),
+        macs=cost.total(macs[node] for node in group.kernels),
         sparsity=float(scores[producer.positions].mean()),
         reasons=group.reasons,
     )
@@ -198,8 +198,3 @@ def _parameters(group: Group, arrays: Mapping[str, np.ndarray]) -> int:
         touched = by_variable.setdefault(place.variable, np.zeros(array.shape, bool))
         np.moveaxis(touched, place.axis, 0)[place.positions.ravel()] = True
     return sum(int(touched.sum()) for touched in by_variable.values())
-
-
-def _sum(macs: Mapping[str, Optional[int]], nodes: Collection[str]) -> Optional[int]:
-    values = [macs[node] for node in nodes]
-    return None if None in values else sum(value or 0 for value in values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Collection, Dict, List, Mapping, Optional, Tuple
+from typing import Collection, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -68,8 +68,8 @@ def measure(
     within = {node: macs for node, macs in per_node.items() if node in prunable}
     return Cost(
         parameters=sum(element_count(s) for s in known.values()),
-        macs=_total(per_node),
-        prunable_macs=_total(within),
+        macs=total(per_node.values()),
+        prunable_macs=total(within.values()),
     )
 
 
@@ -118,8 +118,9 @@ def _readers(view: GraphView, source: str) -> List[str]:
     return [e.node.name for e in edges if e.node.op not in READ_OPS] or [source]
 
 
-def _total(macs: Mapping[str, Optional[int]]) -> Optional[int]:
-    values = list(macs.values())
+def total(macs: Iterable[Optional[int]]) -> Optional[int]:
+    """The sum of MACs; None if any are not known."""
+    values = list(macs)
     return None if None in values else sum(value or 0 for value in values)
 
 

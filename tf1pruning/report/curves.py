@@ -20,12 +20,14 @@ class Line:
       label: its name.
       shares: what is pruned at each point, 0 to 1.
       outcomes: loss and accuracy of each point, as `scoring.evaluation.Outcome`.
+      kind: lines of one kind have one colour.
       dashed: how it is drawn.
     """
 
     label: str
     shares: Sequence[float]
     outcomes: Sequence[Any]
+    kind: str
     dashed: bool = False
 
     def values(self, name: str) -> List[float]:
@@ -82,9 +84,9 @@ def _measured(panels: Mapping[str, Sequence[Line]]) -> str:
 
 
 def _draw(ax: Any, lines: Sequence[Line], name: str) -> None:
-    labels = list(dict.fromkeys(line.label.partition(' ')[0] for line in lines))
+    kinds = list(dict.fromkeys(line.kind for line in lines))
     for line in lines:
-        colour = _COLOURS[labels.index(line.label.partition(' ')[0]) % len(_COLOURS)]
+        colour = _COLOURS[kinds.index(line.kind) % len(_COLOURS)]
         ax.plot(
             line.shares,
             line.values(name),

@@ -14,10 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.plan import Plan
 from tf1pruning.training import live
-from tf1pruning.training.live import Part
-
-# (checkpoint key, axis)
-Axis = Tuple[str, int]
+from tf1pruning.training.live import Axis, Part
 
 
 class Eraser:

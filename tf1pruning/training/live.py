@@ -21,6 +21,8 @@ from tf1pruning.graph.optimizers import DIVISORS
 from tf1pruning.plan import Plan
 
 Shape = Tuple[int, ...]
+# (checkpoint key, axis)
+Axis = Tuple[str, int]
 
 # Ops that take a resource variable and do not write it.
 _READS = frozenset(

@@ -13,10 +13,7 @@ from tf1pruning.plan import Cut, Plan
 from tf1pruning.surgery import failure
 from tf1pruning.surgery.failure import FailureReport
 from tf1pruning.training import live
-from tf1pruning.training.live import Part
-
-# (checkpoint key, axis)
-Axis = Tuple[str, int]
+from tf1pruning.training.live import Axis, Part
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -101,6 +101,7 @@ class Curves:
             f'{criterion} (means)' if means else criterion,
             [0.0, *(point.ratio for point in ordered)],
             [self.unpruned, *(Outcome(p.loss, p.accuracy) for p in ordered)],
+            kind=criterion,
             dashed=means,
         )
 

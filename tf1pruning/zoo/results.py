@@ -8,8 +8,7 @@ import os
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from tf1pruning.report import cost, text
-from tf1pruning.training import frozen
-from tf1pruning.zoo import digits
+from tf1pruning.zoo import digits, frozen
 
 # Kind of network -> its column in the table.
 KINDS = {

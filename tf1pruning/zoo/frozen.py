@@ -7,10 +7,9 @@ from typing import Callable, Dict, List, Mapping
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from google.protobuf import message
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import importing
+from tf1pruning.graph import importing, saved_model
 
 
 class FrozenModel:
@@ -32,7 +31,7 @@ class FrozenModel:
         input_node: str = 'input',
         output_node: str = 'output',
     ):
-        graph = importing.import_graph(_read(pb_path))
+        graph = importing.import_graph(saved_model.read_frozen(pb_path).graph_def)
         try:
             self._input = graph.get_tensor_by_name(f'{input_node}:0')
             self._output = graph.get_tensor_by_name(f'{output_node}:0')
@@ -85,19 +84,3 @@ def median_latencies(
             if turn >= warm_up:
                 seconds[name].append(clock() - started)
     return {name: 1000 * float(np.median(times)) for name, times in seconds.items()}
-
-
-def _read(pb_path: str) -> tf.GraphDef:
-    graph_def = tf.GraphDef()
-    try:
-        with open(pb_path, 'rb') as file:
-            graph_def.ParseFromString(file.read())
-    except OSError as error:
-        raise GraphError(
-            f'Frozen graph {pb_path!r} cannot be read: {error.strerror}.'
-        ) from error
-    except message.DecodeError as error:
-        raise GraphError(
-            f'Frozen graph {pb_path!r} is no binary GraphDef, or is truncated.'
-        ) from error
-    return graph_def

@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.training.frozen import FrozenModel, median_latencies
+from tf1pruning.zoo.frozen import FrozenModel, median_latencies
 
 
 @pytest.fixture
