@@ -84,7 +84,7 @@ def main() -> None:
     files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
     writer.check_state(prefix, FLAGS.overwrite)
     given = _ranking()
-    choice = choice_flags.choice(given.found)
+    choice = choice_flags.choice(given.find())
     source = inputs.load(FLAGS.checkpoint, command.model_options())
     chosen = scoped.choose(source, FLAGS.scope_names, FLAGS.groups)
     groups = select.unprotected(chosen.groups, FLAGS.protect)

@@ -42,10 +42,9 @@ class Ranking:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        assert self.found
+        self.find()
 
-    @property
-    def found(self) -> Union[Criterion, DataCriterion]:
+    def find(self) -> Union[Criterion, DataCriterion]:
         """The criterion."""
         if self.scores is not None:
             return registry.find_data(self.criterion)
@@ -58,7 +57,7 @@ class Ranking:
           OptionError: if the choice is one.
         """
         if choice is not None:
-            choice_lib.check_threshold(choice.threshold, self.found)
+            choice_lib.check_threshold(choice.threshold, self.find())
 
     def plan(
         self, source: Source, groups: Collection[Group], choice: Choice, mode: str
