@@ -89,7 +89,7 @@ def main() -> None:
     section = cifar_page.section(facts, found)
     results_page.write_section(FLAGS.document, 'cifar10', section)
     picture = os.path.join(os.path.dirname(FLAGS.document), cifar_page.PICTURE)
-    files.write_bytes(picture, cifar_plot.plot(found))
+    files.write_bytes(picture, cifar_plot.plot(facts, found))
 
 
 def measured(run: Run, pieces: Pieces) -> Dict[str, Found]:

@@ -90,6 +90,15 @@ def key(kind: str, level: float) -> str:
     return f'{kind} {level:g}'
 
 
+def scratch_labels(facts: Mapping[str, Any]) -> Dict[str, str]:
+    """Kind of a training from scratch -> what it is called."""
+    epochs = facts['epochs'] + facts['tune_epochs']
+    return {
+        kind: label.format(all_epochs=epochs, **facts)
+        for kind, label in _SCRATCH_LABELS.items()
+    }
+
+
 def accuracies(seeds: Seeds, kind: str, level: float) -> Any:
     """`[seeds]` test accuracies of a kind at a level."""
     return spread.values(seeds, key(kind, level))
@@ -140,11 +149,7 @@ def _shares(seeds: Seeds, name: str) -> str:
 
 
 def _criteria(facts: Mapping[str, Any], seeds: Seeds) -> str:
-    epochs = facts['epochs'] + facts['tune_epochs']
-    labels = {
-        kind: label.format(all_epochs=epochs, **facts)
-        for kind, label in _SCRATCH_LABELS.items()
-    }
+    labels = scratch_labels(facts)
     header = ['accuracy, %']
     for level in LEVELS:
         header += [f'{level:.0%} off, pruned', 'fine-tuned']

@@ -21,19 +21,23 @@ _SCRATCH = {SCRATCH_SHORT: ':', SCRATCH_LONG: '--'}
 _GAP = 0.5
 
 
-def plot(seeds: Seeds) -> bytes:
+def plot(facts: Mapping[str, Any], seeds: Seeds) -> bytes:
     """A PNG file: curves of criteria and schedules, with standard deviations.
 
     Args:
+      facts: as for `cifar_page.section`.
       seeds: what each seed found.
     """
     figure, both = plots.pyplot().subplots(
         1, 2, figsize=(11, 4.5), sharey=True, constrained_layout=True
     )
-    criteria = {kind: kind.replace('_', ' ') for kind in CRITERIA}
+    criteria = {kind: kind for kind in CRITERIA}
     titles = ('criteria, at once', f'schedules, by {cifar_page.BY}')
     for axes, title, labels in zip(both, titles, (criteria, SCHEDULE_LABELS)):
         _curves(axes, seeds, labels)
+        for kind, label in cifar_page.scratch_labels(facts).items():
+            style = {'color': 'black', 'linestyle': _SCRATCH[kind]}
+            _bars(axes, _points(seeds, kind, 0.0), label=label, **style)
         axes.set_title(title)
         axes.set_xlabel('MACs, % of the unpruned network')
         axes.grid(alpha=0.3)
@@ -48,9 +52,6 @@ def _curves(axes: Any, seeds: Seeds, labels: Mapping[str, str]) -> None:
         shift = _GAP * (number - (len(labels) - 1) / 2)
         points = [(100.0, whole), *_points(seeds, kind, shift)]
         _bars(axes, points, label=label)
-    for kind, line in _SCRATCH.items():
-        label, points = kind.replace('_', ' '), _points(seeds, kind, 0.0)
-        _bars(axes, points, label=label, color='black', linestyle=line)
 
 
 def _points(seeds: Seeds, kind: str, shift: float) -> Any:

@@ -63,4 +63,4 @@ def test_only_what_exceeds_the_spread_is_said(section):
 
 
 def test_the_plot_is_a_png():
-    assert cifar_plot.plot(SEEDS)[:4] == b'\x89PNG'
+    assert cifar_plot.plot(FACTS, SEEDS)[:4] == b'\x89PNG'
