@@ -94,7 +94,8 @@ class GroupPlan:
       width: number of its channels.
       removed: sorted channels to remove, counted along the first producer's axis.
       wanted: how many channels the criterion named, before rounding and the cap.
-      capped: whether the smallest allowed width held some of them back.
+      capped: whether the limits of a choice (smallest width, largest share, multiple)
+        held some of them back; rounding alone does not count.
       cuts: one per place of the group; none if nothing is removed.
 
     Raises:

@@ -31,7 +31,7 @@ from tf1pruning.export import calibration, tflite
 from tf1pruning.graph.signature import Signature
 from tf1pruning.plan import Plan
 from tf1pruning.report import text, widths
-from tf1pruning.surgery.choice import Options
+from tf1pruning.surgery.choice import RemovalOptions
 from tf1pruning.workflow import (
     budgets,
     command,
@@ -115,7 +115,7 @@ def main() -> None:
         FLAGS.output_dir, FLAGS.formats, FLAGS.overwrite, _other_targets()
     )
     phases = Phases()
-    options = Options(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
+    options = RemovalOptions(FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy)
     plan = plan_json.load(FLAGS.plan) if FLAGS.plan else None
     source = inputs.load(FLAGS.checkpoint, command.model_options(), phases)
     if FLAGS.mean_replacement is not None:

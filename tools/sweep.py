@@ -35,7 +35,7 @@ data_flags.define()
 score_flags.define()
 flags.DEFINE_string('output_dir', None, 'Folder for table and pictures.')
 flags.DEFINE_list(
-    'shares',
+    'ratios',
     ['0', '0.25', '0.5', '0.6', '0.7', '0.8', '0.9', '0.95', '0.97', '0.99'],
     'Shares of the weights, or of the units, that go.',
 )
@@ -54,8 +54,8 @@ WEIGHT_BINS, UNIT_BINS = 300, 100
 
 def main() -> None:
     """Sweeps as the flags say."""
-    shares = command.numbers('shares')
-    sweeping.check_shares(shares)
+    shares = command.numbers('ratios')
+    sweeping.check_ratios(shares)
     files.check_new(_targets(shares), FLAGS.overwrite)
     plots.pyplot()
     given = score_flags.given()

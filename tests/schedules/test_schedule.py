@@ -131,14 +131,14 @@ def test_a_share_that_increments_miss_by_rounding_needs_no_visit_more():
 
 
 def test_a_share_that_iterations_miss_by_rounding_needs_no_round_more():
-    assert ratios(schedule.iterate(0.1, 1, max_share=0.19)) == [
+    assert ratios(schedule.iterate(0.1, 1, final_share=0.19)) == [
         pytest.approx(0.1),
         0.19,
     ]
 
 
 def test_the_same_share_of_what_is_left_goes_until_a_percentage():
-    rounds = schedule.iterate(0.5, 1, max_share=0.8)
+    rounds = schedule.iterate(0.5, 1, final_share=0.8)
 
     assert ratios(rounds) == [0.5, 0.75, 0.8]
 
@@ -174,7 +174,7 @@ def test_a_scheduler_gives_the_ratio_of_each_round():
         (lambda: schedule.layer_by_layer([('a', 0.5)], 1, 0.0), 'increment is 0.0'),
         (lambda: schedule.layer_by_layer([('a', 0.5)] * 2, 1), 'given twice'),
         (lambda: schedule.iterate(1.0, 1), 'round 1 is 1.0'),
-        (lambda: schedule.iterate(0.5, 1, max_share=1.0), 'max_share is 1.0'),
+        (lambda: schedule.iterate(0.5, 1, final_share=1.0), 'final_share is 1.0'),
         (lambda: schedule.iterate(0.5, 1, max_rounds=0), 'no round'),
         (
             lambda: schedule.iterate(0.5, 1, scheduler=lambda p, i: math.nan),

@@ -58,7 +58,7 @@ class Net:
             self.groups,
             ArraysInMemory(self.arrays),
             plan,
-            choice.Options(**options),
+            choice.RemovalOptions(**options),
         )
 
     def frozen(self) -> tf.GraphDef:

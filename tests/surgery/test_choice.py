@@ -139,4 +139,4 @@ def test_lossy_removal_needs_a_plan():
 @pytest.mark.parametrize('tolerance', [-0.1, 1.0, float('nan')])
 def test_a_tolerance_outside_its_range_is_an_error(tolerance):
     with pytest.raises(OptionError, match='from 0 to below 1'):
-        choice.Options(tolerance=tolerance)
+        choice.RemovalOptions(tolerance=tolerance)

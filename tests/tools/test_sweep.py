@@ -24,7 +24,7 @@ def run_sweep(prefix, folder, *flags):
 
 
 def test_a_sweep_writes_a_table_curves_and_histograms(prefix, tmp_path):
-    done = run_sweep(prefix, tmp_path, '--shares=0,0.5')
+    done = run_sweep(prefix, tmp_path, '--ratios=0,0.5')
 
     assert done.returncode == 0, done.stderr
     assert '0.5: weights loss' in done.stdout
@@ -48,7 +48,7 @@ def test_a_sweep_writes_a_table_curves_and_histograms(prefix, tmp_path):
 def test_a_file_that_is_there_stays(name, prefix, tmp_path):
     (tmp_path / name).write_text('mine')
 
-    done = run_sweep(prefix, tmp_path, '--shares=0,0.5')
+    done = run_sweep(prefix, tmp_path, '--ratios=0,0.5')
 
     assert (done.returncode, (tmp_path / name).read_text()) == (1, 'mine')
     assert 'choose another folder. See --overwrite.' in done.stderr
@@ -57,8 +57,8 @@ def test_a_file_that_is_there_stays(name, prefix, tmp_path):
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [
-        (['--shares=0,half'], "--shares is '0,half'; expected numbers"),
-        (['--shares=0.5,1'], 'Shares 1; expected numbers from 0 to below 1'),
+        (['--ratios=0,half'], "--ratios is '0,half'; expected numbers"),
+        (['--ratios=0.5,1'], 'Ratios 1; expected numbers from 0 to below 1'),
         (['--criterion=fisher'], "'fisher' looks at data and a loss: score the model"),
         (['--mean_replacement'], 'takes the means of --scores'),
     ],

@@ -97,16 +97,16 @@ def test_histograms_show_what_is_left(subject, probe, groups):
 
 
 @pytest.mark.parametrize(
-    ('shares', 'message'),
+    ('ratios', 'message'),
     [
-        ([], 'Shares are not given; expected numbers from 0 to below 1'),
-        ([0.5, 1.0], 'Shares 1; expected numbers from 0 to below 1'),
+        ([], 'Ratios are not given; expected numbers from 0 to below 1'),
+        ([0.5, 1.0], 'Ratios 1; expected numbers from 0 to below 1'),
         ([0.5, 0.25], 'expected each to be larger'),
     ],
 )
-def test_shares_that_make_no_sweep_are_refused(shares, message):
+def test_ratios_that_make_no_sweep_are_refused(ratios, message):
     with pytest.raises(OptionError, match=message):
-        sweeping.check_shares(shares)
+        sweeping.check_ratios(ratios)
 
 
 def test_the_table_has_the_columns_of_the_given_system():

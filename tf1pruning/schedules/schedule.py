@@ -259,7 +259,7 @@ def layer_by_layer(
 def iterate(
     ratio: float,
     steps: int,
-    max_share: float = 0.9,
+    final_share: float = 0.9,
     max_rounds: int = 100,
     scheduler: Optional[Callable[[float, int], float]] = None,
     ranking: str = PER_GROUP,
@@ -270,7 +270,7 @@ def iterate(
     Args:
       ratio: of what is left, that goes in the first round.
       steps: of training behind each round.
-      max_share: of the whole; the last round ends there.
+      final_share: of the whole; the last round ends there.
       max_rounds: so many rounds at most.
       scheduler: gives the ratio of a round from that of the round before and the
         number of the round, from 1 on; None: always the same.
@@ -280,16 +280,16 @@ def iterate(
     Raises:
       OptionError: if a share is out of range, also one that the scheduler gives.
     """
-    check_ratio('max_share', max_share)
+    check_ratio('final_share', final_share)
     found: List[Round] = []
     left = 1.0
     for number in range(1, max_rounds + 1):
         ratio = scheduler(ratio, number) if scheduler else ratio
         check_ratio(f'The ratio of round {number}', ratio)
         left *= 1 - ratio
-        gone = _up_to(1 - left, max_share)
+        gone = _up_to(1 - left, final_share)
         found.append(Round(Choice(ratio=gone, ranking=ranking, limits=limits), steps))
-        if gone == max_share:
+        if gone == final_share:
             break
     return Rounds(tuple(found))
 

@@ -191,20 +191,9 @@ def of_pipeline(
       OptionError: if `count` is below 1.
     """
     _check_positive('number of batches', count)
-    if not loss_model.pipeline:
-        raise DataError(
-            'The training graph has no input pipeline: give data, '
-            f'{_for_inputs(loss_model)}.',
-            flags=_DATA,
-        )
-    view = view_lib.GraphView(meta_graph.graph_def)
-    advice = f' Give data of your own, {_for_inputs(loss_model)}.'
-    try:
-        starting = pipelines.initializers(
-            view, [names.node_name(tensor) for tensor in loss_model.pipeline.values()]
-        )
-    except GraphError as error:
-        raise DataError(f'{error}{advice}', flags=_DATA) from error
+    inputs = names.quoted(loss_model.model.inputs)
+    advice = f' Give data of your own, for the inputs {inputs}.'
+    starting = _initializers(meta_graph, loss_model, advice)
 
     def start() -> Iterator[Batch]:
         with tf.Graph().as_default() as graph:
@@ -218,6 +207,22 @@ def of_pipeline(
         return _run(graph, tensors, others + initializers, count, advice)
 
     return Batches(start, count)
+
+
+def _initializers(
+    meta_graph: tf.MetaGraphDef, loss_model: LossModel, advice: str
+) -> Sequence[str]:
+    """Ops that start the pipeline of a loss."""
+    if not loss_model.pipeline:
+        raise DataError(
+            f'The training graph has no input pipeline.{advice}', flags=_DATA
+        )
+    view = view_lib.GraphView(meta_graph.graph_def)
+    ends = [names.node_name(tensor) for tensor in loss_model.pipeline.values()]
+    try:
+        return pipelines.initializers(view, ends)
+    except GraphError as error:
+        raise DataError(f'{error}{advice}', flags=_DATA) from error
 
 
 def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
@@ -259,10 +264,6 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
         )
     size = next((len(a) for a in found.values() if a.ndim), 1)
     return {f'{name}:0': array for name, array in found.items()}, size
-
-
-def _for_inputs(loss_model: LossModel) -> str:
-    return f'for the inputs {names.quoted(loss_model.model.inputs)}'
 
 
 def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from tf1pruning.surgery.safety import Safety
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class RemovalOptions:
     """What may go.
 
     Attributes:
@@ -63,7 +63,7 @@ class Verdict:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Choice:
+class Removal:
     """What goes.
 
     Attributes:
@@ -88,8 +88,8 @@ def choose(
     groups: Sequence[Group],
     arrays: Mapping[str, np.ndarray],
     plan: Optional[Plan],
-    options: Options,
-) -> Choice:
+    options: RemovalOptions,
+) -> Removal:
     """Chooses channels.
 
     Args:
@@ -108,15 +108,8 @@ def choose(
             'Lossy removal needs a plan that says which channels go; none was given.'
         )
     exact = safety_lib.find_safety(trace, arrays)
-    loose = exact
-    if options.tolerance or options.allow_lossy:
-        small = near_zero.flushed(trace, arrays, options.tolerance)
-        loose = safety_lib.find_safety(trace, small, options.allow_lossy)
-    if plan is None:
-        wanted = {g.name: _redundant(g, loose) for g in groups if not g.frozen}
-    else:
-        plan_lib.check_fits(plan, groups, trace.model)
-        wanted = {planned.name: planned.removed for planned in plan.groups}
+    loose = _with_tolerance(trace, arrays, options) or exact
+    wanted = _wanted(trace, groups, plan, loose)
     multiple = plan.channel_multiple if plan else options.multiple
     obstacles = {} if options.allow_lossy else loose.obstacles
     removed: List[Tuple[Group, Tuple[int, ...]]] = []
@@ -130,7 +123,27 @@ def choose(
             kept += _verdicts(group, channels, obstacles) + held
             lossy += _verdicts(group, sorted(goes), exact.obstacles)
     counts = {name: len(channels) for name, channels in wanted.items()}
-    return Choice(tuple(removed), counts, tuple(kept), tuple(lossy), exact, loose)
+    return Removal(tuple(removed), counts, tuple(kept), tuple(lossy), exact, loose)
+
+
+def _with_tolerance(
+    trace: Trace, arrays: Mapping[str, np.ndarray], options: RemovalOptions
+) -> Optional[Safety]:
+    """The judgment with small weights taken for zero; None if none is asked for."""
+    if not options.tolerance and not options.allow_lossy:
+        return None
+    small = near_zero.flushed(trace, arrays, options.tolerance)
+    return safety_lib.find_safety(trace, small, options.allow_lossy)
+
+
+def _wanted(
+    trace: Trace, groups: Sequence[Group], plan: Optional[Plan], safety: Safety
+) -> Dict[str, Tuple[int, ...]]:
+    """Group -> what is to go: what the plan says, else what is redundant."""
+    if plan is None:
+        return {g.name: _redundant(g, safety) for g in groups if not g.frozen}
+    plan_lib.check_fits(plan, groups, trace.model)
+    return {planned.name: planned.removed for planned in plan.groups}
 
 
 def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:

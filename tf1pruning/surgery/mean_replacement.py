@@ -59,11 +59,7 @@ def replace(
       OptionError: if the plan is of another mode: what reads a channel stays then.
       DataError: if means are missing or do not fit.
     """
-    if plan.mode != BLOCK:
-        raise OptionError(
-            f'Mean replacement needs mode {BLOCK!r}; the plan has mode {plan.mode!r}, '
-            'in which removed channels go on to be read.'
-        )
+    _check_mode(plan)
     gone = _gone(trace, groups, plan)
     targets = fold.find_fold_targets(trace)
     view = trace.model.view()
@@ -79,11 +75,18 @@ def replace(
             without.append(kernel.node)
             continue
         mean = _mean(means, kernel, removed)
-        coverage = _coverage(view, kernel, arrays)
-        share = _share(kernel, arrays[kernel.source], removed, mean, coverage)
+        share = _share(view, kernel, arrays, removed, mean)
         # No other layer has this vector behind it, see `find_fold_targets`.
         replaced[target.source] = target.added(arrays[target.source], share)
     return Replacement(replaced, tuple(without))
+
+
+def _check_mode(plan: Plan) -> None:
+    if plan.mode != BLOCK:
+        raise OptionError(
+            f'Mean replacement needs mode {BLOCK!r}; the plan has mode {plan.mode!r}, '
+            'in which removed channels go on to be read.'
+        )
 
 
 def _gone(trace: Trace, groups: Sequence[Group], plan: Plan) -> np.ndarray:
@@ -110,15 +113,16 @@ def _mean(
 
 
 def _share(
+    view: view_lib.GraphView,
     kernel: Kernel,
-    weights: np.ndarray,
+    arrays: Mapping[str, np.ndarray],
     removed: np.ndarray,
     mean: np.ndarray,
-    coverage: np.ndarray,
 ) -> np.ndarray:
-    """`[out]` what the removed inputs add, with weights `[taps]` of the taps."""
+    """`[out]` what the removed inputs of a layer add, on average over its pixels."""
+    coverage = _coverage(view, kernel, arrays)
     chosen = np.flatnonzero(removed)
-    rows = np.take(weights, chosen, kernel.in_axis).astype(np.float64)
+    rows = np.take(arrays[kernel.source], chosen, kernel.in_axis).astype(np.float64)
     rows = np.moveaxis(rows, (kernel.in_axis, kernel.out_axis), (0, 1))
     return mean[chosen] @ (rows.reshape(*rows.shape[:2], -1) @ coverage)
 

@@ -161,15 +161,14 @@ def _shares(
         folded[folds] = x[folds, np.newaxis] * sums
     stays = live & ~folds
     obstacles = {
-        _obstacle(kernel, True, target): np.flatnonzero(stays & constant),
-        _obstacle(kernel, False, target): np.flatnonzero(stays & ~constant),
+        _not_foldable(kernel, target): np.flatnonzero(stays & constant),
+        f'not zero: {kernel.node!r} still reads it': np.flatnonzero(stays & ~constant),
     }
     return _Shares(obstacles, folded, target)
 
 
-def _obstacle(kernel: Kernel, constant: bool, target: Optional[fold.FoldTarget]) -> str:
-    if not constant:
-        return f'not zero: {kernel.node!r} still reads it'
+def _not_foldable(kernel: Kernel, target: Optional[fold.FoldTarget]) -> str:
+    """Why a constant share of a layer cannot be folded."""
     if target is None:
         return f'constant, but no bias or batch norm of its own follows {kernel.node!r}'
     if target.rounds:

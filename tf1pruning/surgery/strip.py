@@ -20,10 +20,10 @@ from tf1pruning.graph.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import fold, weights
-from tf1pruning.surgery.choice import Choice, Options, Verdict
+from tf1pruning.surgery.choice import Removal, RemovalOptions, Verdict
 from tf1pruning.surgery.safety import Safety
 
-EXACT = Options()
+EXACT = RemovalOptions()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def strip(
     groups: Sequence[Group],
     arrays: Arrays,
     plan: Optional[Plan] = None,
-    options: Options = EXACT,
+    options: RemovalOptions = EXACT,
 ) -> Stripped:
     """Removes channels.
 
@@ -70,57 +70,57 @@ def strip(
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
     """
-    choice = choice_lib.choose(trace, groups, arrays, plan, options)
-    return remove(trace, arrays, choice, plan, options)
+    removal = choice_lib.choose(trace, groups, arrays, plan, options)
+    return remove(trace, arrays, removal, plan, options)
 
 
 def remove(
     trace: Trace,
     arrays: Arrays,
-    choice: Choice,
+    removal: Removal,
     plan: Optional[Plan],
-    options: Options,
+    options: RemovalOptions,
 ) -> Stripped:
     """Removes the chosen channels.
 
     Args:
       trace: of the model.
       arrays: variable node -> array; not changed.
-      choice: what goes.
-      plan: what the choice comes from; None: every redundant channel.
-      options: of the choice.
+      removal: what goes.
+      plan: where that comes from; None: every redundant channel.
+      options: of the removal.
     """
-    resizing, smaller = _remove(trace, arrays, choice)
+    resizing, smaller = _remove(trace, arrays, removal)
     done = Plan(
-        fingerprint=plan_lib.fingerprint([g for g, _ in choice.removed], trace.model),
+        fingerprint=plan_lib.fingerprint([g for g, _ in removal.removed], trace.model),
         mode=plan.mode if plan else plan_lib.BLOCK,
         channel_multiple=plan.channel_multiple if plan else options.multiple,
         threshold=plan.threshold if plan else None,
         groups=tuple(
-            plan_lib.plan_group(group, channels, choice.wanted[group.name])
-            for group, channels in choice.removed
+            plan_lib.plan_group(group, channels, removal.wanted[group.name])
+            for group, channels in removal.removed
         ),
     )
     model = rewrite.resize(trace.model, resizing)
     return Stripped(
-        model, smaller, done, choice.kept, choice.lossy, resizing, smaller.folded
+        model, smaller, done, removal.kept, removal.lossy, resizing, smaller.folded
     )
 
 
 def _remove(
-    trace: Trace, arrays: Arrays, choice: Choice
+    trace: Trace, arrays: Arrays, removal: Removal
 ) -> Tuple[rewrite.Resizing, _Smaller]:
     """The new sizes, and the new arrays."""
     removed = {
         number
-        for group, channels in choice.removed
+        for group, channels in removal.removed
         for number in group.classes[list(channels)].tolist()
     }
     gone = _mask(trace, removed)
     # What is safe as it is keeps its own constants, whatever is tolerated elsewhere.
-    safe = {number for number in removed if choice.exact.is_safe(number)}
-    shares = _shares(choice.exact, _mask(trace, safe))
-    shares += _shares(choice.loose, _mask(trace, removed - safe))
+    safe = {number for number in removed if removal.exact.is_safe(number)}
+    shares = _shares(removal.exact, _mask(trace, safe))
+    shares += _shares(removal.loose, _mask(trace, removed - safe))
     smaller = _Smaller(trace, arrays, gone, _folded(trace, arrays, shares))
     constants = [name for name in smaller.changed if name not in arrays]
     resizing = rewrite.Resizing(

@@ -179,6 +179,7 @@ class PruningHook(tf.train.SessionRunHook):
         due = self._measured + self._every_steps
         if self._policy == SOFT:
             due = min(due, self._zeroed + self._zero_steps)
+        # It may be one step behind, and the next call takes one more before it is read.
         if step + 2 < due and (erased or self._policy != HOLD):
             return step
         return int(session.run(self._step_tensor))

@@ -23,7 +23,7 @@ from tf1pruning.report import widths as widths_lib
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import strip as strip_lib
 from tf1pruning.surgery import verify, weights
-from tf1pruning.surgery.choice import Options
+from tf1pruning.surgery.choice import RemovalOptions
 from tf1pruning.surgery.verify import Comparison
 from tf1pruning.workflow.loading import Source
 from tf1pruning.workflow.phases import Phases, phase
@@ -79,7 +79,7 @@ def strip_source(
     plan: Optional[Plan] = None,
     prunable: Collection[str] = (),
     verified: bool = True,
-    options: Options = strip_lib.EXACT,
+    options: RemovalOptions = strip_lib.EXACT,
     allow_unsafe: bool = False,
     phases: Optional[Phases] = None,
 ) -> Result:
@@ -115,9 +115,9 @@ def strip_source(
     with phase(phases, 'load'):
         arrays = source.arrays()
     with phase(phases, 'plan'):
-        choice = choice_lib.choose(source.trace, source.groups, arrays, plan, options)
+        removal = choice_lib.choose(source.trace, source.groups, arrays, plan, options)
     with phase(phases, 'strip'):
-        stripped = strip_lib.remove(source.trace, arrays, choice, plan, options)
+        stripped = strip_lib.remove(source.trace, arrays, removal, plan, options)
         result = _measured(source, arrays, stripped, prunable)
     return _verified(result, phases) if verified else result
 

@@ -44,17 +44,17 @@ class Point:
     unit: Outcome
 
 
-def check_shares(shares: Sequence[float]) -> None:
-    """Raises OptionError unless all shares lie in [0, 1) and ascend."""
-    wrong = [f'{share:g}' for share in shares if not 0 <= share < 1]
-    if wrong or not shares:
+def check_ratios(ratios: Sequence[float]) -> None:
+    """Raises OptionError unless all ratios lie in [0, 1) and ascend."""
+    wrong = [f'{ratio:g}' for ratio in ratios if not 0 <= ratio < 1]
+    if wrong or not ratios:
         raise OptionError(
-            f'Shares {", ".join(wrong) or "are not given"}; expected numbers from 0 '
+            f'Ratios {", ".join(wrong) or "are not given"}; expected numbers from 0 '
             'to below 1.'
         )
-    if any(a >= b for a, b in zip(shares, shares[1:])):
+    if any(a >= b for a, b in zip(ratios, ratios[1:])):
         raise OptionError(
-            f'The shares are {", ".join(f"{s:g}" for s in shares)}; expected each to '
+            f'The ratios are {", ".join(f"{s:g}" for s in ratios)}; expected each to '
             'be larger than the one before.'
         )
 
@@ -81,7 +81,7 @@ def sweep(
       OptionError: on other shares.
       DataError: if the data does not fit the model.
     """
-    check_shares(shares)
+    check_ratios(shares)
     kernels = probe.kernels(groups)
     points = []
     for share in shares:
