@@ -26,6 +26,14 @@ def test_of_too_many_the_most_redundant_go():
     assert (plan.removed, plan.wanted, plan.capped) == ((0, 4), 4, True)
 
 
+def test_as_many_as_may_go_are_no_cap():
+    scored = groups.scored('b', [0.9, 0.6, 0.7, 0.1])
+
+    plan = groupwise.take(scored, 3, Limits())
+
+    assert (plan.removed, plan.capped) == ((0, 1, 2), False)
+
+
 def test_of_equal_scores_the_smallest_magnitude_goes():
     scored = groups.scored('b', np.full(5, 0.9), [3.0, 1.0, 4.0, 2.0, 2.0])
 

@@ -38,6 +38,14 @@ def test_of_each_cluster_the_filter_nearest_to_its_centre_stays(seed):
     assert kmeans(kernel, 2, seed).tolist() == [1, 0, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize('seed', range(5))
+def test_the_first_centres_lie_far_from_each_other(seed):
+    # With all three among the first 20, the last two filters would share a cluster.
+    kernel = np.array([[*np.linspace(1, 2, 20), 100.0, 110.0]])
+
+    assert kmeans(kernel, 3, seed)[20:].tolist() == [0, 0]
+
+
 def test_filters_without_a_twin_stay_where_clusters_share_their_nearest():
     kernel = np.array([[2.0, 2.0, 2.0, 7.0]])
 

@@ -63,3 +63,5 @@ def test_large_half_precision_layers_do_not_overflow():
     kernel = np.full([1, 1, 64, 2], 2000.0, np.float16)
 
     assert weights.l1(kernel, 3).tolist() == [128000.0, 128000.0]
+    # 2000^2 is above the largest number of 16 bits.
+    assert weights.small_l2(kernel, 3).tolist() == [-16000.0, -16000.0]

@@ -30,7 +30,11 @@ def named_input_fn():
 
 
 def test_the_inputs_are_placeholders_for_batches_of_any_size(tmp_path):
-    found = build(small.model_fn, small.input_fn, tmp_path)
+    def input_fn():
+        data = tf.data.Dataset.from_tensor_slices((small.IMAGES, small.LABELS))
+        return data.batch(8, drop_remainder=True)
+
+    found = build(small.model_fn, input_fn, tmp_path)
 
     nodes = {node.name: node for node in found.meta_graph.graph_def.node}
     ops = [nodes[name].op for name in found.inputs]
@@ -48,6 +52,18 @@ def test_batches_are_for_what_the_loss_reads(tmp_path):
     (array,) = batch.values()
     assert list(batch) == [found.inputs[0]]  # Sorted by key: 'image' comes first.
     assert array.shape == (3, 2, 2)
+
+
+def losses(found):
+    return list(found.meta_graph.collection_def['losses'].node_list.value)
+
+
+def test_the_loss_is_among_the_losses_once(tmp_path):
+    own = build(mean_model_fn, named_input_fn, tmp_path, {'factor': 2.0})
+    of_tf_losses = build(small.model_fn, small.input_fn, tmp_path)
+
+    assert losses(own) == [own.loss]
+    assert losses(of_tf_losses) == [of_tf_losses.loss]
 
 
 def test_tensors_do_as_well_as_a_dataset(tmp_path):

@@ -183,6 +183,22 @@ def test_layers_go_one_after_the_other(start, tmp_path):
     assert [(len(g['a']), len(g['b'])) for g in gone] == [(0, 6), (2, 6)]
 
 
+def test_zeros_of_the_mode_filter_are_held_and_their_readers_stay(start, tmp_path):
+    options = {**ALL, 'mode': 'filter'}
+
+    result = prune(start, tmp_path, schedule.spread(Choice(ratio=0.5), 1, 2), options)
+
+    first, last = result.plan.groups
+    # Without the hook a gradient, which the batch norm lets through, would wake them.
+    assert zero_filters(result.checkpoint) == {
+        'a': list(first.removed),
+        'b': list(last.removed),
+    }
+    readers = Checkpoint(result.checkpoint)['b/kernel'][:, :, list(first.removed)]
+    assert (len(first.removed), result.plan.mode) == (4, 'filter')
+    assert readers.any(axis=(0, 1, 3)).all()
+
+
 def test_a_ladder_of_thresholds_is_climbed_down(start, tmp_path):
     options = {**ALL, 'criterion': 'sparsity'}
 

@@ -50,6 +50,23 @@ def test_the_filters_that_stay_keep_their_small_weights():
     assert stripped.arrays['a/kernel'][0, 0, 0, 0] == np.float32(1e-9)
 
 
+def test_a_vector_takes_up_what_is_constant_as_it_is_and_with_a_tolerance():
+    net = nets.net_of(nets.two_convs(tf.identity))
+    net.arrays['a/kernel'][..., 0] = 0
+    net.arrays['a/kernel'][..., 1] *= 1e-9
+    net.arrays['a_bn/moving_mean'][:] = 0
+    net.arrays['a_bn/beta'][:2] = [2, 3]
+    net.arrays['b/bias'][:] = 0.5
+    net.arrays['b/kernel'][:] = 1
+    # Would count as zero, but channel 0 is constant as it is.
+    net.arrays['b/kernel'][:, :, 0] = 0.1
+
+    stripped = net.strip(net.plan({'a': [0, 1]}), tolerance=0.2)
+
+    assert stripped.plan.groups[0].removed == (0, 1)
+    np.testing.assert_allclose(stripped.arrays['b/bias'], [0.5 + 0.1 * 2 + 3] * 3)
+
+
 def test_zero_filters_are_not_called_lossy_with_a_tolerance():
     net = nets.net_of(nets.two_convs(tf.sigmoid))
     net.arrays['a/kernel'][..., 3] = 0

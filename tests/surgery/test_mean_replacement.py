@@ -54,10 +54,15 @@ def test_a_moving_mean_is_lowered_where_there_is_no_bias():
     np.testing.assert_allclose(found.arrays['b_bn/moving_mean'], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(('size', 'stride'), [(5, 1), (4, 2), (5, 2), (2, 1)])
-def test_the_mean_answer_stays_at_padded_borders(size, stride):
+@pytest.mark.parametrize(
+    ('size', 'stride', 'dilation'),
+    [(5, 1, 1), (4, 2, 1), (5, 2, 1), (2, 1, 1), (5, 1, 2)],
+)
+def test_the_mean_answer_stays_at_padded_borders(size, stride, dilation):
     def reader(x):
-        return tf.layers.conv2d(x, 3, 3, stride, padding='same', name='b')
+        kernel = tf.get_variable('b/kernel', [3, 3, 8, 3])
+        y = tf.nn.conv2d(x, kernel, stride, 'SAME', dilations=dilation, name=READER)
+        return tf.nn.bias_add(y, tf.get_variable('b/bias', [3]))
 
     net = with_size(size, reader)
     image = np.tile(np.array([0.3, -0.7, 1.1], np.float32), [1, size, size, 1])
@@ -75,6 +80,22 @@ def test_the_mean_answer_stays_at_padded_borders(size, stride):
     plain = verify.run(zeros, ['output'], {'input': image})[0].mean(axis=(0, 1, 2))
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6)
     assert np.abs(plain - before).max() > 1e-2
+
+
+def test_borders_of_channels_first_lie_along_its_own_axes():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3, 4, 2], 'input')
+        options = {'padding': 'same', 'data_format': 'channels_first'}
+        x = tf.layers.conv2d(x, 8, 1, name='a', **options)
+        tf.identity(tf.layers.conv2d(x, 3, 3, name='b', **options), name='output')
+    net = nets.net_of(graph)
+    net.arrays['b/kernel'][:] = 1
+    net.arrays['b/bias'][:] = 0
+
+    found = replaced(net, means=np.ones(8))
+
+    # Taps reach (0.75 + 1 + 0.75) * (0.5 + 1 + 0.5) = 5 of 4 x 2 pixels, in 2 channels.
+    np.testing.assert_allclose(found.arrays['b/bias'], [10, 10, 10])
 
 
 def test_what_is_replaced_is_stripped_exactly():

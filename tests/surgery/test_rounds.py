@@ -56,6 +56,16 @@ def test_names_stay_and_the_fingerprint_moves_on():
         smaller.strip(first)
 
 
+def test_both_rounds_have_the_multiple_of_the_second_and_no_threshold():
+    net = nets.net_of(networks.inverted_residual_net())
+    first, _, second = two_rounds(net)
+    first = dataclasses.replace(first, threshold=0.5, channel_multiple=4)
+
+    both = rounds.compose(first, second, net.groups)
+
+    assert (both.channel_multiple, both.threshold) == (1, None)
+
+
 def test_composing_is_associative():
     net = nets.net_of(networks.inverted_residual_net())
     first, smaller, second = two_rounds(net)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests import networks
 from tests.surgery import nets
+from tf1pruning.channels.trace import trace
 from tf1pruning.surgery import fold, safety
 from tf1pruning.surgery.fold import FoldTarget
 
@@ -222,9 +224,42 @@ def test_a_convolution_that_is_an_output_takes_nothing_up():
         x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
         kernel = tf.get_variable('w', [1, 1, 3, 2])
         y = tf.nn.conv2d(x, kernel, 1, 'SAME', name='output')
-        tf.nn.bias_add(y, tf.get_variable('bias', [2]))
+        tf.nn.bias_add(y, tf.get_variable('bias', [2]), name='biased')
+    model = networks.model_of(graph, ('output', 'biased'))
 
-    assert fold.find_fold_targets(nets.net_of(graph).trace) == {}
+    assert fold.find_fold_targets(trace(model)) == {}
+
+
+def test_a_kernel_that_is_scaled_folds_nothing():
+    def reader(x):
+        kernel = 2.0 * tf.get_variable('w', [1, 1, WIDE, 3])
+        y = tf.nn.conv2d(x, kernel, 1, 'VALID', name='b')
+        return tf.nn.bias_add(y, tf.get_variable('bias', [3]))
+
+    net, plan = filter_pruned(reader)
+
+    outcome = nets.prune_and_strip(net, plan)
+
+    (kept,) = outcome.stripped.kept
+    assert kept.reason == "constant, but 'b' has a kernel that is scaled or rounded"
+    assert outcome.soft_to_stripped == 0
+
+
+def test_a_constant_that_a_grouped_convolution_reads_stays():
+    def reader(x):
+        kernel = tf.get_variable('w', [1, 1, WIDE // 2, 4])
+        y = tf.nn.conv2d(x, kernel, 1, 'VALID', name='b')
+        return tf.nn.bias_add(y, tf.get_variable('bias', [4]))
+
+    net, _ = filter_pruned(reader)
+    net.arrays['a/kernel'][..., [0, 6]] = 0
+
+    found = safety.find_safety(net.trace, net.arrays)
+
+    # Channels 0 and 6 are read by the first position of the kernel.
+    reasons = {found.obstacles[int(c)] for c in net.group('a').classes}
+    assert reasons == {"not zero: 'b' still reads it"}
+    assert found.folds == ()
 
 
 def test_live_channels_are_not_safe():

@@ -103,6 +103,18 @@ def test_slots_of_an_optimizer_in_a_scope_are_zeroed():
     }
 
 
+def test_what_adagrad_divides_by_stays():
+    graph = nets.chain(nets.conv('a', 4), nets.conv('b', 2))
+    with graph.as_default():
+        loss = tf.reduce_sum(graph.get_tensor_by_name('output:0'))
+        tf.train.AdagradOptimizer(0.1).minimize(loss)
+
+    before, after = soft_prune(graph, {'a': [1]})
+
+    assert 'a/kernel/Adagrad' in before
+    assert changed(before, after) == {'a/kernel', 'a/bias', 'b/kernel'}
+
+
 def test_moving_averages_of_the_weights_are_zeroed():
     graph = nets.chain(nets.conv('a', 4), nets.conv('b', 2))
     with graph.as_default():

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from tests.training import hooked
+from tf1pruning.channels.groups import Group, Place
 from tf1pruning.errors import GraphError, OptionError, PlanError, WorkflowError
+from tf1pruning.plan import plan_group
 from tf1pruning.training import regularizers
 
 
@@ -123,6 +127,25 @@ def test_the_penalty_pulls_at_planned_channels_only():
     np.testing.assert_array_equal(gradients['a/bias/part_0'], [0, 1])
     np.testing.assert_array_equal(gradients['a/bias/part_1'], [1, 0])
     np.testing.assert_array_equal(gradients['b/kernel/part_1'], [[1, 1], [0, 0]])
+
+
+def test_where_cuts_cross_a_weight_counts_once():
+    rows = Group('in', 'plain', np.arange(3), (place('a/kernel', 0, 3),), ())
+    columns = Group('a', 'plain', np.arange(4), (place('a/kernel', 1, 4),), ())
+    groups = (plan_group(rows, [0], 1), plan_group(columns, [1, 2], 2))
+    plan = dataclasses.replace(hooked.plan(), groups=groups)
+    with tf.Graph().as_default(), tf.Session() as session:
+        hooked.build()
+        loss = regularizers.growing_penalty(plan, 1.0, 1, 1.0)
+        session.run(tf.global_variables_initializer())
+        found = session.run(loss)
+
+    # A row of 4 and two columns of 3 weights of 0.5 cross at 2.
+    assert found == pytest.approx(0.5 * (4 + 6 - 2) * 0.5**2)
+
+
+def place(variable, axis, size):
+    return Place(variable, axis, size, 'producer', np.arange(size)[:, None])
 
 
 def test_bad_numbers_and_empty_sets_are_refused():

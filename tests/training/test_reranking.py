@@ -10,6 +10,8 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.surgery import nets
 from tests.training.test_fine_tune import IMAGES, INNER
+from tf1pruning.channels.groups import Group, Place
+from tf1pruning.plan import Plan, plan_group
 from tf1pruning.training.pruning_hook import SOFT, PruningHook
 
 
@@ -56,3 +58,22 @@ def test_each_group_loses_the_filters_that_are_smallest_now():
     for cut in hook.plan.zeroed_cuts:
         assert not found[cut.variable].take(cut.indices, cut.axis).any()
         assert found[cut.variable].any()
+
+
+def test_a_channel_of_several_filters_is_as_large_as_all_of_them():
+    place = Place('a/kernel', 1, 4, 'producer', np.array([[0, 1], [2, 3]]))
+    group = Group('a', 'plain', np.arange(2), (place,), ())
+    plan = Plan('made up', 'block', 1, None, (plan_group(group, [1], 1),))
+    hook = PruningHook(plan, SOFT, zero_steps=1, rerank=[group])
+    with tf.Graph().as_default():
+        kernel = tf.get_variable('a/kernel', [1, 4])
+        count = tf.assign_add(tf.train.get_or_create_global_step(), 1)
+        with tf.train.MonitoredSession(hooks=[hook]) as session:
+            # The largest filter is in channel 0, whose square sum 5 is below 3 + 3.
+            values = np.sqrt([[5.0, 0.0, 3.0, 3.0]])
+            session.run_step_fn(
+                lambda step_context: kernel.load(values, step_context.session)
+            )
+            session.run(count)
+
+    assert hook.plan.groups[0].removed == (0,)

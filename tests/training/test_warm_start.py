@@ -127,11 +127,11 @@ def test_what_is_not_restored_is_named_with_the_reason(checkpoint):
     with tf.Graph().as_default():
         step = tf.train.get_or_create_global_step()
         weight = ones('weight')
-        ones('moving_mean', trainable=False)
+        mean = ones('moving_mean', trainable=False)
         loss = tf.reduce_sum(weight)
         tf.train.AdamOptimizer().minimize(loss, step, [weight])
         average = tf.train.ExponentialMovingAverage(0.9)
-        average.apply([weight])
+        average.apply([weight, mean])
         tf.get_variable('open', initializer=[1.0], validate_shape=False)
         found = warm_start.init_fn(checkpoint)
 
@@ -141,6 +141,7 @@ def test_what_is_not_restored_is_named_with_the_reason(checkpoint):
         'weight/Adam': warm_start.SLOT,
         'weight/Adam_1': warm_start.SLOT,
         'weight/ExponentialMovingAverage': warm_start.SLOT,
+        'moving_mean/ExponentialMovingAverage': warm_start.SLOT,
         'beta1_power': warm_start.OPTIMIZER,
         'beta2_power': warm_start.OPTIMIZER,
         'open': warm_start.NO_SHAPE,
