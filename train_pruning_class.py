@@ -1,6 +1,7 @@
 """Train, soft-prune step by step, retrain, strip and fine-tune a small MobileNetV2.
 
-The data are the real handwritten digits that ship with scikit-learn. The run ends with
+The data are the real handwritten digits that ship with scikit-learn, or those that
+--dataset and --data_dir name: MNIST, CIFAR-10, a folder of images ... The run ends with
 a table of the original, the soft-pruned, the stripped and the fine-tuned network side
 by side, and of one of the same widths that was trained from scratch for as many steps.
 The same figures are in `results.json` in the output folder.
@@ -29,15 +30,27 @@ from tf1pruning.graph import freeze
 from tf1pruning.plan import Plan
 from tf1pruning.training import cluster, run_state
 from tf1pruning.workflow import command, loading, stripping
-from tf1pruning.zoo import classifier, digits, results, tasks
+from tf1pruning.zoo import classifier, results, tasks
+from tf1pruning.zoo.datasets import registry
+from tf1pruning.zoo.datasets.values import Dataset
 from tf1pruning.zoo.settings import Settings
 from tf1pruning.zoo.trainer import Train, Trainer, Training
 
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string('output_dir', None, 'Folder for everything that the run writes.')
-flags.DEFINE_string('dataset', 'digits', 'Data set: digits.')
-flags.DEFINE_float('test_share', 0.3, 'Share of the images that is kept for tests.')
+flags.DEFINE_string(
+    'dataset', 'digits', f'Data set: one of {", ".join(registry.known())}.'
+)
+flags.DEFINE_string(
+    'data_dir', None, 'Folder of the files of the data set; the digits need none.'
+)
+flags.DEFINE_float(
+    'test_share',
+    0.3,
+    'Share of the images that is kept for tests, where the data set does not say which '
+    'are for tests (digits); no others heed it.',
+)
 flags.DEFINE_string('model', 'small', 'MobileNetV2: small, standard or tiny.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
 flags.DEFINE_integer('train_steps', 800, 'Steps of the training before pruning.')
@@ -121,7 +134,7 @@ class Run:
       settings: of the run.
       output_dir: folder for everything that it writes.
       train: trains in that folder.
-      test_split: images to measure with.
+      dataset: to measure with.
     """
 
     def __init__(
@@ -129,14 +142,14 @@ class Run:
         settings: Settings,
         output_dir: str,
         train: Train,
-        test_split: digits.Split,
+        dataset: Dataset,
     ):
         self._settings = settings
         self._output_dir = output_dir
         self._state_path = self._path('state.json')
         self._state = run_state.load_or_new(self._state_path, settings.as_json())
         self._train_once = train
-        self._test_split = test_split
+        self._dataset = dataset
         self._save(self._state)
 
     def train(self) -> str:
@@ -180,26 +193,24 @@ class Run:
     def _prune_at(self, th: float, tf_pruning: Pruning) -> results.StepFigures:
         """Prunes at one threshold and retrains until the filters stay at zero."""
         settings = self._settings
-        try_count = 0
-        failed_rate = 1.0
         tf_pruning.set_threshold(th)
-        while failed_rate > settings.max_failure_rate:
-            if try_count == settings.max_retrains:
-                say(f'TH{th}: the failure rate stays above the limit; going on')
-                break
-            folder = f'TH{th}' + (f'_Repruned{try_count}' if try_count else '')
+        for attempt in range(settings.max_retrains):
+            folder = f'TH{th}' + (f'_Repruned{attempt}' if attempt else '')
             tf_pruning.set_output_dir(self._path(folder))
-            checkpoint = tf_pruning.pruning_process(retrain=try_count > 0)
+            checkpoint = tf_pruning.pruning_process(retrain=attempt > 0)
             say(f'{folder}: pruned {_share(tf_pruning.plan)} channels')
             accuracy = self._retrain(folder, checkpoint, tf_pruning.plan)
             tf_pruning.get_retrained_ckpt(self._path(folder))
             failed_rate = tf_pruning.get_pruning_summary(accuracy)
             say(f'{folder}: failure rate {failed_rate:.3f}')
-            try_count += 1
+            if failed_rate <= settings.max_failure_rate:
+                break
+        else:
+            say(f'TH{th}: the failure rate stays above the limit; going on')
         return results.StepFigures(
             threshold=th,
             failure_rate=failed_rate,
-            retrains=try_count,
+            retrains=attempt + 1,
             accuracy_pruned=self._state.accuracy(f'TH{th}', 0),
             accuracy=accuracy,
             folder=folder,
@@ -283,9 +294,7 @@ class Run:
         for kind, checkpoint in checkpoints.items():
             pb_paths[kind] = self._freeze(kind, checkpoint)
         return results.Results(
-            models=results.measure(
-                pb_paths, costs, self._test_split, FLAGS.latency_runs
-            ),
+            models=results.measure(pb_paths, costs, self._dataset, FLAGS.latency_runs),
             steps=tuple(results.StepFigures(**step) for step in self._state.steps),
             max_difference_relative=report.comparison.relative,
         )
@@ -324,10 +333,10 @@ def _share(plan: Optional[Plan]) -> str:
     return f'{plan.removed} of {plan.removed + plan.kept}'
 
 
-def lead(settings: Settings, train: Train, test_split: digits.Split) -> None:
+def lead(settings: Settings, train: Train, dataset: Dataset) -> None:
     """Everything, from the first training to the table."""
     started = time.monotonic()
-    demo = Run(settings, FLAGS.output_dir, train, test_split)
+    demo = Run(settings, FLAGS.output_dir, train, dataset)
     baseline = demo.train()
     tf_pruning = demo.prune(baseline)
     report = demo.strip(tf_pruning)
@@ -349,7 +358,7 @@ def run() -> None:
     task = cluster.read_task(os.environ.get('TF_CONFIG', ''))
     if task is None:
         trainer = Trainer(settings, FLAGS.output_dir, say)
-        lead(settings, trainer.train, trainer.test_split)
+        lead(settings, trainer.train, trainer.dataset)
         return
     if settings.devices:
         raise OptionError(

@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 import numpy as np
 from absl import flags
@@ -24,8 +24,9 @@ from benchmarks.sensitivity_page import CRITERIA, ON_DATA, PICTURE, RATIOS
 from tf1pruning import files
 from tf1pruning.errors import DataError, WorkflowError
 from tf1pruning.workflow import command
-from tf1pruning.zoo import digits
-from tf1pruning.zoo.digits import Split
+from tf1pruning.zoo.datasets import pipelines
+from tf1pruning.zoo.datasets.values import Dataset, Split
+from tf1pruning.zoo.settings import Settings
 
 FLAGS = flags.FLAGS
 
@@ -41,16 +42,16 @@ MODEL = (
 def main() -> None:
     """Runs and writes."""
     settings = _settings()
-    train, test = digits.load(settings['test_share'], settings['seed'])
+    dataset = Settings.from_json(settings).load_dataset()
     pieces = Pieces(_path('pieces.json'), settings)
-    pieces.do('score', _score, settings, train)
-    pieces.do('sensitivity', _measure, settings, test)
+    pieces.do('score', _score, settings, dataset, dataset.train)
+    pieces.do('sensitivity', _measure, settings, dataset, dataset.test)
     with open(_path('sensitivity.json'), encoding='utf-8') as file:
         curves = json.load(file)
     facts = {
         'seed': settings['seed'],
         'minutes': pieces.seconds / 60,
-        'images': len(test),
+        'images': dataset.test.count,
     }
     section = sensitivity_page.section(facts, curves)
     results_page.write_section(FLAGS.document, 'sensitivity', section)
@@ -74,39 +75,46 @@ def _settings() -> Dict[str, Any]:
         ) from error
 
 
-def _score(settings: Dict[str, Any], split: Split) -> Dict[str, Any]:
+def _score(settings: Dict[str, Any], dataset: Dataset, split: Split) -> Dict[str, Any]:
     _tool(
         'score',
         settings,
-        split,
+        pipelines.arrays(dataset, split),
         f'--criteria={",".join(ON_DATA)}',
         f'--output={_path("scores.npz")}',
         '--overwrite',
     )
-    return {'images': len(split)}
+    return {'images': split.count}
 
 
-def _measure(settings: Dict[str, Any], split: Split) -> Dict[str, Any]:
+def _measure(
+    settings: Dict[str, Any], dataset: Dataset, split: Split
+) -> Dict[str, Any]:
     _tool(
         'sensitivity',
         settings,
-        split,
+        pipelines.arrays(dataset, split),
         f'--criteria={",".join(CRITERIA)}',
         f'--ratios={",".join(map(str, RATIOS))}',
         f'--scores={_path("scores.npz")}',
         '--mean_replacement',
         f'--output_dir={FLAGS.output_dir}',
     )
-    return {'images': len(split)}
+    return {'images': split.count}
 
 
-def _tool(name: str, settings: Dict[str, Any], split: Split, *arguments: str) -> None:
-    """Runs a tool on the demo's baseline and a split of its images."""
+def _tool(
+    name: str,
+    settings: Dict[str, Any],
+    examples: Tuple[np.ndarray, np.ndarray],
+    *arguments: str,
+) -> None:
+    """Runs a tool on the demo's baseline and some of its images, with labels."""
     step = settings['train_steps']
     checkpoint = os.path.join(FLAGS.demo_dir, 'baseline', f'model.ckpt-{step}')
     data = _path(f'{name}_data.npz')
     files.make_folder(FLAGS.output_dir)
-    np.savez(data, images=split.preprocessed(), labels=split.labels)
+    np.savez(data, **dict(zip(('images', 'labels'), examples)))
     found = subprocess.run(
         [
             sys.executable,

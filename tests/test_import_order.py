@@ -175,7 +175,7 @@ def test_tensorflow_is_only_imported_by_its_public_compat_name():
         ('tf1pruning.channels.values', 'from tf1pruning.channels.trace import Op'),
         ('tf1pruning.plan', 'from tf1pruning import surgery'),
         ('tf1pruning.report.cost', 'from tf1pruning.training import progress'),
-        ('tf1pruning.surgery.soft', 'from tf1pruning.zoo import digits'),
+        ('tf1pruning.surgery.soft', 'from tf1pruning.zoo import trainer'),
         ('tf1pruning.surgery.soft', 'from tf1pruning import Pruning'),
         ('tf1pruning.channels.rules.shapes', 'def f():\n  import tf1pruning.pruning'),
         ('tf1pruning.names', 'from . import errors'),
@@ -192,7 +192,7 @@ def test_an_import_that_goes_up_is_found(module, line):
         ('tf1pruning.plan', 'from tf1pruning import files, names'),
         ('tf1pruning.channels.trace', 'from tf1pruning.channels import values'),
         ('tf1pruning.channels.values', 'from tf1pruning.channels.labels import FIXED'),
-        ('tf1pruning.zoo.digits', 'from tf1pruning import Pruning'),
+        ('tf1pruning.zoo.trainer', 'from tf1pruning import Pruning'),
         ('tf1pruning.__init__', 'from tf1pruning.pruning import Pruning'),
     ],
 )

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.demo_runs import SHORT, finish, start
+from tests.zoo.datasets import files
 from tf1pruning.zoo import results
 
 FIGURES = {
@@ -129,16 +130,58 @@ def test_retraining_stops_at_its_bound(tmp_path):
     assert 'the failure rate stays above the limit' in stdout
 
 
+def test_a_run_on_a_data_set_of_files(tmp_path):
+    data, run = tmp_path / 'data', tmp_path / 'run'
+    data.mkdir()
+    files.write_mnist(data)
+    flags = (
+        f'--output_dir={run}',
+        '--dataset=mnist',
+        '--model=tiny',
+        '--thresholds=0.5',
+        # A limit that every rate keeps still needs one training.
+        '--max_failure_rate=1',
+        '--train_steps=2',
+        '--retrain_steps=2',
+        '--finetune_steps=1',
+        '--batch_size=4',
+        '--latency_runs=1',
+    )
+
+    code, stdout, stderr = finish(start(*flags, f'--data_dir={data}'))
+
+    assert (code, stderr) == (0, '')
+    assert 'above the limit' not in stdout
+    found = json.loads((run / 'results.json').read_text())
+    assert [step['retrains'] for step in found['steps']] == [1]
+    # There are two images for tests.
+    assert found['stripped']['accuracy'] in (0.0, 0.5, 1.0)
+    assert found['max_difference_relative'] <= 1e-5
+
+    other = tmp_path / 'other'
+    data.rename(other)
+    code, stdout, stderr = finish(start(*flags, f'--data_dir={other}'))
+
+    assert (code, stdout) == (1, '')
+    assert f"data_dir: '{data}' then, '{other}' now" in stderr
+
+
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [
+        (('--dataset=cifar10',), "'cifar10' needs the folder of its files: --data_dir"),
+        (
+            ('--dataset=mnist', '--data_dir=docs'),
+            "There is no 'train-images-idx3-ubyte' in 'docs', nor the same with .gz.",
+        ),
         (('--thresholds=0.8,1.5',), '--thresholds has 1.5; expected between 0 and 1.'),
         (('--thresholds=high',), "--thresholds is 'high'; expected numbers."),
         (('--train_steps=many',), 'train_steps=many'),
         (
-            ('--optimizer=bogus', '--batch_size=0'),
-            "--optimizer is 'bogus'; expected one of adadelta, adagrad, adam, ftrl, "
-            'momentum, rmsprop, sgd; --batch_size is 0; expected >= 1.',
+            ('--optimizer=momentun', '--batch_size=0'),
+            "--optimizer is 'momentun'; expected one of adadelta, adagrad, adam, ftrl, "
+            'momentum, rmsprop, sgd (nearest: momentum); '
+            '--batch_size is 0; expected >= 1.',
         ),
     ],
 )

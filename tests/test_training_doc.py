@@ -12,9 +12,11 @@ import sys
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.schedules import schedule
 from tf1pruning.training import pruning_hook
+from tf1pruning.zoo.datasets import registry
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PRELUDE = """
+import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tf1pruning.zoo import mobilenet_v2
@@ -28,6 +30,11 @@ def build(images, is_training):
 def input_fn():
     images = np.random.RandomState(0).rand(4, 8, 8, 3).astype(np.float32)
     return tf.data.Dataset.from_tensors((images, np.arange(4) % 5)).repeat()
+
+os.mkdir('data')
+grey, labels = np.zeros((4, 8, 8, 3), np.uint8), np.arange(4, dtype=np.int32)
+for name in ('data/train.npz', 'data/test.npz'):
+    np.savez(name, images=grey, labels=labels)
 
 with tf.Graph().as_default(), tf.Session() as session:
     tf.set_random_seed(0)
@@ -78,16 +85,24 @@ def test_the_examples_run_from_top_to_bottom(tmp_path):
     assert (tmp_path / 'second' / 'Pruned_Dir').is_dir()
     last = Checkpoint(str(tmp_path / 'gradual/round_0002/trained/model.ckpt-5'))
     assert last['global_step'] == 5
+    assert Checkpoint(str(tmp_path / 'on_mine/model.ckpt-2'))['global_step'] == 2
+
+
+def rows(heading):
+    """What the first column of the table below a heading names."""
+    section = document().partition(f'\n## {heading}\n')[2].partition('\n## ')[0]
+    return re.findall(r'^\| `(\w+)(?:\(|` \|)', section, re.M)
 
 
 def test_every_policy_is_described():
-    rows = re.findall(r'^\| `(\w+)` \|', document(), re.M)
+    assert tuple(rows('While you prune')) == pruning_hook.POLICIES
 
-    assert tuple(rows) == pruning_hook.POLICIES
+
+def test_every_data_set_is_described():
+    assert sorted(rows('Data sets')) == registry.known()
 
 
 def test_every_schedule_is_described():
-    rows = re.findall(r'^\| `(\w+)\(', document(), re.M)
     makers = [
         name
         for name, found in vars(schedule).items()
@@ -96,4 +111,4 @@ def test_every_schedule_is_described():
         and not name.startswith('_')
     ]
 
-    assert rows == makers
+    assert rows('By a schedule') == makers

@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.zoo.frozen import FrozenModel, median_latencies
+from tf1pruning.zoo.frozen import FrozenModel, accuracies, median_latencies
 
 
 @pytest.fixture
@@ -25,11 +25,13 @@ def test_runs_the_graph_from_the_file(doubler):
 
 def test_accuracy_counts_the_last_short_batch(doubler):
     images = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
+    labels = np.array([0, 1, 0, 0, 2])
+    batches = [(images[at : at + 2], labels[at : at + 2]) for at in (0, 2, 4)]
 
     with FrozenModel(doubler) as model:
-        accuracy = model.accuracy(images, np.array([0, 1, 0, 0, 2]), batch_size=2)
+        found = accuracies({'same': model, 'first': lambda x: x * [3, 1, 1]}, batches)
 
-    assert accuracy == 0.6
+    assert found == {'same': 0.6, 'first': 0.6}
 
 
 def test_missing_file_node_and_damage_are_named(doubler, tmp_path):

@@ -47,6 +47,20 @@ def graph():
         yield graph
 
 
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        # The last stride needs two pixels: 5 -> 3 -> 2, and 17 -> 9 -> 5 -> 3 -> 2.
+        (mobilenet_v2.small(10), 5),
+        (mobilenet_v2.standard(), 17),
+        (mobilenet_v2.tiny(10), 2),
+        (dataclasses.replace(TINY, stem_stride=1), 1),
+    ],
+)
+def test_the_least_size_of_images(config, expected):
+    assert config.least_side == expected
+
+
 def images(size=8, channels=1):
     return tf.placeholder(tf.float32, [None, size, size, channels], name='input')
 

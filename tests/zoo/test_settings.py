@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.zoo.datasets import files
 from tf1pruning.errors import OptionError
 from tf1pruning.zoo.settings import Settings
 
@@ -35,7 +36,12 @@ GOOD = {
 @pytest.mark.parametrize(
     ('name', 'value', 'message'),
     [
-        ('dataset', 'mnits', "--dataset is 'mnits'; expected one of digits."),
+        (
+            'dataset',
+            'mnits',
+            "--dataset is 'mnits'; expected one of cifar10, cifar100, cub200, digits, "
+            'fashion_mnist, folder, imagenet, mnist, tfrecords (nearest: mnist).',
+        ),
         ('model', 'big', "--model is 'big'; expected one of small, standard, tiny."),
         ('mode', 'x', "--mode is 'x'; expected one of block, filter."),
         ('train_steps', 0, '--train_steps is 0; expected >= 1.'),
@@ -80,6 +86,36 @@ def test_json_gives_the_same_values_back():
     settings = Settings(**GOOD)
 
     assert Settings.from_json(json.loads(json.dumps(settings.as_json()))) == settings
+
+
+def test_the_data_set_is_read_from_its_folder(tmp_path):
+    files.write_mnist(tmp_path)
+    settings = Settings(
+        **{**GOOD, 'dataset': 'mnist', 'data_dir': str(tmp_path), 'model': 'tiny'}
+    )
+
+    dataset = settings.load_dataset()
+
+    assert (dataset.name, dataset.image, dataset.classes) == ('mnist', (4, 4, 1), 10)
+
+
+def test_images_that_are_too_small_for_the_model_are_refused(tmp_path):
+    files.write_mnist(tmp_path)
+    settings = Settings(**{**GOOD, 'dataset': 'mnist', 'data_dir': str(tmp_path)})
+
+    with pytest.raises(OptionError) as error:
+        settings.load_dataset()
+
+    assert str(error.value).startswith(
+        '--dataset=mnist has images of 4 x 4 pixels, too small for --model=small; '
+        'expected 5 x 5 or more.'
+    )
+
+
+def test_the_digits_are_split_by_the_settings():
+    dataset = Settings(**GOOD).load_dataset()
+
+    assert (dataset.train.count, dataset.test.count) == (1438, 359)
 
 
 def test_model_config_has_the_activation():

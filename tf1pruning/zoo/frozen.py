@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Dict, List, Mapping
+from typing import Callable, Dict, Iterable, List, Mapping, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -43,16 +43,6 @@ class FrozenModel:
         """Output for a batch `[n, ...]`."""
         return self._session.run(self._output, {self._input: inputs})
 
-    def accuracy(
-        self, images: np.ndarray, labels: np.ndarray, batch_size: int = 256
-    ) -> float:
-        """Share of the images whose largest logit is their label's."""
-        right = 0
-        for start in range(0, len(labels), batch_size):
-            part = slice(start, start + batch_size)
-            right += int(np.sum(self(images[part]).argmax(axis=1) == labels[part]))
-        return right / len(labels)
-
     def close(self) -> None:
         """Frees the session."""
         self._session.close()
@@ -62,6 +52,25 @@ class FrozenModel:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def accuracies(
+    models: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    batches: Iterable[Tuple[np.ndarray, np.ndarray]],
+) -> Dict[str, float]:
+    """Share of the images whose largest logit is their label's, for each model.
+
+    Args:
+      models: name -> images `[n, ...]` to logits `[n, classes]`.
+      batches: images and labels `[n]`; at least one image.
+    """
+    right = dict.fromkeys(models, 0)
+    count = 0
+    for images, labels in batches:
+        count += len(labels)
+        for name, model in models.items():
+            right[name] += int(np.sum(model(images).argmax(axis=1) == labels))
+    return {name: found / count for name, found in right.items()}
 
 
 def median_latencies(

@@ -10,7 +10,6 @@ from tf1pruning.errors import WorkflowError
 from tf1pruning.training import members
 from tf1pruning.training.cluster import Task
 from tf1pruning.training.publication import Chief, Follower, Published
-from tf1pruning.zoo import digits
 from tf1pruning.zoo.settings import Settings
 from tf1pruning.zoo.trainer import OnResult, Training
 
@@ -28,6 +27,10 @@ class InStepTrainer:
       say: prints a line of progress.
       task: this process.
       seconds: longest time that a member waits for another task.
+
+    Raises:
+      OptionError: if the folder of the data is missing, or the images are too small.
+      DataError: if their files are missing, truncated, or not what they should be.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class InStepTrainer:
             'seconds': seconds,
             'plan': '',
         }
-        _, self.test_split = digits.load(settings.test_share, settings.seed)
+        self.dataset = settings.load_dataset()
 
     def train(
         self,

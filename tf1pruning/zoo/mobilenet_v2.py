@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Dict, Iterator, Mapping, Tuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.zoo import layers as layers_lib
@@ -129,6 +130,13 @@ class MobileNetV2Config(Scaled):
     def block_count(self) -> int:
         """Number of inverted-residual blocks."""
         return sum(stage.repeats for stage in self.stages)
+
+    @property
+    def least_side(self) -> int:
+        """Height and width below which a stride has but one pixel to step over."""
+        strides = [self.stem_stride, *(stage.stride for stage in self.stages)]
+        larger = [stride for stride in strides if stride > 1]
+        return int(np.prod(larger[:-1])) + 1 if larger else 1
 
 
 def standard(classes: int = 1000) -> MobileNetV2Config:

@@ -8,7 +8,9 @@ import os
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from tf1pruning.report import cost, text
-from tf1pruning.zoo import digits, frozen
+from tf1pruning.zoo import frozen
+from tf1pruning.zoo.datasets import pipelines
+from tf1pruning.zoo.datasets.values import Dataset
 
 # Kind of network -> its column in the table.
 KINDS = {
@@ -56,7 +58,7 @@ class ModelFigures:
 def measure(
     pb_paths: Mapping[str, str],
     costs: Mapping[str, cost.Cost],
-    test_split: digits.Split,
+    dataset: Dataset,
     latency_runs: int,
 ) -> Dict[str, ModelFigures]:
     """Runs frozen graphs on the test images and times them in turn.
@@ -64,25 +66,29 @@ def measure(
     Args:
       pb_paths: kind -> frozen graph.
       costs: kind -> cost.
-      test_split: images for the accuracy; the latency is that of the first one.
+      dataset: its test images give the accuracy; the latency is that of the first one.
       latency_runs: timed runs of each graph.
+
+    Raises:
+      DataError: if an image cannot be read.
     """
-    images = test_split.preprocessed()
-    figures = {}
     with contextlib.ExitStack() as stack:
         models = {
             kind: stack.enter_context(frozen.FrozenModel(path))
             for kind, path in pb_paths.items()
         }
+        images, _ = next(pipelines.batches(dataset))
         latencies = frozen.median_latencies(models, images[:1], latency_runs)
-        for kind, model in models.items():
-            figures[kind] = ModelFigures(
-                **dataclasses.asdict(costs[kind]),
-                pb_bytes=os.path.getsize(pb_paths[kind]),
-                latency_ms=latencies[kind],
-                accuracy=model.accuracy(images, test_split.labels),
-            )
-    return figures
+        accuracies = frozen.accuracies(models, pipelines.batches(dataset))
+    return {
+        kind: ModelFigures(
+            **dataclasses.asdict(costs[kind]),
+            pb_bytes=os.path.getsize(path),
+            latency_ms=latencies[kind],
+            accuracy=accuracies[kind],
+        )
+        for kind, path in pb_paths.items()
+    }
 
 
 @dataclasses.dataclass(frozen=True)

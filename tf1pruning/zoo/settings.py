@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from tf1pruning import plan
+from tf1pruning import names, plan
 from tf1pruning.errors import OptionError
 from tf1pruning.training import devices
 from tf1pruning.zoo import classifier, mobilenet_v2
+from tf1pruning.zoo.datasets import registry
+from tf1pruning.zoo.datasets.values import Dataset
 
-DATASETS = ('digits',)
 MODELS: Dict[str, Callable[[int], mobilenet_v2.MobileNetV2Config]] = {
     'small': mobilenet_v2.small,
     'standard': mobilenet_v2.standard,
@@ -47,6 +48,7 @@ class Settings:
     checkpoint_steps: int
     seed: int
     devices: Tuple[str, ...] = ()
+    data_dir: Optional[str] = None
 
     def __post_init__(self) -> None:
         problems = self._bad_choices() + self._bad_numbers()
@@ -56,7 +58,7 @@ class Settings:
     def _bad_choices(self) -> List[str]:
         problems = []
         for name, choices in (
-            ('dataset', DATASETS),
+            ('dataset', registry.known()),
             ('model', sorted(MODELS)),
             ('activation', sorted(mobilenet_v2.ACTIVATIONS)),
             ('mode', plan.MODES),
@@ -64,8 +66,10 @@ class Settings:
         ):
             value = getattr(self, name)
             if value not in choices:
+                near = names.nearest(value, choices, 1)
                 problems.append(
                     f'--{name} is {value!r}; expected one of {", ".join(choices)}'
+                    + (f' (nearest: {near[0]})' if near else '')
                 )
         problems += [f'--devices: {text}' for text in devices.problems(self.devices)]
         return problems
@@ -122,6 +126,24 @@ class Settings:
         """The settings that `as_json` gives."""
         tuples = {key: tuple(fields[key]) for key in ('thresholds', 'devices')}
         return cls(**{**fields, **tuples})
+
+    def load_dataset(self) -> Dataset:
+        """The images that the run is about.
+
+        Raises:
+          OptionError: if the folder is missing, or the images are too small.
+          DataError: if files are missing, truncated, or not what they should be.
+        """
+        dataset = registry.load(self.dataset, self.data_dir, self.test_share, self.seed)
+        least = self.model_config(dataset.classes, {}).least_side
+        height, width, _ = dataset.image
+        if min(height, width) < least:
+            raise OptionError(
+                f'--dataset={self.dataset} has images of {height} x {width} pixels, '
+                f'too small for --model={self.model}; expected {least} x {least} or '
+                'more. Take larger images, or a model with fewer strides.'
+            )
+        return dataset
 
     def model_config(
         self, classes: int, widths: Mapping[str, int]

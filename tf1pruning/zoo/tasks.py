@@ -13,13 +13,13 @@ from typing import Any, Callable, Dict
 from tf1pruning.training import cluster
 from tf1pruning.training.cluster import Task
 from tf1pruning.training.publication import Chief, Follower
-from tf1pruning.zoo import digits
+from tf1pruning.zoo.datasets.values import Dataset
 from tf1pruning.zoo.in_step import InStepTrainer
 from tf1pruning.zoo.settings import Settings
 from tf1pruning.zoo.trainer import Train, Trainer
 
-# Does everything but the trainings: with what trains, and the images to measure with.
-Lead = Callable[[Train, digits.Split], None]
+# Does everything but the trainings: with what trains, and the images.
+Lead = Callable[[Train, Dataset], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,8 @@ def take_part(part: Part, lead: Lead) -> None:
       lead: what the chief does.
 
     Raises:
-      OptionError: if the chief has other settings.
+      OptionError: if the chief has other settings, or the data do not go with them.
+      DataError: if files of the data are missing, or not what they should be.
       WorkflowError: if another task does not answer in time; names it.
     """
     if part.task.in_step:
@@ -83,7 +84,7 @@ def _take_part(part: Part, lead: Lead) -> None:
     forget = functools.partial(cluster.forget_variables, server, task, part.seconds)
     with Chief(**part.shared(), forget=forget) as chief:
         train = functools.partial(trainer.train, chief=chief)
-        trainer.run(lambda: lead(train, trainer.test_split))
+        trainer.run(lambda: lead(train, trainer.dataset))
         chief.done()
 
 
@@ -101,5 +102,5 @@ def _take_part_in_step(part: Part, lead: Lead) -> None:
         return
     with Chief(**part.shared()) as chief:
         train = functools.partial(trainer.train, chief=chief)
-        lead(train, trainer.test_split)
+        lead(train, trainer.dataset)
         chief.done()

@@ -21,7 +21,8 @@ from tf1pruning.training.progress import ProgressHook
 from tf1pruning.training.pruning_hook import PruningHook
 from tf1pruning.training.publication import Chief, Published
 from tf1pruning.training.watch import Watch
-from tf1pruning.zoo import classifier, digits
+from tf1pruning.zoo import classifier
+from tf1pruning.zoo.datasets import pipelines
 from tf1pruning.zoo.settings import Settings
 
 # Seconds between two progress lines.
@@ -88,6 +89,10 @@ class Trainer:
       say: prints a line of progress.
       task: this process, if it is one of a cluster.
       seconds: longest time that it waits for another task.
+
+    Raises:
+      OptionError: if the folder of the data is missing, or the images are too small.
+      DataError: if their files are missing, truncated, or not what they should be.
     """
 
     def __init__(
@@ -104,9 +109,7 @@ class Trainer:
         self._task = task
         self._seconds = seconds
         self._watch = Watch(task, seconds) if task else None
-        self.train_split, self.test_split = digits.load(
-            settings.test_share, settings.seed
-        )
+        self.dataset = settings.load_dataset()
 
     def run(self, work: Callable[[], None]) -> None:
         """Does work that trains, and gives up where another task never answers.
@@ -131,11 +134,14 @@ class Trainer:
           training: what to train.
           on_result: called with (training, step, test accuracy) after each evaluation.
           chief: lets the workers in, if there are any.
+
+        Raises:
+          DataError: if an image cannot be read.
         """
         estimator = self._estimator(training)
         listener = EvalCheckpointSaverListener(
             estimator,
-            digits.eval_input_fn(self.test_split),
+            pipelines.eval_input_fn(self.dataset),
             on_result=lambda step, found: on_result(
                 training.name, step, found['accuracy']
             ),
@@ -143,6 +149,7 @@ class Trainer:
         saver = self._saver(estimator.model_dir, listener)
         hooks = [*self._hooks(training), saver]
         with contextlib.ExitStack() as stack:
+            stack.enter_context(pipelines.named_errors(self.dataset))
             if chief is not None:
                 # Behind the saver: the first checkpoint is older than all steps.
                 opening = chief.training(training.published())
@@ -153,10 +160,15 @@ class Trainer:
             listener.after_save(None, training.steps)
 
     def join(self, published: Published) -> None:
-        """Trains as a worker in what the chief has published."""
+        """Trains as a worker in what the chief has published.
+
+        Raises:
+          DataError: if an image cannot be read.
+        """
         training = Training.of(published)
         self._say(f'{training.name}: joined')
         with contextlib.ExitStack() as stack:
+            stack.enter_context(pipelines.named_errors(self.dataset))
             hooks = []
             if self._task is not None and self._task.in_step:
                 # Saving reads statistics of all copies, so all save at the same time.
@@ -174,7 +186,7 @@ class Trainer:
         settings = self._settings
         # Each worker goes through the data in its own order.
         seed = settings.seed + (self._task.number if self._task else 0)
-        data = digits.train_input_fn(self.train_split, settings.batch_size, seed)
+        data = pipelines.train_input_fn(self.dataset, settings.batch_size, seed)
         if self._watch is None:
             estimator.train(data, max_steps=training.steps, hooks=hooks)
             return
@@ -182,7 +194,7 @@ class Trainer:
         tf.estimator.train_and_evaluate(
             estimator,
             tf.estimator.TrainSpec(data, training.steps, [*hooks, self._watch]),
-            tf.estimator.EvalSpec(digits.eval_input_fn(self.test_split)),
+            tf.estimator.EvalSpec(pipelines.eval_input_fn(self.dataset)),
         )
         self._watch.rest()
 
@@ -225,7 +237,9 @@ class Trainer:
             model_dir=os.path.join(self._output_dir, training.name),
             config=config,
             params={
-                'config': self._settings.model_config(digits.CLASSES, training.widths),
+                'config': self._settings.model_config(
+                    self.dataset.classes, training.widths
+                ),
                 'optimizer': self._settings.optimizer,
                 'weight_decay': self._settings.weight_decay,
                 'l1_decay': training.l1_decay,

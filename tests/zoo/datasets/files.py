@@ -61,6 +61,13 @@ def write_image(path, value, size=(8, 10)):
     path.write_bytes(encoded(np.full((*size, 3), value, np.uint8), kind))
 
 
+def batches_of(input_fn, count=1):
+    """The first batches of an input function, as arrays."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch = tf.data.make_one_shot_iterator(input_fn()).get_next()
+        return [session.run(batch) for _ in range(count)]
+
+
 def read(split):
     """All images and labels of a split, as lists."""
     with tf.Graph().as_default(), tf.Session() as session:

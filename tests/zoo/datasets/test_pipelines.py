@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.errors import OptionError
+from tests.zoo.datasets.files import batches_of
+from tf1pruning.errors import DataError, OptionError
 from tf1pruning.zoo.datasets import pipelines
 from tf1pruning.zoo.datasets.values import Dataset, Split
 
@@ -20,15 +21,22 @@ def split_of(images):
     )
 
 
+def broken():
+    """A pipeline of one image that is none."""
+    texts = tf.data.Dataset.from_tensors((b'no image', 0))
+    return texts.map(lambda text, y: (tf.image.decode_jpeg(text, channels=3), y))
+
+
+BROKEN = Split(broken, 1)
+UNREADABLE = (
+    "Data set 'made_up' cannot be read: Expected image (JPEG, PNG, or GIF), got "
+    "unknown format starting with 'no image'"
+)
+
+
 def dataset_of(images, shape=SHAPE, **options):
     split = split_of(images)
     return Dataset('made_up', split, split, len(images), shape, **options)
-
-
-def batch_of(input_fn, count=1):
-    with tf.Graph().as_default(), tf.Session() as session:
-        batch = tf.data.make_one_shot_iterator(input_fn()).get_next()
-        return [session.run(batch) for _ in range(count)]
 
 
 def noise(count=4, size=16):
@@ -64,25 +72,75 @@ def test_evaluation_gives_each_image_once_in_order():
     assert list(labels) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize('name', ['none', 'shift', 'shift_flip', 'flips_rotate'])
+@pytest.mark.parametrize(
+    'name', ['none', 'shift', 'shift_batch', 'shift_flip', 'flips_rotate']
+)
 def test_augmentation_keeps_the_shape_and_follows_its_seed(name):
     dataset = dataset_of(noise())
     input_fn = pipelines.train_input_fn(dataset, 3, seed=1, augmentation=name)
 
-    first, again = batch_of(input_fn, 3), batch_of(input_fn, 3)
+    first, again = batches_of(input_fn, 3), batches_of(input_fn, 3)
 
     assert first[0][0].shape == (3, *SHAPE)
     for one, other in zip(first, again):
         np.testing.assert_array_equal(one[0], other[0])
 
 
-def test_a_shift_brings_in_black_at_the_edges_only():
+@pytest.mark.parametrize('name', ['shift', 'shift_batch'])
+def test_a_shift_brings_in_black_at_the_edges_only(name):
     white = dataset_of(np.full((64, *SHAPE), 255, np.uint8), scaling='unit')
 
-    ((images, _),) = batch_of(pipelines.train_input_fn(white, 64, 0, 'shift'))
+    ((images, _),) = batches_of(pipelines.train_input_fn(white, 64, 0, name))
 
+    # Whole rows and columns come in, the rest stays.
     rows = (images.max(axis=(2, 3)) == 1).sum(axis=1)
-    assert set(rows) == {14, 15, 16}
+    columns = (images.max(axis=(1, 3)) == 1).sum(axis=1)
+    assert set(rows) == set(columns) == {14, 15, 16}
+    np.testing.assert_array_equal((images == 1).sum(axis=(1, 2, 3)), 3 * rows * columns)
+
+
+def test_small_images_are_enlarged_in_training_and_tests():
+    images = np.zeros((1, 2, 2, 1), np.uint8)
+    images[0, :, 1] = 16
+    dataset = dataset_of(images, (8, 8, 1), scaling='sixteenths', enlarged=True)
+
+    ((trained, _),) = batches_of(pipelines.train_input_fn(dataset, 1, 0))
+    ((tested, _),) = pipelines.batches(dataset)
+
+    np.testing.assert_array_equal(trained, tested)
+    # Between the two columns of pixels lie mixtures of them.
+    expected = [-1, -0.5, 0, 0.5, 1, 1, 1, 1]
+    np.testing.assert_allclose(tested[0, 3, :, 0], expected)
+
+
+def test_an_image_that_cannot_be_read_is_an_error_of_the_data():
+    with pytest.raises(DataError) as error:
+        list(pipelines.batches(dataset_of(noise()), BROKEN))
+
+    assert str(error.value) == UNREADABLE
+
+
+def test_an_image_that_a_training_cannot_read_is_one_line():
+    dataset = dataset_of(noise())
+    input_fn = pipelines.train_input_fn(dataset, 2, 0, split=BROKEN)
+
+    with pytest.raises(DataError) as error, pipelines.named_errors(dataset):
+        batches_of(input_fn)
+
+    assert str(error.value) == UNREADABLE
+
+
+def test_other_errors_of_a_training_stay_what_they_are():
+    dataset = dataset_of(noise())
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        pipeline = pipelines.eval_input_fn(dataset)()
+        images, _ = tf.data.make_one_shot_iterator(pipeline).get_next()
+        loss = tf.check_numerics(images + np.nan, 'of the loss')
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match='of the loss'
+        ), pipelines.named_errors(dataset):
+            session.run(loss)
 
 
 def test_a_rotation_keeps_what_is_at_the_centre():
@@ -90,7 +148,7 @@ def test_a_rotation_keeps_what_is_at_the_centre():
     images[0, 8, 8] = images[0, 8, 15] = 255
     dataset = dataset_of(images, (17, 17, 3), scaling='unit')
 
-    ((found, _),) = batch_of(pipelines.train_input_fn(dataset, 16, 0, 'flips_rotate'))
+    ((found, _),) = batches_of(pipelines.train_input_fn(dataset, 16, 0, 'flips_rotate'))
 
     np.testing.assert_array_equal(found[:, 8, 8], 1)
     # 7 pixels from the centre, 20 degrees are at most 2.4 pixels up or down.
@@ -106,7 +164,7 @@ def test_images_of_varying_sizes_are_resized_and_cropped():
         images, scaling='unit', augmentation='crop_flip', sizes_vary=True
     )
 
-    ((trained, _),) = batch_of(pipelines.train_input_fn(dataset, 8, 0))
+    ((trained, _),) = batches_of(pipelines.train_input_fn(dataset, 8, 0))
     tested, _ = pipelines.arrays(dataset, dataset.test)
 
     assert trained.shape == (8, *SHAPE)

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tests.zoo.datasets import files
 from tf1pruning.errors import DataError, OptionError
-from tf1pruning.zoo import digits
 from tf1pruning.zoo.datasets import registry
 
 
@@ -23,21 +20,12 @@ def test_all_data_sets_are_known_by_name():
     ]
 
 
-def test_the_digits_need_no_folder():
-    dataset = registry.load('digits')
-
-    images, labels = files.read(dataset.test)
-    original = digits.load()[1]
-    assert labels == list(original.labels)
-    assert images[0].max() == 255
-    np.testing.assert_allclose(images[5], original.images[5] * 15.9375, atol=0.5)
-
-
 @pytest.mark.parametrize(
     ('name', 'folder', 'error', 'message'),
     [
         ('mnst', None, OptionError, "no data set 'mnst'. Nearest names: 'mnist'"),
         ('mnist', None, OptionError, 'needs the folder of its files: --data_dir'),
+        ('digits', 'somewhere', OptionError, 'no files of yours: leave --data_dir out'),
         ('mnist', '/none/such', DataError, "'/none/such' does not exist"),
     ],
 )

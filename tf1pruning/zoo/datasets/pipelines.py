@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import Callable, Dict, Optional, Tuple
+import re
+from typing import Callable, Dict, Iterator, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -31,6 +33,20 @@ def _shift(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
     rows, columns = height // 8, width // 8
     padded = tf.pad(image, [[rows, rows], [columns, columns], [0, 0]])
     return tf.image.random_crop(padded, shape, seed=seed)
+
+
+def _shift_batch(images: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
+    """Moves each image of a batch by up to an eighth of the shorter side."""
+    height, width, _ = shape
+    most = min(height, width) // 8
+    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]])
+    offsets = tf.random.uniform(
+        [tf.shape(images)[0], 2], maxval=2 * most + 1, dtype=tf.int32, seed=seed
+    )
+    rows = offsets[:, :1] + tf.range(height)
+    columns = offsets[:, 1:] + tf.range(width)
+    moved = tf.gather(padded, rows, axis=1, batch_dims=1)
+    return tf.gather(moved, columns, axis=2, batch_dims=1)
 
 
 def _shift_flip(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
@@ -72,22 +88,41 @@ def _centred(image: tf.Tensor) -> tf.Tensor:
     return image / 127.5 - 1.0
 
 
+def _sixteenths(image: tf.Tensor) -> tf.Tensor:
+    return image / 8.0 - 1.0
+
+
 def _vgg(image: tf.Tensor) -> tf.Tensor:
     return image[..., ::-1] - tf.constant(_VGG_MEANS)
 
 
 # What the given systems do in training: none on MNIST; shifts and flips on CIFAR; flips
-# and rotations on CIFAR (Ridurre); crops and flips on large images.
+# and rotations on CIFAR (Ridurre); crops and flips on large images. Shifts of whole
+# batches are for tiny images: to read those costs less than to move each of them.
 AUGMENTATIONS: Dict[str, Callable[[tf.Tensor, Shape, int], tf.Tensor]] = {
     'none': _whole,
     'shift': _shift,
+    'shift_batch': _shift_batch,
     'shift_flip': _shift_flip,
     'flips_rotate': _flips_rotate,
     'crop_flip': _crop_flip,
 }
+# What takes `[batch, height, width, channels]`; the others take an image.
+_OF_BATCHES = ('shift_batch',)
+# What TensorFlow raises on a damaged example or a file that went away.
+_OF_DATA = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+)
+# How their messages name the op that failed, and the function that it is in.
+_IN_PIPELINE = re.compile(r'\[\[[^]]*IteratorGetNext')
+_FUNCTION = re.compile(r'\{\{function_node [^}]*\}\} ')
 SCALINGS: Dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     'unit': _unit,
     'centred': _centred,
+    # Of the digits, whose pixels are 0 to 16.
+    'sixteenths': _sixteenths,
     'vgg': _vgg,
 }
 
@@ -113,6 +148,32 @@ def train_input_fn(
         sizes vary.
     """
     name = augmentation or dataset.augmentation
+    _check_augmentation(name, dataset)
+    chosen = split or dataset.train
+
+    def augment(image: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+        changed = AUGMENTATIONS[name](image, dataset.image, seed)
+        return _scaled(changed, dataset), label
+
+    def input_fn() -> tf.data.Dataset:
+        examples = chosen.read().shuffle(min(chosen.count, SHUFFLED), seed=seed)
+        examples = examples.repeat()
+        if name in _OF_BATCHES:
+            examples = examples.batch(batch_size)
+        # TensorFlow seeds the weights by the number of ops before them: a map more or
+        # less is another network. With threads, random ops would draw in another order
+        # each time.
+        if dataset.sizes_vary or dataset.enlarged:
+            examples = examples.map(lambda image, y: (_resized(image, dataset), y))
+        examples = examples.map(augment)
+        if name not in _OF_BATCHES:
+            examples = examples.batch(batch_size)
+        return examples.prefetch(2)
+
+    return input_fn
+
+
+def _check_augmentation(name: str, dataset: Dataset) -> None:
     if name not in AUGMENTATIONS:
         raise OptionError(
             f'Augmentation {name!r}: expected one of '
@@ -123,19 +184,6 @@ def train_input_fn(
             f'Augmentation {name!r} does not go with {dataset.name!r}: images of '
             "varying sizes take 'crop_flip', and no others do."
         )
-    chosen = split or dataset.train
-
-    def augment(image: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-        image = _resized(image, dataset) if dataset.sizes_vary else image
-        changed = AUGMENTATIONS[name](image, dataset.image, seed)
-        return _scaled(changed, dataset), label
-
-    def input_fn() -> tf.data.Dataset:
-        examples = chosen.read().shuffle(min(chosen.count, SHUFFLED), seed=seed)
-        # With threads, random ops would draw in another order each time.
-        return examples.repeat().map(augment).batch(batch_size).prefetch(2)
-
-    return input_fn
 
 
 def eval_input_fn(
@@ -151,10 +199,10 @@ def eval_input_fn(
     chosen = split or dataset.test
 
     def prepare(image: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+        image = _resized(image, dataset)
         if dataset.sizes_vary:
             height, width, _ = dataset.image
-            resized = _resized(image, dataset)
-            image = tf.image.resize_image_with_crop_or_pad(resized, height, width)
+            image = tf.image.resize_image_with_crop_or_pad(image, height, width)
         return _scaled(tf.ensure_shape(image, dataset.image), dataset), label
 
     return lambda: chosen.read().map(prepare).batch(batch_size).prefetch(2)
@@ -174,8 +222,55 @@ def part(split: Split, start: int, stop: int) -> Split:
     return Split(lambda: split.read().skip(start).take(count), count)
 
 
+def batches(
+    dataset: Dataset, split: Optional[Split] = None
+) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    """Images, as a network gets them in tests, and labels, batch after batch.
+
+    Args:
+      dataset: what to read.
+      split: part of the data set; None: all that is for tests.
+
+    Yields:
+      float32 `[n, height, width, channels]` and int32 `[n]`.
+
+    Raises:
+      DataError: if an image cannot be read.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        pipeline = eval_input_fn(dataset, split)()
+        batch = tf.data.make_one_shot_iterator(pipeline).get_next()
+    # No `with`: between two batches the caller's graph and session are the default.
+    session = tf.Session(graph=graph)
+    try:
+        while True:
+            yield session.run(batch)
+    except tf.errors.OutOfRangeError:
+        return
+    except tf.errors.OpError as error:
+        raise _unreadable(dataset, error) from error
+    finally:
+        session.close()
+
+
+@contextlib.contextmanager
+def named_errors(dataset: Dataset) -> Iterator[None]:
+    """Inside, an example that a training cannot read is an error of the data set.
+
+    Raises:
+      DataError: instead of TensorFlow's error.
+    """
+    try:
+        yield
+    except _OF_DATA as error:
+        if not _IN_PIPELINE.search(error.message):
+            raise
+        raise _unreadable(dataset, error) from error
+
+
 def arrays(dataset: Dataset, split: Split) -> Tuple[np.ndarray, np.ndarray]:
-    """All images, as a network gets them in tests, and labels; for small splits.
+    """What `batches` yields, as one; for small splits.
 
     Returns:
       float32 `[n, height, width, channels]` and int32 `[n]`.
@@ -183,22 +278,25 @@ def arrays(dataset: Dataset, split: Split) -> Tuple[np.ndarray, np.ndarray]:
     Raises:
       DataError: if an image cannot be read.
     """
-    with tf.Graph().as_default(), tf.Session() as session:
-        pipeline = eval_input_fn(dataset, split)()
-        batch = tf.data.make_one_shot_iterator(pipeline).get_next()
-        found = []
-        try:
-            while True:
-                found.append(session.run(batch))
-        except tf.errors.OutOfRangeError:
-            images, labels = (np.concatenate(column) for column in zip(*found))
-            return images, labels
-        except tf.errors.OpError as error:
-            raise DataError(f'Data set {dataset.name!r}: {error.message}') from error
+    images, labels = zip(*batches(dataset, split))
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _unreadable(dataset: Dataset, error: tf.errors.OpError) -> DataError:
+    # The other lines say where the pipeline was built.
+    reason = _FUNCTION.sub('', error.message.splitlines()[0])
+    return DataError(f'Data set {dataset.name!r} cannot be read: {reason}')
 
 
 def _resized(image: tf.Tensor, dataset: Dataset) -> tf.Tensor:
-    """The image with its shorter side `MARGIN` pixels longer than that of the crop."""
+    """Images that get their size here; `[..., height, width, channels]`.
+
+    Where sizes vary, the shorter side is `MARGIN` pixels longer than that of the crop.
+    """
+    if dataset.enlarged:
+        return tf.image.resize(tf.cast(image, tf.float32), dataset.image[:2])
+    if not dataset.sizes_vary:
+        return image
     height, width = (
         tf.cast(size, tf.float32) for size in tf.unstack(tf.shape(image)[:2])
     )

@@ -36,6 +36,7 @@ class Dataset:
       augmentation: what suits a training, a key of `pipelines.AUGMENTATIONS`.
       sizes_vary: whether the images have other sizes than `image`; they are resized
         and cropped then.
+      enlarged: whether they all have one smaller size; they are resized then.
     """
 
     name: str
@@ -46,3 +47,4 @@ class Dataset:
     scaling: str = 'centred'
     augmentation: str = 'none'
     sizes_vary: bool = False
+    enlarged: bool = False
