@@ -32,7 +32,7 @@ from tf1pruning.zoo.datasets import pipelines, registry
 
 FLAGS = flags.FLAGS
 
-# 784-1000-1000-500-200-10, as in the given table, which has no biases. They stay at
+# 784-1000-1000-500-200-10, as in what is published, without biases. They stay at
 # zero in training, and take up the means of pruned units later.
 CONFIG = mlp.Config(hidden=mlp.DEEP, biases=True)
 OPTIMIZER, RATE = 'adam', 1e-3

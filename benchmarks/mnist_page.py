@@ -9,7 +9,8 @@ from benchmarks.pieces import Found
 from tf1pruning.report import text
 
 SHARES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
-# Test accuracies of the given table, its two columns in their right places.
+# Test accuracies of github.com/justincosentino/network-pruning, its two columns in
+# their right places.
 PUBLISHED_WEIGHTS = (
     *(0.9813, 0.9806, 0.9813, 0.9805, 0.9811),
     *(0.9777, 0.9688, 0.9269, 0.7721, 0.3091),
@@ -23,21 +24,22 @@ INTRODUCTION = """## MNIST: weights and units of an MLP
 
 `make results MNIST=path/of/mnist`, seed {seed}, {minutes:.0f} minutes on {machine}.
 
-The network is that of the given table, 784-1000-1000-500-200-10 without biases. Its
-training here is Adam at 0.001 with cosine decay, batch 128, {epochs} epochs on
-{images:,} images. *sparse* adds {l1:g} times the L1 norm of the weights and {lasso:g}
-times the L2 norms of the hidden units to the loss, so that there is less to lose;
-*plain* adds nothing. All figures are accuracies on the 10,000 test images. Nothing is
-trained after pruning, but for the last column. Accuracies near 0.1 are chance. One
-training each, here and in the given table, whose two columns of accuracies are swapped:
-here they are in their right places.
+The published accuracies are those of the README of
+github.com/justincosentino/network-pruning, whose two columns are swapped: here they are
+in their right places. The network is the one there, 784-1000-1000-500-200-10 without
+biases. Its training here is Adam at 0.001 with cosine decay, batch 128, {epochs} epochs
+on {images:,} images. *sparse* adds {l1:g} times the L1 norm of the weights and
+{lasso:g} times the L2 norms of the hidden units to the loss, so that there is less to
+lose; *plain* adds nothing. All figures are accuracies on the 10,000 test images.
+Nothing is trained after pruning, but for the last column. Accuracies near 0.1 are
+chance. One training each, here and there.
 """
 WEIGHTS = """### Weights: the smallest of each layer but the last become zero
 """
 UNITS = """### Units: the same share of each hidden layer
 
-*l2*: units with small weights go, as in the given table. *zeros*, *means*: the best of
-{criteria} criteria on 5,000 training images that were held back, on the *sparse*
+*l2*: units with small weights go, as in what is published. *zeros*, *means*: the best
+of {criteria} criteria on 5,000 training images that were held back, on the *sparse*
 network, with zeros or with means left behind. *chosen*: the better of the two on those
 images. Scores and means are from {scored:,} training images. *tuned*: the chosen
 network, stripped, after one epoch.

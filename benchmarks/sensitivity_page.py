@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 from benchmarks import results_page
 from tf1pruning.report import text
 
-# Those of the system deadunits; each with zeros and with means.
+# As in github.com/google-research/deadunits; each with zeros and with means.
 ON_DATA = ('taylor_abs_rs', 'taylor_abs_mrs')
 CRITERIA = ('random', 'mean_square', *ON_DATA)
 RATIOS = (0.25, 0.5, 0.75, 0.9)

@@ -42,12 +42,16 @@ def test_the_imports_and_names_of_the_examples_exist(block):
     assert {alias.name for alias in imported} <= set(globals())
 
 
-def test_a_data_criterion_of_ones_own_is_scored(monkeypatch):
+def register_variance(monkeypatch):
     monkeypatch.setattr(registry, '_DATA', dict(registry._DATA))
 
     @registry.register_data('variance', 'activations', derivative='')
     def variance(x):
         return tf.math.reduce_variance(x, axis=[0, 1])
+
+
+def test_a_data_criterion_of_ones_own_is_scored(monkeypatch):
+    register_variance(monkeypatch)
 
     scores = dense.score(['variance']).scores
     expected = dense.average(lambda part: dense.gradients(part).hidden.var(axis=0))
@@ -59,7 +63,8 @@ def input_fn():
     return tf.data.Dataset.from_tensors((image, np.arange(4, dtype=np.int32)))
 
 
-def test_the_way_from_python_ends_in_a_checkpoint(tmp_path):
+def test_the_way_from_python_ends_in_a_checkpoint(tmp_path, monkeypatch):
+    register_variance(monkeypatch)
     prefix = trained.train(str(tmp_path / 'run'))
 
     source = loading.load_source(prefix, ['output'])
@@ -68,7 +73,7 @@ def test_the_way_from_python_ends_in_a_checkpoint(tmp_path):
     graph = meta_graph.read_meta_graph(prefix + '.meta')
     model = data_scores.trained(source, graph)
     data = batches.of_input_fn(input_fn, ['input', 'input_1'], count=100)
-    scores = data_scores.score(model, groups, data, ['fisher', 'taylor_abs_rs'])
+    scores = data_scores.score(model, groups, data, ['fisher', 'variance'])
     combination = Combination('mean', 'l2')
     scorer = data_scores.scorer(source, scores, 'fisher', combination)
     plan = planning.plan_by_choice(source, groups, choice, scorer, 'block')
@@ -84,9 +89,9 @@ def test_the_way_from_python_ends_in_a_checkpoint(tmp_path):
     assert not values[list(cut.indices)].any()
     path = str(tmp_path / 'scores.npz')
     result.save(scores, path)
-    pruning = Pruning(
-        prefix, criterion='fisher', scores=path, output_dir=str(tmp_path / 'steps')
-    )
-    pruning.set_choice(Choice(ratio=0.5))
-    pruning.pruning_process()
-    assert pruning.plan.removed == 12
+    for criterion in ('fisher', 'variance'):
+        steps = str(tmp_path / criterion)
+        pruning = Pruning(prefix, criterion=criterion, scores=path, output_dir=steps)
+        pruning.set_choice(Choice(ratio=0.5))
+        pruning.pruning_process()
+        assert pruning.plan.removed == 12

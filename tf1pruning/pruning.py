@@ -176,7 +176,7 @@ class Pruning(state.PruningState):
 
         Args:
           pruning_filters_path: filters to use instead of the chosen ones: a
-            `Pruned_Filters.json`, or the `.pkl` of an older system.
+            `Pruned_Filters.json`, or a `.pkl` of a dict (scope -> filters).
 
         Returns:
           Prefix of the checkpoint, ready to retrain; also in `pruned_ckpt_path`.

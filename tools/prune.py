@@ -70,7 +70,7 @@ flags.DEFINE_enum(
     list(plan_lib.MODES),
     'block: zero every place of a filter. filter: its kernels only.',
 )
-flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
+flags.DEFINE_integer('random_seed', 0, 'Seed of criteria that draw: random, kmeans.')
 flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
 choice_flags.define()
 score_flags.define_stale()

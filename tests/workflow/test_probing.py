@@ -109,7 +109,7 @@ def test_ratios_that_make_no_sweep_are_refused(ratios, message):
         sweeping.check_ratios(ratios)
 
 
-def test_the_table_has_the_columns_of_the_given_system():
+def test_the_table_has_the_columns_of_network_pruning():
     points = [
         sweeping.Point(0.25, Outcome(0.5, 0.75), Outcome(1.25, None)),
     ]

@@ -70,7 +70,9 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class WidthBins:
-    """Ratios by the width of a group, as in the system Ridurre.
+    """Ratios by the width of a group.
+
+    As in github.com/gaborvecsei/Ridurre-Network-Filter-Pruning-Keras.
 
     Attributes:
       bounds: ascending; bin i holds the widths from `bounds[i]` up to, and without,

@@ -37,9 +37,11 @@ def far_from_centroids(
 
     The filters are clustered by k-means (Lloyd's algorithm, seeded as in k-means++,
     Arthur and Vassilvitskii 2007), with as many clusters as filters stay; the filter
-    nearest to each centroid stays (the system Ridurre). Where two centroids have the
-    same nearest filter, those that lie farthest from all that stay stay, too. Filters
-    of zeros, which went in an earlier round, are left out if there are enough others.
+    nearest to each centroid stays, as in
+    github.com/gaborvecsei/Ridurre-Network-Filter-Pruning-Keras. Where two centroids
+    have the same nearest filter, those that lie farthest from all that stay stay, too.
+    Filters of zeros, which went in an earlier round, are left out if there are
+    enough others.
 
     Args:
       kernel: array of any rank, e.g. `[kh, kw, c_in, c_out]`.

@@ -16,7 +16,8 @@ Pace = Callable[[float, int, int], float]
 def harmonic(share: float, number: int, rounds: int) -> float:
     """Most goes first: of what is left, round i takes `p / (i p + n (1 - p))`.
 
-    The split of the system flowandprune. The product of what each round leaves is
+    The split of github.com/EkdeepSLubana/flowandprune (Lubana and Dick, arXiv
+    2009.11839). The product of what each round leaves is
     `n (1 - p) / (i p + n (1 - p))`.
 
     >>> [round(harmonic(0.75, number, 3), 3) for number in (1, 2, 3)]

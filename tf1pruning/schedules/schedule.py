@@ -222,7 +222,9 @@ def layer_by_layer(
     increment: float = 1.0,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> Rounds:
-    """One scope after the other, as in the system deadunits.
+    """One scope after the other.
+
+    As in github.com/google-research/deadunits (Evci et al., arXiv 1806.06068).
 
     Args:
       ratios: scope -> share that goes, in the order of the rounds.
@@ -265,7 +267,9 @@ def iterate(
     ranking: str = PER_GROUP,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> Rounds:
-    """The same share of what is left, again and again, as in the system Ridurre.
+    """The same share of what is left, again and again.
+
+    As in github.com/gaborvecsei/Ridurre-Network-Filter-Pruning-Keras.
 
     Args:
       ratio: of what is left, that goes in the first round.

@@ -182,7 +182,7 @@ def _plan(
 
 
 def load_filters(path: str) -> Union[Plan, Dict[str, Tuple[int, ...]]]:
-    """A plan from its JSON, or named filters from a `.pkl` of the older system.
+    """A plan from its JSON, or named filters from a `.pkl`, see `legacy`.
 
     Raises:
       PlanError: if the file is missing or holds neither.

@@ -67,7 +67,9 @@ def define() -> None:
     flags.DEFINE_bool(
         'mean_replacement', False, 'Removed channels leave the means of --scores.'
     )
-    flags.DEFINE_integer('random_seed', 0, 'Seed of the criterion random.')
+    flags.DEFINE_integer(
+        'random_seed', 0, 'Seed of criteria that draw: random, kmeans.'
+    )
 
 
 def load(path: str) -> Scores:

@@ -1,6 +1,6 @@
 """Weight and unit pruning over a list of shares, from the same model each time.
 
-As in the system network-pruning: nothing is trained in between.
+As in github.com/justincosentino/network-pruning: nothing is trained in between.
 """
 
 from __future__ import annotations

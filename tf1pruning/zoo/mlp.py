@@ -22,8 +22,8 @@ class Config(Scaled):
     """The shape of the network.
 
     Attributes:
-      hidden: widths of the dense layers before the last one; those of the system
-        network-pruning are `DEEP`.
+      hidden: widths of the dense layers before the last one; those of
+        github.com/justincosentino/network-pruning are `DEEP`.
       biases: whether the layers have them.
     """
 

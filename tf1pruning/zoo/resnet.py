@@ -22,7 +22,7 @@ class Config(Scaled):
       stages: width and number of blocks of each stage; every stage but the first halves
         the resolution.
       small_images: whether the stem is a 3x3 convolution without stride and pooling, as
-        for images of 32 x 32 pixels in the system flowandprune.
+        for images of 32 x 32 pixels in github.com/EkdeepSLubana/flowandprune.
     """
 
     stages: Tuple[Tuple[int, int], ...] = ((64, 2), (128, 2), (256, 2), (512, 2))

@@ -1,7 +1,7 @@
 """A small convolutional network for images of 32 x 32 pixels as a plain TF1 graph.
 
-Of the size of `small_conv` in the system deadunits, whose widths are not published:
-convolutions with bias, each pooled, and dense layers.
+Of the size of `small_conv` in github.com/google-research/deadunits, whose widths are
+not published: convolutions with bias, each pooled, and dense layers.
 """
 
 from __future__ import annotations

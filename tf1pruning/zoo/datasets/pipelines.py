@@ -96,8 +96,8 @@ def _vgg(image: tf.Tensor) -> tf.Tensor:
     return image[..., ::-1] - tf.constant(_VGG_MEANS)
 
 
-# What the given systems do in training: none on MNIST; shifts and flips on CIFAR; flips
-# and rotations on CIFAR (Ridurre); crops and flips on large images. Shifts of whole
+# What published pruning code does in training: none on MNIST; shifts and flips, or
+# flips and rotations, on CIFAR; crops and flips on large images. Shifts of whole
 # batches are for tiny images: to read those costs less than to move each of them.
 AUGMENTATIONS: Dict[str, Callable[[tf.Tensor, Shape, int], tf.Tensor]] = {
     'none': _whole,
