@@ -12,6 +12,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from tests.surgery import nets
+from tf1pruning.channels.groups import Group, Place
 from tf1pruning.errors import OutputError
 from tf1pruning.report import summaries
 
@@ -104,6 +105,15 @@ def test_norms_are_of_the_first_layer_that_makes_the_channels(net):
     found = summaries.filter_norms([net.group('a')], {'a/kernel': kernel})
 
     np.testing.assert_array_equal(found['a'], [0, 3, 0, 5])
+
+
+def test_a_channel_of_several_filters_has_the_norm_of_all_their_weights():
+    place = Place('a/w', 0, 4, 'producer', np.array([[0, 1], [2, 3]]))
+    group = Group('a', 'plain', np.arange(2), (place,), ())
+
+    found = summaries.filter_norms([group], {'a/w': np.array([[3], [4], [0], [2]])})
+
+    np.testing.assert_array_equal(found['a'], [5, 2])
 
 
 @pytest.mark.parametrize('values', [[2.0, 2.0, 2.0], [0.0], [0.0, 1e-30]])
