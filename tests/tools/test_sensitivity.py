@@ -48,12 +48,34 @@ def test_curves_are_written_and_gone_on_with(prefix, tmp_path):
     assert (folder / 'sensitivity.png').read_bytes().startswith(b'\x89PNG')
 
 
+def test_points_after_steps_are_gone_on_with_after_as_many(prefix, tmp_path):
+    folder = tmp_path / 'out'
+    flags = ['--scope_names=SE1', '--learning_rate=0.1']
+
+    one = run_sensitivity(prefix, folder, *flags, '--ratios=0.5', '--steps=2')
+    more = run_sensitivity(prefix, folder, *flags, '--ratios=0.5,0.75', '--steps=2')
+    other = run_sensitivity(prefix, folder, *flags, '--ratios=0.5', '--steps=3')
+
+    assert (one.returncode, more.returncode) == (0, 0), one.stderr + more.stderr
+    assert more.stdout.startswith('2 points of 1 groups')
+    found = json.loads((folder / 'sensitivity.json').read_text())
+    for point in found['points']:
+        change = point['loss'] - found['unpruned']['loss']
+        assert point['loss_change'] == change != 0
+    assert (folder / 'loss_change.png').read_bytes().startswith(b'\x89PNG')
+    assert other.returncode == 1
+    assert 'of another model, or of other data, steps or scores' in other.stderr
+
+
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [
         (['--ratios=0.5,x'], "--ratios is '0.5,x'; expected numbers"),
         (['--ratios=0'], 'A ratio is 0.0; expected between 0 and 1'),
         (['--criteria=l3'], "no criterion 'l3'"),
+        (['--steps=-1'], '--steps is -1; expected 0 or more'),
+        (['--learning_rate=0.1'], '--learning_rate is that of --steps'),
+        (['--steps=2', '--learning_rate=0'], 'learning rate is 0.0; expected above 0'),
         (['--mean_replacement'], 'takes the means of --scores'),
     ],
 )

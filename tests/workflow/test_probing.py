@@ -7,12 +7,14 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests.workflow import trained
 from tests.workflow.test_data_scores import model
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.scoring.batches import Batches, of_arrays
+from tf1pruning.scoring.clone import Steps
 from tf1pruning.scoring.evaluation import Outcome
 from tf1pruning.workflow import data_scores, planning, sweeping
 from tf1pruning.workflow.probing import Probe
@@ -125,3 +127,104 @@ def test_the_fingerprint_is_that_of_weights_and_data(subject, probe):
 
     assert Probe(subject, DATA).fingerprint == probe.fingerprint
     assert Probe(subject, fewer).fingerprint != probe.fingerprint
+    assert Probe(subject, DATA, Steps(1, 0.01)).fingerprint != probe.fingerprint
+
+
+POINTS = np.random.RandomState(2).normal(size=[32, 4]).astype(np.float32)
+QUADRANTS = {
+    'x': POINTS,
+    'y': ((POINTS[:, 0] > 0) ^ (POINTS[:, 1] > 0)).astype(np.int32),
+}
+
+
+@pytest.fixture(scope='module', params=['ref', 'resource'])
+def classifier(request, tmp_path_factory):
+    """A trained network of which the hidden units matter."""
+    prefix = str(tmp_path_factory.mktemp(request.param) / 'model.ckpt')
+    start = tf.random_normal_initializer(seed=3)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 4], 'x')
+        y = tf.placeholder(tf.int32, [None], 'y')
+        use_resource = request.param == 'resource'
+        with tf.variable_scope('', use_resource=use_resource, initializer=start):
+            # Of 0 it is a half: what reads a zeroed unit would be trained by it.
+            hidden = tf.layers.dense(x, 16, tf.sigmoid, name='hidden')
+            logits = tf.layers.dense(hidden, 2, name='logits')
+        tf.identity(logits, 'output')
+        loss = tf.losses.sparse_softmax_cross_entropy(y, logits)
+        train = tf.train.AdamOptimizer(0.1).minimize(loss)
+        session.run(tf.global_variables_initializer())
+        for _ in range(40):
+            session.run(train, {x: QUADRANTS['x'], y: QUADRANTS['y']})
+        tf.train.Saver().save(session, prefix)
+    return model(prefix)
+
+
+def stepped(subject, count):
+    """A probe with steps, and the plan that takes half of the hidden units."""
+    steps = Steps(count, 0.5) if count else None
+    probe = Probe(subject, of_arrays(QUADRANTS, 16), steps)
+    scorer = planning.weight_scorer(subject.source, registry.find('l1'))
+    (group,) = [g for g in subject.source.groups if not g.frozen]
+    return probe, probe.plan([group], 0.5, scorer)
+
+
+def test_steps_win_back_a_part_of_what_pruning_costs(classifier):
+    changes = []
+    for count in (0, 5, 60):
+        probe, plan = stepped(classifier, count)
+        changes.append(probe.pruned(plan).loss - probe.unpruned().loss)
+
+    # There is a cost to begin with, and ever less of it is left.
+    assert changes[0] > 0.1
+    assert changes[0] > changes[1] > changes[2] > 0
+
+
+def test_points_do_not_depend_on_those_before_them(classifier):
+    probe, plan = stepped(classifier, 5)
+    other, _ = stepped(classifier, 5)
+
+    found = [probe.unpruned(), probe.pruned(plan), probe.unpruned()]
+
+    assert other.pruned(plan) == found[1]
+    assert found[0] == found[2] == other.unpruned()
+    assert found[0] != found[1]
+
+
+def test_what_is_removed_has_no_part_in_the_steps(classifier):
+    probe, plan = stepped(classifier, 20)
+    (gone,) = [list(group.removed) for group in plan.groups]
+    arrays = classifier.source.variables
+
+    found = probe.pruned(plan)
+
+    assert len(gone) == 8
+    assert found.loss == pytest.approx(without_units(arrays, gone), rel=1e-4)
+
+
+def without_units(arrays, gone):
+    """The loss after 20 steps of a network that never had some hidden units."""
+    keep = np.delete(np.arange(16), gone)
+    weights = [
+        arrays['hidden/kernel'][:, keep],
+        arrays['hidden/bias'][keep],
+        arrays['logits/kernel'][keep],
+        arrays['logits/bias'],
+    ]
+    for number in range(20):
+        part = slice(0, 16) if number % 2 == 0 else slice(16, 32)
+        _, gradients = loss_and_gradients(weights, part)
+        weights = [w - 0.5 * g for w, g in zip(weights, gradients)]
+    return loss_and_gradients(weights, slice(0, 32))[0]
+
+
+def loss_and_gradients(weights, part):
+    w1, b1, w2, b2 = weights
+    x, y = QUADRANTS['x'][part], QUADRANTS['y'][part]
+    hidden = 1 / (1 + np.exp(-(x @ w1 + b1)))
+    shares = np.exp(hidden @ w2 + b2)
+    shares /= shares.sum(axis=1, keepdims=True)
+    error = (shares - np.eye(2)[y]) / len(x)
+    back = (error @ w2.T) * hidden * (1 - hidden)
+    loss = -np.log(shares[np.arange(len(x)), y]).mean()
+    return loss, (x.T @ back, back.sum(0), hidden.T @ error, error.sum(0))

@@ -15,9 +15,9 @@ from tf1pruning.workflow.probing import Probe
 from tf1pruning.workflow.sensitivity import Curves, Point, Question
 
 POINTS = (
-    Point('a', 'l1', False, 0.5, 4, 1.5, 0.25),
-    Point('a', 'l1', True, 0.5, 4, 1.25, None),
-    Point('a', 'l1', False, 0.25, 2, 1.0, 0.5),
+    Point('a', 'l1', False, 0.5, 4, 1.5, 0.25, 1.0),
+    Point('a', 'l1', True, 0.5, 4, 1.25, None, 0.75),
+    Point('a', 'l1', False, 0.25, 2, 1.0, 0.5, 0.5),
 )
 CURVES = Curves('abc', Outcome(0.5, 0.75), POINTS)
 
@@ -53,6 +53,7 @@ def test_every_group_is_pruned_by_itself(probe, question):
         expected.loss,
         expected.accuracy,
     )
+    assert found.points[1].loss_change == expected.loss - start.unpruned.loss
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(probe, question, tmp_path):
@@ -97,8 +98,8 @@ def test_curves_of_another_model_are_refused(tmp_path):
     [
         ('{"format"', 'holds no sensitivity curves'),
         ('[]', 'holds no sensitivity curves'),
-        (json.dumps({'format': 2}), 'it has format 2; expected 1'),
-        (json.dumps({'format': 1, 'points': [{'a': 1}]}), 'unexpected keyword'),
+        (json.dumps({'format': 1}), 'it has format 1; expected 2'),
+        (json.dumps({'format': 2, 'points': [{'a': 1}]}), 'unexpected keyword'),
     ],
 )
 def test_a_damaged_file_is_said(content, message, tmp_path):
@@ -111,10 +112,10 @@ def test_a_damaged_file_is_said(content, message, tmp_path):
 
 def test_the_table_has_a_row_per_point():
     assert CURVES.as_csv() == (
-        'group,criterion,means,ratio,removed,loss,accuracy\n'
-        'a,l1,0,0.5,4,1.5,0.25\n'
-        'a,l1,1,0.5,4,1.25,\n'
-        'a,l1,0,0.25,2,1.0,0.5\n'
+        'group,criterion,means,ratio,removed,loss,accuracy,loss_change\n'
+        'a,l1,0,0.5,4,1.5,0.25,1.0\n'
+        'a,l1,1,0.5,4,1.25,,0.75\n'
+        'a,l1,0,0.25,2,1.0,0.5,0.5\n'
     )
 
 
@@ -126,6 +127,14 @@ def test_curves_begin_at_the_unpruned_model():
     assert zeros.values('loss') == [0.5, 1.0, 1.5]
     assert (means.label, means.dashed) == ('l1 (means)', True)
     assert means.values('loss') == [0.5, 1.25]
+
+
+def test_curves_of_the_change_begin_at_zero():
+    zeros, means = CURVES.changes()['a']
+
+    assert zeros.values('loss') == [0.0, 0.5, 1.0]
+    assert means.values('loss') == [0.0, 0.75]
+    assert means.outcomes[0].accuracy is None
 
 
 def test_a_ratio_out_of_range_is_refused():

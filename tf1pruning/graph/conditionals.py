@@ -47,10 +47,10 @@ def without_conditionals(
     flags = flags_lib.decide(view, outputs, is_training_only)
     resolved = Resolver(view, {flag.name: flag.value for flag in flags}).result()
     used = flags_lib.that_matter(view, outputs, flags)
-    return Decided(_with_reads_outside(resolved), used)
+    return Decided(with_reads_outside(resolved), used)
 
 
-def _with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
+def with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
     """Reads resource variables before the conditionals that are left.
 
     So a variable is always read by a node that names it, and not a Switch.

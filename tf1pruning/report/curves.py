@@ -49,8 +49,16 @@ def loss_and_accuracy(lines: Sequence[Line], x_label: str) -> bytes:
     return plots.png(figure)
 
 
-def grid(panels: Mapping[str, Sequence[Line]], x_label: str) -> bytes:
-    """A PNG file with a panel of curves per title: accuracies, or else losses."""
+def grid(
+    panels: Mapping[str, Sequence[Line]], x_label: str, y_label: str = ''
+) -> bytes:
+    """A PNG file with a panel of curves per title: accuracies, or else losses.
+
+    Args:
+      panels: title -> curves.
+      x_label: of the shares.
+      y_label: of what is drawn; '': its name.
+    """
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     # A row of its own for the legend, which is the same for all.
@@ -70,7 +78,7 @@ def grid(panels: Mapping[str, Sequence[Line]], x_label: str) -> bytes:
     for ax in flat[len(panels) :]:
         ax.axis('off')
     for row in axes:
-        row[0].set_ylabel(name)
+        row[0].set_ylabel(y_label or name)
     handles, labels = flat[0].get_legend_handles_labels()
     figure.tight_layout(rect=(0, 0.6 / (2.6 * rows + 1), 1, 1))
     figure.legend(handles, labels, loc='lower center', ncol=6, fontsize=8)

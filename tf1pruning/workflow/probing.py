@@ -1,14 +1,15 @@
-"""What pruning would cost, measured without training: points of curves.
+"""What pruning would cost, right away or after a few steps: points of curves.
 
 A `Probe` is a model on its data. Each point is one run over the data with other
-weights, fed into the same session.
+weights, fed into the same session; if steps are asked for, after the steps of a clone
+that starts with these weights.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Collection, Dict, Mapping, Optional, Sequence
+from typing import Collection, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Scorer, judging_places
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory, Replaced
-from tf1pruning.plan import Plan
+from tf1pruning.plan import Cut, Plan
 from tf1pruning.scoring.batches import Batches
+from tf1pruning.scoring.clone import Clone, Steps
 from tf1pruning.scoring.evaluation import Evaluator, Outcome
-from tf1pruning.surgery import unstructured, weights
+from tf1pruning.surgery import soft, unstructured, weights
 from tf1pruning.workflow import budgets, planning
 from tf1pruning.workflow import means as mean_replacing
 from tf1pruning.workflow.data_scores import Trained
@@ -35,26 +37,33 @@ class Probe:
     Args:
       model: the model and its loss.
       batches: the data; kept in memory.
+      steps: how a clone is trained before each point is measured; None: not at all.
 
     Raises:
       DataError: if there is none.
       CheckpointError: if variables are missing, damaged or not finite.
+      GraphError: if there are steps and the loss cannot be trained.
     """
 
-    def __init__(self, model: Trained, batches: Batches):
+    def __init__(self, model: Trained, batches: Batches, steps: Optional[Steps] = None):
         source = model.source
-        keys = source.weight_keys
+        self._model = model.loss_model.model
+        keys = {*source.weight_keys, *self._model.keys().values()}
         kept = ArraysInMemory({key: source.variables[key] for key in keys})
         self.source = dataclasses.replace(source, variables=kept)
-        self._model = model.loss_model.model
+        self._steps = steps
         arrays = weights.model_arrays(self._model, model.source.variables)
         self._arrays = dict(arrays)
         self._evaluator = Evaluator(model.loss_model, arrays, batches)
+        self._clone: Optional[Clone] = None
+        if steps is not None:
+            variables = model.source.variables
+            self._clone = Clone(model.meta_graph, model.loss_model, variables, steps)
 
     @property
     def fingerprint(self) -> str:
-        """A digest of weights and data: equal ones give equal points."""
-        digest = hashlib.sha256()
+        """A digest of weights, data, loss and steps: equal ones give equal points."""
+        digest = hashlib.sha256(f'{self._model.outputs} {self._steps} '.encode())
         for batch in [self._arrays, *self._evaluator.batches]:
             for name in sorted(batch):
                 digest.update(name.encode())
@@ -62,12 +71,18 @@ class Probe:
         return digest.hexdigest()[:16]
 
     def close(self) -> None:
-        """Ends the session."""
+        """Ends the sessions."""
         self._evaluator.close()
+        if self._clone is not None:
+            self._clone.close()
 
     def unpruned(self) -> Outcome:
-        """How good the model is as it stands."""
-        return self._evaluator({})
+        """How good the whole model is, after the same steps.
+
+        Raises:
+          DataError: if the data does not fit the loss, or the steps diverge.
+        """
+        return self._measured(self.source.variables, {})
 
     def pruned(self, plan: Plan, means: Optional[Means] = None) -> Outcome:
         """How good the soft-pruned model is.
@@ -78,10 +93,19 @@ class Probe:
             zeros.
 
         Raises:
-          DataError: if the means do not fit.
+          DataError: if the means do not fit, or the steps diverge.
           PlanError: if a cut does not fit the model.
         """
-        return self._measured(self.pruned_source(plan, means).variables)
+        pruned = self.pruned_source(plan, means).variables
+        cuts: Dict[str, List[Cut]] = {}
+        for cut in plan.zeroed_cuts:
+            cuts.setdefault(cut.variable, []).append(cut)
+        shapes = self.source.variables.shapes
+        free = {
+            key: soft.with_zeros(np.ones(shapes[key], bool), found)
+            for key, found in cuts.items()
+        }
+        return self._measured(pruned, free)
 
     def pruned_source(self, plan: Plan, means: Optional[Means] = None) -> Source:
         """The soft-pruned model; arguments and errors as those of `pruned`."""
@@ -97,9 +121,9 @@ class Probe:
           kernels: checkpoint keys.
           share: of the weights of each kernel that becomes zero.
         """
-        return self._measured(
-            Replaced(self.source.variables, self.thin(kernels, share))
-        )
+        thin = self.thin(kernels, share)
+        free = {key: array != 0 for key, array in thin.items()}
+        return self._measured(Replaced(self.source.variables, thin), free)
 
     def thin(self, kernels: Sequence[str], share: float) -> Dict[str, np.ndarray]:
         """Checkpoint key -> kernel without its smallest weights."""
@@ -130,12 +154,23 @@ class Probe:
         places = [p for group in groups for p in judging_places(group, trace)]
         return [v for v in dict.fromkeys(p.variable for p in places) if v in known]
 
-    def _measured(self, variables: Arrays) -> Outcome:
+    def _measured(self, variables: Arrays, free: Mapping[str, np.ndarray]) -> Outcome:
+        """How good a model is, after the steps.
+
+        Args:
+          variables: checkpoint key -> array.
+          free: checkpoint key -> where it is trained; others are everywhere.
+        """
         found = weights.model_arrays(self._model, variables)
-        return self._evaluator(
-            {
-                node: array
-                for node, array in found.items()
-                if not np.array_equal(array, self._arrays[node])
+        changed = {
+            node: array
+            for node, array in found.items()
+            if not np.array_equal(array, self._arrays[node])
+        }
+        if self._clone is not None:
+            masks = weights.model_arrays(self._model, Replaced(variables, free))
+            trained = {
+                n: masks[n] for n, key in self._model.keys().items() if key in free
             }
-        )
+            changed.update(self._clone(self._evaluator.batches, changed, trained))
+        return self._evaluator(changed)

@@ -1,7 +1,8 @@
 """What each group can bear: loss and accuracy with a share of its channels gone.
 
-One group is pruned at a time, and nothing is trained. The points are a value that is
-saved after each of them, so that a run that was stopped goes on.
+One group is pruned at a time, and nothing is trained but a clone, if the probe has
+steps. The points are a value that is saved after each of them, so that a run that was
+stopped goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tf1pruning.report.curves import Line
 from tf1pruning.scoring.evaluation import Outcome
 from tf1pruning.workflow.probing import Means, Probe
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Point:
       removed: how many that are.
       loss: of the model.
       accuracy: of the model, if that is known.
+      loss_change: its loss less that of the unpruned model.
     """
 
     group: str
@@ -46,6 +48,7 @@ class Point:
     removed: int
     loss: float
     accuracy: Optional[float]
+    loss_change: float
 
     @property
     def key(self) -> Tuple[str, str, bool, float]:
@@ -61,8 +64,8 @@ class Curves:
     """What a run has found so far.
 
     Attributes:
-      fingerprint: of weights, data, scores and seed.
-      unpruned: how good the model is as it stands.
+      fingerprint: of weights, data, steps, scores and seed.
+      unpruned: how good the unpruned model is, after as many steps.
       points: in the order in which they were asked for.
     """
 
@@ -86,24 +89,44 @@ class Curves:
 
     def lines(self) -> Dict[str, List[Line]]:
         """Group -> a curve per criterion, from the unpruned model on."""
+        return self._lines(
+            self.unpruned, lambda point: Outcome(point.loss, point.accuracy)
+        )
+
+    def changes(self) -> Dict[str, List[Line]]:
+        """The curves of `lines`, with the loss change alone as their loss."""
+        return self._lines(
+            Outcome(0.0, None), lambda point: Outcome(point.loss_change, None)
+        )
+
+    def _lines(
+        self, start: Outcome, outcome: Callable[[Point], Outcome]
+    ) -> Dict[str, List[Line]]:
         found: Dict[str, Dict[Tuple[str, bool], List[Point]]] = {}
         for point in self.points:
             curves = found.setdefault(point.group, {})
             curves.setdefault((point.criterion, point.means), []).append(point)
         return {
-            group: [self._line(*key, points) for key, points in curves.items()]
-            for group, curves in found.items()
+            group: [_line(*key, points, start, outcome) for key, points in own.items()]
+            for group, own in found.items()
         }
 
-    def _line(self, criterion: str, means: bool, points: Sequence[Point]) -> Line:
-        ordered = sorted(points, key=lambda point: point.ratio)
-        return Line(
-            f'{criterion} (means)' if means else criterion,
-            [0.0, *(point.ratio for point in ordered)],
-            [self.unpruned, *(Outcome(p.loss, p.accuracy) for p in ordered)],
-            kind=criterion,
-            dashed=means,
-        )
+
+def _line(
+    criterion: str,
+    means: bool,
+    points: Sequence[Point],
+    start: Outcome,
+    outcome: Callable[[Point], Outcome],
+) -> Line:
+    ordered = sorted(points, key=lambda point: point.ratio)
+    return Line(
+        f'{criterion} (means)' if means else criterion,
+        [0.0, *(point.ratio for point in ordered)],
+        [start, *map(outcome, ordered)],
+        kind=criterion,
+        dashed=means,
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -169,7 +192,8 @@ def measure(
         name, criterion, means, ratio = key
         plan = probe.plan([groups[name]], ratio, question.scorers[criterion])
         outcome = probe.pruned(plan, question.means if means else None)
-        point = Point(*key, plan.removed, outcome.loss, outcome.accuracy)
+        change = outcome.loss - known.unpruned.loss
+        point = Point(*key, plan.removed, outcome.loss, outcome.accuracy, change)
         known = dataclasses.replace(known, points=(*known.points, point))
         save(known)
     return known
@@ -207,8 +231,8 @@ def load(path: str, fingerprint: str) -> Optional[Curves]:
         ) from error
     if found.fingerprint != fingerprint:
         raise DataError(
-            f'{path!r} is of another model, or of other data or scores. Overwrite it '
-            'with new measurements, or choose another folder.',
+            f'{path!r} is of another model, or of other data, steps or scores. '
+            'Overwrite it with new measurements, or choose another folder.',
             flags=('overwrite',),
         )
     return found
