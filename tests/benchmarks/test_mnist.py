@@ -53,7 +53,7 @@ def test_a_run_writes_its_section_and_is_not_done_again(run, tmp_path, capsys):
         *('score', 'units 0.9'),
     ]
     section = (tmp_path / 'results.md').read_text()
-    assert '1 epochs on\n128 images' in section
+    assert '1 epochs\non 128 images' in section
     sparse, units = pieces['sweep sparse'], pieces['units 0.9']
     row = section.split('\n| 0.9 | 0.9806 |')[1].split('\n')[0]
     assert f'{sparse["weights"][1]:.4f}' in row

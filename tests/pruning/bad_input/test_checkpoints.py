@@ -150,6 +150,6 @@ def test_a_half_stripped_checkpoint_after_retraining(refused, new, tmp_path):
     tf.train.update_checkpoint_state(str(retrained), prefix)
     pruning.get_retrained_ckpt(str(retrained))
 
-    cuts = r"of 'net/.*kernel', which has shape \(1, 1, 8, 16\)"
+    cuts = r"of 'net/.*kernel' with shape \(1, 1, 8, 16\)"
     refused(PlanError, cuts, pruning.get_pruning_summary)
     refused(CheckpointError, HALF, pruning.get_rebuild_graph)
