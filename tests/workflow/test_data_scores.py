@@ -62,7 +62,7 @@ def test_a_loss_that_writes_files_is_not_run(tmp_path):
 def test_a_graph_without_a_pipeline_asks_for_data(tmp_path):
     prefix = trained.train(str(tmp_path / 'fed'), pipeline=False)
 
-    with pytest.raises(DataError, match=r"no input pipeline: give data, .*'input'"):
+    with pytest.raises(DataError, match=r"no input pipeline\. Give data .*'input'"):
         model(prefix).pipeline(1)
 
 
