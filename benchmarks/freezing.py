@@ -7,6 +7,7 @@ The goal is at most 0.3.
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import time
@@ -90,6 +91,9 @@ def soft_prune(checkpoint: str, prefix: str) -> str:
 def _measure(build: Build, folder: str, runs: int) -> Dict[str, Any]:
     checkpoint = save_network(build, os.path.join(folder, 'model.ckpt'))
     pruned = soft_prune(checkpoint, os.path.join(folder, 'pruned', 'model.ckpt'))
+    # What the preparations left is not to be looked through on either side.
+    gc.collect()
+    gc.freeze()
     ours: List[float] = []
     theirs: List[float] = []
     phases = Phases()
