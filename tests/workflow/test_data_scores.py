@@ -82,3 +82,10 @@ def test_nan_weights_are_refused(prefix, tmp_path):
 
     with pytest.raises(CheckpointError, match='expand/conv/kernel'):
         data_scores.score(found, found.source.groups, found.pipeline(1), ['apoz'])
+
+
+def test_the_training_graph_is_not_changed(prefix):
+    with open(prefix + '.meta', 'rb') as file:
+        written = tf.MetaGraphDef.FromString(file.read())
+
+    assert set(model(prefix).meta_graph.collection_def) == set(written.collection_def)

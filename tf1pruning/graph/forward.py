@@ -63,7 +63,9 @@ def forward_graph(
       GraphError: on unknown names, or if an input may be a flag and the graph
         cannot be turned into inference.
     """
-    collections = {name: _members(meta_graph, name) for name in COLLECTIONS}
+    collections = {
+        name: meta_graph_lib.members(meta_graph, name) for name in COLLECTIONS
+    }
     members = [n for found in collections.values() for n in found]
     targets = [*outputs, *dict.fromkeys(names.node_name(n) for n in members)]
     view = view_lib.GraphView(meta_graph.graph_def)
@@ -159,12 +161,6 @@ def build_meta_graph(forward: Forward) -> tf.MetaGraphDef:
         if members:
             meta_graph.collection_def[name].node_list.value.extend(members)
     return meta_graph
-
-
-def _members(meta_graph: tf.MetaGraphDef, collection: str) -> Tuple[str, ...]:
-    if collection not in meta_graph.collection_def:
-        return ()
-    return tuple(meta_graph.collection_def[collection].node_list.value)
 
 
 def _needed(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:

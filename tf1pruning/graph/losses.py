@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.pipelines import PIPELINE_OPS
@@ -29,10 +30,8 @@ def data_losses(meta_graph: tf.MetaGraphDef) -> List[str]:
     Returns:
       Node names, each once; empty if the graph has no losses.
     """
-    if tf.GraphKeys.LOSSES not in meta_graph.collection_def:
-        return []
     view = view_lib.GraphView(meta_graph.graph_def)
-    collected = meta_graph.collection_def[tf.GraphKeys.LOSSES].node_list.value
+    collected = meta_graph_lib.members(meta_graph, tf.GraphKeys.LOSSES)
     stack = [names.node_name(name) for name in reversed(collected)]
     found: List[str] = []
     while stack:
@@ -60,9 +59,7 @@ def only_loss(meta_graph: tf.MetaGraphDef) -> str:
     Raises:
       GraphError: if it has none or several; names them.
     """
-    collected: List[str] = []
-    if tf.GraphKeys.LOSSES in meta_graph.collection_def:
-        collected += meta_graph.collection_def[tf.GraphKeys.LOSSES].node_list.value
+    collected = meta_graph_lib.members(meta_graph, tf.GraphKeys.LOSSES)
     found = list(dict.fromkeys(names.node_name(name) for name in collected))
     if not found:
         raise GraphError(

@@ -9,7 +9,7 @@ graph or a session.
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, Sequence
+from typing import Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -49,6 +49,16 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
     if not meta_graph.graph_def.node:
         raise GraphError(f'The meta graph {path!r} holds no nodes.')
     return complete.complete(meta_graph)
+
+
+def members(meta_graph: tf.MetaGraphDef, collection: str) -> Tuple[str, ...]:
+    """What a collection of tensors or ops names; nothing if there is none.
+
+    Reading `collection_def[collection]` would add the collection to the graph.
+    """
+    if collection not in meta_graph.collection_def:
+        return ()
+    return tuple(meta_graph.collection_def[collection].node_list.value)
 
 
 def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:

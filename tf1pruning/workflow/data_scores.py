@@ -14,6 +14,7 @@ from tf1pruning.choosing.scores import Combination, Scorer
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
 from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import unsafe
 from tf1pruning.scoring import loss_model as loss_model_lib
 from tf1pruning.scoring import result, run
@@ -79,7 +80,7 @@ def trained(
 
 
 def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
-    tables = meta_graph.collection_def[tf.GraphKeys.TABLE_INITIALIZERS].node_list.value
+    tables = meta_graph_lib.members(meta_graph, tf.GraphKeys.TABLE_INITIALIZERS)
     starts = [loss_model.loss, *loss_model.pipeline.values(), *tables]
     nodes = [names.node_name(start) for start in starts]
     found = unsafe.find_unsafe(meta_graph.graph_def, nodes, frozenset())
