@@ -85,8 +85,7 @@ def _flag_values(graph: tf.MetaGraphDef, training: bool) -> Dict[str, bool]:
             (forward.TRUE_FLAGS, True),
             (forward.FALSE_FLAGS, False),
         )
-        if key in graph.collection_def
-        for name in graph.collection_def[key].node_list.value
+        for name in meta_graph.members(graph, key)
     }
 
 
@@ -96,7 +95,7 @@ def _names(graph: tf.MetaGraphDef, collection: str, path: str) -> Sequence[str]:
             f'{path!r} is no stripped training meta graph: it has no collection '
             f'{collection!r}. Expected the training.meta that stripping writes.'
         )
-    return list(graph.collection_def[collection].node_list.value)
+    return meta_graph.members(graph, collection)
 
 
 def _given(
