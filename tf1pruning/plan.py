@@ -335,6 +335,14 @@ def _cut(place: Place, channels: np.ndarray) -> Cut:
     return Cut(place.variable, place.axis, place.size, role, entries)
 
 
+def by_variable(cuts: Iterable[Cut]) -> Dict[str, List[Cut]]:
+    """Variable -> its cuts."""
+    found: Dict[str, List[Cut]] = {}
+    for cut in cuts:
+        found.setdefault(cut.variable, []).append(cut)
+    return found
+
+
 def misfits(cuts: Iterable[Cut], shapes: Mapping[str, Tuple[int, ...]]) -> List[str]:
     """Where variables have other sizes than a plan was made for, in words.
 

@@ -8,7 +8,7 @@ name, stays: zero would make the weights NaN. All other variables pass unchanged
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Iterable, List, Mapping, Tuple
+from typing import Collection, Iterable, Mapping, Tuple
 
 import numpy as np
 
@@ -44,9 +44,7 @@ class SoftPruned(Arrays):
         self._checkpoint = checkpoint
         self.shapes = dict(checkpoint.shapes)
         self.dtypes = dict(checkpoint.dtypes)
-        self._cuts: Dict[str, List[Cut]] = {}
-        for cut in plan.zeroed_cuts:
-            self._cuts.setdefault(cut.variable, []).append(cut)
+        self._cuts = plan_lib.by_variable(plan.zeroed_cuts)
         check_cuts(plan.zeroed_cuts, self.shapes)
         found = slots.zeroed_slots(self.shapes, weights, divisors)
         for slot, owner in found.items():

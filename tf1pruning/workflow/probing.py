@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Collection, Dict, List, Mapping, Optional, Sequence
+from typing import Collection, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Scorer, judging_places
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory, Replaced
-from tf1pruning.plan import Cut, Plan
+from tf1pruning.plan import Plan
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.clone import Clone, Steps
 from tf1pruning.scoring.evaluation import Evaluator, Outcome
@@ -97,9 +97,7 @@ class Probe:
           PlanError: if a cut does not fit the model.
         """
         pruned = self.pruned_source(plan, means).variables
-        cuts: Dict[str, List[Cut]] = {}
-        for cut in plan.zeroed_cuts:
-            cuts.setdefault(cut.variable, []).append(cut)
+        cuts = plan_lib.by_variable(plan.zeroed_cuts)
         shapes = self.source.variables.shapes
         free = {
             key: soft.with_zeros(np.ones(shapes[key], bool), found)
