@@ -3,8 +3,9 @@
 The data are the real handwritten digits that ship with scikit-learn, or those that
 --dataset and --data_dir name: MNIST, CIFAR-10, a folder of images ... The run ends with
 a table of the original, the soft-pruned, the stripped and the fine-tuned network side
-by side, and of one of the same widths that was trained from scratch for as many steps.
-The same figures are in `results.json` in the output folder.
+by side. With --from_scratch it also has one of the same widths that was trained from
+random weights for as many steps as all the others together. The same figures are in
+`results.json` in the output folder.
 
     python train_pruning_class.py --output_dir demo_output
 
@@ -19,22 +20,25 @@ import dataclasses
 import functools
 import os
 import time
-from typing import Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional
 
 from absl import flags
 
+import tf1pruning as tp
+from demo.datasets import registry
+from demo.training import classifier, cluster_run, results
+from demo.training.settings import Settings
+from demo.training.trainer import Train, Trainer, Training
 from tf1pruning import Pruning, files
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.cli import program
+from tf1pruning.cluster import tasks
+from tf1pruning.data.dataset import Dataset
 from tf1pruning.errors import OptionError
-from tf1pruning.graph import freeze
+from tf1pruning.graph.frozen import freeze
 from tf1pruning.plan import Plan
-from tf1pruning.training import cluster, run_state
-from tf1pruning.workflow import command, loading, stripping
-from tf1pruning.zoo import classifier, results, tasks
-from tf1pruning.zoo.datasets import registry
-from tf1pruning.zoo.datasets.values import Dataset
-from tf1pruning.zoo.settings import Settings
-from tf1pruning.zoo.trainer import Train, Trainer, Training
+from tf1pruning.steps.stripping import StrippedModel
+from tf1pruning.training import run_state
 
 FLAGS = flags.FLAGS
 
@@ -53,14 +57,18 @@ flags.DEFINE_float(
 )
 flags.DEFINE_string('model', 'small', 'MobileNetV2: small, standard or tiny.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
-flags.DEFINE_integer('train_steps', 800, 'Steps of the training before pruning.')
-flags.DEFINE_integer('retrain_steps', 400, 'Steps of each retraining.')
+flags.DEFINE_integer('train_steps', 500, 'Steps of the training before pruning.')
+flags.DEFINE_integer('retrain_steps', 200, 'Steps of each retraining.')
 flags.DEFINE_integer(
-    'finetune_steps', 400, 'Steps of the training of the stripped network.'
+    'finetune_steps', 200, 'Steps of the training of the stripped network.'
 )
-flags.DEFINE_list(
-    'thresholds', ['0.8', '0.7', '0.6', '0.55', '0.5'], 'Pruning thresholds, in order.'
+flags.DEFINE_bool(
+    'from_scratch',
+    False,
+    'Also train a network of the stripped widths from random weights, for as many '
+    'steps as all other trainings together.',
 )
+flags.DEFINE_list('thresholds', ['0.7', '0.6', '0.5'], 'Pruning thresholds, in order.')
 flags.DEFINE_float(
     'max_failure_rate', 0.1, 'Retrain again while the failure rate is above this.'
 )
@@ -78,10 +86,10 @@ flags.DEFINE_float(
 )
 flags.DEFINE_float('weight_decay', 5e-4, 'Factor of the L2 loss of the kernels.')
 flags.DEFINE_float(
-    'l1_decay', 3e-4, 'Factor of the L1 loss of the kernels, which makes them sparse.'
+    'l1_decay', 6e-4, 'Factor of the L1 loss of the kernels, which makes them sparse.'
 )
 flags.DEFINE_integer('batch_size', 32, 'Images in a training batch.')
-flags.DEFINE_integer('checkpoint_steps', 400, 'Save and evaluate every so many steps.')
+flags.DEFINE_integer('checkpoint_steps', 500, 'Save and evaluate every so many steps.')
 flags.DEFINE_integer('seed', 1, 'Seed of the split, the weights and the batches.')
 flags.DEFINE_list(
     'devices', [], 'Train a copy on each of these in step, e.g. gpu:0,gpu:1.'
@@ -93,7 +101,6 @@ flags.DEFINE_float(
 
 BASELINE = 'baseline'
 FINE_TUNED = 'fine_tuned'
-FROM_SCRATCH = 'from_scratch'
 SOFT_PRUNED_PB = 'soft_pruned.pb'
 OUTPUT = 'output'
 
@@ -110,7 +117,7 @@ def read_settings() -> Settings:
       OptionError: names every flag with a bad value.
     """
     values = {name: FLAGS[name].value for name in Settings.__dataclass_fields__}
-    values['thresholds'] = tuple(command.numbers('thresholds'))
+    values['thresholds'] = tuple(program.numbers('thresholds'))
     values['devices'] = tuple(FLAGS.devices)
     if values['learning_rate'] is None:
         # Settings refuses an unknown optimizer, together with all else that is wrong.
@@ -229,7 +236,7 @@ class Run:
         )
         return self._train(training)
 
-    def strip(self, tf_pruning: Pruning) -> stripping.Result:
+    def strip(self, tf_pruning: Pruning) -> StrippedModel:
         """Removes the pruned filters."""
         tf_pruning.get_rebuild_graph()
         tf_pruning.get_strip_params()
@@ -237,43 +244,50 @@ class Run:
         assert tf_pruning.strip_report is not None
         return tf_pruning.strip_report
 
-    def train_stripped(self, tf_pruning: Pruning) -> Tuple[str, str]:
-        """Trains the stripped network on, and one of its widths from the start.
+    def fine_tune(self, tf_pruning: Pruning) -> str:
+        """Trains the stripped network on.
 
-        Both by the model's own code, built with the new widths, and without the L1 loss
-        that has done its work. The second takes as many steps as all trainings before.
+        By the model's own code, built with the new widths, and without the L1 loss that
+        has done its work.
 
         Returns:
-          Both checkpoints.
+          Its checkpoint.
         """
         settings = self._settings
-        report = tf_pruning.strip_report
-        assert report is not None
-        shapes = checkpoint_lib.Checkpoint(tf_pruning.retrained_ckpt_path).shapes
-        widths = report.stripped.plan.layer_widths(shapes)
-        retrains = sum(step['retrains'] for step in self._state.steps)
-        fine_tuned = Training(
+        training = Training(
             FINE_TUNED,
             settings.finetune_steps,
             settings.retrain_learning_rate,
             l1_decay=0.0,
             checkpoint=tf_pruning.export_ckpt_path,
-            widths=widths,
+            widths=_widths(tf_pruning),
         )
+        self._train(training)
+        return self._checkpoint(training)
+
+    def train_from_scratch(self, tf_pruning: Pruning) -> str:
+        """Trains a network of the stripped widths from random weights.
+
+        It takes as many steps as all other trainings together.
+
+        Returns:
+          Its checkpoint.
+        """
+        settings = self._settings
+        retrains = sum(step['retrains'] for step in self._state.steps)
         before = settings.train_steps + retrains * settings.retrain_steps
-        from_scratch = Training(
-            FROM_SCRATCH,
+        training = Training(
+            results.FROM_SCRATCH,
             before + settings.finetune_steps,
             settings.learning_rate,
             l1_decay=0.0,
-            widths=widths,
+            widths=_widths(tf_pruning),
         )
-        self._train(fine_tuned)
-        self._train(from_scratch)
-        return self._checkpoint(fine_tuned), self._checkpoint(from_scratch)
+        self._train(training)
+        return self._checkpoint(training)
 
     def measure(
-        self, report: stripping.Result, checkpoints: Mapping[str, str], stripped_pb: str
+        self, report: StrippedModel, checkpoints: Mapping[str, str], stripped_pb: str
     ) -> results.Results:
         """Measures all networks side by side.
 
@@ -301,9 +315,9 @@ class Run:
 
     def _freeze(self, kind: str, checkpoint: str) -> str:
         """Writes the frozen graph of a checkpoint's inference graph."""
-        source = loading.load_source(checkpoint, (OUTPUT,))
+        model = tp.load(checkpoint, [OUTPUT])
         path = self._path(f'{kind}.pb')
-        freeze.write_frozen(path, freeze.freeze(source.model, source.arrays()))
+        freeze.write_frozen(path, freeze.freeze(model.graph, model.arrays()))
         return path
 
     def _train(self, training: Training) -> float:
@@ -328,9 +342,16 @@ class Run:
         return os.path.join(self._output_dir, *parts)
 
 
+def _widths(tf_pruning: Pruning) -> Dict[str, int]:
+    """Scope of a layer -> its width in the stripped network."""
+    assert tf_pruning.strip_report is not None
+    shapes = checkpoint_lib.Checkpoint(tf_pruning.retrained_ckpt_path).shapes
+    return tf_pruning.strip_report.stripped.plan.layer_widths(shapes)
+
+
 def _share(plan: Optional[Plan]) -> str:
     assert plan is not None, 'asked before get_pruning_filters()'
-    return f'{plan.removed} of {plan.removed + plan.kept}'
+    return f'{plan.removed_count} of {plan.channel_count}'
 
 
 def lead(settings: Settings, train: Train, dataset: Dataset) -> None:
@@ -340,12 +361,9 @@ def lead(settings: Settings, train: Train, dataset: Dataset) -> None:
     baseline = demo.train()
     tf_pruning = demo.prune(baseline)
     report = demo.strip(tf_pruning)
-    fine_tuned, from_scratch = demo.train_stripped(tf_pruning)
-    checkpoints = {
-        'original': baseline,
-        FINE_TUNED: fine_tuned,
-        FROM_SCRATCH: from_scratch,
-    }
+    checkpoints = {'original': baseline, FINE_TUNED: demo.fine_tune(tf_pruning)}
+    if FLAGS.from_scratch:
+        checkpoints[results.FROM_SCRATCH] = demo.train_from_scratch(tf_pruning)
     found = demo.measure(report, checkpoints, tf_pruning.export_pb_path)
     files.write_json(os.path.join(FLAGS.output_dir, 'results.json'), found.as_json())
     say(f'\n{found.table()}\n')
@@ -355,7 +373,7 @@ def lead(settings: Settings, train: Train, dataset: Dataset) -> None:
 def run() -> None:
     """What the flags and TF_CONFIG say."""
     settings = read_settings()
-    task = cluster.read_task(os.environ.get('TF_CONFIG', ''))
+    task = tasks.read_task(os.environ.get('TF_CONFIG', ''))
     if task is None:
         trainer = Trainer(settings, FLAGS.output_dir, say)
         lead(settings, trainer.train, trainer.dataset)
@@ -365,11 +383,11 @@ def run() -> None:
             f'--devices is {",".join(settings.devices)} and TF_CONFIG has a cluster. '
             'Copies on devices are trained by one process: leave one of the two out.'
         )
-    tasks.take_part(
-        tasks.Part(task, settings, FLAGS.output_dir, FLAGS.peer_seconds, say),
+    cluster_run.take_part(
+        cluster_run.Part(task, settings, FLAGS.output_dir, FLAGS.peer_seconds, say),
         functools.partial(lead, settings),
     )
 
 
 if __name__ == '__main__':
-    command.run(run, stopped='Stopped. The same command goes on from here.')
+    program.run(run, stopped='Stopped. The same command goes on from here.')

@@ -12,12 +12,12 @@ from absl import flags
 
 from benchmarks import freezing, hook, inference, process, surgery, tracing
 from tf1pruning import files
+from tf1pruning.cli import program
 from tf1pruning.report import text
-from tf1pruning.workflow import command
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', 'bench_output', 'Folder for the JSON files.')
-flags.DEFINE_integer('runs', 7, 'Runs per benchmark; the median counts.', lower_bound=5)
+flags.DEFINE_integer('runs', 9, 'Runs per benchmark; the median counts.', lower_bound=5)
 
 
 _ALL = (
@@ -40,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    command.run(main)
+    program.run(main)

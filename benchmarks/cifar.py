@@ -27,22 +27,23 @@ from benchmarks import (
 )
 from benchmarks.cifar_page import BASELINE, CRITERIA, LEVELS, ON_DATA
 from benchmarks.cifar_schedules import LAYERS_ALIKE, Start
-from benchmarks.pieces import Found, Pieces
+from benchmarks.resumable import Found, Pieces
 from benchmarks.training import BATCH, Material, Recipe, Stripped
+from demo.datasets import registry
+from demo.networks import resnet_cifar
+from demo.networks.layers import Layers
 from tf1pruning import files
 from tf1pruning.channels.groups import Group
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.cli import program
+from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import PlanError
-from tf1pruning.scoring import result as result_lib
-from tf1pruning.workflow import any_scorer, budgets, command
-from tf1pruning.workflow.data_scores import Trained
-from tf1pruning.workflow.probing import Probe
-from tf1pruning.zoo import resnet_cifar
-from tf1pruning.zoo.datasets import registry
-from tf1pruning.zoo.datasets.values import Dataset, Split
-from tf1pruning.zoo.layers import Layers
+from tf1pruning.scoring.result import Scores
+from tf1pruning.steps import budgets
+from tf1pruning.steps.data_scores import Trained
+from tf1pruning.studies.probing import Probe
 
 FLAGS = flags.FLAGS
 
@@ -69,7 +70,7 @@ class Run:
 class Subject:
     """The trained network, on the test images."""
 
-    model: Trained
+    trained: Trained
     groups: Tuple[Group, ...]
     test: Probe
 
@@ -96,7 +97,7 @@ def measured(run: Run, pieces: Pieces) -> Dict[str, Found]:
     """Piece -> what it found, with one seed."""
     found = {BASELINE: pieces.do(BASELINE, _baseline, run)}
     subject = _subject(run)
-    parts = (subject.model, run.material, SCORED, ON_DATA, run.path(SCORES))
+    parts = (subject.trained, run.material, SCORED, ON_DATA, run.path(SCORES))
     pieces.do('score', training.save_scores, *parts)
     for level in LEVELS:
         for name, (work, *args) in _works(run, subject, level).items():
@@ -107,7 +108,7 @@ def measured(run: Run, pieces: Pieces) -> Dict[str, Found]:
 def _works(run: Run, subject: Subject, level: float) -> Dict[str, Tuple[Any, ...]]:
     """Piece of a level -> what finds it, and its arguments."""
     share, tuning = _share(subject, level), _tuning(run.material)
-    start = Start(_network, subject.model.source.path, run.material, tuning)
+    start = Start(_network, subject.trained.model.path, run.material, tuning)
     found: Dict[str, Tuple[Any, ...]] = {}
     for criterion in CRITERIA:
         name = cifar_page.key(criterion, level)
@@ -173,24 +174,26 @@ def _baseline(run: Run) -> Dict[str, Any]:
 
 def _subject(run: Run) -> Subject:
     recipe = _fresh(run.material, FLAGS.epochs)
-    model = training.load(recipe, run.path(BASELINE))
+    trained = training.load(recipe, run.path(BASELINE))
     dataset = run.material.dataset
-    test = training.batches(dataset, dataset.test, model)
-    return Subject(model, training.free_groups(model), Probe(model, test))
+    test = training.batches(dataset, dataset.test, trained)
+    return Subject(trained, training.free_groups(trained), Probe(trained, test))
 
 
 def _pruned(
     run: Run, subject: Subject, criterion: str, share: float, folder: str
 ) -> Dict[str, Any]:
     """Prunes by a criterion and fine-tunes."""
-    source, material = subject.model.source, run.material
-    scores = result_lib.load(run.path(SCORES))
-    scorer = any_scorer.scorer(source, criterion, scores, LAYERS_ALIKE, material.seed)
+    model, material = subject.trained.model, run.material
+    scores = Scores.load(run.path(SCORES))
+    scorer = training.scorer(
+        subject.trained, criterion, scores, LAYERS_ALIKE, material.seed
+    )
     plan = subject.test.plan(subject.groups, share, scorer)
-    before, after = budgets.planned_costs(source, plan)
-    soft = subject.test.pruned_source(plan)
+    before, after = budgets.planned_costs(model, plan)
+    soft = subject.test.pruned_model(plan)
     recipe = _tuning(material)
-    accuracy = training.tune(subject.model, soft, plan, material, recipe, folder)
+    accuracy = training.tune(soft, plan, material, recipe, folder)
     return {
         'pruned': subject.test.pruned(plan).accuracy,
         'accuracy': accuracy,
@@ -202,12 +205,12 @@ def _pruned(
 
 def _share(subject: Subject, level: float) -> float:
     """The smallest share of each group that takes `level` of the MACs."""
-    source = subject.model.source
+    model = subject.trained.model
     # How many channels go does not depend on which ones go.
-    scorer = any_scorer.scorer(source, 'l1')
+    scorer = training.scorer(subject.trained, 'l1')
     for percent in range(1, 100):
         plan = subject.test.plan(subject.groups, percent / 100, scorer)
-        before, after = budgets.planned_costs(source, plan)
+        before, after = budgets.planned_costs(model, plan)
         if (after.macs or 0) <= (1 - level) * (before.macs or 0):
             return percent / 100
     raise PlanError(f'No share of each group takes {level:.0%} of the MACs.')
@@ -255,4 +258,4 @@ if __name__ == '__main__':
     flags.DEFINE_float('tune_epochs', 1, 'Epochs of each fine-tuning.')
     flags.DEFINE_integer('seeds', 2, 'How many: 0, 1 and so on.', lower_bound=2)
     flags.mark_flag_as_required('data_dir')
-    command.run(main)
+    program.run(main)

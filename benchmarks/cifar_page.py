@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, Mapping, Sequence
 
-from benchmarks import results_page, spread
+from benchmarks import results_page, seed_spread
 from benchmarks.cifar_schedules import BY, ROUNDS, WAYS
-from benchmarks.pieces import Found
+from benchmarks.resumable import Found
 from tf1pruning.report import text
 
 # Shares of the MACs that go.
@@ -101,13 +101,13 @@ def scratch_labels(facts: Mapping[str, Any]) -> Dict[str, str]:
 
 def accuracies(seeds: Seeds, kind: str, level: float) -> Any:
     """`[seeds]` test accuracies of a kind at a level."""
-    return spread.values(seeds, key(kind, level))
+    return seed_spread.values(seeds, key(kind, level))
 
 
 def typical(seeds: Seeds, level: float) -> float:
     """Typical standard deviation of the accuracies after training, at a level."""
     kinds = (*CRITERIA, *WAYS, SCRATCH_SHORT, SCRATCH_LONG)
-    return spread.typical(accuracies(seeds, kind, level) for kind in kinds)
+    return seed_spread.typical(accuracies(seeds, kind, level) for kind in kinds)
 
 
 def section(facts: Mapping[str, Any], seeds: Seeds) -> str:
@@ -132,11 +132,11 @@ def section(facts: Mapping[str, Any], seeds: Seeds) -> str:
 def _introduction(facts: Mapping[str, Any], seeds: Seeds) -> str:
     return INTRODUCTION.format(
         machine=results_page.machine(),
-        whole=spread.percents(spread.values(seeds, BASELINE)),
+        whole=seed_spread.percents(seed_spread.values(seeds, BASELINE)),
         picture=PICTURE,
         macs_left=_shares(seeds, 'macs_left'),
         parameters_left=_shares(seeds, 'parameters_left'),
-        times=spread.TIMES,
+        times=seed_spread.TIMES,
         count=len(seeds),
         typical=', '.join(f'{100 * typical(seeds, level):.2f}' for level in LEVELS),
         **facts,
@@ -157,7 +157,7 @@ def _criteria(facts: Mapping[str, Any], seeds: Seeds) -> str:
     for kind in (*CRITERIA, SCRATCH_SHORT, SCRATCH_LONG):
         pieces = [key(kind, level) for level in LEVELS]
         cells = [
-            spread.percents(spread.values(seeds, piece, name))
+            seed_spread.percents(seed_spread.values(seeds, piece, name))
             if name in seeds[0][piece]
             else ''
             for piece in pieces
@@ -172,7 +172,7 @@ def _schedules(seeds: Seeds) -> str:
     rows = [
         [
             label,
-            *(spread.percents(accuracies(seeds, kind, level)) for level in LEVELS),
+            *(seed_spread.percents(accuracies(seeds, kind, level)) for level in LEVELS),
         ]
         for kind, label in SCHEDULE_LABELS.items()
     ]
@@ -209,7 +209,7 @@ def _bests(labels: Mapping[str, str], seeds: Seeds) -> str:
 
 def _is_above(seeds: Seeds, one: str, other: str, level: float) -> bool:
     ones, others = (accuracies(seeds, kind, level) for kind in (one, other))
-    return spread.is_above(ones, others, typical(seeds, level))
+    return seed_spread.is_above(ones, others, typical(seeds, level))
 
 
 def _counts(seeds: Seeds) -> Dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from benchmarks import cifar_page, spread
+from benchmarks import cifar_page, seed_spread
 from benchmarks.cifar_page import (
     BASELINE,
     CRITERIA,
@@ -47,7 +47,7 @@ def plot(facts: Mapping[str, Any], seeds: Seeds) -> bytes:
 
 
 def _curves(axes: Any, seeds: Seeds, labels: Mapping[str, str]) -> None:
-    whole = spread.values(seeds, BASELINE)
+    whole = seed_spread.values(seeds, BASELINE)
     for number, (kind, label) in enumerate(labels.items()):
         shift = _GAP * (number - (len(labels) - 1) / 2)
         points = [(100.0, whole), *_points(seeds, kind, shift)]
@@ -69,6 +69,6 @@ def _points(seeds: Seeds, kind: str, shift: float) -> Any:
 def _bars(axes: Any, points: Any, **style: Any) -> None:
     places, figures = zip(*points)
     means = [100 * each.mean() for each in figures]
-    deviations = [100 * spread.deviation(each) for each in figures]
+    deviations = [100 * seed_spread.deviation(each) for each in figures]
     style = {'marker': '.', 'capsize': 2, 'linewidth': 1, **style}
     axes.errorbar(places, means, deviations, **style)

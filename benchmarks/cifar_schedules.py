@@ -10,16 +10,16 @@ import tensorflow.compat.v1 as tf
 
 from benchmarks import training
 from benchmarks.training import BATCH, Material, Network, Recipe
+from demo.datasets import pipelines
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination
+from tf1pruning.data.dataset import Split
 from tf1pruning.schedules import paces, schedule
 from tf1pruning.schedules.options import Options
 from tf1pruning.schedules.paces import Pace
 from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.schedules.schedule import Done
-from tf1pruning.zoo.datasets import pipelines
-from tf1pruning.zoo.datasets.values import Split
 
 ROUNDS, BY = 3, 'l1'
 LAYERS_ALIKE = Combination('mean', 'l2')

@@ -9,6 +9,7 @@ would prove nothing.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import time
 from typing import Callable, Dict, Sequence, Tuple
@@ -17,19 +18,21 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from benchmarks.subjects import Subject
+from demo.networks import random_weights
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.channels import uses
+from tf1pruning.channels import trace_result
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.criteria import weights as criteria
-from tf1pruning.graph import freeze, inference
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.inference import derivation
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.plan import Plan
-from tf1pruning.surgery import soft, strip, verify, weights
-from tf1pruning.zoo import random_weights
+from tf1pruning.surgery import soft, verify, weights
+from tf1pruning.surgery import stripped as stripped_lib
 
 IS_OUTPUT = 'is a model output'
 MULTIPLE = 4
@@ -64,7 +67,7 @@ class Case:
     trace_seconds: float
 
     @property
-    def model(self) -> Model:
+    def model(self) -> InferenceGraph:
         """The inference model."""
         return self.trace.model
 
@@ -129,7 +132,7 @@ class Outcome:
 def load(subject: Subject) -> Case:
     """Traces a network and draws its weights."""
     meta_graph = subject.meta_graph()
-    model = inference.inference_model(meta_graph, subject.outputs)
+    model = derivation.derive(meta_graph, subject.outputs)
     started = time.perf_counter()
     trace = trace_lib.trace(model)
     groups = groups_lib.find_groups(trace)
@@ -139,7 +142,7 @@ def load(subject: Subject) -> Case:
 
 def count_channels(case: Case) -> Channels:
     """Who may go, and why the others stay."""
-    groups = {int(c): group for group in case.groups for c in group.classes}
+    groups = {int(c): group for group in case.groups for c in group.channels}
     layers = {(kernel.source, kernel.out_axis) for kernel in case.trace.kernels}
     prunable = outputs = 0
     frozen: Dict[str, int] = {}
@@ -181,23 +184,46 @@ def prune(
     pruned = soft.SoftPruned(ArraysInMemory(case.arrays), plan, list(case.arrays))
     retrained = weights.model_arrays(case.model, _retrained(pruned, plan))
     soft_pruned = time.perf_counter()
-    stripped = strip.strip(case.trace, case.groups, retrained, plan)
+    stripped = stripped_lib.strip(case.trace, case.groups, retrained, plan)
     done = time.perf_counter()
-    names = case.model.outputs
-    reference = freeze.freeze(case.model, retrained)
-    small = freeze.freeze(stripped.model, stripped.arrays)
-    difference = verify.compare(reference, small, names)
-    unpruned = case.frozen(ArraysInMemory(case.arrays))
-    effect = verify.compare(unpruned, case.frozen(pruned), names)
+    answers, difference = _compared(case, retrained, stripped)
+    effect = verify.differences(_unpruned(case), case.frozen(pruned))
     return Outcome(
         scenario=scenario,
         planned=_made(plan),
         removed=_made(stripped.plan),
-        difference=difference.relative,
+        difference=difference,
         effect=effect.relative,
-        variation=_variation(reference, names),
+        variation=_variation(answers[0].values),
         plan_seconds=planned - started,
         strip_seconds=done - soft_pruned,
+    )
+
+
+def difference_of(case: Case, group: Group) -> float:
+    """The `difference` of an outcome if half of one group goes, by the criterion l1."""
+    plan = _plan(case, [group], SCENARIOS['half'], 'l1')
+    pruned = soft.SoftPruned(ArraysInMemory(case.arrays), plan, list(case.arrays))
+    retrained = weights.model_arrays(case.model, _retrained(pruned, plan))
+    stripped = stripped_lib.strip(case.trace, case.groups, retrained, plan)
+    return _compared(case, retrained, stripped)[1]
+
+
+def _compared(
+    case: Case, retrained: Arrays, stripped: stripped_lib.Stripped
+) -> Tuple[Tuple[verify.Answers, ...], float]:
+    """Answers of the soft-pruned network, and how much the stripped one differs."""
+    reference = freeze.freeze(case.model, retrained)
+    answers = verify.answers_of(reference, case.model.outputs)
+    small = freeze.freeze(stripped.graph, stripped.arrays)
+    return answers, verify.differences(answers, small).relative
+
+
+@functools.lru_cache(maxsize=1)
+def _unpruned(case: Case) -> Tuple[verify.Answers, ...]:
+    """What the network answers before anything is pruned."""
+    return verify.answers_of(
+        case.frozen(ArraysInMemory(case.arrays)), case.model.outputs
     )
 
 
@@ -209,7 +235,7 @@ def _retrained(pruned: Arrays, plan: Plan) -> ArraysInMemory:
     """
     gone: Dict[Tuple[str, int], int] = {}
     for cut in plan.cuts:
-        if cut.role == uses.CONSUMER:
+        if cut.role == trace_result.CONSUMER:
             place = (cut.variable, cut.axis)
             gone[place] = gone.get(place, 0) + len(cut.indices)
     arrays = dict(pruned)
@@ -237,13 +263,14 @@ def _plan(
     return Plan(fingerprint, plan_lib.BLOCK, 1, None, tuple(plans))
 
 
-def _variation(graph_def: tf.GraphDef, outputs: Sequence[str]) -> float:
+def _variation(found: Sequence[np.ndarray]) -> float:
     """Smallest, over outputs, difference between the two images of a batch."""
-    found = verify.run(graph_def, outputs, verify.random_inputs(graph_def, seed=0))
     scales = [np.abs(array).max() or 1.0 for array in found]
     return min(float(np.abs(a[0] - a[1]).max() / s) for a, s in zip(found, scales))
 
 
 def _made(plan: Plan) -> int:
     """Output channels of layers that a plan removes."""
-    return sum(len(cut.indices) for cut in plan.cuts if cut.role == uses.PRODUCER)
+    return sum(
+        len(cut.indices) for cut in plan.cuts if cut.role == trace_result.PRODUCER
+    )

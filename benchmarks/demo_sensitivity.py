@@ -19,14 +19,14 @@ import numpy as np
 from absl import flags
 
 from benchmarks import results_page, sensitivity_page
-from benchmarks.pieces import Pieces
+from benchmarks.resumable import Pieces
 from benchmarks.sensitivity_page import CRITERIA, ON_DATA, PICTURE, RATIOS
+from demo.datasets import pipelines
+from demo.training.settings import Settings
 from tf1pruning import files
+from tf1pruning.cli import program
+from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError, WorkflowError
-from tf1pruning.workflow import command
-from tf1pruning.zoo.datasets import pipelines
-from tf1pruning.zoo.datasets.values import Dataset, Split
-from tf1pruning.zoo.settings import Settings
 
 FLAGS = flags.FLAGS
 
@@ -97,7 +97,7 @@ def _measure(
         f'--criteria={",".join(CRITERIA)}',
         f'--ratios={",".join(map(str, RATIOS))}',
         f'--scores={_path("scores.npz")}',
-        '--mean_replacement',
+        f'--mean_replacement={_path("scores.npz")}',
         f'--output_dir={FLAGS.output_dir}',
     )
     return {'images': split.count}
@@ -119,7 +119,7 @@ def _tool(
         [
             sys.executable,
             os.path.join('tools', f'{name}.py'),
-            f'--checkpoint={checkpoint}',
+            f'--model={checkpoint}',
             f'--data={data}',
             *MODEL,
             *arguments,
@@ -136,4 +136,4 @@ if __name__ == '__main__':
     flags.DEFINE_string('output_dir', 'bench_output/sensitivity', 'For the curves.')
     flags.DEFINE_string('document', 'docs/results.md', 'Where the section goes.')
     flags.mark_flag_as_required('demo_dir')
-    command.run(main)
+    program.run(main)

@@ -10,9 +10,9 @@ from absl import flags
 
 from benchmarks import freezing, hook, inference, large, process, surgery, tracing
 from tf1pruning import files
+from tf1pruning.cli import program
 from tf1pruning.errors import OptionError
 from tf1pruning.report import text
-from tf1pruning.workflow import command
 
 FLAGS = flags.FLAGS
 
@@ -58,4 +58,4 @@ def main() -> None:
 if __name__ == '__main__':
     flags.DEFINE_string('output_dir', 'bench_output', 'Folder of the JSON files.')
     flags.DEFINE_string('document', 'docs/benchmarks.md', 'The page to write.')
-    command.run(main)
+    program.run(main)

@@ -15,15 +15,15 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from benchmarks import freezing, subjects
+from demo.networks import mobilenet_v2
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import select
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.graph import inference
+from tf1pruning.graph.inference import derivation
 from tf1pruning.plan import Plan
-from tf1pruning.training import live, pruning_hook
+from tf1pruning.training import graph_variables, pruning_hook
 from tf1pruning.training.eraser import Eraser
-from tf1pruning.zoo import mobilenet_v2
 
 BATCH = 32
 SIZE = 224
@@ -52,7 +52,7 @@ def run(runs: int) -> Dict[str, Any]:
         'command': freezing.COMMAND,
         'batch': BATCH,
         'runs': runs,
-        'pruned_channels': plan.removed,
+        'pruned_channels': plan.removed_count,
         'median_seconds': medians,
         'shares': {
             **{v: medians[v] / medians[NO_HOOK] - 1 for v in VARIANTS[1:]},
@@ -68,7 +68,7 @@ def _plan() -> Plan:
         mobilenet_v2.build(images, mobilenet_v2.standard())
 
     meta_graph = subjects.exported(build, (SIZE, SIZE, 3))
-    model = inference.inference_model(meta_graph, ['output'])
+    model = derivation.derive(meta_graph, ['output'])
     groups = groups_lib.find_groups(trace_lib.trace(model))
     selection = select.groups_in_scopes(groups, [''])
     chosen = [group for found in selection.values() for group in found]
@@ -91,7 +91,7 @@ class _Training:
             with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
                 optimizer = tf.train.MomentumOptimizer(0.001, 0.9)
                 self._train = optimizer.minimize(loss, step)
-            parts = live.by_key(tf.global_variables())
+            parts = graph_variables.by_key(tf.global_variables())
             self._zero: Optional[tf.Operation] = None
             hooks = []
             if variant != NO_HOOK:

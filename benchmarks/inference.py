@@ -18,13 +18,10 @@ from typing import Any, Callable, Dict, List, Mapping
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from benchmarks import freezing
-from tf1pruning.choosing.choice import Choice, Limits
-from tf1pruning.criteria import registry
-from tf1pruning.plan import Plan
-from tf1pruning.workflow import exporting, loading, outputs, planning, stripping
-from tf1pruning.zoo import mobilenet_v2
-from tf1pruning.zoo.frozen import FrozenModel, median_latencies
+import tf1pruning as tp
+from benchmarks import freezing, tf_freeze
+from demo.networks import mobilenet_v2
+from demo.training.frozen import FrozenModel, median_latencies
 
 RATIO = 0.5
 TURNS = 200
@@ -32,7 +29,7 @@ GOAL = '0.97 to 1.03'
 LITE = 'TensorFlow Lite'
 KINDS = ('original', 'stripped', 'folded', 'built anew')
 _CONFIG = mobilenet_v2.standard()
-_FORMATS = (exporting.CKPT, exporting.PB, exporting.TFLITE)
+_FORMATS = ('ckpt', 'pb', 'tflite')
 
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -87,18 +84,19 @@ def _write(folder: str) -> None:
     build = functools.partial(mobilenet_v2.build, config=_CONFIG)
     checkpoint = os.path.join(folder, 'full', 'model.ckpt')
     freezing.save_network(build, checkpoint)
-    source = loading.load_source(checkpoint, freezing.OUTPUTS)
-    plan = _plan(source)
+    model = tp.load(checkpoint, freezing.OUTPUTS)
+    choice = tp.Choice(ratio=RATIO, limits=tp.Limits(8))
+    plan = tp.choose(model, choice, criterion='l1', groups='inner')
     pruned = os.path.join(folder, 'pruned', 'model.ckpt')
-    outputs.write_zeros(pruned, source, plan, checkpoint + '.meta')
+    tp.soft_prune(model, plan, pruned)
     _export(checkpoint, os.path.join(folder, 'original'))
     _export(pruned, os.path.join(folder, 'stripped'))
     _export(pruned, os.path.join(folder, 'folded'), fold_batch_norm=True)
     narrow = os.path.join(folder, 'narrow', 'model.ckpt')
     weights = os.path.join(folder, 'stripped', 'stripped.ckpt')
-    _save_anew(plan.layer_widths(source.variables.shapes), weights, narrow)
+    _save_anew(plan.layer_widths(model.variables.shapes), weights, narrow)
     _export(narrow, os.path.join(folder, 'built anew'))
-    freezing.tf_freeze(narrow, os.path.join(folder, 'built anew', 'stripped.pb'))
+    tf_freeze.tf_freeze(narrow, os.path.join(folder, 'built anew', 'stripped.pb'))
 
 
 def _save_anew(widths: Mapping[str, int], weights: str, prefix: str) -> None:
@@ -112,18 +110,10 @@ def _save_anew(widths: Mapping[str, int], weights: str, prefix: str) -> None:
         saver.save(session, prefix, write_state=False)
 
 
-def _plan(source: loading.Source) -> Plan:
-    groups = [group for group in source.groups if group.kind == 'inverted_residual']
-    scorer = planning.weight_scorer(source, registry.find('l1', 0))
-    choice = Choice(ratio=RATIO, limits=Limits(8))
-    return planning.plan_by_choice(source, groups, choice, scorer, 'block')
-
-
 def _export(checkpoint: str, folder: str, fold_batch_norm: bool = False) -> None:
-    source = loading.load_source(checkpoint, freezing.OUTPUTS)
-    result = stripping.strip_source(source, verified=False)
-    options = exporting.Options(_FORMATS, fold_batch_norm=fold_batch_norm)
-    exporting.check(exporting.export(source, result, folder, options))
+    small = tp.strip(tp.load(checkpoint, freezing.OUTPUTS), verify=False)
+    options = tp.ExportOptions(fold_batch_norm=fold_batch_norm)
+    tp.save(small, folder, _FORMATS, options)
 
 
 def _pb(folder: str, kind: str) -> Run:

@@ -25,8 +25,8 @@ from absl import flags
 from tf1pruning import files
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.cli import program
 from tf1pruning.report import text
-from tf1pruning.workflow import command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COMMAND = 'python -m benchmarks.large'
@@ -96,7 +96,7 @@ def commands(prefix: str, folder: str) -> Dict[str, List[str]]:
     """What is measured, for one checkpoint."""
     prune = ['tools/prune.py', '--criterion=l1', '--ratio=0.25', '--groups=all']
     strip = ['tools/strip.py', '--formats=ckpt', '--noverify']
-    model = [f'--checkpoint={prefix}', '--output_nodes=output', '--overwrite']
+    model = [f'--model={prefix}', '--output_nodes=output', '--overwrite']
     return {
         name: [sys.executable, *tool, *model, f'--output_dir={folder}/{name}']
         for name, tool in (('soft pruning', prune), ('stripping', strip))
@@ -184,4 +184,4 @@ def main() -> None:
 if __name__ == '__main__':
     flags.DEFINE_string('output_dir', 'bench_output', 'Folder for large.json.')
     flags.DEFINE_integer('runs', 5, 'Runs; the median counts.', lower_bound=1)
-    command.run(main)
+    program.run(main)

@@ -18,17 +18,17 @@ from absl import flags
 
 from benchmarks import mnist_page, results_page, training
 from benchmarks.mnist_page import SHARES
-from benchmarks.pieces import Pieces
+from benchmarks.resumable import Pieces
 from benchmarks.training import BATCH, Material, Recipe
+from demo.datasets import pipelines, registry
+from demo.networks import mlp
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.scores import Scorer
-from tf1pruning.scoring import result as result_lib
+from tf1pruning.cli import program
 from tf1pruning.scoring.result import Scores
-from tf1pruning.workflow import any_scorer, command, sweeping
-from tf1pruning.workflow.data_scores import Trained
-from tf1pruning.workflow.probing import Probe
-from tf1pruning.zoo import mlp
-from tf1pruning.zoo.datasets import pipelines, registry
+from tf1pruning.steps.data_scores import Trained
+from tf1pruning.studies import sweeping
+from tf1pruning.studies.probing import Probe
 
 FLAGS = flags.FLAGS
 
@@ -51,7 +51,7 @@ SCORED = 5000
 class Subject:
     """A trained network, on held-back images and on test images."""
 
-    model: Trained
+    trained: Trained
     groups: Tuple[Group, ...]
     held_back: Probe
     test: Probe
@@ -59,8 +59,7 @@ class Subject:
 
     def scorer(self, criterion: str, scores: Scores) -> Scorer:
         """By the name of a criterion."""
-        source = self.model.source
-        return any_scorer.scorer(source, criterion, scores, seed=self.seed)
+        return training.scorer(self.trained, criterion, scores, seed=self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +86,9 @@ def main() -> None:
         sweeps[name] = pieces.do(f'sweep {name}', _sweep, subject)
     path = _path('scores.npz')
     pieces.do(
-        'score', training.save_scores, subject.model, material, SCORED, ON_DATA, path
+        'score', training.save_scores, subject.trained, material, SCORED, ON_DATA, path
     )
-    scores = result_lib.load(path)
+    scores = Scores.load(path)
     units = [
         pieces.do(f'units {share:g}', _units, material, subject, scores, share)
         for share in SHARES[1:]
@@ -120,21 +119,21 @@ def _train(material: Material, name: str) -> Dict[str, float]:
 
 
 def _subject(material: Material, name: str) -> Subject:
-    model = training.load(_recipe(material, name), _path(name))
+    trained = training.load(_recipe(material, name), _path(name))
     dataset = material.dataset
     held_back = pipelines.part(dataset.train, material.split.count, dataset.train.count)
     return Subject(
-        model,
-        training.free_groups(model),
-        Probe(model, training.batches(dataset, held_back, model)),
-        Probe(model, training.batches(dataset, dataset.test, model)),
+        trained,
+        training.free_groups(trained),
+        Probe(trained, training.batches(dataset, held_back, trained)),
+        Probe(trained, training.batches(dataset, dataset.test, trained)),
         material.seed,
     )
 
 
 def _sweep(subject: Subject) -> Dict[str, Any]:
     """Accuracies of weight pruning, and of unit pruning by L2 norms."""
-    scorer = any_scorer.scorer(subject.model.source, 'l2')
+    scorer = training.scorer(subject.trained, 'l2')
     points = sweeping.sweep(subject.test, subject.groups, SHARES, scorer)
     return {
         'weights': [point.weight.accuracy for point in points],
@@ -152,10 +151,10 @@ def _units(
         subject.groups, share, subject.scorer(chosen.criterion, scores)
     )
     left = scores.means if chosen.means else None
-    soft = subject.test.pruned_source(plan, left)
+    soft = subject.test.pruned_model(plan, left)
     recipe = Recipe(material.split.count // BATCH, OPTIMIZER, RATE)
     folder = _path(f'tuned_{share:g}')
-    tuned = training.tune(subject.model, soft, plan, material, recipe, folder)
+    tuned = training.tune(soft, plan, material, recipe, folder)
     return {
         'zeros': zeros.test,
         'means': means.test,
@@ -186,4 +185,4 @@ if __name__ == '__main__':
     flags.DEFINE_integer('epochs', 12, 'Epochs of each training.')
     flags.DEFINE_integer('seed', 0, 'Of weights and order of the images.')
     flags.mark_flag_as_required('data_dir')
-    command.run(main)
+    program.run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Sequence
 
 from benchmarks import results_page
-from benchmarks.pieces import Found
+from benchmarks.resumable import Found
 from tf1pruning.report import text
 
 SHARES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)

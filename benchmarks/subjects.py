@@ -1,4 +1,4 @@
-"""The networks that coverage is measured on: the zoo, and those that Keras brings."""
+"""The networks that coverage is measured on: those of the demo, and those of Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.zoo.networks import NETWORKS, Network
+from demo.networks.catalogue import NETWORKS, Network
 
 Application = Callable[..., tf.keras.Model]
 

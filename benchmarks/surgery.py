@@ -1,6 +1,12 @@
 """How long surgery takes on MobileNetV2 1.0/224, without training and verification.
 
 One run is all of it, from the checkpoint on disk to the soft-pruned checkpoint, and
+from tf1pruning.steps import selection
+from tf1pruning.models import model as model_lib
+from tf1pruning.steps import selection
+from tf1pruning.models import model as model_lib
+from tf1pruning.steps import selection
+from tf1pruning.steps import selection
 from that to the stripped checkpoint and the frozen graph on disk. In the same process,
 in turn, TensorFlow freezes the unpruned network in its own way (import, restore,
 convert): the ratio of the two holds also when the machine is slow. The goal: surgery
@@ -15,13 +21,10 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from benchmarks import freezing
-from tf1pruning.channels import select
-from tf1pruning.choosing.choice import Choice, Limits
-from tf1pruning.criteria import registry
-from tf1pruning.plan import Plan
-from tf1pruning.workflow import loading, outputs, planning, stripping, views
-from tf1pruning.workflow.phases import Phases
+import tf1pruning as tp
+from benchmarks import freezing, tf_freeze
+from tf1pruning.facade import output_files
+from tf1pruning.phases import Phases
 
 THRESHOLD = 0.55
 GOAL = 1.0
@@ -52,27 +55,20 @@ def _seconds(checkpoint: str, folder: str) -> Dict[str, float]:
     """Seconds of each phase of one run."""
     phases = Phases()
     with phases.phase('load'):
-        source = loading.load_source(checkpoint, freezing.OUTPUTS)
+        model = tp.load(checkpoint, freezing.OUTPUTS)
     with phases.phase('plan'):
-        plan = _plan(source)
+        plan = tp.choose(model, threshold=THRESHOLD, limits=tp.Limits(multiple=4))
     with phases.phase('soft prune'):
-        pruned = outputs.write_soft_pruned(folder, source, plan)
+        pruned = output_files.write_soft_pruned(folder, model, plan)
     with phases.phase('load again'):
-        again = loading.load_source(pruned, freezing.OUTPUTS)
+        again = tp.load(pruned, freezing.OUTPUTS)
     with phases.phase('strip'):
-        result = stripping.strip_source(again, plan, verified=False)
+        stripped = tp.strip(again, plan, verify=False)
     with phases.phase('write'):
-        outputs.write_stripped(folder, again, result)
+        output_files.write_stripped(folder, stripped)
     with phases.phase(TENSORFLOW):
-        freezing.tf_freeze(checkpoint, checkpoint + '.pb')
+        tf_freeze.tf_freeze(checkpoint, checkpoint + '.pb')
     return phases.seconds
-
-
-def _plan(source: loading.Source) -> Plan:
-    groups = views.by_key(select.groups_in_scopes(source.groups, [''])).values()
-    scorer = planning.weight_scorer(source, registry.find('sparsity'))
-    choice = Choice(threshold=THRESHOLD, limits=Limits(multiple=4))
-    return planning.plan_by_choice(source, groups, choice, scorer, 'block')
 
 
 HEADER = ('phase', 'seconds', 'goal')

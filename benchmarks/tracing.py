@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from benchmarks import freezing, subjects
+from demo.networks import mobilenet_v2
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.graph import inference
-from tf1pruning.graph.model import Model
-from tf1pruning.zoo import mobilenet_v2
+from tf1pruning.graph.inference import derivation
+from tf1pruning.graph.inference_graph import InferenceGraph
 
 # Blocks of a network of 2,000 nodes and of one of 20,000.
 REPEATS = (51, 512)
@@ -46,7 +46,7 @@ def run(runs: int) -> Dict[str, Any]:
     }
 
 
-def _model(repeats: int) -> Model:
+def _model(repeats: int) -> InferenceGraph:
     config = mobilenet_v2.MobileNetV2Config(
         classes=10,
         stages=(mobilenet_v2.Stage(6, 16, repeats, 1),),
@@ -56,10 +56,10 @@ def _model(repeats: int) -> Model:
     def build(images: tf.Tensor) -> None:
         mobilenet_v2.build(images, config)
 
-    return inference.inference_model(subjects.exported(build, (32, 32, 3)), ['output'])
+    return derivation.derive(subjects.exported(build, (32, 32, 3)), ['output'])
 
 
-def _measure(model: Model, runs: int) -> Dict[str, Any]:
+def _measure(model: InferenceGraph, runs: int) -> Dict[str, Any]:
     def trace_and_group() -> None:
         groups_lib.find_groups(trace_lib.trace(model))
 

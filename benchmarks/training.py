@@ -9,20 +9,21 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
+import tf1pruning as tp
+from demo.datasets import pipelines
+from demo.training import classifier
 from tf1pruning.channels.groups import Group
-from tf1pruning.graph import meta_graph
+from tf1pruning.choosing.scores import Combination, Scorer
+from tf1pruning.data.dataset import Dataset, Split
+from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
-from tf1pruning.scoring import batches as batches_lib
-from tf1pruning.scoring import result
 from tf1pruning.scoring.batches import Batches
+from tf1pruning.scoring.result import Scores
+from tf1pruning.steps import data_scores
+from tf1pruning.steps.data_scores import Trained
+from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.training import regularizers, warm_start
 from tf1pruning.training.import_stripped import import_stripped
-from tf1pruning.workflow import data_scores, loading, stripping
-from tf1pruning.workflow.data_scores import Trained
-from tf1pruning.workflow.loading import Source
-from tf1pruning.zoo import classifier
-from tf1pruning.zoo.datasets import pipelines
-from tf1pruning.zoo.datasets.values import Dataset, Split
 
 BATCH = 128
 # (images, whether it is training) -> logits
@@ -160,25 +161,21 @@ def _train_op(loss: tf.Tensor, recipe: Recipe) -> tf.Operation:
         return optimizer.minimize(loss, step, var_list=trained)
 
 
-def strip(model: Trained, soft: Source, plan: Plan, folder: str) -> Stripped:
+def strip(soft: Model, plan: Plan, folder: str) -> Stripped:
     """Writes a soft-pruned network without its zeros, to be trained on.
 
     Args:
-      model: what it comes from.
       soft: pruned by the plan.
       plan: what goes.
       folder: for the files.
     """
-    result = stripping.strip_source(soft, plan)
-    meta, prefix = (os.path.join(folder, n) for n in ('training.meta', 'stripped.ckpt'))
-    stripping.write_training_meta(result, meta, model.meta_graph, ('output',))
-    stripping.write_checkpoint(result, prefix, soft)
-    return Stripped(meta, prefix)
+    options = tp.ExportOptions(keep_optimizer=True)
+    prefix = tp.save(tp.strip(soft, plan), folder, ['ckpt'], options).written[0].path
+    return Stripped(prefix + '.meta', prefix)
 
 
 def tune(
-    model: Trained,
-    soft: Source,
+    soft: Model,
     plan: Plan,
     material: Material,
     recipe: Recipe,
@@ -189,32 +186,43 @@ def tune(
     Returns:
       Test accuracy.
     """
-    stripped = strip(model, soft, plan, folder)
+    stripped = strip(soft, plan, folder)
     place = os.path.join(folder, 'training')
     return train(stripped.network, material, recipe, place, stripped.checkpoint)
 
 
 def load(recipe: Recipe, folder: str) -> Trained:
     """The network that a training has left in its folder."""
-    checkpoint = checkpoint_of(recipe, folder)
-    source = loading.load_source(checkpoint, ('output',))
-    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
-    return data_scores.trained(source, graph)
+    return data_scores.with_loss(tp.load(checkpoint_of(recipe, folder), ['output']))
 
 
-def batches(dataset: Dataset, split: Split, model: Trained) -> Batches:
+def batches(dataset: Dataset, split: Split, trained: Trained) -> Batches:
     """Images as in tests and labels, in batches of 1000."""
     arrays = pipelines.arrays(dataset, split)
-    return batches_lib.of_arrays(dict(zip(model.loss_model.model.inputs, arrays)), 1000)
+    return Batches.of_arrays(dict(zip(trained.loss_model.model.inputs, arrays)), 1000)
 
 
-def free_groups(model: Trained) -> Tuple[Group, ...]:
+def free_groups(trained: Trained) -> Tuple[Group, ...]:
     """The groups that may be cut."""
-    return tuple(group for group in model.source.groups if not group.frozen)
+    return tuple(group for group in trained.model.groups if not group.frozen)
+
+
+def scorer(
+    trained: Trained,
+    criterion: str,
+    scores: Optional[Scores] = None,
+    combination: Combination = Combination(),
+    seed: int = 0,
+) -> Scorer:
+    """Scores by any criterion, with scores for those that look at data."""
+    ranking = ranking_by(criterion, None, combination, seed)
+    if ranking.needs_data and scores is not None:
+        ranking = ranking.with_scores(scores)
+    return ranking.scorer(trained.model)
 
 
 def save_scores(
-    model: Trained,
+    trained: Trained,
     material: Material,
     count: int,
     criteria: Sequence[str],
@@ -226,7 +234,7 @@ def save_scores(
       How many images it were.
     """
     split = pipelines.part(material.split, 0, count)
-    data = batches(material.dataset, split, model)
-    found = data_scores.score(model, free_groups(model), data, criteria)
-    result.save(found, path)
+    data = batches(material.dataset, split, trained)
+    found = data_scores.score_groups(trained, free_groups(trained), data, criteria)
+    found.save(path)
     return {'images': count}

@@ -14,9 +14,9 @@ from absl import flags
 
 from benchmarks import coverage, subjects
 from tf1pruning import files
+from tf1pruning.cli import program
 from tf1pruning.errors import OptionError, Tf1PruningError
 from tf1pruning.report import text
-from tf1pruning.workflow import command
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', 'bench_output', 'Folder for coverage.json.')
@@ -25,7 +25,7 @@ flags.DEFINE_list('networks', [], 'Names of the networks to measure; empty: all.
 
 INTRODUCTION = f"""# Coverage
 
-Written by `make zoo`. Every network of `tf1pruning.zoo.networks` and of
+Written by `make zoo`. Every network of `demo.networks.catalogue` and of
 `tf.keras.applications`, at full size, with random weights, batch-norm statistics and
 biases (seed 0). Of every group that is not frozen the same share of channels goes,
 those with the smallest L1 norm, all groups at once.
@@ -151,4 +151,4 @@ def _rows(result: Dict[str, Any]) -> List[List[str]]:
 
 
 if __name__ == '__main__':
-    command.run(main)
+    program.run(main)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pathlib
 import socket
-import subprocess
-import sys
 import time
 
 import tensorflow.compat.v1 as tf
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from tests.programs import SECONDS, Program
+
 SHORT = (
     '--model=tiny',
     '--train_steps=2',
@@ -24,7 +21,7 @@ SHORT = (
     '--latency_runs=1',
     # Most of the images are never looked at.
     '--test_share=0.05',
-    '--peer_seconds=60',
+    '--peer_seconds=600',
 )
 
 
@@ -52,7 +49,6 @@ def tf_config(cluster, job, index=0):
 
 def killed_and_back(tasks, process, job, index=0):
     process.kill()
-    process.wait()
     return tasks.start(job, index)
 
 
@@ -60,7 +56,7 @@ class Tasks:
     """Starts tasks of one run; as a context it ends those that are left.
 
     Args:
-      folder: for the run, and for what the tasks print.
+      folder: for the run.
       cluster: job -> addresses.
       flags: of all tasks.
     """
@@ -68,7 +64,6 @@ class Tasks:
     def __init__(self, folder, cluster, flags=SHORT):
         self.run = folder / 'run'
         self.cluster = cluster
-        self._folder = folder
         self._flags = (f'--output_dir={self.run}', *flags)
         self._processes = []
 
@@ -78,7 +73,6 @@ class Tasks:
     def __exit__(self, *exception):
         for process in self._processes:
             process.kill()
-            process.wait()
 
     def put_checkpoint(self, training='TH0.9'):
         """A checkpoint of an earlier training: name -> bytes."""
@@ -97,42 +91,21 @@ class Tasks:
 
     def start(self, job, index=0, config=None):
         text = tf_config(self.cluster, job, index) if config is None else config
-        number = len(self._processes)
-        with open(self._folder / f'{number}.out', 'w') as out, open(
-            self._folder / f'{number}.err', 'w'
-        ) as err:
-            process = subprocess.Popen(
-                [sys.executable, str(ROOT / 'train_pruning_class.py'), *self._flags],
-                cwd=str(ROOT),
-                env={**os.environ, 'PYTHONWARNINGS': 'ignore', 'TF_CONFIG': text},
-                stdout=out,
-                stderr=err,
-            )
+        environment = {'PYTHONWARNINGS': 'ignore', 'TF_CONFIG': text}
+        process = Program('train_pruning_class.py', self._flags, environment)
         self._processes.append(process)
         return process
-
-    def texts(self, process):
-        """What a task has printed: stdout, stderr."""
-        number = self._processes.index(process)
-        return tuple(
-            (self._folder / f'{number}.{kind}').read_text() for kind in ('out', 'err')
-        )
-
-    def finish(self, process, seconds=240):
-        """Waits for the end of a task: exit code, stdout, stderr."""
-        process.wait(timeout=seconds)
-        return (process.returncode, *self.texts(process))
 
     def check_ended(self, *processes):
         """All end well and silently, the first one first."""
         for process in processes:
-            code, _, err = self.finish(process)
+            code, _, err = process.wait()
             assert (code, err) == (0, '')
 
-    def wait_for(self, text, process, seconds=120):
+    def wait_for(self, text, process, seconds=SECONDS):
         """Waits until a task has printed a text."""
         deadline = time.monotonic() + seconds
-        while text not in self.texts(process)[0]:
-            assert process.poll() is None, self.texts(process)
-            assert time.monotonic() < deadline, (text, self.texts(process))
+        while text not in process.texts()[0]:
+            assert process.poll() is None, process.texts()
+            assert time.monotonic() < deadline, (text, process.texts())
             time.sleep(0.02)

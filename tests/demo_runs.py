@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
-import signal
-import subprocess
-import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from tests.programs import SECONDS, Program
+
 SHORT = (
     '--train_steps=4',
     '--retrain_steps=2',
     '--finetune_steps=3',
+    '--from_scratch',
     '--thresholds=0.7,0.5',
     '--batch_size=8',
     '--latency_runs=3',
@@ -22,26 +19,15 @@ SHORT = (
 
 
 def start(*flags):
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / 'train_pruning_class.py'), *flags],
-        cwd=str(ROOT),
-        env={**os.environ, 'PYTHONWARNINGS': 'ignore'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    environment = {'PYTHONWARNINGS': 'ignore'}
+    return Program('train_pruning_class.py', flags, environment)
 
 
-def finish(process):
-    stdout, stderr = process.communicate(timeout=300)
-    return process.returncode, stdout, stderr
-
-
-def wait_for(text, path, process, seconds=120):
+def wait_for(text, path, process, seconds=SECONDS):
     """Waits until the file holds the text."""
     deadline = time.monotonic() + seconds
     while not (path.exists() and text in path.read_text()):
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.texts()
         assert time.monotonic() < deadline, f'{text!r} never came into {path}'
         time.sleep(0.02)
 
@@ -54,8 +40,7 @@ class Runs:
         flags = (f'--output_dir={folder}', *SHORT)
         killed = start(*flags)
         wait_for('"TH0.7"', folder / 'state.json', killed)
-        killed.send_signal(signal.SIGKILL)
-        finish(killed)
+        killed.kill()
         self.left = json.loads((folder / 'state.json').read_text())
-        self.resumed = finish(start(*flags))
+        self.resumed = start(*flags).wait()
         self.results = json.loads((folder / 'results.json').read_text())

@@ -11,8 +11,8 @@ from typing import Dict, Mapping, Optional, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph import inference
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference import derivation
+from tf1pruning.graph.inference_graph import InferenceGraph
 
 CLASSES = 5
 EXPANDED = 24
@@ -115,15 +115,15 @@ def save(graph: tf.Graph, prefix: str, seed: int = 0) -> str:
     """
     arrays = random_arrays(graph, seed)
     with graph.as_default(), tf.Session() as session:
-        for variable in tf.global_variables():
-            assign = variable.initializer
-            session.run(assign, {assign.inputs[1]: arrays[variable.op.name]})
+        variables = tf.global_variables()
+        values = {v.initializer.inputs[1]: arrays[v.op.name] for v in variables}
+        session.run([v.initializer for v in variables], values)
         return tf.train.Saver().save(session, str(prefix))
 
 
-def model_of(graph: tf.Graph, outputs: Sequence[str] = ('output',)) -> Model:
+def model_of(graph: tf.Graph, outputs: Sequence[str] = ('output',)) -> InferenceGraph:
     """The inference model of a graph."""
-    return inference.inference_model(tf.train.export_meta_graph(graph=graph), outputs)
+    return derivation.derive(tf.train.export_meta_graph(graph=graph), outputs)
 
 
 def batch_norm(x: tf.Tensor, is_training: bool = False) -> tf.Tensor:

@@ -7,9 +7,9 @@ import functools
 import pytest
 
 from benchmarks import coverage, subjects
-from tests.zoo import tiny
+from demo.networks.catalogue import NETWORKS
+from tests.demo.networks import tiny
 from tf1pruning.surgery import verify
-from tf1pruning.zoo.networks import NETWORKS
 
 # The smallest images that Keras accepts for the application.
 APPLICATION_SIZES = {
@@ -38,7 +38,7 @@ PRUNABLE = dict.fromkeys((*NETWORKS, *APPLICATION_SIZES), 1.0)
 PRUNABLE['feature_pyramid'] = 0.97
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def zoo_case(name, resource=False):
     network = NETWORKS[name]
     subject = subjects.Subject(
@@ -62,6 +62,14 @@ def check(name, case, scenario, criterion):
     assert outcome.variation > 1e-3 or (name, scenario) in SILENT
 
 
+def each(names):
+    """Parametrizes; the tests of a network are on one worker, where it is made once."""
+    return pytest.mark.parametrize(
+        'name',
+        [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names],
+    )
+
+
 def applications():
     for name in APPLICATION_SIZES:
         for scenario in ('half',) if name in BIG else coverage.SCENARIOS:
@@ -71,22 +79,22 @@ def applications():
 
 @pytest.mark.parametrize('criterion', sorted(coverage.CRITERIA))
 @pytest.mark.parametrize('scenario', sorted(coverage.SCENARIOS))
-@pytest.mark.parametrize('name', sorted(NETWORKS))
+@each(sorted(NETWORKS))
 def test_stripped_zoo_network_is_exact(name, scenario, criterion):
     check(name, zoo_case(name), scenario, criterion)
 
 
-@pytest.mark.parametrize('name', sorted(NETWORKS))
+@each(sorted(NETWORKS))
 def test_stripped_zoo_network_of_resource_variables_is_exact(name):
     check(name, zoo_case(name, resource=True), 'half', 'l1')
 
 
-@pytest.mark.parametrize('name', sorted(NETWORKS))
+@each(sorted(NETWORKS))
 def test_each_group_alone_is_exact(name):
     case = zoo_case(name)
 
     differences = {
-        group.name: coverage.prune(case, 'half', 'l1', [group]).difference
+        group.name: coverage.difference_of(case, group)
         for group in case.free
         if group.width > 1
     }
@@ -100,18 +108,12 @@ def test_stripped_keras_application_is_exact(name, scenario):
     check(name, application_case(name), scenario, 'sparsity')
 
 
-@pytest.mark.parametrize('name', sorted(NETWORKS))
+@each(sorted(NETWORKS))
 def test_prunable_share_of_a_zoo_network(name):
     assert coverage.count_channels(zoo_case(name)).share >= PRUNABLE[name]
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        pytest.param(name, marks=pytest.mark.xdist_group(name))
-        for name in APPLICATION_SIZES
-    ],
-)
+@each(APPLICATION_SIZES)
 def test_prunable_share_of_a_keras_application(name):
     case = application_case(name)
 
@@ -119,6 +121,7 @@ def test_prunable_share_of_a_keras_application(name):
     assert case.trace.unsupported == ()
 
 
+@pytest.mark.xdist_group('feature_pyramid')
 def test_channels_that_stay_are_counted_with_their_reason():
     counted = coverage.count_channels(zoo_case('feature_pyramid'))
 

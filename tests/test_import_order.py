@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set
 
 import pytest
 
@@ -16,9 +16,11 @@ FLOORS = {
     'files': 0,
     'npz': 0,
     'optimizer_names': 0,
+    'phases': 0,
     'shapes': 0,
     'graph': 1,
     'ckpt': 1,
+    'data': 1,
     'channels': 2,
     'criteria': 2,
     'plan': 3,
@@ -29,13 +31,23 @@ FLOORS = {
     'scoring': 5,
     'export': 5,
     'training': 6,
-    'workflow': 7,
-    'pruning': 8,
-    'schedules': 8,
-    '__init__': 9,
+    'models': 6,
+    'cluster': 7,
+    'steps': 7,
+    'studies': 8,
+    'api': 8,
+    'facade': 9,
+    'schedules': 9,
+    '__init__': 10,
+    'cli': 11,
+}
+# Floors inside a room: package below tf1pruning -> packages that it may not import.
+ABOVE = {
+    'graph': ('graph.inference', 'graph.frozen'),
+    'graph.inference': ('graph.frozen',),
 }
 # Modules of channels/ that both interpretations of the graph stand on.
-BELOW_TRACE = ('labels', 'values', 'registry', 'families', 'layout', 'uses')
+BELOW_TRACE = ('labels', 'values', 'registry', 'families', 'layout', 'trace_result')
 ABOVE_THEM = (
     'trace',
     'rules',
@@ -75,7 +87,7 @@ def room(path: List[str]) -> str:
     """The floor plan's name of a dotted path below tf1pruning."""
     inner = path[1] if len(path) > 1 else '__init__'
     # `from tf1pruning import Pruning` takes a name of the package itself.
-    return inner if inner in FLOORS or inner == 'zoo' else '__init__'
+    return inner if inner in FLOORS else '__init__'
 
 
 def floor_problems(module: str, source: str) -> List[str]:
@@ -85,15 +97,15 @@ def floor_problems(module: str, source: str) -> List[str]:
     for entry in imports(source):
         if entry.module.startswith('.'):
             found.append(f'{module} imports relative {entry.module}')
-        if entry.path[0] != 'tf1pruning' or here == 'zoo':
+        if entry.path[0] == 'demo':
+            found.append(f'{module} imports the demo')
+        if entry.path[0] != 'tf1pruning':
             continue
         there = room(entry.path)
-        if there == 'zoo':
-            found.append(f'{module} imports the zoo')
-        elif there != here and not _lies_below(there, here):
+        if there != here and not _lies_below(there, here):
             found.append(f'{module} imports {there}')
-        elif _goes_up_in_channels(module, entry):
-            found.append(f'{module} imports {entry.name}')
+        elif _goes_up_inside(module, entry):
+            found.append(f'{module} imports {".".join(entry.path)}')
     return found
 
 
@@ -101,11 +113,33 @@ def _lies_below(there: str, here: str) -> bool:
     return FLOORS[there] < FLOORS[here] or FLOORS[there] == FLOORS[here] == 0
 
 
-def _goes_up_in_channels(module: str, entry: Import) -> bool:
+def _goes_up_inside(module: str, entry: Import) -> bool:
+    """Whether an import goes up inside a room."""
+    package = '.'.join(module.split('.')[1:-1])
+    target = '.'.join(entry.path[1:])
+    above = ABOVE.get(package, ())
+    if any(f'{target}.'.startswith(f'{other}.') for other in above):
+        return True
     own = [f'tf1pruning.channels.{name}' for name in BELOW_TRACE]
     if module not in own or entry.path[:2] != ['tf1pruning', 'channels']:
         return False
     return entry.path[2:] == [] or entry.path[2] in ABOVE_THEM
+
+
+def cycles(graph: Dict[str, Set[str]]) -> Set[str]:
+    """The modules from which an import leads back to themselves."""
+    left = dict(graph)
+    while True:
+        leaves = {
+            module for module, imported in left.items() if not imported & set(left)
+        }
+        if not leaves:
+            return set(left)
+        left = {
+            module: imported
+            for module, imported in left.items()
+            if module not in leaves
+        }
 
 
 def tensorflow_problems(module: str, source: str) -> List[str]:
@@ -126,7 +160,15 @@ def library_modules() -> Iterator[pathlib.Path]:
 
 def python_files() -> Iterator[pathlib.Path]:
     yield from sorted(ROOT.glob('*.py'))
-    for folder in ('tf1pruning', 'tools', 'tests', 'benchmarks', 'scripts'):
+    for folder in (
+        'tf1pruning',
+        'demo',
+        'examples',
+        'tools',
+        'tests',
+        'benchmarks',
+        'scripts',
+    ):
         yield from sorted((ROOT / folder).rglob('*.py'))
 
 
@@ -144,12 +186,31 @@ def test_imports_only_go_down_the_floors():
     assert found == []
 
 
+def test_no_imports_go_round_in_a_circle():
+    sources = {dotted(path): path.read_text('utf-8') for path in library_modules()}
+    # The face of a room names what lies in it.
+    modules = {name for name in sources if not name.endswith('__init__')}
+    graph = {
+        module: {
+            target
+            for entry in imports(sources[module])
+            for target in (entry.module, '.'.join(entry.path))
+            if target in modules
+        }
+        for module in modules
+    }
+
+    assert len(graph) > 100
+    assert cycles(graph) == set()
+    assert cycles({'a': {'b'}, 'b': {'a'}, 'c': {'a'}}) == {'a', 'b', 'c'}
+
+
 def test_every_room_is_on_the_floor_plan():
     package = ROOT / 'tf1pruning'
     rooms = {p.stem for p in package.iterdir() if p.suffix == '.py'}
     rooms |= {p.parent.name for p in package.glob('*/__init__.py')}
 
-    assert rooms - {'zoo'} == set(FLOORS)
+    assert rooms == set(FLOORS)
 
 
 def test_tensorflow_is_only_imported_by_its_public_compat_name():
@@ -175,10 +236,17 @@ def test_tensorflow_is_only_imported_by_its_public_compat_name():
         ('tf1pruning.channels.values', 'from tf1pruning.channels.trace import Op'),
         ('tf1pruning.plan', 'from tf1pruning import surgery'),
         ('tf1pruning.report.cost', 'from tf1pruning.training import progress'),
-        ('tf1pruning.surgery.soft', 'from tf1pruning.zoo import trainer'),
+        ('tf1pruning.surgery.soft', 'from demo.training import trainer'),
         ('tf1pruning.surgery.soft', 'from tf1pruning import Pruning'),
-        ('tf1pruning.channels.rules.shapes', 'def f():\n  import tf1pruning.pruning'),
+        (
+            'tf1pruning.channels.rules.shapes',
+            'def f():\n  import tf1pruning.facade.pruning',
+        ),
         ('tf1pruning.names', 'from . import errors'),
+        ('tf1pruning.graph.view', 'from tf1pruning.graph.frozen import freeze'),
+        ('tf1pruning.graph.model', 'from tf1pruning.graph.inference.flags import x'),
+        ('tf1pruning.graph.inference.flags', 'from tf1pruning.graph import frozen'),
+        ('tf1pruning.steps.ranking', 'from tf1pruning import api'),
     ],
 )
 def test_an_import_that_goes_up_is_found(module, line):
@@ -192,8 +260,9 @@ def test_an_import_that_goes_up_is_found(module, line):
         ('tf1pruning.plan', 'from tf1pruning import files, names'),
         ('tf1pruning.channels.trace', 'from tf1pruning.channels import values'),
         ('tf1pruning.channels.values', 'from tf1pruning.channels.labels import FIXED'),
-        ('tf1pruning.zoo.trainer', 'from tf1pruning import Pruning'),
-        ('tf1pruning.__init__', 'from tf1pruning.pruning import Pruning'),
+        ('tf1pruning.graph.frozen.freeze', 'from tf1pruning.graph import view'),
+        ('tf1pruning.graph.frozen.freeze', 'from tf1pruning.graph.inference import x'),
+        ('tf1pruning.__init__', 'from tf1pruning.facade.pruning import Pruning'),
     ],
 )
 def test_an_import_that_goes_down_is_fine(module, line):

@@ -13,7 +13,7 @@ from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group, Place
 from tf1pruning.errors import OptionError, PlanError
-from tf1pruning.graph import inference
+from tf1pruning.graph.inference import derivation
 from tf1pruning.plan import Cut, GroupPlan, Plan
 
 CUTS = (
@@ -52,7 +52,7 @@ def dense_net(width):
         hidden = tf.matmul(x, tf.get_variable('a/w', [3, width]))
         tf.matmul(hidden, tf.get_variable('b/w', [width, 2]), name='output')
         meta_graph = tf.train.export_meta_graph(graph=graph)
-    trace = trace_lib.trace(inference.inference_model(meta_graph, ('output',)))
+    trace = trace_lib.trace(derivation.derive(meta_graph, ('output',)))
     return groups_lib.find_groups(trace), trace.model
 
 
@@ -77,9 +77,9 @@ def test_a_plan_without_groups_survives_json():
 def test_a_saved_plan_is_loaded(tmp_path):
     path = str(tmp_path / 'plan.json')
 
-    plan_json.save(PLAN, path)
+    plan_json.save_plan(PLAN, path)
 
-    assert plan_json.load(path) == PLAN
+    assert plan_json.load_plan(path) == PLAN
     assert [p.name for p in tmp_path.iterdir()] == ['plan.json']
 
 
@@ -176,9 +176,9 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     binary.write_bytes(b'\xff\xfe\x00')
 
     with pytest.raises(PlanError, match=r'none\.json.*cannot be read'):
-        plan_json.load(str(tmp_path / 'none.json'))
+        plan_json.load_plan(str(tmp_path / 'none.json'))
     with pytest.raises(PlanError, match=r'plan\.json.*cannot be read'):
-        plan_json.load(str(binary))
+        plan_json.load_plan(str(binary))
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -186,14 +186,14 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_text(plan_json.to_json(PLAN)[:-20])
 
     with pytest.raises(PlanError, match=r'plan\.json.*not JSON'):
-        plan_json.load(str(path))
+        plan_json.load_plan(str(path))
 
 
 # -- what a plan says --------------------------------------------------------------
 
 
 def test_a_plan_counts_its_channels():
-    assert (PLAN.removed, PLAN.kept) == (2, 10)
+    assert (PLAN.removed_count, PLAN.kept_count) == (2, 10)
     assert PLAN.widths() == {'b': 2, 'SE1': 8}
     assert PLAN.cuts[3].indices == (1, 3, 5, 7)
 
@@ -277,6 +277,13 @@ def test_the_fingerprint_names_groups_and_shapes():
     assert own != plan_lib.fingerprint(*dense_net(5))
 
 
+def test_the_fingerprint_tells_how_many_channels_of_a_layer_a_group_has():
+    groups, model = dense_net(4)
+    part = [dataclasses.replace(g, channels=g.channels[1:]) for g in groups]
+
+    assert plan_lib.fingerprint(part, model) != plan_lib.fingerprint(groups, model)
+
+
 def dense_plan(width, channels):
     groups, model = dense_net(width)
     planned = plan_lib.plan_group(groups[0], channels, len(channels))
@@ -306,6 +313,13 @@ def test_other_places_are_refused():
     cuts = plan.groups[0].cuts
     moved = dataclasses.replace(cuts[1], entries=((0,), (3,)))
     group = dataclasses.replace(plan.groups[0], cuts=(cuts[0], moved))
+    with pytest.raises(PlanError, match="Group 'a' has other places"):
+        plan_lib.check_fits(dataclasses.replace(plan, groups=(group,)), *dense_net(4))
+
+
+def test_another_width_is_refused():
+    plan = dense_plan(4, [1, 3])
+    group = dataclasses.replace(plan.groups[0], width=5)
     with pytest.raises(PlanError, match="Group 'a' has other places"):
         plan_lib.check_fits(dataclasses.replace(plan, groups=(group,)), *dense_net(4))
 

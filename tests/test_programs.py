@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from tests import programs
+from tf1pruning.cli import main
+
 PROGRAMS = pytest.mark.parametrize(
     'program',
     [
@@ -24,19 +26,9 @@ PROGRAMS = pytest.mark.parametrize(
 )
 
 
-def run(program, *arguments):
-    return subprocess.run(
-        [sys.executable, program, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 @PROGRAMS
 def test_an_unknown_flag_is_one_line_with_the_nearest_name(program):
-    found = run(program, '--output_dri=x', '--outputt=x')
+    found = programs.run(program, '--output_dri=x', '--outputt=x')
 
     assert (found.returncode, found.stdout) == (1, '')
     assert found.stderr.startswith("Error: Unknown command line flag 'output")
@@ -49,15 +41,15 @@ def test_an_argument_that_is_no_flag_is_one_line(program):
     required = {
         'train_pruning_class.py': [],
         'tools/analyze.py': ['--model=m'],
-        'tools/prune.py': ['--checkpoint=c', '--output_dir=d'],
-        'tools/score.py': ['--checkpoint=c', '--output=o', '--criteria=apoz'],
-        'tools/strip.py': ['--checkpoint=c', '--output_dir=d'],
-        'tools/sensitivity.py': ['--checkpoint=c', '--output_dir=d'],
-        'tools/sweep.py': ['--checkpoint=c', '--output_dir=d'],
+        'tools/prune.py': ['--model=c', '--output_dir=d'],
+        'tools/score.py': ['--model=c', '--output=o', '--criteria=apoz', '--data=d'],
+        'tools/strip.py': ['--model=c', '--output_dir=d'],
+        'tools/sensitivity.py': ['--model=c', '--output_dir=d', '--data=d'],
+        'tools/sweep.py': ['--model=c', '--output_dir=d', '--data=d'],
         'tools/plot_results.py': ['--run_dir=r', '--output=o'],
     }
 
-    found = run(program, *required[program], 'adam')
+    found = programs.run(program, *required[program], 'adam')
 
     assert (found.returncode, found.stdout) == (1, '')
     assert found.stderr == (
@@ -66,7 +58,7 @@ def test_an_argument_that_is_no_flag_is_one_line(program):
 
 
 def test_a_flag_without_a_value_is_not_left_out_silently():
-    found = run('tools/strip.py', '--checkpoint=c', '--output_dir=d', '--plan=')
+    found = programs.run('tools/strip.py', '--model=c', '--output_dir=d', '--plan=')
 
     assert (found.returncode, found.stdout) == (1, '')
     assert found.stderr == (
@@ -76,10 +68,56 @@ def test_a_flag_without_a_value_is_not_left_out_silently():
 
 @PROGRAMS
 def test_help_tells_what_the_program_does_and_its_flags(program):
-    found = run(program, '--help')
+    found = programs.new(program, '--help')
 
-    with open(os.path.join(ROOT, program), encoding='utf-8') as file:
+    command = os.path.basename(program)[: -len('.py')]
+    if command in main.COMMANDS:
+        program = f'tf1pruning/cli/{main.COMMANDS[command][0]}.py'
+    with open(str(programs.ROOT / program), encoding='utf-8') as file:
         first_line = file.readline().lstrip('r').strip('"\n')
     assert first_line in found.stdout
     assert '--output' in found.stdout
     assert found.stderr == ''
+
+
+def run_command(*arguments):
+    """Runs the installed command `tf1pruning`."""
+    script = 'from tf1pruning.cli import main; main.main()'
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', script, *arguments],
+        cwd=str(programs.ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=programs.SECONDS,
+    )
+
+
+def test_without_a_command_all_of_them_are_listed():
+    found = run_command()
+
+    assert (found.returncode, found.stderr) == (0, '')
+    for command in main.COMMANDS:
+        assert f'\n  {command} ' in found.stdout
+
+
+def test_an_unknown_command_is_one_line_with_the_nearest_name():
+    found = run_command('strp')
+
+    assert (found.returncode, found.stdout) == (1, '')
+    assert found.stderr == (
+        "Error: There is no command 'strp'. Nearest names: 'strip', 'sweep', 'score'.\n"
+    )
+
+
+def test_a_command_has_the_flags_of_its_tool():
+    found = run_command('analyze', '--modle=x')
+
+    assert (found.returncode, found.stdout) == (1, '')
+    assert 'Did you mean --model?' in found.stderr
+
+
+def test_every_command_is_a_tool():
+    tools = {path.stem for path in (programs.ROOT / 'tools').glob('*.py')}
+
+    assert tools - {'plot_results'} == set(main.COMMANDS)

@@ -1,11 +1,10 @@
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from tests import networks
+from tests import networks, programs
+from tf1pruning.cli.main import COMMANDS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A training that changes nothing: the checkpoint moves on by some steps.
@@ -26,26 +25,46 @@ def readme():
         return file.read()
 
 
-def test_the_example_runs(tmp_path):
-    example = re.search(r'```python\n(.*?)```', readme(), re.S).group(1)
+@pytest.fixture(scope='module')
+def ran(tmp_path_factory):
+    """Folder in which the examples ran, one after the other, and what they printed."""
+    folder = tmp_path_factory.mktemp('readme')
     graph = networks.inverted_residual_net(is_training=True, optimizer='momentum')
-    networks.save(graph, str(tmp_path / 'model.ckpt-10000'))
-    done = subprocess.run(
-        [sys.executable, '-c', TRAIN + example],
-        cwd=str(tmp_path),
-        env={**os.environ, 'PYTHONPATH': ROOT, 'TF_CPP_MIN_LOG_LEVEL': '3'},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    for name in ('model.ckpt-10000', 'demo_output/baseline/model.ckpt-800'):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        networks.save(graph, str(folder / name))
+    examples = re.findall(r'```python\n(.*?)```', readme(), re.S)
+    script = folder / 'examples.py'
+    script.write_text(TRAIN + ''.join(examples))
+    done = programs.run(script, folder=folder)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.strip().splitlines()
-    assert lines[:-1] == [f'{th} 0.0' for th in (0.8, 0.7, 0.6, 0.55, 0.5)]
+    return folder, done.stdout.strip().splitlines()
+
+
+def test_the_example_of_a_training_loop_runs(ran):
+    folder, lines = ran
+
+    assert lines[-6:-1] == [f'{th} 0.0' for th in (0.8, 0.7, 0.6, 0.55, 0.5)]
     assert 'largest difference of the outputs' in lines[-1]
-    stripped = tmp_path / 'pruned' / 'TH0.5' / 'Stripped_Dir'
+    stripped = folder / 'pruned' / 'TH0.5' / 'Stripped_Dir'
     assert {'modify.pb', 'retrained.index', 'retrained.meta'} <= set(
         os.listdir(str(stripped))
     )
+
+
+def test_the_ten_lines_run(ran):
+    folder, lines = ran
+
+    assert any(re.match(r'Stripped (\d+) of \d+ channels; largest', x) for x in lines)
+    assert {'stripped.ckpt.meta', 'stripped.pb', 'stripped.tflite'} <= set(
+        os.listdir(str(folder / 'small'))
+    )
+
+
+def test_every_command_is_listed():
+    listed = re.findall(r'^\| `tf1pruning (\w+)`', readme(), re.M)
+
+    assert listed == list(COMMANDS)
 
 
 def test_every_make_target_exists():

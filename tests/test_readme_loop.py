@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from tests.workflow import trained
+from tests.studies import trained
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
-SCRIPT = os.path.join(TESTS, 'workflow', 'readme_loop.py')
+SCRIPT = os.path.join(TESTS, 'facade', 'readme_loop.py')
 # The training of the second step wakes its filters: it has to be repeated once.
 STEPS = ('TH0.7', 'TH0.5', 'TH0.5_Repruned1')
 EXPAND = 'MobilenetV2/expanded_conv_1/expand/conv2d/kernel'
@@ -58,7 +58,7 @@ def result(loop):
 
 def plan_of(loop, step):
     folder = loop[1] / step / 'Pruning_Dict'
-    return plan_json.load(str(folder / 'Pruned_Filters.json'))
+    return plan_json.load_plan(str(folder / 'Pruned_Filters.json'))
 
 
 def test_every_threshold_is_retrained_until_it_fails_no_more(loop):
@@ -99,9 +99,9 @@ def test_the_summary_names_every_scope(loop, step):
 def test_a_lower_threshold_prunes_more(loop):
     high, low = plan_of(loop, 'TH0.7'), plan_of(loop, 'TH0.5')
 
-    assert low.removed > high.removed
+    assert low.removed_count > high.removed_count
     assert {group.name: group.width for group in low.groups} == WIDTHS
-    assert all(group.kept % 4 == 0 for group in low.groups)
+    assert all(group.kept_count % 4 == 0 for group in low.groups)
 
 
 def test_a_repeated_step_prunes_the_same_filters(loop):
@@ -124,6 +124,6 @@ def test_where_the_graph_has_the_output_the_network_is_stripped(loop):
         return
 
     shapes = Checkpoint(str(target / 'model.ckpt-3')).shapes
-    assert shapes[EXPAND][3] == plan_of(loop, STEPS[-1]).groups[-1].kept
+    assert shapes[EXPAND][3] == plan_of(loop, STEPS[-1]).groups[-1].kept_count
     assert (target / 'modify.pb').exists()
     assert 'largest difference of the outputs' in loop[2]

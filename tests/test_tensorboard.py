@@ -40,7 +40,7 @@ class Study:
     def __init__(self, folder):
         self.folder = folder
         paths = sorted(folder.glob('*/Pruning_Dict/Pruned_Filters.json'))
-        self.plans = {p.parent.parent.name: plan_json.load(str(p)) for p in paths}
+        self.plans = {p.parent.parent.name: plan_json.load_plan(str(p)) for p in paths}
 
     @property
     def runs(self):

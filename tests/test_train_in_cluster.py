@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from tests.cluster.test_tasks import listening
 from tests.cluster_runs import SHORT, Tasks, free_cluster, killed_and_back, tf_config
-from tests.training.test_cluster import listening
 from tf1pruning.ckpt.checkpoint import Checkpoint, latest
 
 LOCAL = '127.0.0.1:1'
@@ -18,7 +18,9 @@ LOCAL = '127.0.0.1:1'
 def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
     tmp_path,
 ):
-    with Tasks(tmp_path, free_cluster(workers=1, ps=2)) as tasks:
+    # A training after fine_tuned, so that the worker gets over the lost ps in time.
+    flags = [*SHORT, '--from_scratch']
+    with Tasks(tmp_path, free_cluster(workers=1, ps=2), flags) as tasks:
         chief, worker = tasks.start('chief'), tasks.start('worker')
         stores = [tasks.start('ps', 0), tasks.start('ps', 1)]
         tasks.wait_for('baseline: joined', worker)
@@ -26,7 +28,7 @@ def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
         tasks.wait_for('fine_tuned: test accuracy', chief)
         stores[1] = killed_and_back(tasks, stores[1], 'ps', 1)
         tasks.check_ended(chief, worker, *stores)
-        said = tasks.texts(worker)[0]
+        said = worker.texts()[0]
         # The same commands again, when nothing is left to do.
         again = [tasks.start(job) for job in ('ps', 'worker', 'chief')]
         tasks.check_ended(*again)
@@ -54,7 +56,7 @@ def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
 def test_a_bad_tf_config_is_one_line_and_writes_nothing(config, message, tmp_path):
     with Tasks(tmp_path, {}) as tasks:
         good = tasks.put_checkpoint()
-        code, out, err = tasks.finish(tasks.start('worker', config=config))
+        code, out, err = tasks.start('worker', config=config).wait()
 
         assert tasks.has_checkpoint(good)
 
@@ -73,9 +75,9 @@ def test_a_silent_ps_and_a_missing_chief_are_named_in_time(tmp_path):
         good = tasks.put_checkpoint()
         # Its chief never comes.
         store = tasks.start('ps', 0)
-        _, _, alone = tasks.finish(store)
+        _, _, alone = store.wait()
         chief = tasks.start('chief')
-        code, _, err = tasks.finish(chief)
+        code, _, err = chief.wait()
         assert tasks.has_checkpoint(good)
 
     assert alone.startswith('Error: ps-0 waited 2 s for a sign of the chief at ')

@@ -28,7 +28,7 @@ def test_a_run_trains_copies_on_two_devices_in_step(tmp_path):
 
 def test_devices_of_one_machine_are_refused_in_a_cluster(tmp_path):
     with Tasks(tmp_path, free_cluster(), [*SHORT, '--devices=cpu:0,cpu:1']) as tasks:
-        code, out, err = tasks.finish(tasks.start('chief'))
+        code, out, err = tasks.start('chief').wait()
 
     assert (code, out) == (1, '')
     assert err.startswith('Error: --devices is cpu:0,cpu:1 and TF_CONFIG has a cluster')

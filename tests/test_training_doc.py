@@ -6,20 +6,20 @@ import inspect
 import os
 import re
 import shlex
-import subprocess
 import sys
 
+from demo.datasets import registry
+from tests import programs
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.schedules import schedule
 from tf1pruning.training import pruning_hook
-from tf1pruning.zoo.datasets import registry
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PRELUDE = """
 import os
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tf1pruning.zoo import mobilenet_v2
+from demo.networks import mobilenet_v2
 
 CONFIG = mobilenet_v2.MobileNetV2Config(
     classes=5, stages=(mobilenet_v2.Stage(6, 8, 2, 1),), stem_channels=8)
@@ -60,15 +60,9 @@ def examples():
 
 
 def test_the_examples_run_from_top_to_bottom(tmp_path):
-    script = PRELUDE + ''.join(examples()) + '\nprint(widths)\n'
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', script],
-        cwd=str(tmp_path),
-        env={**os.environ, 'PYTHONPATH': ROOT, 'TF_CPP_MIN_LOG_LEVEL': '3'},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    script = tmp_path / 'examples.py'
+    script.write_text(PRELUDE + ''.join(examples()) + '\nprint(widths)\n')
+    done = programs.run(script, folder=tmp_path)
 
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()

@@ -1,5 +1,21 @@
-"""Structured pruning of TensorFlow 1.15 networks."""
+"""Structured pruning of TensorFlow 1.15 networks.
 
+    import tf1pruning as tp
+
+    model = tp.load('model.ckpt-10', outputs=['output'])
+    print(tp.analyze(model))
+    plan = tp.choose(model, ratio=0.5, criterion='l2', groups='all')
+    soft = tp.soft_prune(model, plan, 'soft/model.ckpt')
+    small = tp.strip(soft, plan)
+    print(tp.save(small, 'small', formats=['ckpt', 'pb', 'tflite']))
+
+What this package, `tf1pruning.training`, `.schedules`, `.cluster`, `.criteria` and
+`.data` name in `__all__` is public. Everything else is internal and may change.
+"""
+
+from tf1pruning.api import analyze, choose, save, score, soft_prune, strip
+from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
+from tf1pruning.choosing.scores import Combination
 from tf1pruning.errors import (
     CheckpointError,
     DataError,
@@ -11,22 +27,56 @@ from tf1pruning.errors import (
     VerificationError,
     WorkflowError,
 )
-from tf1pruning.pruning import Pruning
+from tf1pruning.facade.pruning import Pruning
+from tf1pruning.models.model import Model
+from tf1pruning.models.reading import LoadOptions, load
+from tf1pruning.plan import Plan
+from tf1pruning.plan_json import load_plan, save_plan
+from tf1pruning.report.analysis import Analysis
 from tf1pruning.schedules.run import prune_finetune
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.scoring.result import Scores
+from tf1pruning.steps.exporting import ExportOptions, Exports
+from tf1pruning.steps.stripping import StrippedModel
+from tf1pruning.surgery.choice import RemovalOptions
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 __all__ = [
+    'Analysis',
+    'Batches',
     'CheckpointError',
+    'Choice',
+    'Combination',
     'DataError',
+    'ExportOptions',
+    'Exports',
     'GraphError',
+    'Limits',
+    'LoadOptions',
+    'Model',
     'OptionError',
     'OutputError',
+    'Plan',
     'PlanError',
     'Pruning',
+    'RemovalOptions',
+    'Scores',
+    'StrippedModel',
+    'Target',
     'Tf1PruningError',
     'VerificationError',
+    'WidthBins',
     'WorkflowError',
     '__version__',
+    'analyze',
+    'choose',
+    'load',
+    'load_plan',
     'prune_finetune',
+    'save',
+    'save_plan',
+    'score',
+    'soft_prune',
+    'strip',
 ]

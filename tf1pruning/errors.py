@@ -13,14 +13,20 @@ class Tf1PruningError(Exception):
     """Base class of all errors that tf1pruning raises on purpose.
 
     Args:
-      message: what is wrong and what to do, true for tools and for Python.
-      flags: of the tools, that do what the message advises; a program that ends with
-        the error names those that it has.
+      message: what is wrong and what to do.
+      options: names of the options that do what the message advises. A program that
+        ends with the error says how to give those that it has.
     """
 
-    def __init__(self, message: str, flags: Sequence[str] = ()):
+    def __init__(self, message: str, options: Sequence[str] = ()):
         super().__init__(message)
-        self.flags = tuple(flags)
+        self.options = tuple(options)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of TensorFlow says, without where in the program it came up."""
+    said = str(getattr(error, 'message', error)).strip() or repr(error)
+    return said.splitlines()[0].rstrip('.')
 
 
 class CheckpointError(Tf1PruningError):
@@ -48,7 +54,7 @@ class WorkflowError(Tf1PruningError):
 
 
 class DataError(Tf1PruningError):
-    """Data cannot be used, nor can a file that tf1pruning wrote: it is damaged, say."""
+    """Data, or a file that tf1pruning wrote, cannot be used."""
 
 
 class VerificationError(Tf1PruningError):

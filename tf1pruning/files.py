@@ -50,7 +50,7 @@ def check_new(paths: Iterable[str], overwrite: bool) -> None:
         raise OutputError(
             f'There is output already: {listed}. Overwrite it, or choose another '
             'folder.',
-            flags=('overwrite',),
+            options=('overwrite',),
         )
 
 

@@ -8,8 +8,9 @@ run of whole path components: scope `SE1` holds `SE1/conv` and `net/SE1/conv`, n
 from __future__ import annotations
 
 import difflib
+import functools
 import os
-from typing import Iterable, List, NamedTuple, Sequence, Set
+from typing import FrozenSet, Iterable, List, NamedTuple, Sequence, Set
 
 from tf1pruning.errors import GraphError
 
@@ -43,11 +44,22 @@ def claim(base: str, taken: Set[str]) -> str:
     return name
 
 
+def op_types(listed: str) -> FrozenSet[str]:
+    """A table of op types, written with blanks between them.
+
+    >>> sorted(op_types('Relu Relu6'))
+    ['Relu', 'Relu6']
+    """
+    return frozenset(listed.split())
+
+
 def is_control(name: str) -> bool:
     """Whether a node input is a control dependency."""
     return name.startswith('^')
 
 
+# A graph names each of its tensors many times.
+@functools.lru_cache(maxsize=1 << 16)
 def parse_tensor(name: str) -> TensorRef:
     """Parses `node`, `node:1` or `^node`.
 

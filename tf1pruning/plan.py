@@ -28,9 +28,9 @@ import numpy as np
 
 from tf1pruning import names
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.uses import PRODUCER, ROLES, STATISTIC
+from tf1pruning.channels.trace_result import PRODUCER, ROLES, STATISTIC
 from tf1pruning.errors import OptionError, PlanError
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference_graph import InferenceGraph
 
 BLOCK = 'block'
 FILTER = 'filter'
@@ -47,7 +47,7 @@ class Cut:
       variable: checkpoint key.
       axis: axis of the variable.
       size: length of that axis before stripping.
-      role: what the axis does, see `channels.uses.Use`.
+      role: what the axis does, see `channels.trace_result.Use`.
       entries: per removed channel its positions on the axis.
 
     Raises:
@@ -127,7 +127,7 @@ class GroupPlan:
             )
 
     @property
-    def kept(self) -> int:
+    def kept_count(self) -> int:
         """Number of channels that stay."""
         return self.width - len(self.removed)
 
@@ -177,18 +177,23 @@ class Plan:
         return tuple(cut for cut in self.cuts if cut.role != STATISTIC)
 
     @property
-    def removed(self) -> int:
+    def removed_count(self) -> int:
         """Number of channels that go."""
         return sum(len(group.removed) for group in self.groups)
 
     @property
-    def kept(self) -> int:
+    def kept_count(self) -> int:
         """Number of channels that stay, in the groups of the plan."""
-        return sum(group.kept for group in self.groups)
+        return sum(group.kept_count for group in self.groups)
+
+    @property
+    def channel_count(self) -> int:
+        """Number of channels of the groups of the plan."""
+        return self.removed_count + self.kept_count
 
     def widths(self) -> Dict[str, int]:
         """Group name -> number of channels that stay."""
-        return {group.name: group.kept for group in self.groups}
+        return {group.name: group.kept_count for group in self.groups}
 
     def layer_widths(self, shapes: Mapping[str, Tuple[int, ...]]) -> Dict[str, int]:
         """Width after stripping of each layer that loses channels.
@@ -262,7 +267,7 @@ def check_multiple(value: int) -> int:
     return int(value)
 
 
-def fingerprint(groups: Iterable[Group], model: Model) -> str:
+def fingerprint(groups: Iterable[Group], model: InferenceGraph) -> str:
     """Names what a plan is about: a digest of its groups and of what makes them.
 
     Only names, widths and the producers' shapes count, so that the training graph and
@@ -359,7 +364,7 @@ def misfits(cuts: Iterable[Cut], shapes: Mapping[str, Tuple[int, ...]]) -> List[
     ]
 
 
-def check_fits(plan: Plan, groups: Sequence[Group], model: Model) -> None:
+def check_fits(plan: Plan, groups: Sequence[Group], model: InferenceGraph) -> None:
     """Checks that a plan was made for a model, group by group and place by place.
 
     Args:

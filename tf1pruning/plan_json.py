@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from tf1pruning import files
 from tf1pruning.errors import OptionError, PlanError
@@ -13,7 +13,7 @@ from tf1pruning.plan import Cut, GroupPlan, Plan
 _FORMAT = 2
 
 
-def save(plan: Plan, path: str) -> None:
+def save_plan(plan: Plan, path: str) -> None:
     """Writes a plan as JSON.
 
     Raises:
@@ -22,7 +22,7 @@ def save(plan: Plan, path: str) -> None:
     files.write_text(path, to_json(plan))
 
 
-def load(path: str) -> Plan:
+def load_plan(path: str) -> Plan:
     """Reads a plan.
 
     Raises:
@@ -34,7 +34,8 @@ def load(path: str) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise PlanError(
-            f'Plan {path!r} cannot be read: {reason}. Expected a Pruned_Filters.json.'
+            f'Plan {path!r} cannot be read: {reason}. Expected a plan.json, or a '
+            'Pruned_Filters.json.'
         ) from error
 
 
@@ -69,11 +70,13 @@ def from_json(text: str, name: str = 'plan') -> Plan:
         )
     try:
         return Plan(
-            fingerprint=_text(fields, 'fingerprint'),
-            mode=_text(fields, 'mode'),
-            channel_multiple=_integer(fields, 'channel_multiple'),
+            fingerprint=_field(fields, 'fingerprint', str),
+            mode=_field(fields, 'mode', str),
+            channel_multiple=_field(fields, 'channel_multiple', int),
             threshold=_optional_number(fields, 'threshold'),
-            groups=tuple(_group_from(group) for group in _list(fields, 'groups')),
+            groups=tuple(
+                _group_from(group) for group in _field(fields, 'groups', list)
+            ),
         )
     except (PlanError, OptionError) as error:
         raise PlanError(f'{name!r} is damaged: {error} Make the plan anew.') from error
@@ -81,23 +84,23 @@ def from_json(text: str, name: str = 'plan') -> Plan:
 
 def _group_from(fields: Any) -> GroupPlan:
     return GroupPlan(
-        name=_text(fields, 'name'),
-        kind=_text(fields, 'kind'),
-        width=_integer(fields, 'width'),
+        name=_field(fields, 'name', str),
+        kind=_field(fields, 'kind', str),
+        width=_field(fields, 'width', int),
         removed=_integers(_field(fields, 'removed'), 'removed'),
-        wanted=_integer(fields, 'wanted'),
+        wanted=_field(fields, 'wanted', int),
         capped=_field(fields, 'capped', bool),
-        cuts=tuple(_cut_from(cut) for cut in _list(fields, 'cuts')),
+        cuts=tuple(map(_cut_from, _field(fields, 'cuts', list))),
     )
 
 
 def _cut_from(fields: Any) -> Cut:
-    entries = _list(fields, 'entries')
+    entries = _field(fields, 'entries', list)
     return Cut(
-        variable=_text(fields, 'variable'),
-        axis=_integer(fields, 'axis'),
-        size=_integer(fields, 'size'),
-        role=_text(fields, 'role'),
+        variable=_field(fields, 'variable', str),
+        axis=_field(fields, 'axis', int),
+        size=_field(fields, 'size', int),
+        role=_field(fields, 'role', str),
         entries=tuple(_integers(entry, 'entries') for entry in entries),
     )
 
@@ -113,18 +116,6 @@ def _field(fields: Any, name: str, *types: type) -> Any:
         expected = ' or '.join(kind.__name__ for kind in types)
         raise PlanError(f'Field {name!r} is {value!r}; expected {expected}.')
     return value
-
-
-def _text(fields: Any, name: str) -> str:
-    return _field(fields, name, str)
-
-
-def _integer(fields: Any, name: str) -> int:
-    return _field(fields, name, int)
-
-
-def _list(fields: Any, name: str) -> List[Any]:
-    return _field(fields, name, list)
 
 
 def _optional_number(fields: Any, name: str) -> Optional[float]:

@@ -18,12 +18,13 @@ from absl import flags
 # A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from demo.training import results
 from tf1pruning import files
 from tf1pruning import plan as plan_lib
+from tf1pruning.cli import program
 from tf1pruning.errors import OptionError
+from tf1pruning.facade import output_files
 from tf1pruning.report import plots
-from tf1pruning.workflow import command, outputs
-from tf1pruning.zoo import results
 
 FLAGS = flags.FLAGS
 
@@ -60,7 +61,7 @@ def _read(path: str) -> results.Results:
 
 
 def _plan(folder: str) -> plan_lib.Plan:
-    plan = outputs.read_plan(os.path.join(FLAGS.run_dir, folder))
+    plan = output_files.read_plan(os.path.join(FLAGS.run_dir, folder))
     if plan is None:
         raise OptionError(f'No plan in {folder!r}. Is --run_dir a finished run?')
     return plan
@@ -93,7 +94,7 @@ def _draw_ladder(axes: Any, found: results.Results, plans: List[plan_lib.Plan]) 
     labels = ['original'] + [f'{step.threshold:g}' for step in found.steps]
     accuracy = [100 * found.models['original'].accuracy]
     accuracy += [100 * step.accuracy for step in found.steps]
-    kept = [100.0] + [100 * plan.kept / (plan.kept + plan.removed) for plan in plans]
+    kept = [100.0] + [100 * plan.kept_count / plan.channel_count for plan in plans]
     axes.plot(labels, accuracy, marker='o', color='#c05621', label='test accuracy')
     axes.plot(labels, kept, marker='s', color=plots.KEPT, label='kept channels')
     axes.set_ylim(0, 104)
@@ -106,13 +107,15 @@ def _draw_ladder(axes: Any, found: results.Results, plans: List[plan_lib.Plan]) 
 def _draw_widths(axes: Any, plan: plan_lib.Plan) -> None:
     labels = [group.name.rpartition('/')[2] for group in plan.groups]
     axes.barh(labels, [group.width for group in plan.groups], color=plots.GONE)
-    axes.barh(labels, [group.kept for group in plan.groups], color=plots.KEPT)
+    axes.barh(labels, [group.kept_count for group in plan.groups], color=plots.KEPT)
     for row, group in enumerate(plan.groups):
-        axes.text(group.width + 2, row, f'{group.kept} of {group.width}', va='center')
+        axes.text(
+            group.width + 2, row, f'{group.kept_count} of {group.width}', va='center'
+        )
     axes.set_xlim(0, 1.3 * max(group.width for group in plan.groups))
     axes.invert_yaxis()
     axes.set_title('Kept channels of each block')
 
 
 if __name__ == '__main__':
-    command.run(main)
+    program.run(main)

@@ -1,130 +1,13 @@
-r"""Measures how much of each group may go, without training or after a few steps.
-
-  python tools/sensitivity.py --checkpoint model.ckpt-1000 --output_nodes output \
-      --groups all --criteria l1,random --data test.npz --inputs x=input,y=input_1 \
-      --output_dir sensitivity
-
-Every group is pruned by itself, at every ratio, by every criterion; with
---mean_replacement once more with the means of --scores left behind. All points run in
-one session, with the pruned weights fed. With --steps N each point is measured on a
-clone of the pruned weights after N training steps on the same data, what was removed
-held at zero, and compared with a clone of the unpruned ones after as many.
-
-Written to --output_dir: sensitivity.json after every point, from which a run that was
-stopped goes on, then sensitivity.csv, sensitivity.png, and loss_change.png with the
-loss less that of the unpruned model.
-"""
+"""`tf1pruning sensitivity` from a clone that is not installed."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-from typing import Optional
 
-from absl import flags
-
-# A clone works without being installed.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tf1pruning import files
-from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError
-from tf1pruning.report import curves, plots
-from tf1pruning.scoring.clone import Steps
-from tf1pruning.workflow import command, data_flags, scoped, score_flags, sensitivity
-from tf1pruning.workflow.probing import Probe
-from tf1pruning.workflow.sensitivity import Curves
-
-FLAGS = flags.FLAGS
-LEARNING_RATE = 0.01
-
-data_flags.define()
-score_flags.define()
-flags.DEFINE_string('output_dir', None, 'Folder for the curves.')
-flags.DEFINE_list(
-    'criteria',
-    ['l1'],
-    f'Any of {", ".join(registry.known())}; with --scores also: '
-    f'{", ".join(registry.known_data())}.',
-)
-flags.DEFINE_list(
-    'ratios',
-    ['0.1', '0.25', '0.5', '0.75', '0.9'],
-    'Shares of the channels of a group that go.',
-)
-flags.DEFINE_integer(
-    'steps', 0, 'Training steps on a clone before each point is measured.'
-)
-flags.DEFINE_float(
-    'learning_rate', None, f'Of the steps, plain gradient descent; {LEARNING_RATE}.'
-)
-flags.mark_flag_as_required('output_dir')
-
-
-def main() -> None:
-    """Measures as the flags say."""
-    ratios = command.numbers('ratios')
-    steps = _steps()
-    plots.pyplot()
-    given = score_flags.given()
-    model = data_flags.model()
-    chosen = scoped.choose(model.source, FLAGS.scope_names, FLAGS.groups)
-    question = sensitivity.Question(
-        list(chosen.groups.values()),
-        ratios,
-        {name: given.scorer(model.source, name) for name in FLAGS.criteria},
-        given.means(model.source),
-    )
-    probe = Probe(model, data_flags.batches(model), steps)
-    found = sensitivity.measure(probe, question, _known(probe), _save)
-    _save(found)
-    files.write_text(_path('sensitivity.csv'), found.as_csv())
-    share = 'share that is pruned'
-    files.write_bytes(_path('sensitivity.png'), curves.grid(found.lines(), share))
-    picture = curves.grid(found.changes(), share, 'loss change')
-    files.write_bytes(_path('loss_change.png'), picture)
-    print(f'{len(found.points)} points of {len(question.groups)} groups: {_path("")}')
-
-
-def _steps() -> Optional[Steps]:
-    """How a clone is trained, if it is.
-
-    Raises:
-      OptionError: on numbers out of range, or a learning rate without steps.
-    """
-    if FLAGS.steps < 0:
-        raise OptionError(f'--steps is {FLAGS.steps}; expected 0 or more.')
-    if FLAGS.steps:
-        given = FLAGS.learning_rate
-        rate = LEARNING_RATE if given is None else given
-        return Steps(FLAGS.steps, rate, FLAGS.allow_unsafe_ops)
-    if FLAGS.learning_rate is not None:
-        raise OptionError('--learning_rate is that of --steps. Give these, too.')
-    return None
-
-
-def _known(probe: Probe) -> Curves:
-    """What an earlier run has found, or the unpruned model alone."""
-    digest = hashlib.sha256(f'{probe.fingerprint} {FLAGS.random_seed} '.encode())
-    if FLAGS.scores:
-        with open(FLAGS.scores, 'rb') as file:
-            digest.update(file.read())
-    fingerprint = digest.hexdigest()[:16]
-    path = _path('sensitivity.json')
-    known: Optional[Curves] = None
-    if not FLAGS.overwrite:
-        known = sensitivity.load(path, fingerprint)
-    return known or Curves(fingerprint, probe.unpruned())
-
-
-def _save(found: Curves) -> None:
-    sensitivity.save(found, _path('sensitivity.json'))
-
-
-def _path(name: str) -> str:
-    return os.path.join(FLAGS.output_dir, name)
-
+from tf1pruning.cli import main
 
 if __name__ == '__main__':
-    command.run(main)
+    main.run('sensitivity', sys.argv[1:], sys.argv[0])

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from benchmarks import cifar
-from tests.zoo.datasets import files
+from tests.demo.datasets import files
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.zoo.datasets.values import Dataset, Split
+from tf1pruning.data.dataset import Dataset, Split
 
 
 def test_a_pixel_of_a_halved_image_is_the_mean_of_four():

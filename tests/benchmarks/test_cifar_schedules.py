@@ -7,10 +7,10 @@ import tensorflow.compat.v1 as tf
 from benchmarks import cifar_schedules, training
 from benchmarks.cifar_schedules import WAYS, Start
 from benchmarks.training import Material, Recipe
-from tests.zoo.datasets import files
+from demo.networks import mlp
+from tests.demo.datasets import files
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.zoo import mlp
-from tf1pruning.zoo.datasets.values import Dataset, Split
+from tf1pruning.data.dataset import Dataset, Split
 
 RECIPE = Recipe(6, 'momentum', 0.01)
 

@@ -7,8 +7,8 @@ import pytest
 from absl import flags
 
 from benchmarks import mnist, mnist_page
-from tests.zoo.datasets import files
-from tf1pruning.zoo import mlp
+from demo.networks import mlp
+from tests.demo.datasets import files
 
 SMALL = {
     'CONFIG': mlp.Config(hidden=(10, 10), biases=True),

@@ -6,12 +6,13 @@ import tensorflow.compat.v1 as tf
 
 from benchmarks import training
 from benchmarks.training import Material, Recipe
+from demo.networks import mlp
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.graph import meta_graph
-from tf1pruning.workflow import any_scorer, data_scores, loading
-from tf1pruning.workflow.probing import Probe
-from tf1pruning.zoo import mlp
-from tf1pruning.zoo.datasets.values import Dataset, Split
+from tf1pruning.models import reading
+from tf1pruning.steps import any_scorer, data_scores
+from tf1pruning.studies.probing import Probe
 
 CONFIG = mlp.Config(classes=2, hidden=(8,), biases=True)
 RECIPE = Recipe(3, 'adam', 0.01, l1=1e-4, lasso=1e-4, biases=False)
@@ -37,13 +38,13 @@ def trained(material, tmp_path_factory):
     folder = str(tmp_path_factory.mktemp('trained'))
     training.train(network, material, RECIPE, folder)
     checkpoint = training.checkpoint_of(RECIPE, folder)
-    source = loading.load_source(checkpoint, ('output',))
+    source = reading.load(checkpoint, ('output',))
     graph = meta_graph.read_meta_graph(checkpoint + '.meta')
-    return data_scores.trained(source, graph)
+    return data_scores.with_loss(source, graph)
 
 
 def test_biases_stay_at_zero_if_the_recipe_says_so(trained):
-    variables = trained.source.variables
+    variables = trained.model.variables
 
     assert variables['MLP/fc1/biases'].tolist() == [0.0] * 8
     assert variables['MLP/Logits/biases'].tolist() == [0.0] * 2
@@ -53,11 +54,11 @@ def test_biases_stay_at_zero_if_the_recipe_says_so(trained):
 def test_a_stripped_network_trains_on_with_its_biases(trained, material, tmp_path):
     batches = training.batches(material.dataset, material.split, trained)
     probe = Probe(trained, batches)
-    groups = [g for g in trained.source.groups if not g.frozen]
-    plan = probe.plan(groups, 0.5, any_scorer.scorer(trained.source, 'l2'))
-    soft = probe.pruned_source(plan)
+    groups = [g for g in trained.model.groups if not g.frozen]
+    plan = probe.plan(groups, 0.5, any_scorer.scorer(trained.model, 'l2'))
+    soft = probe.pruned_model(plan)
 
-    stripped = training.strip(trained, soft, plan, str(tmp_path))
+    stripped = training.strip(soft, plan, str(tmp_path))
     recipe = Recipe(20, 'adam', 0.05)
     folder = str(tmp_path / 'training')
     accuracy = training.train(

@@ -13,20 +13,20 @@ from tests import networks
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.channels import uses
+from tf1pruning.channels import trace_result
 from tf1pruning.ckpt.arrays import ArraysInMemory
-from tf1pruning.graph.freeze import freeze
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.frozen.freeze import freeze
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.surgery import soft, verify
-from tf1pruning.surgery import strip as strip_lib
+from tf1pruning.surgery import stripped as stripped_lib
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Case:
     """A traced network with random weights."""
 
-    model: Model
-    trace: uses.Trace
+    model: InferenceGraph
+    trace: trace_result.Trace
     groups: Tuple[groups_lib.Group, ...]
     arrays: Dict[str, np.ndarray]
 
@@ -51,10 +51,12 @@ class Case:
         self,
         arrays: Mapping[str, np.ndarray],
         plan: Optional[plan_lib.Plan] = None,
-    ) -> strip_lib.Stripped:
-        return strip_lib.strip(self.trace, self.groups, ArraysInMemory(arrays), plan)
+    ) -> stripped_lib.Stripped:
+        return stripped_lib.strip(self.trace, self.groups, ArraysInMemory(arrays), plan)
 
-    def outputs(self, model: Model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    def outputs(
+        self, model: InferenceGraph, arrays: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
         """Answers of a model to the input that belongs to the case."""
         generator = np.random.RandomState(0)
         feeds = {'input': generator.standard_normal([2, 8, 8, 3])}

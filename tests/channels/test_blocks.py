@@ -103,6 +103,17 @@ def test_a_wide_expansion_makes_it_no_inverted_residual():
     assert 'inverted_residual' not in found.values()
 
 
+def test_a_gate_for_each_column_is_no_squeeze_and_excite():
+    def columns(x):
+        return tf.nn.avg_pool2d(x, [x.shape[1], 1], 1, 'VALID')
+
+    found = kinds(
+        lambda x: head(squeeze_excite(columns, conv)(networks.conv(x, 8, name='a')))
+    )
+
+    assert 'squeeze_excite' not in found.values()
+
+
 def test_mobilenet_v1_has_no_inverted_residuals():
     def build(x):
         for i in range(3):

@@ -13,9 +13,12 @@ from tests.channels import cases, families, tracing
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import constants
 from tf1pruning.graph import importing
-from tf1pruning.graph.channels_last import channels_last
-from tf1pruning.graph.freeze import freeze
+from tf1pruning.graph.frozen.channels_last import channels_last
+from tf1pruning.graph.frozen.freeze import freeze
 from tf1pruning.names import TensorRef
+
+# The networks of the rows are built and traced once, on one worker.
+pytestmark = pytest.mark.xdist_group('families')
 
 VARYING = np.nan
 # Weights, not results of an op; and ops that no network here can run.
@@ -60,17 +63,17 @@ def test_constant_channels_have_that_value_for_every_input(row):
     known = {ref: value for ref, value in results.items() if ref.node in present}
 
     assert any(ref.node.startswith('last/') for ref in known)
-    for seed in (1, 2):
-        image = np.random.RandomState(seed).standard_normal([2, 8, 8, 3])
-        found = fetch(frozen, known, {'input:0': image})
+    images = np.random.RandomState(1).standard_normal([2, 2, 8, 8, 3])
+    for found in fetch(frozen, known, [{'input:0': image} for image in images]):
         for tensor, value in zip(found, known.values()):
             assert_agrees(tensor, value)
 
 
 def fetch(frozen, refs, feeds):
+    """What the tensors are for each of the feeds."""
     graph = importing.import_graph(channels_last(frozen))
     with tf.Session(graph=graph) as session:
-        return session.run([str(ref) for ref in refs], feeds)
+        return [session.run([str(ref) for ref in refs], each) for each in feeds]
 
 
 def assert_agrees(tensor, value):
@@ -113,6 +116,11 @@ def through(x, dtype):
     return tf.cast(tf.cast(x, dtype), tf.float32)
 
 
+def graded(x):
+    """A tensor whose pixels differ."""
+    return x * tf.constant(np.linspace(1, 2, 64).reshape([8, 8, 1]), tf.float32)
+
+
 UNARY = {
     'identity': (tf.identity, [0.5, -1.0]),
     'abs': (tf.abs, [0.5, 1.0]),
@@ -146,6 +154,48 @@ UNARY = {
     'whole number that does not fit': (
         lambda x: through(x * 300 + 128, tf.uint8),
         [VARYING, VARYING],
+    ),
+    'whole number below zero': (lambda x: through(x * 1.5, tf.int8), [0.0, -1.0]),
+    'fake-quantized': (tf.quantization.fake_quant_with_min_max_args, None),
+    'pixels of other values': (
+        lambda x: tf.nn.max_pool2d(graded(x), 2, 2, 'SAME'),
+        None,
+    ),
+    'largest of other values': (lambda x: tf.reduce_max(graded(x), [1, 2]), None),
+    'sum': (lambda x: tf.reduce_sum(x, [1, 2]), [32.0, -64.0]),
+    'sum over an unknown batch': (lambda x: tf.reduce_sum(x, [0, 1, 2]), None),
+    'either': (lambda x: tf.cast(tf.logical_or(x > 0, x > -2), x.dtype), [1.0, 1.0]),
+    'one or another': (
+        lambda x: tf.where(tf.gather(x, [2, 2, 2], axis=-1) > 0, x, tf.abs(x)),
+        [0.5, VARYING],
+    ),
+    'blocks of pixels': (
+        lambda x: tf.space_to_batch_nd(x, [2, 2], [[1, 1], [1, 1]]),
+        None,
+    ),
+    'cropped border': (
+        lambda x: tf.batch_to_space_nd(graded(x), [1, 1], [[1, 1], [0, 0]]),
+        None,
+    ),
+    'channels that become pixels': (
+        lambda x: tf.depth_to_space(tf.concat([x, x[..., :1]], -1), 2),
+        None,
+    ),
+    'pixels that become channels': (
+        lambda x: tf.space_to_depth(x, 2)[..., 3:6],
+        [0.5, -1.0],
+    ),
+    'slice to the end': (lambda x: tf.concat([x, x], -1)[..., 3:], [0.5, -1.0]),
+    'taken apart': (lambda x: tf.stack(tf.unstack(x, axis=-1), -1), [0.5, -1.0]),
+    'padding of the same value': (
+        lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=0.5),
+        [0.5, VARYING],
+    ),
+    'one channel beside a new one': (
+        lambda x: tf.concat(
+            [tf.pad(x[..., :1], [*[[0, 0]] * 3, [0, 1]]), x[..., 2:]], -1
+        ),
+        [0.5, 0.0],
     ),
     'mirrored border': (
         lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], 'REFLECT'),
@@ -254,6 +304,24 @@ def test_a_convolution_sums_constants_unless_zeros_pad_its_border(
     found = channel_values(layer(size, padding), {'kernel': kernel}, inputs)
 
     assert_values(np.broadcast_to(found, 2), expected)
+
+
+@pytest.mark.parametrize(
+    ('size', 'stride', 'expected'), [(1, 1, -1.5), (1, 2, VARYING), (3, 1, VARYING)]
+)
+def test_a_transposed_convolution_sums_constants_if_each_output_has_one_tap(
+    size, stride, expected
+):
+    def apply(x):
+        kernel = tf.get_variable('kernel', [size, size, 2, 3])
+        shape = [tf.shape(x)[0], 8 * stride, 8 * stride, 2]
+        return tf.nn.conv2d_transpose(x, kernel, shape, stride)
+
+    kernel = np.broadcast_to(READS.T, [size, size, 2, 3])
+
+    found = channel_values(apply, {'kernel': kernel})
+
+    assert_values(np.broadcast_to(found, 2), [expected, VARYING])
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,16 @@ def test_channels_of_one_layer_that_live_in_other_places_are_two_groups():
     assert place(second, 'whole/kernel', 3).positions.tolist() == [[3], [4]]
 
 
+def test_a_part_of_a_layer_that_is_read_alone_is_no_concat():
+    def build(x):
+        left, right = tf.split(networks.conv(x, 5, name='a'), [3, 2], -1)
+        return head(left) + tf.reduce_mean(networks.conv(right, 2, name='b'), [1, 2])
+
+    groups = tracing.groups_of(build)
+
+    assert (groups['a'].kind, groups['a#2'].kind) == ('plain', 'plain')
+
+
 def test_channels_that_are_frozen_for_other_reasons_are_other_groups():
     def build(x):
         whole = networks.conv(x, 5, name='whole')
@@ -177,6 +187,16 @@ def test_channels_follow_the_order_of_the_first_producer():
     assert place(group, 'head/kernel', 2).positions.tolist() == [[4, 6], [5, 7]]
 
 
+def test_they_do_so_where_a_vector_in_another_order_comes_first():
+    def build(x):
+        vector = tf.get_variable('vector', [4])
+        return head(tf.gather(vector, [2, 0, 3, 1]) + networks.conv(x, 4, name='a'))
+
+    group = tracing.groups_of(build)['a']
+
+    assert place(group, 'a/kernel', 3).positions.tolist() == [[0], [1], [2], [3]]
+
+
 def test_a_constant_weight_is_marked():
     def build(x):
         x = networks.conv(x, 2, name='a')
@@ -190,6 +210,25 @@ def test_a_constant_weight_is_marked():
         'scale': True,
         'head/kernel': False,
     }
+
+
+@pytest.mark.parametrize('ops', [(tf.add, tf.multiply), (tf.multiply, tf.add)])
+def test_a_vector_that_scales_and_shifts_is_a_scale(ops):
+    def build(x):
+        x, vector = networks.conv(x, 2, name='a'), tf.get_variable('vector', [2])
+        return head(ops[1](ops[0](x, vector), vector))
+
+    group = tracing.groups_of(build)['a']
+
+    assert place(group, 'vector', 0).role == 'scale'
+
+
+def test_a_vector_that_is_not_trained_is_a_statistic():
+    def build(x):
+        mean = tf.get_variable('mean', [2], trainable=False)
+        return head(networks.conv(x, 2, name='a') - mean)
+
+    assert place(tracing.groups_of(build)['a'], 'mean', 0).role == 'statistic'
 
 
 def test_a_partitioned_kernel_is_pruned_like_any_other():

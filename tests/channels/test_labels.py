@@ -80,6 +80,15 @@ def test_a_label_that_meets_a_fixed_one_is_frozen_with_the_reason():
     assert space.resolve().of_label.tolist() == [0, 1, 2, 3]
 
 
+def test_beside_a_fixed_label_the_other_one_names_the_channel():
+    space = LabelSpace()
+    a = space.fresh(2)
+
+    joined = space.join(a, np.array([FIXED, a[1]]), 'is added to the input')
+
+    assert joined.tolist() == a.tolist()
+
+
 def test_a_reason_reaches_the_whole_class_once_and_the_first_comes_first():
     space = LabelSpace()
     a, b = space.fresh(2), space.fresh(2)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import layout
+from tf1pruning.channels.layout import Strided
 from tf1pruning.channels.registry import Unsupported
 
 CHANNELS = np.array([[[[1, 2, 3]]]])
@@ -49,3 +51,19 @@ def test_splitting_channels_gives_labels_on_two_axes():
 def test_sizes_that_cannot_be_known_are_unsupported(before, after):
     with pytest.raises(Unsupported, match='a reshape'):
         layout.reshape(CHANNELS, before, after)
+
+
+def test_a_reshape_to_other_sizes_of_as_many_axes_moves_the_axes():
+    assert layout.same_axes((4, 2), (2, 4)) is None
+
+
+def test_an_ellipsis_beside_a_new_axis_stands_for_all_other_axes():
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, 8, 8, 12])
+        node = x[tf.newaxis, ..., :8].op.node_def
+
+    assert layout.strided_axes(node, 4, 3) == [
+        Strided(0, -1, False),
+        *(Strided(None, axis, False) for axis in range(3)),
+        Strided(2, 3, False),
+    ]

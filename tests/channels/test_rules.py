@@ -10,8 +10,11 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.channels import cases, families, tracing
 from tf1pruning.channels import trace as trace_lib
-from tf1pruning.channels.uses import Kernel
-from tf1pruning.graph import model as model_lib
+from tf1pruning.channels.trace_result import Kernel
+from tf1pruning.graph import inference_graph as graph_lib
+
+# The networks of the rows are built and traced once, on one worker.
+pytestmark = pytest.mark.xdist_group('families')
 
 
 @pytest.mark.parametrize('row', families.FAMILIES, ids=str)
@@ -75,6 +78,16 @@ FROZEN = {
         lambda x: tf.multiply(first(x, 1), wide(x), name='spread'),
         "is spread over channels in 'spread'",
     ),
+    'many channels and one value': (
+        lambda x: tf.multiply(wide(x), first(x, 1), name='spread'),
+        "is spread over channels in 'spread'",
+    ),
+    'a number over a kernel': (
+        lambda x: tf.nn.conv2d(
+            first(x), 2.0 / tf.get_variable('w', [1, 1, 12, 4]), 1, 'SAME', name='over'
+        ),
+        "reaches 'over': input 1 that is computed, not a weight",
+    ),
     'mean over channels': (
         lambda x: tf.reduce_mean(first(x), 3, name='mean', keepdims=True),
         "reaches 'mean': a reduction over channels",
@@ -110,6 +123,22 @@ FROZEN = {
     'size as a number': (
         size_as_number,
         "has its size used as a number in 'number'",
+    ),
+    'one value for each position': (
+        lambda x: tf.multiply(first(x), tf.get_variable('mask', [8, 8, 1]), name='one'),
+        "reaches 'one': weight 'mask' with several axes",
+    ),
+    'a kernel for each example': (
+        lambda x: tf.matmul(
+            tf.reshape(first(x), [2, -1, 12]),
+            tf.get_variable('w', [2, 12, 4]),
+            name='product',
+        ),
+        "reaches 'product': a kernel of shape (2, 12, 4)",
+    ),
+    'indices put together': (
+        lambda x: tf.gather(first(x), tf.stack([tf.constant(3)]), axis=-1, name='some'),
+        "reaches 'some': computed indices",
     ),
     'default of an input': (
         lambda x: tf.placeholder_with_default(first(x), [None, 8, 8, 12], name='cut'),
@@ -173,7 +202,7 @@ def test_batch_norm_in_training_mode_freezes_its_channels():
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
         tf.identity(last(training_batch_norm(x)), name='output')
     meta_graph = tf.train.export_meta_graph(graph=graph)
-    model = model_lib.build_model(meta_graph.graph_def, ('output',), meta_graph)
+    model = graph_lib.build(meta_graph.graph_def, ('output',), meta_graph)
 
     groups = tracing.by_name(trace_lib.trace(model))
 
@@ -216,6 +245,17 @@ def test_a_kernel_that_two_layers_share_is_one_place():
         ('shared/kernel', 3),
         ('last/kernel', 2),
     ]
+
+
+def test_a_kernel_that_is_also_added_at_each_position_keeps_its_positions():
+    def build(x):
+        kernel = tf.get_variable('kernel', [8, 12])
+        product = tf.matmul(tf.reduce_mean(first(x, 8), [1, 2]), kernel)
+        return last(tf.add(wide(x), kernel, name='add')) + product[:, :6]
+
+    groups = tracing.groups_of(build)
+
+    assert groups['first'].reasons == ("is no channel axis in 'add'",)
 
 
 def test_layers_are_recorded_with_their_work():

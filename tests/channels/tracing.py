@@ -10,13 +10,13 @@ from tests import networks
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
-from tf1pruning.graph.model import Model
+from tf1pruning.channels.trace_result import Trace
+from tf1pruning.graph.inference_graph import InferenceGraph
 
 Build = Callable[[tf.Tensor], tf.Tensor]
 
 
-def model_of(build: Build, size: int = 8) -> Model:
+def model_of(build: Build, size: int = 8) -> InferenceGraph:
     """The model of `build`, whose input is `[n, size, size, 3]`."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, size, size, 3], 'input')

@@ -40,7 +40,7 @@ def test_of_equal_scores_the_smallest_magnitude_goes():
     plan = groupwise.take(scored, 5, Limits(3))
 
     # Channels 3 and 4 are equal in everything: the first of them goes.
-    assert (plan.removed, plan.kept) == ((1, 3), 3)
+    assert (plan.removed, plan.kept_count) == ((1, 3), 3)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
+from tests import networks
 from tests.surgery import nets
 from tf1pruning.choosing import scores as scores_lib
 from tf1pruning.choosing.scores import Combination, WeightScorer
@@ -73,18 +75,85 @@ def test_all_producers_of_a_group_count():
     assert scored.magnitudes.tolist() == [0, 0, 0]
 
 
+def criterion(score, counted=False):
+    return registry.Criterion('made up', score, False, False, counted)
+
+
+FLAT = criterion(lambda kernel, axis: np.ones(kernel.shape[axis]))
+
+
 def test_among_equal_scores_the_smallest_filter_goes_first():
     net = tied()
-    flat = registry.Criterion(
-        'flat', lambda kernel, axis: np.ones(kernel.shape[axis]), False, False, False
-    )
-    scorer = WeightScorer(net.trace, net.arrays, flat)
+    scorer = WeightScorer(net.trace, net.arrays, FLAT)
 
     scored = scorer(net.group('a'))
 
     norms = sum(np.abs(net.arrays[f'{n}/kernel']).sum(axis=(0, 1, 2)) for n in 'ab')
     np.testing.assert_allclose(scored.magnitudes, norms, rtol=1e-6)
     assert scored.order().tolist() == np.argsort(norms).tolist()
+
+
+def test_magnitudes_are_read_where_only_some_scores_are_equal():
+    net = tied()
+
+    scored = scores_lib.with_tie_breakers(
+        net.group('a'), np.array([1.0, 2.0, 1.0]), net.trace, net.arrays
+    )
+
+    assert scored.magnitudes.all()
+
+
+def test_the_filters_that_make_one_channel_are_averaged():
+    def grouped(x):
+        return tf.nn.conv2d(x, tf.get_variable('b/kernel', [1, 1, 6, 8]), 1, 'SAME')
+
+    net = nets.net_of(nets.chain(nets.conv('a', 12), grouped))
+    norms = np.abs(net.arrays['a/kernel']).sum(axis=(0, 1, 2)).reshape(2, 6).mean(0)
+
+    by_norm, by_magnitude = (
+        WeightScorer(net.trace, net.arrays, each)(net.group('a'))
+        for each in (registry.find('l1'), FLAT)
+    )
+
+    np.testing.assert_allclose(by_norm.scores, -norms, rtol=1e-6)
+    np.testing.assert_allclose(by_magnitude.magnitudes, norms, rtol=1e-6)
+
+
+def test_a_block_is_judged_by_its_expansion():
+    net = nets.net_of(networks.inverted_residual_net())
+
+    judged = scores_lib.judging_places(net.group(networks.BLOCK), net.trace)
+
+    assert [p.variable for p in judged] == [f'{networks.BLOCK}/expand/conv/kernel']
+
+
+def test_channels_that_a_depthwise_layer_alone_makes_are_judged_by_it():
+    def build(x):
+        vector = tf.get_variable('vector', [1, 1, 1, 4])
+        return nets.conv('a', 3)(x) + nets.conv('b', 3)(networks.depthwise(vector))
+
+    net = nets.net_of(nets.chain(build))
+    (group,) = [g for g in net.groups if not g.frozen]
+
+    judged = scores_lib.judging_places(group, net.trace)
+
+    assert [place.variable for place in judged] == ['weights']
+
+
+def test_a_counted_criterion_sees_the_filters_of_its_group_alone():
+    def joined(x):
+        return tf.concat([nets.conv('a', 3)(x), nets.conv('b', 2)(x)], -1)
+
+    net = nets.net_of(
+        nets.chain(lambda x: nets.conv('whole', 5)(x) + joined(x), nets.conv('c', 2))
+    )
+    sums = criterion(lambda filters, axis, kept: filters.sum((1, 2, 3, 4)), True)
+    scorer = WeightScorer(net.trace, net.arrays, sums, Combination('first'))
+
+    scored = scorer(net.group('whole#2'), 1)
+
+    expected = net.arrays['whole/kernel'].sum((0, 1, 2))[3:]
+    np.testing.assert_allclose(scored.scores, expected, rtol=1e-6)
 
 
 def test_clusters_are_those_of_the_group_s_own_filters():

@@ -73,6 +73,12 @@ def test_a_variable_of_another_shape_is_no_slot():
     assert find_slots(shapes, ['net/w']) == {}
 
 
+def test_what_an_optimizer_divides_by_is_not_zeroed_whatever_its_name():
+    shapes = {'w': SHAPE, 'w/Mine': SHAPE, 'w/Mine_1': SHAPE}
+
+    assert zeroed_slots(shapes, ['w'], ['w/Mine']) == {'w/Mine_1': 'w'}
+
+
 def test_a_weight_below_another_weight_is_no_slot():
     shapes = {'w': SHAPE, 'w/inner': SHAPE, 'w/inner/Adam': SHAPE}
 

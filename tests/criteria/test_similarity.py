@@ -38,6 +38,12 @@ def test_of_each_cluster_the_filter_nearest_to_its_centre_stays(seed):
     assert kmeans(kernel, 2, seed).tolist() == [1, 0, 0, 1, 1, 1]
 
 
+def test_the_centre_is_the_mean_of_the_filters():
+    kernel = np.array([[1.0, 1.1, 1.2, 1.3, 9.0]])
+
+    assert kmeans(kernel, 1).tolist() == [1, 1, 1, 0, 1]
+
+
 @pytest.mark.parametrize('seed', range(5))
 def test_the_first_centres_lie_far_from_each_other(seed):
     # With all three among the first 20, the last two filters would share a cluster.
@@ -77,6 +83,13 @@ def test_filters_that_are_gone_stand_for_no_cluster(seed):
 
     assert scores[:2].tolist() == [1, 1]
     assert sorted([scores[2:4].sum(), scores[4:].sum()]) == [1, 1]
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_filters_of_zeros_go_where_just_enough_others_are_left(seed):
+    kernel = np.array([[0.0, 0.0, 0.0, 1.0, 5.0, 5.1]])
+
+    assert kmeans(kernel, 3, seed).tolist() == [1, 1, 1, 0, 0, 0]
 
 
 def test_filters_of_zeros_stay_where_too_few_others_do():

@@ -48,6 +48,12 @@ def test_lamp_of_a_layer_of_zeros_is_zero():
     assert weights.small_lamp(np.zeros([2, 3]), 1).tolist() == [0.0, 0.0, 0.0]
 
 
+def test_lamp_of_many_equal_filters_grows_with_their_number():
+    expected = [-1 / (20 - number) for number in range(20)]
+
+    np.testing.assert_allclose(weights.small_lamp(np.ones([1, 20]), 1), expected)
+
+
 @pytest.mark.parametrize('criterion', [weights.sparsity, weights.l1])
 @pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
 def test_scores_are_double_precision_and_the_kernel_stays(criterion, dtype):

@@ -10,7 +10,7 @@ import pytest
 from tests.export import made
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import VerificationError
-from tf1pruning.export import checkpoint
+from tf1pruning.export.checkpoint import CheckpointFormat
 
 # Without a line of tf1pruning: what a user's own script does.
 TRAINS_ON = """
@@ -35,27 +35,27 @@ with tf.Session() as session:
 
 @pytest.fixture
 def folder(tmp_path):
-    prefix = str(tmp_path / checkpoint.NAME)
-    checkpoint.write(str(tmp_path), made.inverted_residual(), prefix)
+    prefix = str(tmp_path / CheckpointFormat.file)
+    CheckpointFormat().write(str(tmp_path), made.inverted_residual(), prefix)
     return str(tmp_path)
 
 
 def test_it_loads_and_gives_the_answers_of_the_network(folder):
-    found = checkpoint.answers(folder, ['output'], {'input': made.IMAGE})[0]
+    found = CheckpointFormat().answers(folder, ['output'], {'input': made.IMAGE})[0]
 
     expected = made.answers(made.inverted_residual())
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_it_holds_exactly_the_variables_of_the_graph(folder):
-    found = Checkpoint(os.path.join(folder, checkpoint.NAME))
+    found = Checkpoint(os.path.join(folder, CheckpointFormat.file))
 
-    assert set(found) == {v.key for v in made.inverted_residual().model.variables}
+    assert set(found) == {v.key for v in made.inverted_residual().graph.variables}
     assert not any('Adam' in name or 'step' in name for name in found)
 
 
 def test_another_process_trains_it_further(folder):
-    prefix = os.path.join(folder, checkpoint.NAME)
+    prefix = os.path.join(folder, CheckpointFormat.file)
 
     done = subprocess.run(
         [sys.executable, '-c', TRAINS_ON, prefix], capture_output=True, text=True
@@ -65,9 +65,9 @@ def test_another_process_trains_it_further(folder):
 
 
 def test_a_damaged_file_does_not_pass(folder):
-    data = f'{checkpoint.NAME}.data-00000-of-00001'
+    data = f'{CheckpointFormat.file}.data-00000-of-00001'
     with open(os.path.join(folder, data), 'r+b') as file:
         file.truncate(10)
 
     with pytest.raises(VerificationError, match='does not load again and run'):
-        checkpoint.answers(folder, ['output'], {'input': made.IMAGE})
+        CheckpointFormat().answers(folder, ['output'], {'input': made.IMAGE})

@@ -9,8 +9,8 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.export import made
 from tf1pruning.errors import VerificationError
-from tf1pruning.export import saved_model
-from tf1pruning.export.network import Network
+from tf1pruning.export.format import Network
+from tf1pruning.export.saved_model import SavedModelFormat
 from tf1pruning.graph import signature
 from tf1pruning.names import TensorRef
 
@@ -24,23 +24,25 @@ NAMED = signature.Signature(
 
 def loaded_signature(folder, name):
     with tf.Graph().as_default(), tf.Session() as session:
-        path = os.path.join(folder, saved_model.NAME)
+        path = os.path.join(folder, SavedModelFormat.file)
         graph = tf.saved_model.loader.load(session, ['serve'], path)
         return graph.signature_def[name]
 
 
 def test_it_loads_and_gives_the_answers_of_the_network(tmp_path):
     network = made.inverted_residual()
-    saved_model.write(str(tmp_path), network)
+    SavedModelFormat().write(str(tmp_path), network, '')
 
-    found = saved_model.answers(str(tmp_path), ['output'], {'input': made.IMAGE})[0]
+    found = SavedModelFormat().answers(
+        str(tmp_path), ['output'], {'input': made.IMAGE}
+    )[0]
 
     expected = made.answers(network)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_files_are_those_of_a_saved_model(tmp_path):
-    saved_model.write(str(tmp_path), made.inverted_residual())
+    SavedModelFormat().write(str(tmp_path), made.inverted_residual(), '')
 
     found = [
         os.path.relpath(os.path.join(base, name), str(tmp_path))
@@ -56,9 +58,9 @@ def test_the_files_are_those_of_a_saved_model(tmp_path):
 
 def test_the_signature_has_names_types_and_shapes(tmp_path):
     network = made.inverted_residual()
-    named = Network(network.model, network.arrays, network.frozen, NAMED)
+    named = Network(network.graph, network.arrays, network.frozen, NAMED)
 
-    saved_model.write(str(tmp_path), named)
+    SavedModelFormat().write(str(tmp_path), named, '')
 
     found = loaded_signature(str(tmp_path), 'classify')
     assert found.method_name == 'tensorflow/serving/predict'
@@ -74,21 +76,25 @@ def test_a_network_without_variables_is_one_too(tmp_path):
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
         tf.multiply(x, 2.0, name='output')
 
-    saved_model.write(str(tmp_path), made.network(graph))
+    SavedModelFormat().write(str(tmp_path), made.network(graph), '')
 
-    found = saved_model.answers(str(tmp_path), ['output'], {'input': made.IMAGE})[0]
+    found = SavedModelFormat().answers(
+        str(tmp_path), ['output'], {'input': made.IMAGE}
+    )[0]
     np.testing.assert_array_equal(found, made.IMAGE * 2)
 
 
 def test_resource_variables_are_restored(tmp_path):
     network = made.network(networks.inverted_residual_net(resource=True))
-    saved_model.write(str(tmp_path), network)
+    SavedModelFormat().write(str(tmp_path), network, '')
 
-    found = saved_model.answers(str(tmp_path), ['output'], {'input': made.IMAGE})[0]
+    found = SavedModelFormat().answers(
+        str(tmp_path), ['output'], {'input': made.IMAGE}
+    )[0]
 
     np.testing.assert_allclose(found, made.answers(network), rtol=1e-5, atol=1e-6)
 
 
 def test_a_missing_file_does_not_pass(tmp_path):
     with pytest.raises(VerificationError, match='does not load again and run'):
-        saved_model.answers(str(tmp_path), ['output'], {'input': made.IMAGE})
+        SavedModelFormat().answers(str(tmp_path), ['output'], {'input': made.IMAGE})

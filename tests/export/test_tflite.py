@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from tests.export import made
 from tf1pruning.errors import OutputError, VerificationError
 from tf1pruning.export import tflite
+from tf1pruning.export.tflite import LiteFormat
 
 SAMPLES = {'input': np.random.RandomState(0).standard_normal([8, 8, 8, 3]).astype('f4')}
 CRASH = """See console for info.
@@ -23,9 +24,9 @@ Aborted
 
 def difference(folder, network):
     """Largest difference to the network, over the scale of its answers."""
-    feeds = tflite.fitted(folder, {'input': made.IMAGE})
+    (feeds,) = LiteFormat().own_feeds(folder, [{'input': made.IMAGE}])
     expected = made.answers(network, feeds['input'])
-    found = tflite.answers(folder, ['output'], feeds)[0]
+    found = LiteFormat().answers(folder, ['output'], feeds)[0]
     assert found.shape == expected.shape
     return np.abs(found - expected).max() / np.abs(expected).max()
 
@@ -41,27 +42,27 @@ def dense(units=64):
 
 def test_a_float_file_gives_the_answers_of_the_network(tmp_path):
     network = made.inverted_residual()
-    tflite.write(str(tmp_path), network, tflite.Options())
+    LiteFormat().write(str(tmp_path), network, '')
 
-    assert os.listdir(str(tmp_path)) == [tflite.NAME]
+    assert os.listdir(str(tmp_path)) == [LiteFormat.file]
     assert difference(str(tmp_path), network) < 1e-5
 
 
 def test_quantized_weights_take_a_quarter_of_the_bytes(tmp_path):
     network = dense()
-    tflite.write(str(tmp_path), network, tflite.Options())
-    float_size = (tmp_path / tflite.NAME).stat().st_size
-    tflite.write(str(tmp_path), network, tflite.Options(quantize=True))
+    LiteFormat().write(str(tmp_path), network, '')
+    float_size = (tmp_path / LiteFormat.file).stat().st_size
+    LiteFormat(quantize=True).write(str(tmp_path), network, '')
 
-    assert (tmp_path / tflite.NAME).stat().st_size < 0.4 * float_size
+    assert (tmp_path / LiteFormat.file).stat().st_size < 0.4 * float_size
     assert 1e-5 < difference(str(tmp_path), network) < 0.1
 
 
 def test_samples_make_all_arithmetic_8_bit(tmp_path):
     network = dense()
-    tflite.write(str(tmp_path), network, tflite.Options(samples=SAMPLES))
+    LiteFormat(samples=SAMPLES).write(str(tmp_path), network, '')
 
-    interpreter = tf.lite.Interpreter(model_path=str(tmp_path / tflite.NAME))
+    interpreter = tf.lite.Interpreter(model_path=str(tmp_path / LiteFormat.file))
     interpreter.allocate_tensors()
     types = {d['dtype'] for d in interpreter.get_tensor_details()}
     assert np.int8 in types
@@ -75,7 +76,7 @@ def test_an_op_that_it_lacks_is_named(tmp_path):
         tf.linalg.det(x, name='output')
 
     with pytest.raises(OutputError, match='no operators for MatrixDeterminant'):
-        tflite.write(str(tmp_path), made.network(graph), tflite.Options())
+        LiteFormat().write(str(tmp_path), made.network(graph), '')
     assert os.listdir(str(tmp_path)) == []
 
 
@@ -85,7 +86,7 @@ def test_unknown_sizes_are_refused_in_its_words(tmp_path):
         tf.nn.relu(x, name='output')
 
     with pytest.raises(OutputError, match='only supported in the 1st dimension'):
-        tflite.write(str(tmp_path), made.network(graph), tflite.Options())
+        LiteFormat().write(str(tmp_path), made.network(graph), '')
 
 
 def test_the_reason_of_a_crash_is_its_failed_check():
@@ -97,10 +98,10 @@ def test_an_empty_message_is_still_a_sentence():
 
 
 def test_a_damaged_file_does_not_pass(tmp_path):
-    (tmp_path / tflite.NAME).write_bytes(b'nothing')
+    (tmp_path / LiteFormat.file).write_bytes(b'nothing')
 
     with pytest.raises(VerificationError, match='does not load and run'):
-        tflite.answers(str(tmp_path), ['output'], {'input': made.IMAGE})
+        LiteFormat().answers(str(tmp_path), ['output'], {'input': made.IMAGE})
 
 
 def test_a_file_that_its_own_interpreter_refuses_is_not_left(tmp_path):
@@ -109,5 +110,5 @@ def test_a_file_that_its_own_interpreter_refuses_is_not_left(tmp_path):
         tf.nn.relu(tf.transpose(x, [0, 1, 2, 4, 3]), name='output')
 
     with pytest.raises(OutputError, match=r'interpreter refuses.*supports 1D-4D'):
-        tflite.write(str(tmp_path), made.network(graph), tflite.Options())
+        LiteFormat().write(str(tmp_path), made.network(graph), '')
     assert os.listdir(str(tmp_path)) == []

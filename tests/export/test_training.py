@@ -9,10 +9,11 @@ from tests.surgery import nets
 from tests.training.test_fine_tune import IMAGES, after_one_step, shapes_of, without
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.export import checkpoint, training
-from tf1pruning.surgery import soft, strip
-from tf1pruning.training.import_stripped import import_stripped
+from tf1pruning.export.training import TrainingFormat
+from tf1pruning.surgery import soft
+from tf1pruning.surgery import stripped as stripped_lib
 from tf1pruning.training.pruning_hook import HOLD, PruningHook
+from tf1pruning.training.stripped_graph import import_stripped
 
 PLANNED = {networks.BLOCK: range(10), 'SE1': [0, 2], 'net/Conv/conv': [1, 3]}
 
@@ -30,12 +31,13 @@ class Stripped:
         whole = ArraysInMemory(networks.random_arrays(self.graph))
         self.pruned = soft.SoftPruned(whole, self.plan, self.weights)
         own = {name: self.pruned[name] for name in self.weights}
-        stripped = strip.strip(net.trace, net.groups, ArraysInMemory(own), self.plan)
-        found = training.stripped_training(
-            tf.train.export_meta_graph(graph=self.graph), self.pruned, stripped
+        stripped = stripped_lib.strip(
+            net.trace, net.groups, ArraysInMemory(own), self.plan
         )
-        self.prefix = str(folder / checkpoint.NAME)
-        training.write(str(folder), found, self.prefix)
+        self.prefix = str(folder / TrainingFormat.file)
+        meta = tf.train.export_meta_graph(graph=self.graph)
+        self.format = TrainingFormat(meta, self.pruned, stripped)
+        self.format.write(str(folder), None, self.prefix)
 
     def rebuilt(self):
         with tf.Graph().as_default() as graph:
@@ -76,7 +78,7 @@ def test_the_checkpoint_holds_all_that_the_training_needs(tmp_path):
 def test_inference_gives_the_answers_of_the_soft_pruned_network(tmp_path, resource):
     made = Stripped(tmp_path, resource=resource)
 
-    found = training.answers(str(tmp_path), ['output'], {'input': IMAGES})[0]
+    found = made.format.answers(str(tmp_path), ['output'], {'input': IMAGES})[0]
 
     net = nets.net_of(made.graph)
     arrays = {name: made.pruned[name] for name in made.weights}
@@ -95,8 +97,10 @@ def test_weights_that_the_network_lacks_go_with_their_slots(tmp_path):
     net = nets.net_of(graph)
     stripped = net.strip()
 
-    found = training.stripped_training(
-        tf.train.export_meta_graph(graph=graph), ArraysInMemory(arrays), stripped
+    meta, prefix = tf.train.export_meta_graph(graph=graph), str(tmp_path / 'small')
+    TrainingFormat(meta, ArraysInMemory(arrays), stripped).write(
+        str(tmp_path), None, prefix
     )
 
-    assert set(arrays) - set(found.state) == {'aux/w', 'aux/w/Momentum'}
+    gone = set(arrays) - set(Checkpoint(prefix))
+    assert gone == {'aux/w', 'aux/w/Momentum'}

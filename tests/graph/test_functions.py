@@ -9,11 +9,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tests.graph import test_conditionals as v1
+from tests.graph.inference import test_conditionals as v1
 from tf1pruning.channels import groups, trace
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import functions, inference
-from tf1pruning.graph.freeze import freeze
+from tf1pruning.graph import functions
+from tf1pruning.graph.frozen.freeze import freeze
+from tf1pruning.graph.inference import derivation
 from tf1pruning.surgery import verify
 
 
@@ -155,7 +156,7 @@ def test_an_input_map_may_name_any_result_of_a_conditional():
     (name,) = [n.name for n in graph.as_graph_def().node if n.op in functions.IF_OPS]
     meta_graph = tf.train.export_meta_graph(graph=graph)
 
-    model = inference.inference_model(meta_graph, ['output'], {f'{name}:1': 'second'})
+    model = derivation.derive(meta_graph, ['output'], {f'{name}:1': 'second'})
 
     assert model.inputs == ('input', 'second')
     feeds = {
@@ -282,7 +283,7 @@ def test_a_node_that_is_a_function_by_its_op_is_inlined():
     call.op = 'f'
     call.attr.clear()
 
-    model = inference.inference_model(meta_graph, ['output'])
+    model = derivation.derive(meta_graph, ['output'])
 
     found = answer(model, {'input': np.array([[-1.0, 2.0, 3.0, -4.0]])})
     assert found.tolist() == [[0.0, 2.0, 3.0, 0.0]]
@@ -316,7 +317,7 @@ def test_a_function_that_cannot_be_inlined_is_refused_by_name(change, name, reas
     change(meta_graph.graph_def.library.function[0], call)
 
     with pytest.raises(GraphError) as caught:
-        inference.inference_model(meta_graph, ['output'])
+        derivation.derive(meta_graph, ['output'])
 
     assert f'{name!r}: ' in str(caught.value)
     assert reason in str(caught.value)
@@ -329,7 +330,7 @@ def test_a_function_that_is_missing_is_refused_by_name():
     with pytest.raises(
         GraphError, match="'call': its function 'g' is not in the graph"
     ):
-        inference.inference_model(meta_graph, ['output'])
+        derivation.derive(meta_graph, ['output'])
 
 
 def test_a_call_that_no_output_needs_does_no_harm():
@@ -338,7 +339,7 @@ def test_a_call_that_no_output_needs_does_no_harm():
     (output,) = [n for n in meta_graph.graph_def.node if n.name == 'output']
     output.input[0] = 'input'
 
-    model = inference.inference_model(meta_graph, ['output'])
+    model = derivation.derive(meta_graph, ['output'])
 
     assert ops(model) == {'Placeholder', 'Identity'}
 
@@ -350,7 +351,7 @@ def test_a_condition_that_is_no_boolean_is_refused_by_name():
     branching.attr['Tcond'].type = tf.int32.as_datatype_enum
 
     with pytest.raises(GraphError, match="'cond': its condition is not a boolean"):
-        inference.inference_model(meta_graph, ['output'])
+        derivation.derive(meta_graph, ['output'])
 
 
 def test_a_graph_without_calls_is_handed_back():

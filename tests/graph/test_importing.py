@@ -38,7 +38,7 @@ def test_an_unknown_op_is_named_with_its_nodes():
     ) as caught:
         importing.import_graph(with_unknown())
 
-    assert caught.value.flags == ('noverify',)
+    assert caught.value.options == ('verify',)
 
 
 def test_shapes_are_known_up_to_an_unknown_op():

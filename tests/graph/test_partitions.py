@@ -9,11 +9,12 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.criteria import registry
-from tf1pruning.graph.freeze import freeze
+from tf1pruning.graph.frozen.freeze import freeze
+from tf1pruning.models.reading import load
+from tf1pruning.steps import planning, soft_pruning, stripping
+from tf1pruning.steps.ranking import ranking_by
+from tf1pruning.steps.selection import select_groups
 from tf1pruning.surgery import verify
-from tf1pruning.workflow import outputs, planning, scoped, stripping
-from tf1pruning.workflow.loading import load_source
 
 IMAGE = np.random.RandomState(0).standard_normal([2, 8, 8, 3]).astype(np.float32)
 PARTITIONERS = {
@@ -56,15 +57,15 @@ def test_the_whole_variables_give_the_answers_of_the_parts(
 ):
     prefix, expected = saved(tmp_path, partitioner, resource=resource)
 
-    source = load_source(prefix, ('output',))
+    source = load(prefix, ('output',))
 
-    assert [v.key for v in source.model.variables] == [
+    assert [v.key for v in source.graph.variables] == [
         'a/kernel',
         'b/kernel',
         'c/kernel',
     ]
-    assert all(v.trainable for v in source.model.variables)
-    frozen = freeze(source.model, source.arrays())
+    assert all(v.trainable for v in source.graph.variables)
+    frozen = freeze(source.graph, source.arrays())
     found = verify.run(frozen, ['output'], {'input': IMAGE})[0]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -72,21 +73,20 @@ def test_the_whole_variables_give_the_answers_of_the_parts(
 @pytest.mark.parametrize('partitioner', PARTITIONERS.values(), ids=PARTITIONERS.keys())
 def test_a_partitioned_network_goes_the_whole_way(partitioner, tmp_path):
     prefix, unpruned = saved(tmp_path, partitioner, train=True)
-    source = load_source(prefix, ('output',))
-    chosen = scoped.choose(source, [''], 'all')
-    scorer = planning.weight_scorer(source, registry.find('l1'))
+    source = load(prefix, ('output',))
+    chosen = select_groups(source, [''], 'all')
     plan = planning.plan_by_choice(
-        source, chosen.groups.values(), Choice(ratio=0.5), scorer, 'block'
+        source, chosen.groups.values(), Choice(ratio=0.5), ranking_by('l1')
     )
     soft = str(tmp_path / 'soft' / 'model.ckpt')
-    outputs.write_zeros(soft, source, plan, prefix + '.meta')
+    soft_pruning.write_zeros(soft, source, plan)
 
     # The training graph takes the soft-pruned checkpoint back.
     with tf.Graph().as_default(), tf.Session() as session:
         tf.train.import_meta_graph(soft + '.meta').restore(session, soft)
         expected = session.run('output:0', {'input:0': IMAGE})
         slot = Checkpoint(soft)['a/kernel/Adam']
-    result = stripping.strip_source(load_source(soft, ('output',)), plan)
+    result = stripping.strip_model(load(soft, ('output',)), plan)
 
     found = verify.run(result.frozen, ['output'], {'input': IMAGE})[0]
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()

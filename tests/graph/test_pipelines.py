@@ -7,8 +7,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tf1pruning.graph import inference
-from tf1pruning.graph.freeze import freeze
+from tf1pruning.graph.frozen.freeze import freeze
+from tf1pruning.graph.inference import derivation
 from tf1pruning.graph.view import shape_from_proto
 from tf1pruning.surgery import verify
 
@@ -170,7 +170,7 @@ def test_a_loop_that_decodes_is_cut_off_at_the_batch():
     graph = graph_of(serving)
     meta_graph = tf.train.export_meta_graph(graph=graph)
 
-    model = inference.inference_model(meta_graph, ['output'], {'batch:0': 'images'})
+    model = derivation.derive(meta_graph, ['output'], {'batch:0': 'images'})
 
     assert model.inputs == ('images',)
     check(graph, model)
@@ -232,6 +232,6 @@ def test_the_network_behind_python_can_be_meant():
     graph = graph_of(lambda: with_python(tf.placeholder(tf.float32, [None, *SHAPE])))
     meta_graph = tf.train.export_meta_graph(graph=graph)
 
-    model = inference.inference_model(meta_graph, ['output'], {'python:0': 'images'})
+    model = derivation.derive(meta_graph, ['output'], {'python:0': 'images'})
 
     assert model.inputs == ('images',)

@@ -11,7 +11,8 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import saver as saver_lib
 from tf1pruning.graph import variables as variables_lib
-from tf1pruning.workflow import exporting, loading, stripping
+from tf1pruning.models import reading
+from tf1pruning.steps import exporting, stripping
 
 
 def variables(resource=False, **options):
@@ -83,11 +84,11 @@ def saved(folder, rename):
 
 def test_a_network_saved_under_other_names_is_stripped_exactly(tmp_path):
     prefix, image, expected = saved(tmp_path, lambda name: f'net/{name}')
-    source = loading.load_source(prefix, ('output',))
+    source = reading.load(prefix, ('output',))
     folder = str(tmp_path / 'out')
-    result = stripping.strip_source(source)
+    result = stripping.strip_model(source)
 
-    exporting.export(source, result, folder, exporting.Options())
+    exporting.export(result, folder)
 
     stripped = f'{folder}/stripped.ckpt'
     assert Checkpoint(stripped).shapes['net/a/kernel'] == (1, 1, 3, 4)
@@ -102,7 +103,7 @@ def test_swapped_names_are_refused(tmp_path):
     prefix, _, _ = saved(tmp_path, lambda name: swapped.get(name, name))
 
     with pytest.raises(GraphError, match=r"'a/bias' under 'b/bias'; 'b/bias' under"):
-        loading.load_source(prefix, ('output',))
+        reading.load(prefix, ('output',))
 
 
 def test_copies_are_restored_from_the_key_of_the_first():

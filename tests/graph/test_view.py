@@ -74,12 +74,44 @@ def test_ancestors_come_before_their_readers_each_once():
 def test_ancestors_of_a_very_deep_graph_need_no_recursion():
     graph_def = tf.GraphDef()
     graph_def.node.add(name='n0', op='Placeholder')
-    for i in range(1, 5000):
-        graph_def.node.add(name=f'n{i}', op='Relu', input=[f'n{i - 1}'])
+    for i in range(1, 100_000):
+        graph_def.node.add(name=f'n{i}', op='Identity', input=[f'n{i - 1}'])
+    view = GraphView(graph_def)
 
-    found = names_of(GraphView(graph_def).ancestors(['n4999']))
+    found = names_of(view.ancestors(['n99999']))
 
-    assert found == [f'n{i}' for i in range(5000)]
+    assert found == [f'n{i}' for i in range(100_000)]
+    assert names_of(view.before(['n99999'])) == found[::-1]
+    assert view.with_reads('n0') == found
+    assert view.behind_reads(view.node('n99999')).name == 'n0'
+
+
+def test_walks_stop_where_they_are_told_to():
+    view = view_of(diamond())
+
+    back = view.before(['both'], lambda node: node.name != 'left')
+    on = view.edges_behind(['input'], lambda edge: edge.node.name == 'left')
+
+    assert names_of(back) == ['both', 'left', 'right', 'input', 'both/axis']
+    assert [(edge.node.name, edge.position) for edge in on] == [
+        ('left', 0),
+        ('right', 0),
+        ('unused', 0),
+        ('both', 0),
+    ]
+
+
+def test_control_inputs_count_only_if_asked_for():
+    graph_def = tf.GraphDef()
+    graph_def.node.add(name='first', op='NoOp')
+    graph_def.node.add(name='x', op='Placeholder')
+    graph_def.node.add(name='y', op='Relu', input=['x', '^first'])
+    view = GraphView(graph_def)
+
+    assert names_of(view.before(['y'])) == ['y', 'x']
+    assert names_of(view.before(['y'], control=True)) == ['y', 'x', 'first']
+    assert view_lib.input_names(view.node('y')) == ['x', 'first']
+    assert view_lib.control_inputs(view.node('y')) == ['first']
 
 
 def test_a_loop_comes_with_its_constants_and_its_next_turn():

@@ -10,11 +10,11 @@ from __future__ import annotations
 import pytest
 import tensorflow.compat.v1 as tf
 
+from demo.networks.catalogue import NETWORKS
 from tests import networks as test_networks
-from tests.zoo import tiny
+from tests.demo.networks import tiny
 from tf1pruning.channels.trace import trace
 from tf1pruning.report import cost
-from tf1pruning.zoo.networks import NETWORKS
 
 COMPARED = ('Conv2D', 'Conv2DBackpropInput', 'DepthwiseConv2dNative', 'MatMul')
 

@@ -10,9 +10,9 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
 from tf1pruning.criteria import registry
-from tf1pruning.graph import inference
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.graph.inference import derivation
 from tf1pruning.scoring import loss_model, run
+from tf1pruning.scoring.batches import Batches
 
 GENERATOR = np.random.RandomState(3)
 W1 = GENERATOR.normal(size=[4, 3]).astype(np.float32)
@@ -70,14 +70,14 @@ def graph():
 def score(names, batches=None, start=None, temperature=1.0, **options):
     """Scores of group `a`."""
     meta_graph = tf.train.export_meta_graph(graph=graph())
-    found = trace(inference.inference_model(meta_graph, ['output']))
+    found = trace(derivation.derive(meta_graph, ['output']))
     groups = [g for g in groups_lib.find_groups(found) if not g.frozen]
     return run.score(
         found,
         groups,
         loss_model.tempered(loss_model.loss_model(meta_graph), temperature),
         run.Weights(WEIGHTS, start),
-        batches or batches_lib.of_arrays({'x': X, 'y': Y}, SIZE),
+        batches or Batches.of_arrays({'x': X, 'y': Y}, SIZE),
         [registry.find_data(name) for name in names],
         **options,
     )

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.workflow import trained
+from tests.studies import trained
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.graph import meta_graph
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.loss_model import loss_model
 
 X = np.arange(10, dtype=np.float32).reshape(5, 2)
@@ -19,7 +20,7 @@ def listed(batches):
 
 
 def test_arrays_are_cut_in_their_order_again_and_again():
-    batches = batches_lib.of_arrays({'y': Y}, 2)
+    batches = Batches.of_arrays({'y': Y}, 2)
 
     assert batches.count == 3
     expected = [{'y': [0, 1]}, {'y': [0, 1]}, {'y': [0]}]
@@ -27,14 +28,14 @@ def test_arrays_are_cut_in_their_order_again_and_again():
 
 
 def test_so_many_batches_at_most():
-    batches = batches_lib.of_arrays({'y': Y}, 2, 1)
+    batches = Batches.of_arrays({'y': Y}, 2, 1)
 
     assert (batches.count, listed(batches)) == (1, [{'y': [0, 1]}])
 
 
 @pytest.mark.parametrize('labels', [Y, np.eye(2)[Y]])
 def test_a_batch_per_class_holds_as_many_examples_of_each(labels):
-    batches = batches_lib.by_class({'x': X, 'y': labels}, 'y', 2, seed=1)
+    batches = Batches.by_class({'x': X, 'y': labels}, 'y', 2, seed=1)
 
     rows = [batch['x'][:, 0] / 2 for batch in batches.start()]
     assert batches.count == 2
@@ -46,13 +47,13 @@ def test_an_input_fn_gives_a_dataset():
     def input_fn():
         return tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
 
-    batches = batches_lib.of_input_fn(input_fn, ['x', 'y'])
+    batches = Batches.of_input_fn(input_fn, ['x', 'y'])
 
     assert listed(batches) == [
         {'x': X[:4].tolist(), 'y': [0, 1, 0, 1]},
         {'x': X[4:].tolist(), 'y': [0]},
     ]
-    assert listed(batches_lib.of_input_fn(input_fn, ['x', 'y'], 1)) == [
+    assert listed(Batches.of_input_fn(input_fn, ['x', 'y'], 1)) == [
         {'x': X[:4].tolist(), 'y': [0, 1, 0, 1]}
     ]
 
@@ -62,13 +63,13 @@ def test_an_input_fn_gives_tensors_as_for_an_estimator():
         dataset = tf.data.Dataset.from_tensor_slices(({'x': X}, Y)).batch(3)
         return tf.data.make_one_shot_iterator(dataset).get_next()
 
-    batches = batches_lib.of_input_fn(input_fn, ['x', 'y'], 1)
+    batches = Batches.of_input_fn(input_fn, ['x', 'y'], 1)
 
     assert listed(batches) == [{'x': X[:3].tolist(), 'y': [0, 1, 0]}]
 
 
 def test_an_input_fn_gives_batches_with_names():
-    batches = batches_lib.of_input_fn(lambda: iter([{'y': Y}, {'y': Y}]), count=1)
+    batches = Batches.of_input_fn(lambda: iter([{'y': Y}, {'y': Y}]), count=1)
 
     assert listed(batches) == [{'y': [0, 1, 0, 1, 0]}]
 
@@ -184,18 +185,18 @@ def test_a_file_that_is_no_data_is_named(write, tmp_path):
 @pytest.mark.parametrize(
     ('make', 'error', 'message'),
     [
-        (lambda: batches_lib.of_arrays({}, 2), DataError, 'same number'),
-        (lambda: batches_lib.of_arrays({'x': X[:0]}, 2), DataError, 'above 0'),
-        (lambda: batches_lib.of_arrays({'x': X, 'y': Y[:2]}, 2), DataError, "'y': 2"),
-        (lambda: batches_lib.of_arrays({'x': X}, 0), OptionError, 'batch size is 0'),
-        (lambda: batches_lib.of_arrays({'x': X}, 1, 0), OptionError, 'batches is 0'),
+        (lambda: Batches.of_arrays({}, 2), DataError, 'same number'),
+        (lambda: Batches.of_arrays({'x': X[:0]}, 2), DataError, 'above 0'),
+        (lambda: Batches.of_arrays({'x': X, 'y': Y[:2]}, 2), DataError, "'y': 2"),
+        (lambda: Batches.of_arrays({'x': X}, 0), OptionError, 'batch size is 0'),
+        (lambda: Batches.of_arrays({'x': X}, 1, 0), OptionError, 'batches is 0'),
         (
-            lambda: batches_lib.by_class({'y': Y}, 'y', 3),
+            lambda: Batches.by_class({'y': Y}, 'y', 3),
             DataError,
             r'some classes have fewer: 1 \(2\)',
         ),
         (
-            lambda: batches_lib.by_class({'labels': Y}, 'label', 1),
+            lambda: Batches.by_class({'labels': Y}, 'label', 1),
             DataError,
             "Nearest names: 'labels'",
         ),
@@ -207,9 +208,7 @@ def test_data_that_makes_no_batches_is_refused(make, error, message):
 
 
 def test_each_tensor_of_a_dataset_needs_an_input():
-    dataset = batches_lib.of_input_fn(
-        lambda: tf.data.Dataset.from_tensors((X, Y)), ['x']
-    )
+    dataset = Batches.of_input_fn(lambda: tf.data.Dataset.from_tensors((X, Y)), ['x'])
 
     with pytest.raises(DataError, match='gives 2 tensors and 1 inputs are named'):
         listed(dataset)

@@ -11,9 +11,9 @@ from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
 from tf1pruning.criteria import registry
 from tf1pruning.errors import DataError, GraphError
-from tf1pruning.graph import inference
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.graph.inference import derivation
 from tf1pruning.scoring import loss_model, run
+from tf1pruning.scoring.batches import Batches
 
 X = np.random.RandomState(1).normal(size=[3, 4, 4, 2]).astype(np.float32)
 
@@ -56,7 +56,7 @@ def channels_first_graph():
 
 def scored(graph, criteria, loss='loss'):
     meta_graph = tf.train.export_meta_graph(graph=graph)
-    found = trace(inference.inference_model(meta_graph, ['output']))
+    found = trace(derivation.derive(meta_graph, ['output']))
     groups = [g for g in groups_lib.find_groups(found) if not g.frozen]
     wanted = [registry.find_data(name) for name in criteria]
     return run.score(
@@ -64,7 +64,7 @@ def scored(graph, criteria, loss='loss'):
         groups,
         loss_model.loss_model(meta_graph, loss),
         run.Weights(networks.random_arrays(graph)),
-        batches_lib.of_arrays({'x': X}, 3),
+        Batches.of_arrays({'x': X}, 3),
         wanted,
     ).scores
 
@@ -72,7 +72,7 @@ def scored(graph, criteria, loss='loss'):
 def by_hand(graph):
     """Activations, their gradient, and weights with theirs, in the same graph."""
     arrays = networks.random_arrays(graph)
-    model = inference.inference_model(
+    model = derivation.derive(
         tf.train.export_meta_graph(graph=graph), ['loss', 'act', 'output']
     )
     keep = {v.node: arrays[v.node] for v in model.variables}

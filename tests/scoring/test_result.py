@@ -22,8 +22,8 @@ SCORES = Scores(
 def test_scores_survive_the_file(tmp_path):
     path = str(tmp_path / 'sub' / 'scores.npz')
 
-    result.save(SCORES, path)
-    found = result.load(path)
+    SCORES.save(path)
+    found = Scores.load(path)
 
     assert (found.batches, found.loss) == (7, 1.5)
     assert {c: g['a'].tolist() for c, g in found.scores.items()} == {
@@ -42,7 +42,7 @@ def newer(path):
 
 
 def truncated(path):
-    result.save(SCORES, str(path))
+    SCORES.save(str(path))
     path.write_bytes(path.read_bytes()[:100])
 
 
@@ -60,9 +60,9 @@ def test_a_file_that_holds_no_scores_is_named(write, what, tmp_path):
     write(path)
 
     with pytest.raises(DataError, match=rf"scores\.npz' {what}") as caught:
-        result.load(str(path))
+        Scores.load(str(path))
 
-    assert 'tools/score.py writes' in str(caught.value)
+    assert '`score` writes' in str(caught.value)
     assert str(caught.value).count('scores.npz') == 1
 
 
@@ -107,15 +107,15 @@ def test_scores_of_other_weights_are_refused_unless_they_are_meant(
 ):
     path = str(tmp_path / 'scores.npz')
     scored = result.digests(ARRAYS, ARRAYS)
-    result.save(dataclasses.replace(SCORES, weights=scored), path)
-    found = result.load(path)
+    dataclasses.replace(SCORES, weights=scored).save(path)
+    found = Scores.load(path)
     other = result.digests({**ARRAYS, **change}, ARRAYS)
 
     found.check(scored)
     found.of_any_weights().check(other)
     with pytest.raises(DataError, match=f'of other weights .*{message}') as caught:
         found.check(other)
-    assert caught.value.flags == ('stale_scores',)
+    assert caught.value.options == ('stale_scores',)
 
 
 def test_weights_that_were_not_scored_make_no_difference_but_some_have_to_be():

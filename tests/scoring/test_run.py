@@ -12,9 +12,10 @@ from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace
 from tf1pruning.criteria import registry
 from tf1pruning.errors import DataError, OptionError
-from tf1pruning.graph import inference
+from tf1pruning.graph.inference import derivation
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import loss_model, run
+from tf1pruning.scoring.batches import Batches
 
 
 def removal(part):
@@ -129,7 +130,7 @@ def test_the_loss_is_averaged_too():
 
 
 def of(**arrays):
-    return batches_lib.of_arrays({'x': dense.X, 'y': dense.Y, **arrays}, 5)
+    return Batches.of_arrays({'x': dense.X, 'y': dense.Y, **arrays}, 5)
 
 
 def with_nan():
@@ -144,7 +145,7 @@ def with_nan():
         (with_nan, r"Batch 2 gives NaN.*'a'"),
         (lambda: batches_lib.Batches(list), 'The data has no batch'),
         (lambda: of(z=dense.Y), "has 'z', which is no input of the loss"),
-        (lambda: batches_lib.of_arrays({'x': dense.X}, 5), "needs the inputs 'y'"),
+        (lambda: Batches.of_arrays({'x': dense.X}, 5), "needs the inputs 'y'"),
         (lambda: of(x=dense.X[:, :2]), 'does not run on the data'),
     ],
 )
@@ -169,7 +170,7 @@ def net_with_an_infinite_slope():
 
 def test_the_group_whose_gradient_is_nan_is_named():
     meta_graph = net_with_an_infinite_slope()
-    found = trace.trace(inference.inference_model(meta_graph, ['output']))
+    found = trace.trace(derivation.derive(meta_graph, ['output']))
     groups = [g for g in groups_lib.find_groups(found) if not g.frozen]
     # The first channel is always 0.
     weights = {
@@ -192,7 +193,7 @@ def test_the_group_whose_gradient_is_nan_is_named():
 def test_an_error_amid_an_input_fn_is_not_masked_by_its_session():
     x = dense.X.copy()
     x[0, 0] = np.nan
-    data = batches_lib.of_input_fn(
+    data = Batches.of_input_fn(
         lambda: tf.data.Dataset.from_tensor_slices((x, dense.Y)).batch(2), ['x', 'y']
     )
 
@@ -222,8 +223,3 @@ def test_the_distance_from_the_start_needs_the_start():
 def test_a_criterion_that_does_not_exist_is_refused(name, message):
     with pytest.raises(OptionError, match=message):
         dense.score([name])
-
-
-def test_a_criterion_on_data_asks_for_scores_where_there_are_none():
-    with pytest.raises(OptionError, match=r"'fisher' looks at data.*give the scores"):
-        registry.find('fisher')

@@ -12,12 +12,13 @@ from tests import networks
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.ckpt.arrays import ArraysInMemory
-from tf1pruning.graph import freeze
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.plan import Plan
-from tf1pruning.surgery import choice, soft, strip, verify
+from tf1pruning.surgery import choice, soft, verify
+from tf1pruning.surgery import stripped as stripped_lib
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
 Planned = Mapping[str, Sequence[int]]
@@ -32,7 +33,7 @@ class Net:
     arrays: Dict[str, np.ndarray]
 
     @property
-    def model(self) -> Model:
+    def model(self) -> InferenceGraph:
         return self.trace.model
 
     def group(self, name: str) -> groups_lib.Group:
@@ -52,8 +53,10 @@ class Net:
         pruned = soft.SoftPruned(ArraysInMemory(self.arrays), plan, list(self.arrays))
         return dataclasses.replace(self, arrays=dict(pruned))
 
-    def strip(self, plan: Optional[Plan] = None, **options: object) -> strip.Stripped:
-        return strip.strip(
+    def strip(
+        self, plan: Optional[Plan] = None, **options: object
+    ) -> stripped_lib.Stripped:
+        return stripped_lib.strip(
             self.trace,
             self.groups,
             ArraysInMemory(self.arrays),
@@ -70,7 +73,7 @@ class Outcome(NamedTuple):
 
     soft_to_stripped: float
     unpruned_to_soft: float
-    stripped: strip.Stripped
+    stripped: stripped_lib.Stripped
 
 
 def net_of(graph: tf.Graph, seed: int = 0) -> Net:
@@ -86,7 +89,7 @@ def prune_and_strip(net: Net, plan: Plan) -> Outcome:
     """Soft-prunes, strips, and runs all three networks on the same input."""
     pruned = net.soft_pruned(plan)
     stripped = pruned.strip(plan)
-    small = freeze.freeze(stripped.model, stripped.arrays)
+    small = freeze.freeze(stripped.graph, stripped.arrays)
     outputs = net.model.outputs
     return Outcome(
         verify.compare(pruned.frozen(), small, outputs).relative,
@@ -95,9 +98,9 @@ def prune_and_strip(net: Net, plan: Plan) -> Outcome:
     )
 
 
-def difference(net: Net, stripped: strip.Stripped) -> float:
+def difference(net: Net, stripped: stripped_lib.Stripped) -> float:
     """Largest difference over the output's scale to the net as it is."""
-    small = freeze.freeze(stripped.model, stripped.arrays)
+    small = freeze.freeze(stripped.graph, stripped.arrays)
     return verify.compare(net.frozen(), small, net.model.outputs).relative
 
 

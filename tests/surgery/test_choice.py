@@ -28,7 +28,7 @@ def almost_zero(*channels, size=1e-4):
 def test_almost_zero_filters_stay_without_a_tolerance():
     stripped = almost_zero(1, 4).strip()
 
-    assert (stripped.plan.removed, stripped.kept, stripped.lossy) == (0, (), ())
+    assert (stripped.plan.removed_count, stripped.kept, stripped.lossy) == (0, (), ())
 
 
 def test_almost_zero_filters_go_with_a_tolerance():
@@ -79,6 +79,16 @@ def test_zero_filters_are_not_called_lossy_with_a_tolerance():
     assert nets.difference(net, stripped) <= 1e-6
 
 
+def test_almost_zero_filters_of_a_constant_go_with_a_tolerance():
+    kernel = np.ones([1, 1, 3, 4], np.float32)
+    kernel[..., 3] = 1e-6
+    net = nets.net_of(
+        nets.chain(lambda x: tf.nn.conv2d(x, kernel, 1, 'SAME'), nets.conv('b', 3))
+    )
+
+    assert net.strip(tolerance=1e-3).plan.groups[0].removed == (3,)
+
+
 def test_planned_filters_that_came_back_go_only_if_allowed():
     net = nets.net_of(nets.two_convs())
     plan = net.plan({'a': [2, 6]})
@@ -110,7 +120,7 @@ def test_zero_filters_before_a_padded_border_are_reported_without_a_plan():
 
     stripped = net.strip()
 
-    assert stripped.plan.removed == 0
+    assert stripped.plan.removed_count == 0
     assert stripped.kept == (Verdict('a', (0, 5), BORDER),)
 
 
@@ -127,7 +137,7 @@ def test_a_lossy_cut_before_a_padded_border_is_right_inside():
 
 
 def output_of(stripped):
-    return output(stripped.model, stripped.arrays)
+    return output(stripped.graph, stripped.arrays)
 
 
 def output(model, arrays):

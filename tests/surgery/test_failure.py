@@ -47,9 +47,10 @@ def test_zeros_that_stayed_zero_are_no_failures():
         ('b/kernel', (0, 0, 4, 0)),
     ],
 )
-def test_one_weight_that_woke_up_is_one_failure(variable, index):
+@pytest.mark.parametrize('value', [1e-30, -1e-30])
+def test_one_weight_that_woke_up_is_one_failure(variable, index, value):
     plan, arrays = pruned_net({'a': [1, 4, 6]})
-    arrays[variable][index] = 1e-30
+    arrays[variable][index] = value
 
     report = count(plan, arrays)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests import networks
 from tests.surgery import nets
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.surgery import mean_replacement, verify
@@ -96,6 +97,40 @@ def test_borders_of_channels_first_lie_along_its_own_axes():
 
     # Taps reach (0.75 + 1 + 0.75) * (0.5 + 1 + 0.5) = 5 of 4 x 2 pixels, in 2 channels.
     np.testing.assert_allclose(found.arrays['b/bias'], [10, 10, 10])
+
+
+def test_every_tap_of_a_volume_counts_in_full():
+    def reader(x):
+        kernel = tf.get_variable('b/kernel', [1, 3, 3, 8, 3])
+        y = tf.nn.conv3d(tf.expand_dims(x, 1), kernel, [1] * 5, 'SAME', name=READER)
+        return tf.nn.bias_add(y, tf.get_variable('b/bias', [3]))
+
+    net = with_size(5, reader)
+
+    found = replaced(net)
+
+    sums = net.arrays['b/kernel'].sum(axis=(0, 1, 2))
+    expected = net.arrays['b/bias'] + MEANS[1] * sums[1] + MEANS[4] * sums[4]
+    np.testing.assert_allclose(found.arrays['b/bias'], expected, rtol=1e-5)
+
+
+def test_a_depthwise_layer_between_takes_nothing_up():
+    net = with_size(5, lambda x: nets.conv('b', 3)(networks.depthwise(x)))
+
+    found = replaced(net)
+
+    assert (list(found.arrays), found.without) == (['b/bias'], ())
+
+
+def test_a_reader_whose_kernel_is_scaled_is_named():
+    def reader(x):
+        kernel = 2.0 * tf.get_variable('b/kernel', [1, 1, 8, 3])
+        y = tf.nn.conv2d(x, kernel, 1, 'SAME', name=READER)
+        return tf.nn.bias_add(y, tf.get_variable('b/bias', [3]))
+
+    found = replaced(with_size(5, reader))
+
+    assert (found.arrays, found.without) == ({}, (READER,))
 
 
 def test_what_is_replaced_is_stripped_exactly():

@@ -135,7 +135,7 @@ def test_without_a_vector_of_its_own_behind_the_layer_a_constant_stays(reader):
     assert kept.reason == (
         "constant, but no bias or batch norm of its own follows 'b/Conv2D'"
     )
-    assert outcome.stripped.plan.removed == 0
+    assert outcome.stripped.plan.removed_count == 0
     assert outcome.soft_to_stripped == 0
 
 
@@ -219,6 +219,23 @@ def test_a_bias_that_two_layers_share_takes_nothing_up():
     assert fold.find_fold_targets(nets.net_of(graph).trace) == {}
 
 
+def test_a_bias_that_is_an_output_takes_nothing_up():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
+        tf.identity(nets.conv('a', 2)(x), name='output')
+    model = networks.model_of(graph, ('output', 'a/bias/read'))
+
+    assert fold.find_fold_targets(trace(model)) == {}
+
+
+def test_a_convolution_that_is_read_before_its_bias_takes_nothing_up():
+    def reader(x):
+        y = nets.conv('b', 3, use_bias=False)(x)
+        return tf.nn.bias_add(y, tf.get_variable('bias', [3])) + tf.tanh(y)
+
+    assert fold.find_fold_targets(nets.net_of(nets.chain(reader)).trace) == {}
+
+
 def test_a_convolution_that_is_an_output_takes_nothing_up():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
@@ -257,16 +274,26 @@ def test_a_constant_that_a_grouped_convolution_reads_stays():
     found = safety.find_safety(net.trace, net.arrays)
 
     # Channels 0 and 6 are read by the first position of the kernel.
-    reasons = {found.obstacles[int(c)] for c in net.group('a').classes}
+    reasons = {found.obstacles[int(c)] for c in net.group('a').channels}
     assert reasons == {"not zero: 'b' still reads it"}
     assert found.folds == ()
+
+
+def test_frozen_channels_are_not_safe():
+    net = nets.net_of(nets.two_convs())
+    net.arrays['b/kernel'][:] = 0
+
+    found = safety.find_safety(net.trace, net.arrays)
+
+    reasons = [found.obstacles[c] for c in net.group('b').channels.tolist()]
+    assert reasons == ['is a model output'] * 3
 
 
 def test_live_channels_are_not_safe():
     net = nets.net_of(nets.two_convs())
     found = safety.find_safety(net.trace, net.arrays)
 
-    verdicts = [found.is_safe(int(c)) for c in net.group('a').classes]
+    verdicts = [int(c) not in found.obstacles for c in net.group('a').channels]
 
     assert verdicts == [False] * 8
     assert found.folds == ()

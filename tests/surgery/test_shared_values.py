@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.channels import cases
 from tf1pruning import plan as plan_lib
-from tf1pruning.graph.freeze import freeze
+from tf1pruning.graph.frozen.freeze import freeze
 from tf1pruning.surgery import verify
 
 WIDTH = 10
@@ -45,7 +45,7 @@ def plan_of(case, **channels):
 
 def assert_same_answers(case, stripped, arrays):
     np.testing.assert_allclose(
-        case.outputs(stripped.model, stripped.arrays),
+        case.outputs(stripped.graph, stripped.arrays),
         case.outputs(case.model, arrays),
         rtol=1e-5,
         atol=1e-5,
@@ -72,7 +72,7 @@ def test_bounds_that_count_from_the_end_follow_the_channels(part, removed):
     stripped = case.strip(arrays, plan)
 
     assert sum(groups[n] for n in ('first', 'first#2')) == WIDTH
-    assert stripped.plan.removed == 1
+    assert stripped.plan.removed_count == 1
     assert_same_answers(case, stripped, arrays)
 
 
@@ -86,6 +86,20 @@ def test_a_constant_that_is_also_read_as_numbers_stays():
     (group,) = [g for g in case.groups if g.name == 'first']
     assert group.reasons == (
         "constant 'scale' reaches 'Sum': a reduction over channels",
+    )
+
+
+def test_a_weight_of_whole_numbers_of_which_one_is_used_alone_stays():
+    def build(x):
+        numbers = tf.constant(list(range(WIDTH)), name='numbers')
+        x = tf.cast(tf.cast(x, tf.int32) * numbers, tf.float32)
+        return head(x) * tf.cast(numbers[3], tf.float32)
+
+    case = case_of(build)
+
+    (group,) = [g for g in case.groups if g.name == 'first']
+    assert group.reasons == (
+        "constant 'numbers' is read as numbers by 'strided_slice'",
     )
 
 
@@ -140,7 +154,7 @@ def test_squeezed_axes_stay_the_same_when_one_channel_is_left():
     images = np.random.RandomState(0).standard_normal([4, 8, 8, 3])
     found, expected = (
         verify.run(freeze(m, a), ['output'], {'input': images})[0]
-        for m, a in ((stripped.model, stripped.arrays), (case.model, arrays))
+        for m, a in ((stripped.graph, stripped.arrays), (case.model, arrays))
     )
     assert stripped.arrays['first/kernel'].shape == (3, 3, 3, 1)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

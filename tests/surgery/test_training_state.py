@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf1pruning.channels.uses import CONSUMER, PRODUCER
+from tf1pruning.channels.trace_result import CONSUMER, PRODUCER
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.plan import Cut
 from tf1pruning.surgery.training_state import StrippedState

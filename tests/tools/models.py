@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tests import networks
-from tf1pruning.graph import freeze
-from tf1pruning.workflow import loading
+from tests import networks, programs
+from tf1pruning.graph.frozen import freeze
+from tf1pruning.models import reading
 
-TOOLS = os.path.join(os.path.dirname(__file__), '..', '..', 'tools')
 IMAGE = np.random.RandomState(5).standard_normal([2, 8, 8, 3]).astype(np.float32)
 
 
 def run_tool(name, *arguments):
-    return subprocess.run(
-        [sys.executable, os.path.join(TOOLS, name), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return programs.run(os.path.join('tools', name), *arguments)
 
 
 def checkpoint(folder, **options):
@@ -48,9 +40,9 @@ def saved_model(folder, prefix):
 
 def frozen(folder, prefix):
     """A frozen graph with the weights of a checkpoint."""
-    source = loading.load_source(prefix, ('output',))
+    source = reading.load(prefix, ('output',))
     path = os.path.join(folder, 'frozen.pb')
-    freeze.write_frozen(path, freeze.freeze(source.model, source.arrays()))
+    freeze.write_frozen(path, freeze.freeze(source.graph, source.arrays()))
     return path
 
 

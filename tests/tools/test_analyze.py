@@ -9,8 +9,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tests.studies.trained import BLOCK, GATE
 from tests.tools import models
-from tests.workflow.trained import BLOCK, GATE
 
 KINDS = {
     'net/Conv/conv': 'residual',
@@ -136,8 +136,8 @@ def strange_graph():
         (('--model=none.pb',), "'none.pb' cannot be read"),
         (('--checkpoint=x',), "flag 'checkpoint'. Did you mean --model?"),
         ((f'--model={__file__}',), "analyze.py' is no checkpoint. Expected the prefix"),
-        (('--model={folder}',), "no SavedModel: there is no 'saved_model.pb'"),
-        (('--model={trained}',), "Checkpoints there: 'model.ckpt'"),
+        (('--model={folder}',), "no SavedModel, since there is no 'saved_model.pb'"),
+        (('--model={folder}/..',), 'There is no checkpoint in'),
         (('--model={prefix}.index',), "Give the prefix of all its files: '{prefix}'"),
         (('--model={prefix}.meta',), 'is one file of a checkpoint'),
         (('--model={prefix}.data-00000-of-00001',), 'is one file of a checkpoint'),
@@ -145,7 +145,6 @@ def strange_graph():
         (('--model={prefix}', '--tags=foo'), "no tags 'foo'"),
         (('--model={prefix}', '--scope_names=SE'), "No group lies in the scopes 'SE'"),
         (('--model={prefix}', '--json={prefix}.index'), 'replace its own source'),
-        (('--model={trained}', '--meta_graph=x'), 'which has a graph of its own'),
         ((), '--model is missing'),
         (('--model={prefix}', '--output_nodes=outptu'), "Nearest names: 'output'"),
         (('--model={prefix}', '--scope_names=a', '--tag=x'), 'Unknown command line'),

@@ -1,22 +1,15 @@
 import json
-import os
-import subprocess
-import sys
 
-from tf1pruning.channels.uses import PRODUCER
+from demo.training import results
+from tests import programs
+from tf1pruning.channels.trace_result import PRODUCER
+from tf1pruning.facade import output_files
 from tf1pruning.plan import Cut, GroupPlan, Plan
-from tf1pruning.workflow import outputs
-from tf1pruning.zoo import results
-
-PLOT = os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'plot_results.py')
 
 
 def run_plot(run_dir, output):
-    return subprocess.run(
-        [sys.executable, PLOT, f'--run_dir={run_dir}', f'--output={output}'],
-        capture_output=True,
-        text=True,
-        check=False,
+    return programs.run(
+        'tools/plot_results.py', f'--run_dir={run_dir}', f'--output={output}'
     )
 
 
@@ -31,7 +24,9 @@ def test_draws_a_finished_run(tmp_path):
     (tmp_path / 'results.json').write_text(text, encoding='utf-8')
     cut = Cut('b/expand/weights', 3, 4, PRODUCER, ((1,), (2,)))
     group = GroupPlan('b', 'inverted_residual', 4, (1, 2), 2, False, (cut,))
-    outputs.write_plan(str(tmp_path / 'TH0.5'), Plan('0', 'block', 1, 0.5, (group,)))
+    output_files.write_plan(
+        str(tmp_path / 'TH0.5'), Plan('0', 'block', 1, 0.5, (group,))
+    )
     done = run_plot(tmp_path, tmp_path / 'results.png')
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'results.png').read_bytes().startswith(b'\x89PNG')

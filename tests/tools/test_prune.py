@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests.studies import trained
+from tests.studies.trained import BLOCK, GATE
 from tests.tools import models
-from tests.workflow import trained
-from tests.workflow.trained import BLOCK, GATE
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
 
@@ -22,16 +22,16 @@ def prefix(tmp_path_factory):
 
 def pruned(prefix, folder, *flags):
     done = models.run_tool(
-        'prune.py', f'--checkpoint={prefix}', f'--output_dir={folder}', *flags
+        'prune.py', f'--model={prefix}', f'--output_dir={folder}', *flags
     )
     assert (done.returncode, done.stderr) == (0, '')
-    return plan_json.load(str(folder / 'plan.json')), done.stdout
+    return plan_json.load_plan(str(folder / 'plan.json')), done.stdout
 
 
 def stripped(folder, *flags):
     prefix = folder / 'model.ckpt'
     done = models.run_tool(
-        'strip.py', f'--checkpoint={prefix}', f'--output_dir={folder / "s"}', *flags
+        'strip.py', f'--model={prefix}', f'--output_dir={folder / "s"}', *flags
     )
     assert (done.returncode, done.stderr) == (0, '')
     return models.answers(str(folder / 's' / 'stripped.pb'))
@@ -71,7 +71,7 @@ def test_the_inner_groups_go_by_sparsity_unless_told_otherwise(prefix, tmp_path)
 
     assert (plan.threshold, plan.mode, plan.channel_multiple) == (0.5, 'block', 4)
     assert [group.name for group in plan.groups] == [BLOCK, GATE]
-    assert f'Soft-pruned {plan.removed} of 28 channels' in stdout
+    assert f'Soft-pruned {plan.removed_count} of 28 channels' in stdout
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_inner_groups_go_by_sparsity_unless_told_otherwise(prefix, tmp_path)
 def test_where_nothing_goes_one_line_says_why(prefix, tmp_path, flags, reason):
     plan, stdout = pruned(prefix, tmp_path, *flags)
 
-    assert plan.removed == 0
+    assert plan.removed_count == 0
     (line,) = [line for line in stdout.splitlines() if 'Nothing goes' in line]
     assert reason in line
 
@@ -96,7 +96,7 @@ def test_a_plan_for_another_checkpoint_asks_for_the_pruned_one(prefix, tmp_path)
     pruned(prefix, tmp_path, '--threshold=0.5')
     done = models.run_tool(
         'strip.py',
-        f'--checkpoint={prefix}',
+        f'--model={prefix}',
         f'--plan={tmp_path / "plan.json"}',
         f'--output_dir={tmp_path / "out"}',
         '--formats=ckpt',
@@ -105,7 +105,8 @@ def test_a_plan_for_another_checkpoint_asks_for_the_pruned_one(prefix, tmp_path)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if 'planned channels' in line]
     assert line.startswith('None of the ')
-    assert f'retrained one ({tmp_path / "model.ckpt"}), or --allow_lossy.' in line
+    assert 'give the soft-pruned or retrained one' in line
+    assert f'beside the plan is {tmp_path / "model.ckpt"}.' in done.stdout
 
 
 def test_the_training_graph_and_all_variables_stay(prefix, tmp_path):
@@ -139,9 +140,9 @@ def test_a_target_of_macs_is_met_by_a_ranking_of_all_groups(prefix, tmp_path):
 
 def test_a_seed_makes_the_random_choice_again(prefix, tmp_path):
     flags = ('--criterion=random', '--ratio=0.5')
-    first, _ = pruned(prefix, tmp_path / 'a', *flags, '--random_seed=3')
-    same, _ = pruned(prefix, tmp_path / 'b', *flags, '--random_seed=3')
-    other, _ = pruned(prefix, tmp_path / 'c', *flags, '--random_seed=4')
+    first, _ = pruned(prefix, tmp_path / 'a', *flags, '--seed=3')
+    same, _ = pruned(prefix, tmp_path / 'b', *flags, '--seed=3')
+    other, _ = pruned(prefix, tmp_path / 'c', *flags, '--seed=4')
 
     assert same == first
     assert other.groups != first.groups
@@ -175,9 +176,7 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
     frozen = models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt'))
     target = tmp_path / 'small'
 
-    done = models.run_tool(
-        'strip.py', f'--checkpoint={frozen}', f'--output_dir={target}'
-    )
+    done = models.run_tool('strip.py', f'--model={frozen}', f'--output_dir={target}')
 
     assert (done.returncode, done.stderr) == (0, '')
     assert sorted(p.name for p in target.iterdir()) == ['report.json', 'stripped.pb']
@@ -193,9 +192,9 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
         (('--criterion=sparsty',), "Nearest names: 'sparsity'"),
         (('--criterion=l1',), "'l1' has no threshold of its own: give --ratio"),
         (('--criterion=l1', '--threshold=0.5'), "'l1' has no threshold in (0, 1)"),
-        (('--chekpoint=x',), "flag 'chekpoint'. Did you mean --checkpoint?"),
+        (('--modle=x',), "flag 'modle'. Did you mean --mode or --model?"),
         (('--zzz=x',), "flag 'zzz'; see --help."),
-        (('--model=x',), "flag 'model'. Did you mean --checkpoint?"),
+        (('--checkpoint=x',), "flag 'checkpoint'. Did you mean --model?"),
         (('--ratio=0.5', '--threshold=0.5'), 'threshold and ratio given; expected one'),
         (('--ratio=1',), 'ratio is 1.0; expected between 0 and 1'),
         (('--threshold=1.5',), 'Threshold is 1.5; expected a number in (0, 1)'),
@@ -225,7 +224,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_pa
     target = tmp_path / 'out'
 
     done = models.run_tool(
-        'prune.py', f'--checkpoint={prefix}', f'--output_dir={target}', *flags
+        'prune.py', f'--model={prefix}', f'--output_dir={target}', *flags
     )
 
     assert (done.returncode, done.stdout) == (1, '')
@@ -242,7 +241,7 @@ def test_the_folder_of_a_training_keeps_its_state(prefix, tmp_path, tool):
     )
     before = trained.contents(tmp_path)
 
-    done = models.run_tool(tool, f'--checkpoint={prefix}', f'--output_dir={tmp_path}')
+    done = models.run_tool(tool, f'--model={prefix}', f'--output_dir={tmp_path}')
 
     assert done.returncode == 1
     assert "checkpoint' names 'm-8'; with" in done.stderr
@@ -252,14 +251,14 @@ def test_the_folder_of_a_training_keeps_its_state(prefix, tmp_path, tool):
 
 def test_output_that_is_there_stays_unless_it_may_go(prefix, tmp_path):
     first, _ = pruned(prefix, tmp_path)
-    command = (f'--checkpoint={prefix}', f'--output_dir={tmp_path}', '--threshold=0.6')
+    command = (f'--model={prefix}', f'--output_dir={tmp_path}', '--threshold=0.6')
 
     refused = models.run_tool('prune.py', *command)
     done = models.run_tool('prune.py', *command, '--overwrite')
 
     assert (refused.returncode, done.returncode) == (1, 0)
     assert 'choose another folder. See --overwrite.' in refused.stderr
-    assert plan_json.load(str(tmp_path / 'plan.json')).threshold == 0.6
+    assert plan_json.load_plan(str(tmp_path / 'plan.json')).threshold == 0.6
     assert first.threshold == 0.5
 
 
@@ -267,9 +266,7 @@ def test_a_frozen_graph_has_no_checkpoint_to_write(prefix, tmp_path):
     frozen = models.frozen(str(tmp_path), prefix)
     target = tmp_path / 'out'
 
-    done = models.run_tool(
-        'prune.py', f'--checkpoint={frozen}', f'--output_dir={target}'
-    )
+    done = models.run_tool('prune.py', f'--model={frozen}', f'--output_dir={target}')
 
     assert done.returncode == 1
     assert 'has no variables' in done.stderr

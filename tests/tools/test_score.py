@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.studies import trained
+from tests.studies.trained import BLOCK, GATE
 from tests.tools import models
-from tests.workflow import trained
-from tests.workflow.trained import BLOCK, GATE
 from tf1pruning import plan_json
-from tf1pruning.scoring import result
+from tf1pruning.scoring.result import Scores
 
 
 @pytest.fixture(scope='module')
@@ -28,9 +28,10 @@ def data(tmp_path_factory):
 def run_score(prefix, path, *flags):
     return models.run_tool(
         'score.py',
-        f'--checkpoint={prefix}',
+        f'--model={prefix}',
         '--output_nodes=output',
         f'--output={path}',
+        '--data=graph',
         *flags,
     )
 
@@ -41,7 +42,7 @@ def test_a_model_is_pruned_by_its_scores_on_its_own_pipeline(prefix, tmp_path):
     done = run_score(prefix, path, '--criteria=taylor_abs_rs,fisher', '--batches=2')
     pruned = models.run_tool(
         'prune.py',
-        f'--checkpoint={prefix}',
+        f'--model={prefix}',
         '--output_nodes=output',
         f'--output_dir={tmp_path / "out"}',
         f'--scores={path}',
@@ -53,8 +54,8 @@ def test_a_model_is_pruned_by_its_scores_on_its_own_pipeline(prefix, tmp_path):
     assert (done.returncode, pruned.returncode) == (0, 0), done.stderr + pruned.stderr
     assert 'batch 2 of 2, 0 s left' in done.stderr
     assert 'Scored 2 groups by 2 criteria on 2 batches' in done.stdout
-    scores = result.load(str(path)).scores['fisher'][BLOCK][0]
-    gone = plan_json.load(str(tmp_path / 'out' / 'plan.json')).groups[0].removed
+    scores = Scores.load(str(path)).scores['fisher'][BLOCK][0]
+    gone = plan_json.load_plan(str(tmp_path / 'out' / 'plan.json')).groups[0].removed
     kept = sorted(set(range(24)) - set(gone))
     assert len(gone) >= 4
     assert scores[list(gone)].min() >= scores[kept].max()
@@ -84,7 +85,7 @@ def test_a_data_file_gives_a_batch_per_class(prefix, data, tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    found = result.load(str(path))
+    found = Scores.load(str(path))
     assert found.batches == 5
     assert found.scores['grasp'][GATE].shape == (1, 4)
 
@@ -110,14 +111,12 @@ def written(folder, name, *flags):
 def test_means_are_folded_before_zeros_are_written_or_while_stripping(
     prefix, means, tmp_path
 ):
-    model = f'--checkpoint={prefix}'
+    model = f'--model={prefix}'
     pruned = [model, '--criterion=l1', '--ratio=0.5']
     soft = written(tmp_path / 'soft', 'prune.py', *pruned, means)
     zeroed = written(tmp_path / 'zeroed', 'prune.py', *pruned)
 
-    before = written(
-        tmp_path / 'before', 'strip.py', f'--checkpoint={soft / "model.ckpt"}'
-    )
+    before = written(tmp_path / 'before', 'strip.py', f'--model={soft / "model.ckpt"}')
     plan = f'--plan={soft / "plan.json"}'
     while_stripping = written(tmp_path / 'while', 'strip.py', model, plan, means)
 
@@ -138,7 +137,7 @@ def test_scores_of_an_older_checkpoint_are_refused_unless_they_are_meant(
 ):
     path = means.partition('=')[2]
     newer = trained.retrain(prefix, str(tmp_path / 'newer'))
-    flags = [f'--checkpoint={newer}', '--output_nodes=output', '--ratio=0.5']
+    flags = [f'--model={newer}', '--output_nodes=output', '--ratio=0.5']
     by_scores = [f'--scores={path}', '--criterion=apoz']
 
     for number, wanted in enumerate((by_scores, [means])):
@@ -157,10 +156,11 @@ def test_scores_of_an_older_checkpoint_are_refused_unless_they_are_meant(
     [
         (['--criteria=fishre'], "Nearest names: 'fisher'"),
         (['--criteria=fisher', '--loss=los'], "'los'"),
-        (['--criteria=fisher', '--inputs=a=b'], '--inputs goes with --data'),
+        (['--criteria=fisher', '--inputs=a=b'], '--inputs is for a file of arrays'),
         (['--criteria=fisher', '--data=none.npz'], "'none.npz' cannot be read"),
+        (['--criteria=fisher', '--class_balanced=y'], 'needs a file of arrays'),
         (['--criteria=biased_loss_init'], 'give the initial checkpoint'),
-        (['--criteria=fisher', '--checkpoint=x.pb'], "'x.pb' is no checkpoint of a tr"),
+        (['--criteria=fisher', '--model=x.pb'], "'x.pb' cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):

@@ -15,10 +15,11 @@ def prefix(tmp_path_factory):
 def run_sensitivity(prefix, folder, *flags):
     return models.run_tool(
         'sensitivity.py',
-        f'--checkpoint={prefix}',
+        f'--model={prefix}',
         '--output_nodes=output',
         f'--output_dir={folder}',
         '--batches=1',
+        '--data=graph',
         *flags,
     )
 
@@ -27,13 +28,15 @@ def test_curves_are_written_and_gone_on_with(prefix, tmp_path):
     scores, folder = tmp_path / 'scores.npz', tmp_path / 'out'
     scored = models.run_tool(
         'score.py',
-        f'--checkpoint={prefix}',
+        f'--model={prefix}',
         '--output_nodes=output',
         f'--output={scores}',
         '--criteria=fisher',
         '--batches=1',
+        '--data=graph',
     )
-    flags = [f'--scores={scores}', '--mean_replacement', '--criteria=l1,fisher']
+    means = f'--mean_replacement={scores}'
+    flags = [f'--scores={scores}', means, '--criteria=l1,fisher']
 
     one = run_sensitivity(prefix, folder, *flags, '--ratios=0.5')
     more = run_sensitivity(prefix, folder, *flags, '--ratios=0.5,0.75')
@@ -76,7 +79,8 @@ def test_points_after_steps_are_gone_on_with_after_as_many(prefix, tmp_path):
         (['--steps=-1'], '--steps is -1; expected 0 or more'),
         (['--learning_rate=0.1'], '--learning_rate is that of --steps'),
         (['--steps=2', '--learning_rate=0'], 'learning rate is 0.0; expected above 0'),
-        (['--mean_replacement'], 'takes the means of --scores'),
+        (['--mean_replacement=none.npz'], "'none.npz' cannot be read"),
+        (['--criteria=fisher'], 'looks at data and a loss'),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):

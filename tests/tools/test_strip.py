@@ -1,33 +1,19 @@
 import json
 import os
-import resource
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests import networks
-from tests.workflow import trained
+from tests import networks, programs
+from tests.studies import trained
 from tf1pruning import Pruning
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.surgery import verify
 
-STRIP = os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'strip.py')
 
-
-def run_strip(*arguments, largest_file=resource.RLIM_INFINITY):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
-    return subprocess.run(
-        [sys.executable, '-B', STRIP, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit,
-    )
+def run_strip(*arguments, **options):
+    return programs.run('tools/strip.py', *arguments, **options)
 
 
 def listing(folder):
@@ -61,7 +47,7 @@ def pruned(tmp_path_factory):
 def stripped(pruned, tmp_path_factory):
     """Outcome and folder of the plain command."""
     folder = str(tmp_path_factory.mktemp('stripped'))
-    done = run_strip('--checkpoint', pruned.pruned_ckpt_path, '--output_dir', folder)
+    done = run_strip('--model', pruned.pruned_ckpt_path, '--output_dir', folder)
     return done, folder
 
 
@@ -71,7 +57,7 @@ def test_finds_the_zero_filters_by_itself(pruned, stripped):
     with open(os.path.join(folder, 'report.json'), encoding='utf-8') as file:
         report = json.load(file)
     after = {g['name']: g['after'] for g in report['groups']}
-    assert pruned.plan.removed > 0
+    assert pruned.plan.removed_count > 0
     assert pruned.plan.widths().items() <= after.items()
 
 
@@ -100,13 +86,13 @@ def test_prints_widths_and_the_largest_difference(stripped):
 def test_a_plan_removes_what_it_names(pruned, tmp_path):
     plan = os.path.join(pruned.output_dir, 'Pruning_Dict', 'Pruned_Filters.json')
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--plan={plan}',
         f'--output_dir={tmp_path}',
     )
     assert done.returncode == 0, done.stderr
     shapes = Checkpoint(str(tmp_path / 'stripped.ckpt')).shapes
-    kept = {group.name: group.kept for group in pruned.plan.groups}
+    kept = {group.name: group.kept_count for group in pruned.plan.groups}
     name = 'net/expanded_conv_1'
     assert shapes[f'{name}/depthwise/weights'] == (3, 3, kept[name], 1)
 
@@ -114,9 +100,7 @@ def test_a_plan_removes_what_it_names(pruned, tmp_path):
 def test_the_input_is_not_touched(pruned, tmp_path):
     folder = os.path.dirname(pruned.pruned_ckpt_path)
     before = {path: os.stat(path).st_mtime_ns for path in listing(folder)}
-    done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}', f'--output_dir={tmp_path}'
-    )
+    done = run_strip(f'--model={pruned.pruned_ckpt_path}', f'--output_dir={tmp_path}')
     assert done.returncode == 0, done.stderr
     assert {path: os.stat(path).st_mtime_ns for path in listing(folder)} == before
 
@@ -124,7 +108,7 @@ def test_the_input_is_not_touched(pruned, tmp_path):
 @pytest.mark.parametrize(
     ('changed', 'expected'),
     [
-        ({'checkpoint': 'missing.ckpt'}, 'No checkpoint at'),
+        ({'model': 'missing.ckpt'}, 'No checkpoint at'),
         ({'output_nodes': 'outptu'}, "Nearest names: 'output'"),
         ({'output_nodes': 'output,,'}, 'expected names'),
         ({'meta_graph': 'missing.meta'}, 'No meta graph at'),
@@ -132,7 +116,7 @@ def test_the_input_is_not_touched(pruned, tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(pruned, tmp_path, changed, expected):
-    options = {'checkpoint': pruned.pruned_ckpt_path, **changed}
+    options = {'model': pruned.pruned_ckpt_path, **changed}
     folder = tmp_path / 'out'
     done = run_strip(
         f'--output_dir={folder}', *(f'--{key}={v}' for key, v in options.items())
@@ -145,13 +129,13 @@ def test_a_mistake_is_one_line_and_writes_nothing(pruned, tmp_path, changed, exp
 
 def test_help_describes_every_flag():
     done = run_strip('--help')
-    for flag in ('checkpoint', 'output_nodes', 'output_dir', 'meta_graph', 'plan'):
+    for flag in ('model', 'output_nodes', 'output_dir', 'meta_graph', 'plan'):
         assert f'--{flag}' in done.stdout
 
 
 def test_kept_widths_are_multiples_on_request(pruned, tmp_path):
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path}',
         '--channel_multiple=8',
     )
@@ -180,7 +164,7 @@ def woken(pruned, folder):
 def test_lossy_removal_is_measured_and_printed(pruned, tmp_path, flag):
     prefix = woken(pruned, tmp_path / 'woken')
     plan = os.path.join(pruned.output_dir, 'Pruning_Dict', 'Pruned_Filters.json')
-    command = (f'--checkpoint={prefix}', f'--plan={plan}')
+    command = (f'--model={prefix}', f'--plan={plan}')
 
     careful = run_strip(*command, f'--output_dir={tmp_path / "careful"}')
     lossy = run_strip(*command, f'--output_dir={tmp_path / "lossy"}', flag)
@@ -188,18 +172,18 @@ def test_lossy_removal_is_measured_and_printed(pruned, tmp_path, flag):
     assert (careful.returncode, lossy.returncode) == (0, 0), lossy.stderr
     assert 'Stripped 0 of' in careful.stdout
     assert 'still reads it' in careful.stdout
-    assert f'Stripped {pruned.plan.removed} of' in lossy.stdout
+    assert f'Stripped {pruned.plan.removed_count} of' in lossy.stdout
     assert 'so the limit of 1e-05 does not apply.' in lossy.stdout
     report = json.loads((tmp_path / 'lossy' / 'report.json').read_text())
     assert report['max_difference_relative'] > 0
     assert (report['limit_relative'], report['limit_applies']) == (1e-5, False)
     gone = sum(len(verdict['channels']) for verdict in report['lossy'])
-    assert gone == pruned.plan.removed
+    assert gone == pruned.plan.removed_count
 
 
 def test_output_that_is_there_stays_unless_told_otherwise(pruned, tmp_path):
     (tmp_path / 'report.json').write_text('old')
-    command = (f'--checkpoint={pruned.pruned_ckpt_path}', f'--output_dir={tmp_path}')
+    command = (f'--model={pruned.pruned_ckpt_path}', f'--output_dir={tmp_path}')
 
     refused = run_strip(*command)
     before = trained.contents(tmp_path)
@@ -215,7 +199,7 @@ def test_output_that_is_there_stays_unless_told_otherwise(pruned, tmp_path):
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_behind(pruned, tmp_path):
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path / "out"}',
         largest_file=8192,
     )
@@ -232,10 +216,11 @@ def test_all_formats_are_written_and_in_table_and_report(pruned, tmp_path):
     folder = tmp_path / 'out'
 
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={folder}',
         '--formats=ckpt,pb,saved_model,tflite',
-        f'--calibration_data={calibration}',
+        '--int8',
+        f'--data={calibration}',
     )
 
     assert done.returncode == 0, done.stderr
@@ -255,14 +240,15 @@ def test_all_formats_are_written_and_in_table_and_report(pruned, tmp_path):
     [
         (['--formats=onnx'], "expected some of 'ckpt', 'pb'"),
         (['--quantize'], "add 'tflite'"),
-        (['--formats=tflite', '--calibration_data=no.npz'], 'cannot be read'),
+        (['--formats=tflite', '--int8', '--data=no.npz'], 'cannot be read'),
+        (['--formats=tflite', '--int8'], '--int8 and --data go together'),
     ],
 )
 def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):
     folder = tmp_path / 'out'
 
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}', f'--output_dir={folder}', *flags
+        f'--model={pruned.pruned_ckpt_path}', f'--output_dir={folder}', *flags
     )
 
     assert (done.returncode, done.stdout) == (1, '')
@@ -272,7 +258,7 @@ def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):
 
 def test_the_graph_is_cut_at_input_tensors(pruned, tmp_path):
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path}',
         '--formats=pb',
         '--fold_batch_norm',
@@ -288,7 +274,7 @@ def test_the_graph_is_cut_at_input_tensors(pruned, tmp_path):
 
 def test_an_unknown_input_tensor_is_one_line_with_the_nearest_name(pruned, tmp_path):
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path / "out"}',
         '--input_tensors=SE1/scael=1,8,8,8',
     )
@@ -324,7 +310,7 @@ def test_the_report_holds_widths_reasons_bytes_and_seconds(stripped):
 def test_the_kept_channels_are_drawn(pruned, tmp_path):
     picture = tmp_path / 'kept.png'
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path / "out"}',
         f'--plot={picture}',
     )
@@ -336,7 +322,7 @@ def test_the_kept_channels_are_drawn(pruned, tmp_path):
 def test_the_picture_never_replaces_what_is_read(pruned, tmp_path):
     data = f'{pruned.pruned_ckpt_path}.data-00000-of-00001'
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path / "out"}',
         f'--plot={data}',
         '--overwrite',
@@ -349,7 +335,7 @@ def test_the_picture_never_replaces_what_is_read(pruned, tmp_path):
 
 def test_the_state_of_the_optimizer_is_kept_on_request(pruned, tmp_path):
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path}',
         '--keep_optimizer',
     )
@@ -373,7 +359,7 @@ def test_the_state_of_the_optimizer_is_kept_on_request(pruned, tmp_path):
 )
 def test_an_optimizer_that_cannot_be_kept_is_one_line(pruned, tmp_path, flag, expected):
     done = run_strip(
-        f'--checkpoint={pruned.pruned_ckpt_path}',
+        f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path / "out"}',
         '--keep_optimizer',
         flag,

@@ -9,14 +9,14 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tests.studies import trained
 from tests.tools import models
-from tests.workflow import trained
 from tf1pruning.ckpt.checkpoint import Checkpoint
 
 
 def strip(prefix, folder, *flags):
     return models.run_tool(
-        'strip.py', f'--checkpoint={prefix}', f'--output_dir={folder}', *flags
+        'strip.py', f'--model={prefix}', f'--output_dir={folder}', *flags
     )
 
 

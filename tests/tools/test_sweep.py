@@ -15,10 +15,11 @@ def prefix(tmp_path_factory):
 def run_sweep(prefix, folder, *flags):
     return models.run_tool(
         'sweep.py',
-        f'--checkpoint={prefix}',
+        f'--model={prefix}',
         '--output_nodes=output',
         f'--output_dir={folder}',
         '--batches=2',
+        '--data=graph',
         *flags,
     )
 
@@ -60,7 +61,7 @@ def test_a_file_that_is_there_stays(name, prefix, tmp_path):
         (['--ratios=0,half'], "--ratios is '0,half'; expected numbers"),
         (['--ratios=0.5,1'], 'Ratios 1; expected numbers from 0 to below 1'),
         (['--criterion=fisher'], "'fisher' looks at data and a loss: score the model"),
-        (['--mean_replacement'], 'takes the means of --scores'),
+        (['--mean_replacement=none.npz'], "'none.npz' cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):

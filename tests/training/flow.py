@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import Pruning
-from tf1pruning.training.import_stripped import import_stripped
+from tf1pruning.training.stripped_graph import import_stripped
 from tf1pruning.training.warm_start import warm_start_settings
 
 IMAGES = np.random.RandomState(5).standard_normal([4, 8, 8, 3]).astype(np.float32)

@@ -10,7 +10,8 @@ import tensorflow.compat.v1 as tf
 
 from tests.training import hooked
 from tests.training.test_hook_in_estimators import model_fn, zeros_input
-from tf1pruning.training import cluster, live
+from tf1pruning.cluster import tasks
+from tf1pruning.training import graph_variables
 from tf1pruning.training.pruning_hook import HOLD, PruningHook
 
 
@@ -21,16 +22,18 @@ class _Own(tf.train.SessionRunHook):
         self._path = path
 
     def begin(self):
-        parts = live.by_key(tf.global_variables())
-        self._reads = {key: live.read(found[0]) for key, found in parts.items()}
+        parts = graph_variables.by_key(tf.global_variables())
+        self._reads = {
+            key: graph_variables.read(found[0]) for key, found in parts.items()
+        }
 
     def end(self, session):
         np.savez(self._path, **session.run(self._reads))
 
 
 def run(tf_config, folder):
-    task = cluster.read_task(tf_config)
-    _server = cluster.serve(task)
+    task = tasks.read_task(tf_config)
+    _server = task.serve()
     os.environ['TF_CONFIG'] = task.tf_config()
     config = tf.estimator.RunConfig(
         train_distribute=tf.distribute.experimental.MultiWorkerMirroredStrategy(),

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.uses import BIAS, CONSUMER, PRODUCER
+from tf1pruning.channels.trace_result import BIAS, CONSUMER, PRODUCER
 from tf1pruning.plan import Plan, plan_group
 
 WIDTH = 4

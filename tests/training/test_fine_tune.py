@@ -11,10 +11,11 @@ from tests.surgery import nets
 from tf1pruning.ckpt import slots
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import PlanError
+from tf1pruning.models import reading
+from tf1pruning.steps import stripping
 from tf1pruning.surgery import soft
 from tf1pruning.training import warm_start
 from tf1pruning.training.pruning_hook import HOLD, PruningHook
-from tf1pruning.workflow import loading, stripping
 
 BLOCK = networks.BLOCK
 # The stem's channels are tied to those of the block's end and of the gate.
@@ -116,15 +117,15 @@ def test_widths_need_the_shapes_of_the_network_of_the_plan():
 @pytest.mark.parametrize('groups', PLANNED)
 def test_the_stripped_checkpoint_fits_the_network_of_these_widths(tmp_path, groups):
     graph = networks.inverted_residual_net(is_training=True, optimizer='momentum')
-    source = loading.load_source(
+    source = reading.load(
         networks.save(graph, str(tmp_path / 'model.ckpt')), ('output',)
     )
     plan = nets.net_of(networks.inverted_residual_net()).plan(PLANNED[groups])
     pruned = soft.SoftPruned(source.variables, plan, source.weight_keys)
-    source = loading.source_of(
+    source = reading.from_graph(
         tf.train.export_meta_graph(graph=graph), ('output',), pruned, source.path
     )
-    result = stripping.strip_source(source, plan)
+    result = stripping.strip_model(source, plan)
     prefix = stripping.write_checkpoint(result, str(tmp_path / 'small.ckpt'), source)
 
     widths = plan.layer_widths(source.variables.shapes)

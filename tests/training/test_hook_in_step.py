@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from tests.cluster_runs import ROOT, free_cluster, tf_config
+from tests.cluster_runs import free_cluster, tf_config
+from tests.programs import Program
 from tests.training import hooked
 from tf1pruning.ckpt.checkpoint import Checkpoint
 
@@ -16,19 +14,17 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 @pytest.mark.xdist_group('tasks')
 def test_the_variables_of_each_task_are_held_and_stay_the_same(tmp_path):
     jobs = free_cluster(workers=1, ps=0)
-    command = [sys.executable, '-m', 'tests.training.held_in_step']
     processes = [
-        subprocess.Popen([*command, tf_config(jobs, job), str(tmp_path)], cwd=str(ROOT))
+        Program('tests/training/held_in_step.py', [tf_config(jobs, job), tmp_path])
         for job in ('chief', 'worker')
     ]
     try:
-        codes = [process.wait(timeout=120) for process in processes]
+        ended = [process.wait() for process in processes]
     finally:
         for process in processes:
             process.kill()
-            process.wait()
 
-    assert codes == [0, 0]
+    assert [code for code, *_ in ended] == [0, 0], ended
     chief, worker = (
         np.load(str(tmp_path / f'{name}.npz')) for name in ('chief-0', 'worker-0')
     )

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from tests.training import hooked
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import OptionError, PlanError, WorkflowError
-from tf1pruning.training import live
+from tf1pruning.training import graph_variables
 from tf1pruning.training.eraser import Eraser
 from tf1pruning.training.pruning_hook import HOLD, OBSERVE, SOFT, PruningHook
 
@@ -339,7 +339,7 @@ def test_what_other_workers_write_at_the_same_time_is_not_lost(resource):
                 'a/kernel', [3, 4], initializer=tf.initializers.zeros()
             )
         add = tf.assign_add(kernel, tf.ones([3, 4]), use_locking=True).op
-        parts = live.by_key(tf.global_variables())
+        parts = graph_variables.by_key(tf.global_variables())
         erase = Eraser(hooked.plan(mode='filter'), parts, replaceable=False).all
         session.run(kernel.initializer)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

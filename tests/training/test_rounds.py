@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from tests import networks
 from tests.training import flow
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import PlanError
-from tf1pruning.surgery import rounds, soft
-from tf1pruning.workflow import loading, stripping
+from tf1pruning.models import reading
+from tf1pruning.steps.selection import select_groups
 
 BLOCK = networks.BLOCK
 
@@ -45,22 +43,8 @@ def test_each_round_takes_channels_away_and_names_stay(history):
 
 def test_the_plan_of_one_round_does_not_fit_the_next(history):
     _, first, second, last = history
-    source = loading.load_source(last, ('output',))
+    source = reading.load(last, ('output',))
 
     for plan in (first.plan, second.plan):
         with pytest.raises(PlanError, match='a stripped network'):
-            stripping.check_plan(source, plan)
-
-
-def test_the_composed_plan_gives_the_widths_of_the_last_round(history):
-    start, first, second, _ = history
-    source = loading.load_source(start, ('output',))
-
-    done = [each.strip_report.stripped.plan for each in (first, second)]
-    plan = rounds.compose(*done, source.groups)
-
-    pruned = soft.SoftPruned(source.variables, plan, source.weight_keys)
-    result = stripping.strip_source(dataclasses.replace(source, variables=pruned), plan)
-    shapes = {name: array.shape for name, array in result.stripped.arrays.items()}
-    assert result.stripped.kept == ()
-    assert shapes == Checkpoint(second.export_ckpt_path).shapes
+            select_groups(source).check_plan(plan)

@@ -12,15 +12,16 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Set
+from typing import Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning.channels.uses import Kernel
+from tf1pruning.channels.trace_result import Kernel
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
+from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
+from tf1pruning.names import op_types
 
 INVERTED_RESIDUAL = 'inverted_residual'
 SQUEEZE_EXCITE = 'squeeze_excite'
@@ -35,37 +36,11 @@ _AFFINE = frozenset(('BiasAdd', 'Identity', *BATCH_NORM_OPS))
 _GATE_PATH = (
     _HAND_ON
     | _AFFINE
-    | frozenset(
-        (
-            'Add',
-            'AddV2',
-            'Maximum',
-            'Minimum',
-            'RealDiv',
-            'Relu',
-            'Relu6',
-            'Sigmoid',
-            'Sub',
-            'Tanh',
-        )
-    )
+    | op_types('Add AddV2 Maximum Minimum RealDiv Relu Relu6 Sigmoid Sub Tanh')
 )
-_ACTIVATIONS = frozenset(
-    (
-        'Elu',
-        'LeakyRelu',
-        'Maximum',
-        'Minimum',
-        'Mul',
-        'Neg',
-        'Relu',
-        'Relu6',
-        'Selu',
-        'Sigmoid',
-        'Softplus',
-        'Softsign',
-        'Tanh',
-    )
+_ACTIVATIONS = op_types(
+    'Elu LeakyRelu Maximum Minimum Mul Neg Relu Relu6 Selu Sigmoid Softplus '
+    'Softsign Tanh'
 )
 
 
@@ -126,16 +101,10 @@ def _is_inverted_residual(
 
 def pooled_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
     """The node whose global average a layer reads, or None."""
-    node = _skip_back(view, view.inputs(view.node(kernel.node))[0])
+    node = view.behind_reads(view.inputs(view.node(kernel.node))[0], _HAND_ON)
     if node.op == 'Mean' or (node.op == 'AvgPool' and _is_global(view, node)):
-        return _skip_back(view, view.inputs(node)[0]).name
+        return view.behind_reads(view.inputs(node)[0], _HAND_ON).name
     return None
-
-
-def _skip_back(view: view_lib.GraphView, node: tf.NodeDef) -> tf.NodeDef:
-    while node.op in _HAND_ON:
-        node = view.inputs(node)[0]
-    return node
 
 
 def _is_global(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
@@ -149,21 +118,21 @@ def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
     A product of the layer's output with a function of itself is an activation (swish,
     hard swish), not a gate.
     """
-    stack, seen = [kernel.node], {kernel.node}
-    factors: List[tf.NodeDef] = []
-    while stack:
-        for edge in view.consumers(stack.pop()):
-            node = edge.node
-            if node.op == 'Mul':
-                other = view.inputs(node)[1 - edge.position]
-                if not _is_parameter(view, other):
-                    factors.append(_skip_back(view, other))
-                    continue
-            on_path = node.op in _GATE_PATH or node.op in _ACTIVATIONS
-            if on_path and node.name not in seen:
-                seen.add(node.name)
-                stack.append(node.name)
-    return next((f.name for f in factors if f.name not in seen), None)
+
+    def other(edge: view_lib.Edge) -> tf.NodeDef:
+        return view.inputs(edge.node)[1 - edge.position]
+
+    def is_product(edge: view_lib.Edge) -> bool:
+        return edge.node.op == 'Mul' and not _is_parameter(view, other(edge))
+
+    def passes(edge: view_lib.Edge) -> bool:
+        is_on_path = edge.node.op in _GATE_PATH or edge.node.op in _ACTIVATIONS
+        return is_on_path and not is_product(edge)
+
+    edges = list(view.edges_behind([kernel.node], passes))
+    own = {kernel.node, *(edge.node.name for edge in edges if passes(edge))}
+    factors = (view.behind_reads(other(e), _HAND_ON) for e in edges if is_product(e))
+    return next((factor.name for factor in factors if factor.name not in own), None)
 
 
 def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
@@ -174,17 +143,12 @@ def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
 
 def _is_linear(view: view_lib.GraphView, name: str) -> bool:
     """Whether no activation follows a layer before the next op that mixes values."""
-    stack: List[str] = [name]
-    seen: Set[str] = set()
-    while stack:
-        for edge in view.consumers(stack.pop()):
-            if edge.node.op in _ACTIVATIONS:
-                return False
-            affine = edge.node.op in _AFFINE or _adds_parameter(view, edge.node)
-            if affine and edge.node.name not in seen:
-                seen.add(edge.node.name)
-                stack.append(edge.node.name)
-    return True
+
+    def is_affine(edge: view_lib.Edge) -> bool:
+        return edge.node.op in _AFFINE or _adds_parameter(view, edge.node)
+
+    edges = view.edges_behind([name], is_affine)
+    return not any(edge.node.op in _ACTIVATIONS for edge in edges)
 
 
 def _adds_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:

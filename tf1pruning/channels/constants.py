@@ -16,12 +16,11 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tensorflow.core.framework import attr_value_pb2
 
 from tf1pruning.channels import layout
-from tf1pruning.channels.registry import Registry, Unsupported
+from tf1pruning.channels.registry import NodeView, Registry, Unsupported
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
 
 RULES = Registry('constant')
@@ -29,32 +28,8 @@ RULES = Registry('constant')
 VARYING = np.nan
 
 
-class ConstantOp:
-    """A node as a rule sees it."""
-
-    def __init__(self, node: tf.NodeDef, view: view_lib.GraphView):
-        self.node = node
-        self._view = view
-
-    def attr(self, name: str) -> attr_value_pb2.AttrValue:
-        """An attribute of the node."""
-        return view_lib.attribute(self.node, name)
-
-    def shape(self) -> view_lib.Shape:
-        """Static shape of the first output.
-
-        Raises:
-          Unsupported: like `shape_of`.
-        """
-        return self.shape_of(TensorRef(self.node.name, 0))
-
-    def input_shape(self, position: int) -> view_lib.Shape:
-        """Static shape of an input.
-
-        Raises:
-          Unsupported: like `shape_of`.
-        """
-        return self.shape_of(self._view.refs(self.node)[position])
+class ConstantOp(NodeView):
+    """A node as a rule sees it, with sizes that have to be known."""
 
     def output_size(self, output: int, axis: int) -> int:
         """Static size of an output along an axis.
@@ -62,7 +37,7 @@ class ConstantOp:
         Raises:
           Unsupported: if it is unknown.
         """
-        return _known_size(self.shape_of(TensorRef(self.node.name, output)), axis)
+        return _known_size(self.shape(output), axis)
 
     def input_size(self, position: int, axis: int) -> int:
         """Static size of an input along an axis.
@@ -71,17 +46,6 @@ class ConstantOp:
           Unsupported: if it is unknown.
         """
         return _known_size(self.input_shape(position), axis)
-
-    def shape_of(self, ref: TensorRef) -> view_lib.Shape:
-        """Static shape of a tensor.
-
-        Raises:
-          Unsupported: if its rank is unknown.
-        """
-        shape = self._view.shape(ref)
-        if shape is None:
-            raise Unsupported('unknown rank')
-        return shape
 
     def channel_axis(self) -> int:
         """Axis of the channels, from `data_format`.
@@ -107,7 +71,9 @@ class Step(NamedTuple):
     outputs: Sequence[np.ndarray]
 
 
-def interpret(model: Model, arrays: Mapping[str, np.ndarray]) -> Iterator[Step]:
+def interpret(
+    model: InferenceGraph, arrays: Mapping[str, np.ndarray]
+) -> Iterator[Step]:
     """Goes through a model, each node after its inputs.
 
     Values are forgotten after their last use, so that large weights are not in memory
@@ -123,8 +89,7 @@ def interpret(model: Model, arrays: Mapping[str, np.ndarray]) -> Iterator[Step]:
     for node in view:
         refs = view.refs(node)
         inputs = [values[ref] if ref in values else _varying(view, ref) for ref in refs]
-        with np.errstate(all='ignore'):
-            outputs = _outputs(node, inputs, view, arrays)
+        outputs = _outputs(node, inputs, view, arrays)
         values.update(
             (TensorRef(node.name, output), value)
             for output, value in enumerate(outputs)
@@ -148,7 +113,8 @@ def _outputs(
         rule = RULES.find(node)
         # Strings and complex numbers are not followed.
         if rule is not None and all(value.dtype.kind in 'biuf' for value in inputs):
-            result = rule(ConstantOp(node, view), inputs)
+            with np.errstate(all='ignore'):
+                result = rule(ConstantOp(node, view), inputs)
             return result if isinstance(result, (list, tuple)) else (result,)
     except Unsupported:
         pass  # Varying is always a safe answer.

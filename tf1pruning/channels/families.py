@@ -6,7 +6,7 @@ An attribute that only some ops of a family have is listed for all of them.
 from __future__ import annotations
 
 from tf1pruning.channels.registry import Family
-from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
+from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 
 HAND_ON = Family(
     ('Identity', 'ReadVariableOp', 'StopGradient', 'PreventGradient', 'Snapshot'),

@@ -15,7 +15,7 @@ import numpy as np
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels.labels import FIXED
-from tf1pruning.channels.uses import CONSUMER, PRODUCER, ROLES, Kernel, Trace
+from tf1pruning.channels.trace_result import CONSUMER, PRODUCER, ROLES, Kernel, Trace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class Group:
     Attributes:
       name: unique in the model.
       kind: see `blocks`.
-      classes: `[width]` class of each channel, in the order of the first producer's
-        axis.
+      channels: `[width]` as the trace counts them, in the order of the first
+        producer's axis.
       places: in graph order.
       kernels: nodes of the layers that make or read the channels.
       reasons: why the group may not be cut; empty if it may.
@@ -55,7 +55,7 @@ class Group:
 
     name: str
     kind: str
-    classes: np.ndarray
+    channels: np.ndarray
     places: Tuple[Place, ...]
     kernels: Tuple[str, ...]
     reasons: Tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Group:
     @property
     def width(self) -> int:
         """Number of channels."""
-        return len(self.classes)
+        return len(self.channels)
 
     @property
     def frozen(self) -> bool:
@@ -87,18 +87,18 @@ def find_groups(trace: Trace) -> Tuple[Group, ...]:
     places = _used_places(trace)
     signature = _signatures(trace, places)
     builder = _Builder(trace, places, signature)
-    found = [builder.build(n, c) for n, c in _classes_by(signature)]
+    found = [builder.build(n, c) for n, c in _channels_by(signature)]
     ordered = sorted((g for g in found if g is not None), key=builder.order)
     return _with_unique_names(ordered)
 
 
 class _UsedPlace(NamedTuple):
-    """An axis of a weight; `vector` are the bytes of its `classes`."""
+    """An axis of a weight; `vector` are the bytes of its `channels`."""
 
     source: str
     axis: int
     role: str
-    classes: np.ndarray
+    channels: np.ndarray
     vector: bytes
 
 
@@ -110,16 +110,16 @@ def _used_places(trace: Trace) -> List[_UsedPlace]:
         roles[key] = min(roles.get(key, use.role), use.role, key=ROLES.index)
     found = []
     for (source, axis), role in roles.items():
-        classes = trace.weights[source][axis]
-        found.append(_UsedPlace(source, axis, role, classes, classes.tobytes()))
+        channels = trace.weights[source][axis]
+        found.append(_UsedPlace(source, axis, role, channels, channels.tobytes()))
     return found
 
 
 def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
-    """Per class a number that two classes share iff they have the same places.
+    """Per channel a number that two channels share iff they have the same places.
 
-    Partition refinement: each place splits the classes that it holds from the rest, by
-    the number of entries. Classes without places keep number -1.
+    Partition refinement: each place splits the channels that it holds from the rest,
+    by the number of entries. Channels without places keep the signature -1.
     """
     signature = np.full(trace.count, -1, np.int64)
     numbers: Dict[Tuple[str, ...], int] = {}
@@ -129,7 +129,7 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
     # A vector that was seen before, of another variable of a batch norm say, splits
     # nothing more.
     for place in _distinct(places):
-        members, entries = np.unique(place.classes, return_counts=True)
+        members, entries = np.unique(place.channels, return_counts=True)
         pairs = signature[members] * (entries.max(initial=0) + 1) + entries
         _, inverse = np.unique(pairs, return_inverse=True)
         signature[members] = following + inverse
@@ -147,19 +147,19 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
 
 
 def _distinct(places: Sequence[_UsedPlace]) -> Iterable[_UsedPlace]:
-    """The first place of each vector of classes."""
+    """The first place of each vector of channels."""
     by_vector = {place.vector: place for place in reversed(places)}
     return reversed(list(by_vector.values()))
 
 
-def _classes_by(signature: np.ndarray) -> Iterable[Tuple[int, np.ndarray]]:
-    """Pairs of a signature and the classes that have it."""
+def _channels_by(signature: np.ndarray) -> Iterable[Tuple[int, np.ndarray]]:
+    """Pairs of a signature and the channels that have it."""
     members = np.flatnonzero(signature >= 0)
     order = members[np.argsort(signature[members], kind='stable')]
     starts = np.flatnonzero(np.diff(signature[order])) + 1
-    for classes in np.split(order, starts):
-        if classes.size:
-            yield int(signature[classes[0]]), classes
+    for channels in np.split(order, starts):
+        if channels.size:
+            yield int(signature[channels[0]]), channels
 
 
 class _Builder:
@@ -173,19 +173,19 @@ class _Builder:
         self._keys = trace.keys()
         self._variables = frozenset(trace.model.keys())
         self._places_of: Dict[int, List[_UsedPlace]] = {}
-        numbers = {
-            place.vector: np.unique(signature[place.classes]).tolist()
+        held = {
+            place.vector: np.unique(signature[place.channels]).tolist()
             for place in _distinct(places)
         }
         for place in places:
-            for number in numbers[place.vector]:
-                self._places_of.setdefault(number, []).append(place)
+            for each in held[place.vector]:
+                self._places_of.setdefault(each, []).append(place)
         self._rank = np.full(len(signature), -1, np.int64)
         self._kernels: Dict[str, List[Kernel]] = {}
         self._order: Dict[str, int] = {}
-        for number, kernel in enumerate(trace.kernels):
+        for position, kernel in enumerate(trace.kernels):
             self._kernels.setdefault(kernel.source, []).append(kernel)
-            self._order.setdefault(self._keys[kernel.source], number)
+            self._order.setdefault(self._keys[kernel.source], position)
 
     def order(self, group: Group) -> Tuple[int, int]:
         """Sort key: where the group is first made."""
@@ -194,49 +194,50 @@ class _Builder:
         made = self._order.get(first.variable, len(self._trace.kernels))
         return made, int(first.positions.min())
 
-    def build(self, number: int, classes: np.ndarray) -> Optional[Group]:
-        """The group of the classes with a signature; None without a producer."""
-        used = self._places_of[number]
+    def build(self, signature: int, channels: np.ndarray) -> Optional[Group]:
+        """The group of the channels with a signature; None without a producer."""
+        used = self._places_of[signature]
         first = next((p for p in used if p.role == PRODUCER), None)
         if first is None:
             return None
-        classes = _in_order_of(first.classes, classes)
-        positions = self._positions(used, classes)
+        channels = _in_order_of(first.channels, channels)
+        positions = self._positions(used, channels)
         places = tuple(self._place(p, positions[p.vector]) for p in used)
         producers, consumers = self._layers(used)
         is_part = any(
-            place.role == CONSUMER and positions[place.vector].size < len(place.classes)
+            place.role == CONSUMER
+            and positions[place.vector].size < len(place.channels)
             for place in used
         )
         kind = blocks.classify(self._view, producers, consumers, is_part)
         return Group(
             name=self._name(kind, places, first),
             kind=kind,
-            classes=classes,
+            channels=channels,
             places=places,
             kernels=tuple(dict.fromkeys(k.node for k in producers + consumers)),
-            reasons=self._trace.frozen.get(int(classes[0]), ()),
+            reasons=self._trace.frozen.get(int(channels[0]), ()),
         )
 
     def _positions(
-        self, used: Sequence[_UsedPlace], classes: np.ndarray
+        self, used: Sequence[_UsedPlace], channels: np.ndarray
     ) -> Dict[bytes, np.ndarray]:
-        """Vector of classes -> `[channels, positions]` where each channel lies."""
-        self._rank[classes] = np.arange(len(classes))
+        """Vector of channels -> `[width, positions]` where each channel lies."""
+        self._rank[channels] = np.arange(len(channels))
         found = {}
         for place in _distinct(used):
-            rank = self._rank[place.classes]
+            rank = self._rank[place.channels]
             positions = np.flatnonzero(rank >= 0)
             order = np.argsort(rank[positions], kind='stable')
-            found[place.vector] = positions[order].reshape(len(classes), -1)
-        self._rank[classes] = -1
+            found[place.vector] = positions[order].reshape(len(channels), -1)
+        self._rank[channels] = -1
         return found
 
     def _place(self, used: _UsedPlace, positions: np.ndarray) -> Place:
         return Place(
             variable=self._keys[used.source],
             axis=used.axis,
-            size=len(used.classes),
+            size=len(used.channels),
             role=used.role,
             positions=positions,
             is_constant=used.source not in self._variables,
@@ -260,11 +261,11 @@ class _Builder:
         return scope
 
 
-def _in_order_of(vector: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """`classes` in the order in which they first appear in `vector`."""
+def _in_order_of(vector: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    """`channels` in the order in which they first appear in `vector`."""
     unique, first = np.unique(vector, return_index=True)
-    where = first[np.searchsorted(unique, classes)]
-    return classes[np.argsort(where, kind='stable')]
+    where = first[np.searchsorted(unique, channels)]
+    return channels[np.argsort(where, kind='stable')]
 
 
 def _with_unique_names(groups: Sequence[Group]) -> Tuple[Group, ...]:

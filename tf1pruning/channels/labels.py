@@ -1,8 +1,8 @@
 """Channel labels: integers on tensors, and which of them are the same channel.
 
-A label is a number. Two labels that must be kept or removed together are unified; the
-classes that result are the channels. Unifications are collected as arrays of pairs and
-resolved once at the end, so that each one costs a NumPy call and not a Python loop.
+A label is an integer. Labels that must be kept or removed together are unified: they
+are one channel. Unifications are collected as arrays of pairs and resolved once at the
+end, so that each one costs a NumPy call and not a Python loop.
 
 Label 0 is special: it marks a position without a channel (a model input, the output of
 an op without a rule, a spatial axis). It is frozen, and so is all that is unified with
@@ -22,12 +22,12 @@ FIXED = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Classes:
+class Channels:
     """Resolved labels.
 
     Attributes:
-      of_label: `[labels]` class of each label; a class is named by its smallest label.
-      reasons: frozen class -> why, first reason first. Class 0 is always frozen.
+      of_label: `[labels]` channel of each label: its smallest label.
+      reasons: frozen channel -> why, first reason first. Channel 0 is always frozen.
     """
 
     of_label: np.ndarray
@@ -90,8 +90,8 @@ class LabelSpace:
         if labels.size:
             self._frozen.append((labels, reason))
 
-    def resolve(self) -> Classes:
-        """Classes of all labels so far."""
+    def resolve(self) -> Channels:
+        """Channels of all labels so far."""
         of_label = np.arange(self._count)
         if self._left:
             pairs = np.concatenate(self._left), np.concatenate(self._right)
@@ -102,7 +102,7 @@ class LabelSpace:
                 known = reasons.setdefault(int(channel), [])
                 if reason not in known:
                     known.append(reason)
-        return Classes(of_label, {c: tuple(r) for c, r in reasons.items()})
+        return Channels(of_label, {c: tuple(r) for c, r in reasons.items()})
 
 
 def connected_components(count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:

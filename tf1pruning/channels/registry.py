@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, TypeVar
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import attr_value_pb2
+
+from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
 
 RuleFunction = TypeVar('RuleFunction', bound=Callable[..., Any])
 
@@ -34,6 +38,40 @@ class Entry(NamedTuple):
 
     function: Callable[..., Any]
     attributes: frozenset
+
+
+class NodeView:
+    """A node as a rule sees it: its attributes and static shapes."""
+
+    def __init__(self, node: tf.NodeDef, view: view_lib.GraphView):
+        self.node = node
+        self._view = view
+
+    def attr(self, name: str) -> attr_value_pb2.AttrValue:
+        """An attribute of the node."""
+        return view_lib.attribute(self.node, name)
+
+    def shape(self, output: int = 0) -> view_lib.Shape:
+        """Static shape of an output.
+
+        Raises:
+          Unsupported: if its rank is unknown.
+        """
+        shape = self._view.shape(TensorRef(self.node.name, output))
+        if shape is None:
+            raise Unsupported('an output of unknown rank')
+        return shape
+
+    def input_shape(self, position: int) -> view_lib.Shape:
+        """Static shape of an input.
+
+        Raises:
+          Unsupported: if its rank is unknown.
+        """
+        shape = self._view.shape(self._view.refs(self.node)[position])
+        if shape is None:
+            raise Unsupported('an input of unknown rank')
+        return shape
 
 
 class Unsupported(Exception):

@@ -8,22 +8,37 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 from tf1pruning import names
 from tf1pruning.channels import blocks
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import PRODUCER
+from tf1pruning.channels.trace_result import PRODUCER
 from tf1pruning.errors import GraphError, OptionError
 
+AUTO = 'auto'
 INNER = 'inner'
 ALL = 'all'
+WHICH = (AUTO, INNER, ALL)
 
 
 def check_which(which: str) -> str:
-    """Returns which groups are meant: 'inner' or 'all'.
+    """Returns which groups are meant, one of `WHICH`.
 
     Raises:
-      OptionError: if it is neither.
+      OptionError: if it is none of them.
     """
-    if which not in (INNER, ALL):
-        raise OptionError(f"groups is {which!r}; expected 'inner' or 'all'.")
+    if which not in WHICH:
+        raise OptionError(
+            f'groups is {which!r}; expected one of {names.quoted(WHICH)}.'
+        )
     return which
+
+
+def resolved(which: str, groups: Sequence[Group]) -> str:
+    """'inner' or 'all'; 'auto' means inner groups where the model has such blocks.
+
+    Raises:
+      OptionError: if `which` is none of `WHICH`.
+    """
+    if check_which(which) != AUTO:
+        return which
+    return INNER if any(g.kind in blocks.INNER_KINDS for g in groups) else ALL
 
 
 def groups_in_scopes(
@@ -36,6 +51,7 @@ def groups_in_scopes(
       scopes: scope names; the empty one means the whole model.
       which: 'inner': the inner channels of inverted-residual and squeeze-and-excite
         blocks. 'all': every group, also those that adds and concats tie across blocks.
+        'auto': see `resolved`.
 
     Returns:
       Scope as it was given -> its groups that may be cut. A group that lies in several
@@ -44,9 +60,9 @@ def groups_in_scopes(
     Raises:
       GraphError: if a scope holds no such group; says what it holds instead, or which
         scopes come near it.
-      OptionError: if `which` is neither.
+      OptionError: if `which` is none of these.
     """
-    check_which(which)
+    which = resolved(which, groups)
     meant = [g for g in groups if which == ALL or g.kind in blocks.INNER_KINDS]
     free = [group for group in meant if not group.frozen]
     problems = [_problem(s, groups, meant) for s in scopes if not _within(free, s)]

@@ -11,23 +11,21 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tensorflow.core.framework import attr_value_pb2
 
 from tf1pruning.channels import layout
 from tf1pruning.channels import values as values_lib
-from tf1pruning.channels.labels import Classes, LabelSpace
-from tf1pruning.channels.registry import Registry, Unsupported
-from tf1pruning.channels.uses import IndexUse, Kernel, Part, SizeUse, Trace, Use
+from tf1pruning.channels.labels import LabelSpace
+from tf1pruning.channels.registry import NodeView, Registry, Unsupported
+from tf1pruning.channels.trace_result import IndexUse, Kernel, Part, SizeUse, Trace, Use
 from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value, Weight
 from tf1pruning.graph import nodes
-from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
 
 RULES = Registry('label')
 
 
-def trace(model: Model) -> Trace:
+def trace(model: InferenceGraph) -> Trace:
     """Follows the channels through a model."""
     tracer = Tracer(model)
     for node in model.graph_def.node:
@@ -38,11 +36,11 @@ def trace(model: Model) -> Trace:
     return tracer.result()
 
 
-class Op:
-    """A node as a rule sees it: attributes, inputs' values, static output shapes."""
+class Op(NodeView):
+    """A node as a rule sees it, with the values of its inputs."""
 
     def __init__(self, node: tf.NodeDef, inputs: Sequence[Value], tracer: Tracer):
-        self.node = node
+        super().__init__(node, tracer.view)
         self.inputs = inputs
         self._tracer = tracer
 
@@ -55,36 +53,6 @@ class Op:
     def type(self) -> str:
         """Op type."""
         return self.node.op
-
-    def attr(self, name: str) -> attr_value_pb2.AttrValue:
-        """An attribute of the node."""
-        return view_lib.attribute(self.node, name)
-
-    def ints(self, name: str) -> List[int]:
-        """An attribute that holds a list of integers."""
-        return list(self.attr(name).list.i)
-
-    def shape(self, index: int = 0) -> view_lib.Shape:
-        """Static shape of an output.
-
-        Raises:
-          Unsupported: if its rank is unknown.
-        """
-        shape = self._tracer.view.shape(TensorRef(self.name, index))
-        if shape is None:
-            raise Unsupported('an output of unknown rank')
-        return shape
-
-    def input_shape(self, position: int) -> view_lib.Shape:
-        """Static shape of an input.
-
-        Raises:
-          Unsupported: if its rank is unknown.
-        """
-        shape = self._tracer.view.shape(self._tracer.view.refs(self.node)[position])
-        if shape is None:
-            raise Unsupported('an input of unknown rank')
-        return shape
 
     def activation(self, position: int) -> Activation:
         """Input number `position` as an activation of known rank.
@@ -132,7 +100,7 @@ def _long_axes(shape: Sequence[int]) -> List[int]:
 class Tracer:
     """State of one trace; rules record here what they find."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: InferenceGraph):
         self.model = model
         self.view = model.view()
         self.labels = LabelSpace()
@@ -165,12 +133,10 @@ class Tracer:
         results = result if isinstance(result, tuple) else (result,)
         self.values[node.name] = results
         for value in inputs:
-            if isinstance(value, Constant) and value not in results:
-                self._note_reader(node.name, value)
-
-    def _note_reader(self, reader: str, value: Constant) -> None:
-        if (reader, value.node.name) not in self._weight_readers:
-            self.freeze_value(value, f'is read as numbers by {reader!r}')
+            if not isinstance(value, Constant) or value in results:
+                continue
+            if (node.name, value.node.name) not in self._weight_readers:
+                self.freeze_value(value, f'is read as numbers by {node.name!r}')
 
     def _value(self, ref: TensorRef) -> Value:
         # The last turn of a loop has no value yet, and never one with channels.
@@ -357,8 +323,8 @@ class Tracer:
             if source in self._weights:
                 reason = f'constant {source!r} {reason}'
                 self.freeze_value(self._weights[source], reason)
-        classes: Classes = self.labels.resolve()
-        of_label = classes.of_label
+        channels = self.labels.resolve()
+        of_label = channels.of_label
         return Trace(
             model=self.model,
             weights={
@@ -371,7 +337,7 @@ class Tracer:
             indices=tuple(i._replace(labels=of_label[i.labels]) for i in self._indices),
             parts=tuple(p._replace(labels=of_label[p.labels]) for p in self._parts),
             count=len(of_label),
-            frozen=classes.reasons,
+            frozen=channels.reasons,
             unsupported=tuple(self._unsupported),
             lost=self._lost,
         )

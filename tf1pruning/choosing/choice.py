@@ -288,6 +288,6 @@ def check_threshold(
         raise OptionError(
             f'Criterion {criterion.name!r} has no threshold in (0, 1): its scores are '
             'no shares. Give a ratio, a count or a target instead.',
-            flags=('ratio', 'count', 'target_macs'),
+            options=('ratio', 'count', 'target_macs'),
         )
     plan_lib.check_threshold(threshold)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tf1pruning import names
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.uses import PRODUCER, SCALE, Trace
+from tf1pruning.channels.trace_result import PRODUCER, SCALE, Trace
 from tf1pruning.criteria import weights
 from tf1pruning.criteria.registry import Criterion
 from tf1pruning.errors import OptionError

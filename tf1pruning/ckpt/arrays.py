@@ -35,10 +35,13 @@ class Arrays(Mapping[str, np.ndarray]):
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays together, text not counted."""
-        return sum(
-            element_count(shape) * self.dtypes[name].size
-            for name, shape in self.shapes.items()
-        )
+        return sum(map(self.nbytes_of, self.shapes))
+
+    def nbytes_of(self, name: str) -> int:
+        """Bytes of one array; 0 if there is none of that name."""
+        if name not in self.shapes:
+            return 0
+        return element_count(self.shapes[name]) * self.dtypes[name].size
 
 
 class ArraysInMemory(Arrays):

@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.ckpt import objects
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.errors import CheckpointError
+from tf1pruning.errors import CheckpointError, first_line
 
 _FILE = re.compile(r'(.+)\.(?:index|meta|data-\d+-of-\d+)')
 
@@ -57,7 +57,7 @@ class Checkpoint(Arrays):
         except tf.errors.OpError as error:
             raise CheckpointError(
                 f'Variable {name!r} cannot be read from {self.prefix!r}: its data file '
-                f'is truncated or damaged ({_first_line(error)}).'
+                f'is truncated or damaged ({first_line(error)}).'
             ) from error
 
     def disk_key(self, name: str) -> str:
@@ -71,7 +71,7 @@ class Checkpoint(Arrays):
             return objects.keys_by_name(graph)
         except (tf.errors.OpError, CheckpointError) as error:
             raise CheckpointError(
-                f'Checkpoint {self.prefix!r} cannot be read: {_first_line(error)}.'
+                f'Checkpoint {self.prefix!r} cannot be read: {first_line(error)}.'
             ) from error
 
     @property
@@ -126,7 +126,7 @@ def _open(prefix: str) -> Any:
                 'backslash; rename the folder or link to it.'
             ) from error
         raise CheckpointError(
-            f'Checkpoint {prefix!r} cannot be opened: {_first_line(error)}. Its index '
+            f'Checkpoint {prefix!r} cannot be opened: {first_line(error)}. Its index '
             'or data file is missing, truncated or damaged.'
         ) from error
 
@@ -139,11 +139,6 @@ def found_in(folder: str) -> str:
     if not found:
         return f'There is no checkpoint in {folder!r}.'
     return f'Checkpoints there: {names.quoted(sorted(found))}.'
-
-
-def _first_line(error: BaseException) -> str:
-    text = getattr(error, 'message', None) or str(error)
-    return text.strip().split('\n')[0].rstrip('.')
 
 
 def latest(folder: str) -> str:

@@ -12,7 +12,6 @@ from typing import Iterator, Optional, Tuple
 import numpy as np
 
 from tf1pruning.ckpt.arrays import Arrays, Shape
-from tf1pruning.shapes import element_count
 
 ONLY_FIRST = 'only in A'
 ONLY_SECOND = 'only in B'
@@ -75,15 +74,9 @@ def compare(first: Arrays, second: Arrays) -> Iterator[VariableDiff]:
       CheckpointError: if a variable cannot be read.
     """
     found = set(first.shapes) | set(second.shapes)
-    sizes = {n: max(_bytes(first, n), _bytes(second, n)) for n in found}
+    sizes = {n: max(first.nbytes_of(n), second.nbytes_of(n)) for n in found}
     for name in sorted(found, key=lambda n: (-sizes[n], n)):
         yield _compare(name, first, second)
-
-
-def _bytes(arrays: Arrays, name: str) -> int:
-    if name not in arrays.shapes:
-        return 0
-    return element_count(arrays.shapes[name]) * arrays.dtypes[name].size
 
 
 def _compare(name: str, first: Arrays, second: Arrays) -> VariableDiff:
@@ -128,7 +121,7 @@ def _side(array: Optional[np.ndarray], arrays: Arrays, name: str) -> Optional[Si
     return Side(
         shape=array.shape,
         dtype=arrays.dtypes[name].name,
-        size=_bytes(arrays, name),
+        size=arrays.nbytes_of(name),
         sparsity=1 - np.count_nonzero(array) / array.size if countable else None,
         zero_filters=_zero_filters(array) if countable and array.ndim > 1 else None,
     )

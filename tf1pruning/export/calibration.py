@@ -6,50 +6,45 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from tf1pruning import names, npz
+from tf1pruning import names
 from tf1pruning.errors import DataError
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference_graph import InferenceGraph
 
 
-def read_samples(path: str, model: Model) -> Dict[str, np.ndarray]:
-    """Reads one array per input, by name, from an `.npz` file.
+def checked(
+    arrays: Mapping[str, np.ndarray], graph: InferenceGraph, path: str
+) -> Dict[str, np.ndarray]:
+    """Samples that fit the inputs of a network.
 
     Args:
-      path: of the file; the first axis of each array counts the samples.
-      model: whose inputs they are for.
+      arrays: input node -> `[samples, ...]`.
+      graph: whose inputs they are for.
+      path: where they come from, for messages.
 
     Returns:
       Input node -> float array `[samples, ...]`.
 
     Raises:
-      DataError: if the file cannot be read; names every array that is missing, left
-        over, or does not fit.
+      DataError: names every array that is missing, left over, or does not fit.
     """
-    try:
-        found = npz.read(path)
-    except DataError as error:
-        raise DataError(
-            f'Calibration data {path!r} cannot be read ({error}). Expected an .npz '
-            f'file with the arrays {names.quoted(model.required_inputs)}.'
-        ) from error
-    problems = _problems(found, model)
+    problems = _problems(arrays, graph)
     if problems:
-        raise DataError(f'Calibration data {path!r}: {"; ".join(problems)}.')
-    return {name: array.astype(np.float32) for name, array in found.items()}
+        raise DataError(f'Samples {path!r}: {"; ".join(problems)}.')
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def _problems(found: Mapping[str, np.ndarray], model: Model) -> List[str]:
+def _problems(found: Mapping[str, np.ndarray], graph: InferenceGraph) -> List[str]:
     problems = []
-    view = model.view()
-    for name in sorted(set(model.required_inputs) - set(found)):
+    view = graph.view()
+    for name in sorted(set(graph.required_inputs) - set(found)):
         problems.append(f'no array for the input {name!r}')
-    for name in sorted(set(found) - set(model.required_inputs)):
+    for name in sorted(set(found) - set(graph.required_inputs)):
         problems.append(
             f'array {name!r} is for no input; there is '
-            f'{names.quoted(model.required_inputs)}'
+            f'{names.quoted(graph.required_inputs)}'
         )
-    for name in sorted(set(found) & set(model.required_inputs)):
+    for name in sorted(set(found) & set(graph.required_inputs)):
         shape = _shape(view, name)
         if not _fits(found[name].shape, shape):
             problems.append(
@@ -58,7 +53,7 @@ def _problems(found: Mapping[str, np.ndarray], model: Model) -> List[str]:
             )
         elif found[name].dtype.kind not in 'fiub':
             problems.append(f'array {name!r} holds no numbers')
-        elif len(found[name]) < _batch_size(model, name):
+        elif len(found[name]) < _batch_size(graph, name):
             problems.append(f'array {name!r} has fewer samples than one batch')
         elif not np.isfinite(found[name]).all():
             problems.append(f'array {name!r} has NaN or infinite values')
@@ -68,30 +63,28 @@ def _problems(found: Mapping[str, np.ndarray], model: Model) -> List[str]:
 
 
 def _fits(shape: Sequence[int], expected: Optional[view_lib.Shape]) -> bool:
-    if not shape or not shape[0]:
-        return False
-    if expected is None:
-        return True
-    sizes = zip(shape[1:], expected[1:])
-    return len(shape) == len(expected) and all(e in (None, s) for s, e in sizes)
+    is_some = bool(shape) and shape[0] > 0
+    return is_some and view_lib.agree((None, *shape[1:]), expected)
 
 
-def batches(samples: Mapping[str, np.ndarray], model: Model) -> List[List[np.ndarray]]:
+def batches(
+    samples: Mapping[str, np.ndarray], graph: InferenceGraph
+) -> List[Dict[str, np.ndarray]]:
     """The samples as the network takes them: one by one, unless its batch is fixed.
 
     Returns:
-      Per batch a list with one array per input.
+      Per batch input node -> array, in the order of the inputs.
     """
-    sizes = {name: _batch_size(model, name) for name in model.required_inputs}
+    sizes = {name: _batch_size(graph, name) for name in graph.required_inputs}
     count = min(len(samples[name]) // size for name, size in sizes.items())
     return [
-        [samples[name][i * size : (i + 1) * size] for name, size in sizes.items()]
+        {name: samples[name][i * size : (i + 1) * size] for name, size in sizes.items()}
         for i in range(count)
     ]
 
 
-def _batch_size(model: Model, name: str) -> int:
-    shape = _shape(model.view(), name)
+def _batch_size(graph: InferenceGraph, name: str) -> int:
+    shape = _shape(graph.view(), name)
     return shape[0] if shape and shape[0] else 1
 
 

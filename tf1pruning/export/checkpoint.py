@@ -9,36 +9,34 @@ import numpy as np
 
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
-from tf1pruning.export.network import Network
+from tf1pruning.export.format import Format, Network
 from tf1pruning.graph import meta_graph
 from tf1pruning.surgery import weights
 
-NAME = 'stripped.ckpt'
 
+class CheckpointFormat(Format):
+    """`stripped.ckpt*`: exactly the variables that the graph uses."""
 
-def write(folder: str, network: Network, prefix: str) -> None:
-    """Writes `stripped.ckpt*`: exactly the variables that the graph uses.
+    name = 'ckpt'
+    file = 'stripped.ckpt'
 
-    Args:
-      folder: where to write.
-      network: what is written.
-      prefix: where `ckpt.writer.publish` will put it.
+    def write(self, folder: str, network: Network, target: str) -> None:
+        """See `Format.write`."""
+        meta = meta_graph.build_meta_graph(network.graph)
+        arrays = weights.CheckpointArrays(network.graph, network.arrays)
+        writer.save(folder, target, arrays, meta.SerializeToString())
 
-    Raises:
-      OutputError: if the files cannot be written.
-    """
-    meta = meta_graph.build_meta_graph(network.model)
-    arrays = weights.CheckpointArrays(network.model, network.arrays)
-    writer.save(folder, prefix, arrays, meta.SerializeToString())
+    def answers(
+        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    ) -> List[np.ndarray]:
+        """Imports the meta graph, restores the checkpoint and runs."""
+        prefix = os.path.join(folder, self.file)
+        return session_lib.answers(session_lib.restoring(prefix), outputs, feeds)
 
+    def publish(self, folder: str, target: str) -> None:
+        """See `Format.publish`."""
+        writer.publish(folder, target)
 
-def answers(
-    folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
-) -> List[np.ndarray]:
-    """Imports the meta graph, restores the checkpoint and runs.
-
-    Raises:
-      VerificationError: if that fails.
-    """
-    prefix = os.path.join(folder, NAME)
-    return session_lib.answers(session_lib.restoring(prefix), outputs, feeds)
+    def present(self, target: str) -> str:
+        """See `Format.present`."""
+        return f'{target}.index'

@@ -9,47 +9,49 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tf1pruning import files
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
-from tf1pruning.export.network import Network
+from tf1pruning.export.format import Format, Network
 from tf1pruning.graph import meta_graph, saved_model, signature
 from tf1pruning.surgery import weights
 
-NAME = 'saved_model'
 TAGS = (tf.saved_model.tag_constants.SERVING,)
 
 
-def write(folder: str, network: Network) -> None:
-    """Writes the folder `saved_model`.
+class SavedModelFormat(Format):
+    """The folder `saved_model`."""
 
-    Raises:
-      OutputError: if the files cannot be written.
-    """
-    root = os.path.join(folder, NAME)
-    variables = os.path.join(root, saved_model.VARIABLES_PREFIX)
-    os.makedirs(os.path.dirname(variables))
-    if network.model.variables:
-        arrays = weights.CheckpointArrays(network.model, network.arrays)
-        writer.save(os.path.dirname(variables), variables, arrays, None)
-    graph = meta_graph.build_meta_graph(network.model)
-    named = signature.signature_def(network.signature, network.model.view())
-    graph.signature_def[network.signature.name].CopyFrom(named)
-    proto = saved_model_pb2.SavedModel(saved_model_schema_version=1)
-    proto.meta_graphs.add().CopyFrom(graph)
-    with open(os.path.join(root, saved_model.SAVED_MODEL_FILE), 'wb') as file:
-        file.write(proto.SerializeToString())
+    name = 'saved_model'
+    file = 'saved_model'
 
+    def write(self, folder: str, network: Network, target: str) -> None:
+        """See `Format.write`."""
+        root = os.path.join(folder, self.file)
+        variables = os.path.join(root, saved_model.VARIABLES_PREFIX)
+        os.makedirs(os.path.dirname(variables))
+        if network.graph.variables:
+            arrays = weights.CheckpointArrays(network.graph, network.arrays)
+            writer.save(os.path.dirname(variables), variables, arrays, None)
+        graph = meta_graph.build_meta_graph(network.graph)
+        named = signature.signature_def(network.signature, network.graph.view())
+        graph.signature_def[network.signature.name].CopyFrom(named)
+        proto = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+        proto.meta_graphs.add().CopyFrom(graph)
+        with open(os.path.join(root, saved_model.SAVED_MODEL_FILE), 'wb') as file:
+            file.write(proto.SerializeToString())
 
-def answers(
-    folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
-) -> List[np.ndarray]:
-    """Loads the SavedModel as a server does and runs it.
+    def answers(
+        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    ) -> List[np.ndarray]:
+        """Loads the SavedModel as a server does and runs it."""
+        path = os.path.join(folder, self.file)
 
-    Raises:
-      VerificationError: if that fails.
-    """
+        def load(session: tf.Session) -> None:
+            tf.saved_model.loader.load(session, list(TAGS), path)
 
-    def load(session: tf.Session) -> None:
-        tf.saved_model.loader.load(session, list(TAGS), os.path.join(folder, NAME))
+        return session_lib.answers(load, outputs, feeds)
 
-    return session_lib.answers(load, outputs, feeds)
+    def publish(self, folder: str, target: str) -> None:
+        """See `Format.publish`."""
+        files.publish_folder(os.path.join(folder, self.file), target)

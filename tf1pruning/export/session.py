@@ -7,9 +7,9 @@ from typing import Callable, List, Mapping, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.errors import VerificationError
-from tf1pruning.graph import precision
-from tf1pruning.graph.channels_last import has_channels_first
+from tf1pruning.errors import VerificationError, first_line
+from tf1pruning.graph.frozen import precision
+from tf1pruning.graph.frozen.channels_last import has_channels_first
 from tf1pruning.surgery import verify
 
 
@@ -38,9 +38,9 @@ def answers(
       VerificationError: if it does not load or run.
     """
     try:
-        with tf.Graph().as_default(), tf.Session() as session:
+        with tf.Graph().as_default() as graph, verify.session_of(graph) as session:
             load(session)
-            graph_def = tf.get_default_graph().as_graph_def()
+            graph_def = graph.as_graph_def()
             if precision.has_half(graph_def) or has_channels_first(graph_def):
                 frozen = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, list(outputs)
@@ -52,5 +52,5 @@ def answers(
             )
     except (tf.errors.OpError, OSError, ValueError, KeyError, TypeError) as error:
         raise VerificationError(
-            f'The export does not load again and run: {verify.first_line(error)}'
+            f'The export does not load again and run: {first_line(error)}.'
         ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
 import sys
@@ -14,10 +13,12 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import OutputError, VerificationError
 from tf1pruning.export import calibration
-from tf1pruning.export.network import Network
-from tf1pruning.graph import precision
+from tf1pruning.export.format import Format, Network
+from tf1pruning.graph.frozen import precision
+from tf1pruning.graph.inference_graph import InferenceGraph
 
-NAME = 'stripped.tflite'
+# Of the samples of a calibrated file, so many are compared.
+_COMPARED_BATCHES = 4
 _MEANINGFUL_LINES = 3
 # Lines of the converter's Python traceback and of its crash report.
 _NOISE = re.compile(
@@ -29,69 +30,98 @@ _LOG_PREFIX = re.compile(r'^[\d-]+ [\d:.]+: [A-Z] \S+\] ')
 _MISSING_OPS = re.compile(r'you will need custom implementations: ([^.]*)\.')
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Options:
-    """How to convert.
+class LiteFormat(Format):
+    """`stripped.tflite`; inputs and outputs are float also if it is quantized.
 
-    Attributes:
+    Args:
       quantize: whether weights become 8-bit integers.
       samples: input node -> `[samples, ...]`: all arithmetic becomes 8-bit, with ranges
         measured on them; None: it stays float.
     """
 
-    quantize: bool = False
-    samples: Optional[Mapping[str, np.ndarray]] = None
+    name = 'tflite'
+    file = 'stripped.tflite'
+    is_frozen = True
+    may_fail = True
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether the answers have to be those of the network."""
-        return not self.quantize and self.samples is None
+    def __init__(
+        self,
+        quantize: bool = False,
+        samples: Optional[Mapping[str, np.ndarray]] = None,
+    ):
+        self._samples = samples
+        self._batches: List[Dict[str, np.ndarray]] = []
+        self.is_exact = not quantize and samples is None
 
+    def write(self, folder: str, network: Network, target: str) -> None:
+        """See `Format.write`; an error has TensorFlow Lite's own reason."""
+        source = os.path.join(folder, f'{self.file}.pb')
+        with open(source, 'wb') as file:
+            # It knows no other floats than those of 32 bits.
+            file.write(precision.single(network.frozen).SerializeToString())
+        try:
+            with _converter_on_path():
+                data = self._converter(source, network.graph).convert()
+        # The converter's own error class is private, and it raises many others.
+        except Exception as error:
+            raise OutputError(
+                f'TensorFlow Lite cannot be exported: {reason(str(error))}'
+            ) from error
+        finally:
+            os.remove(source)
+        path = os.path.join(folder, self.file)
+        with open(path, 'wb') as file:
+            file.write(data)
+        try:
+            _interpreter(path)
+        except (ValueError, RuntimeError) as error:
+            os.remove(path)
+            raise OutputError(
+                'TensorFlow Lite cannot be exported: its interpreter refuses what its '
+                f'converter wrote: {reason(str(error))}'
+            ) from error
 
-def write(folder: str, network: Network, options: Options) -> None:
-    """Writes `stripped.tflite`; inputs and outputs are float also if quantized.
+    def _converter(self, source: str, graph: InferenceGraph) -> Any:
+        converter = tf.lite.TFLiteConverter.from_frozen_graph(
+            source, list(graph.required_inputs), list(graph.outputs)
+        )
+        if not self.is_exact:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if self._samples is not None:
+            self._batches = calibration.batches(self._samples, graph)
+            feeds = [list(batch.values()) for batch in self._batches]
+            converter.representative_dataset = lambda: iter(feeds)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        return converter
 
-    Raises:
-      OutputError: with TensorFlow Lite's reason, if it refuses the network.
-    """
-    source = os.path.join(folder, NAME + '.pb')
-    with open(source, 'wb') as file:
-        # It knows no other floats than those of 32 bits.
-        file.write(precision.single(network.frozen).SerializeToString())
-    try:
-        with _converter_on_path():
-            data = _converter(source, network, options).convert()
-    # The converter's own error class is private, and it raises many others.
-    except Exception as error:
-        raise OutputError(
-            f'TensorFlow Lite cannot be exported: {reason(str(error))}'
-        ) from error
-    finally:
-        os.remove(source)
-    path = os.path.join(folder, NAME)
-    with open(path, 'wb') as file:
-        file.write(data)
-    try:
-        _interpreter(folder)
-    except (ValueError, RuntimeError) as error:
-        os.remove(path)
-        raise OutputError(
-            f'TensorFlow Lite cannot be exported: its interpreter refuses what its '
-            f'converter wrote: {reason(str(error))}'
-        ) from error
+    def answers(
+        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    ) -> List[np.ndarray]:
+        """Runs the file in TensorFlow Lite's interpreter."""
+        try:
+            interpreter, inputs = _interpreter(os.path.join(folder, self.file))
+            for name, detail in inputs.items():
+                array = feeds[name].astype(detail['dtype'])
+                interpreter.set_tensor(detail['index'], array)
+            interpreter.invoke()
+            found = {d['name']: d['index'] for d in interpreter.get_output_details()}
+            return [interpreter.get_tensor(found[name]) for name in outputs]
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise VerificationError(
+                f'The TensorFlow Lite file does not load and run: {error}'
+            ) from error
 
+    def own_feeds(
+        self, folder: str, usual: Sequence[Mapping[str, np.ndarray]]
+    ) -> Optional[List[Dict[str, np.ndarray]]]:
+        """Inputs of the batch size that the file has: it fixes all sizes.
 
-def _converter(source: str, network: Network, options: Options) -> Any:
-    converter = tf.lite.TFLiteConverter.from_frozen_graph(
-        source, list(network.model.required_inputs), list(network.model.outputs)
-    )
-    if not options.is_exact:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if options.samples is not None:
-        feeds = calibration.batches(options.samples, network.model)
-        converter.representative_dataset = lambda: iter(feeds)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    return converter
+        Where ranges were measured on samples, these are the first of them: random input
+        lies outside the ranges.
+        """
+        _, inputs = _interpreter(os.path.join(folder, self.file))
+        wanted = self._batches[:_COMPARED_BATCHES] or usual
+        return [_fitted(inputs, each) for each in wanted]
 
 
 @contextlib.contextmanager
@@ -120,30 +150,9 @@ def reason(text: str) -> str:
     return ' '.join(lines[:_MEANINGFUL_LINES]) or 'the converter gives no reason.'
 
 
-def answers(
-    folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
-) -> List[np.ndarray]:
-    """Runs the file in TensorFlow Lite's interpreter.
-
-    Raises:
-      VerificationError: if that fails.
-    """
-    try:
-        interpreter, inputs = _interpreter(folder)
-        for name, detail in inputs.items():
-            interpreter.set_tensor(detail['index'], feeds[name].astype(detail['dtype']))
-        interpreter.invoke()
-        found = {d['name']: d['index'] for d in interpreter.get_output_details()}
-        return [interpreter.get_tensor(found[name]) for name in outputs]
-    except (ValueError, RuntimeError, KeyError) as error:
-        raise VerificationError(
-            f'The TensorFlow Lite file does not load and run: {error}'
-        ) from error
-
-
-def fitted(folder: str, feeds: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Feeds with the batch size that the file has: TensorFlow Lite fixes all sizes."""
-    _, inputs = _interpreter(folder)
+def _fitted(
+    inputs: Mapping[str, Any], feeds: Mapping[str, np.ndarray]
+) -> Dict[str, np.ndarray]:
     result = {}
     for name, array in feeds.items():
         # An input that the answers do not need is not in the file.
@@ -152,7 +161,7 @@ def fitted(folder: str, feeds: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray
     return result
 
 
-def _interpreter(folder: str) -> Tuple[Any, Dict[str, Any]]:
-    interpreter = tf.lite.Interpreter(model_path=os.path.join(folder, NAME))
+def _interpreter(path: str) -> Tuple[Any, Dict[str, Any]]:
+    interpreter = tf.lite.Interpreter(model_path=path)
     interpreter.allocate_tensors()
     return interpreter, {d['name']: d for d in interpreter.get_input_details()}

@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import walk
 
 _ENTRIES = ('Enter', 'RefEnter', 'Switch', 'RefSwitch')
 _EXITS = ('Exit', 'RefExit', 'Merge', 'RefMerge')
@@ -20,22 +21,16 @@ _TURNS = ('NextIteration', 'RefNextIteration')
 
 def nodes_inside(graph_def: tf.GraphDef) -> Set[str]:
     """Names of the nodes between the entries and the exits of loops and branches."""
-    inside: Set[str] = set()
-    stack = [node for node in graph_def.node if node.op in _ENTRIES]
-    if not stack:
-        return inside
-    readers: Dict[str, List[tf.NodeDef]] = {}
-    for node in graph_def.node:
-        for name in node.input:
-            readers.setdefault(names.node_name(name), []).append(node)
+    entries = [node.name for node in graph_def.node if node.op in _ENTRIES]
+    if not entries:
+        return set()
     turning = {n.name for n in graph_def.node if n.op in _TURNS}
-    while stack:
-        node = stack.pop()
-        if node.name in inside or _leaves(node, turning):
-            continue
-        inside.add(node.name)
-        stack += readers.get(node.name, [])
-    return inside
+    readers: Dict[str, List[str]] = {}
+    for node in graph_def.node:
+        if not _leaves(node, turning):
+            for name in node.input:
+                readers.setdefault(names.node_name(name), []).append(node.name)
+    return set(walk.reached(entries, lambda name: readers.get(name, [])))
 
 
 def is_back_edge(reader: tf.NodeDef, source: tf.NodeDef) -> bool:
@@ -43,68 +38,49 @@ def is_back_edge(reader: tf.NodeDef, source: tf.NodeDef) -> bool:
     return reader.op in ('Merge', 'RefMerge') and source.op in _TURNS
 
 
-class Walk:
-    """Goes back from nodes to all that they need.
+def inputs_first(
+    targets: Iterable[str], find: Callable[[str], tf.NodeDef], inside: Set[str]
+) -> List[tf.NodeDef]:
+    """Nodes and what they need, each after its inputs.
 
     Of a loop, what makes the values of the next turn comes last.
 
     Args:
+      targets: names of the nodes.
       find: node by name; raises on an unknown one.
       inside: names of the nodes inside loops and branches.
 
-    Attributes:
-      order: the nodes so far, each after its inputs.
+    Raises:
+      GraphError: on an unknown name, or a cycle that is no loop.
     """
+    order: Dict[str, tf.NodeDef] = {}
+    later = list(targets)
+    opened: Set[str] = set()
 
-    def __init__(self, find: Callable[[str], tf.NodeDef], inside: Set[str]):
-        self.order: List[tf.NodeDef] = []
-        self._find = find
-        self._inside = inside
-        self._done: Dict[str, bool] = {}
-        self._later: List[str] = []
-
-    def back_from(self, targets: Iterable[str]) -> None:
-        """Adds nodes and what they need.
-
-        Raises:
-          GraphError: on an unknown name, or a cycle that is no loop.
-        """
-        self._later = list(targets)
-        while self._later:
-            stack = [(name, False) for name in reversed(self._later)]
-            self._later = []
-            while stack:
-                name, leaving = stack.pop()
-                if leaving:
-                    self._done[name] = True
-                    self.order.append(self._find(name))
-                elif name not in self._done:
-                    self._done[name] = False
-                    stack.append((name, True))
-                    stack += [(child, False) for child in self._open(name)]
-
-    def _open(self, name: str) -> List[str]:
-        """What a node needs that has not been visited, last first."""
-        needed = self._needs(self._find(name))
-        for child in needed:
-            if self._done.get(child) is False:
-                raise GraphError(
-                    f'Nodes {child!r} and {name!r} lie on a cycle that is no loop of '
-                    'tf.while_loop. The graph is damaged.'
-                )
-        return [child for child in reversed(needed) if child not in self._done]
-
-    def _needs(self, node: tf.NodeDef) -> List[str]:
-        found = []
-        for name in node.input:
-            source = names.node_name(name)
-            if names.is_control(name) and source not in self._inside:
+    def needed(name: str) -> List[str]:
+        node, found = find(name), []
+        opened.add(name)
+        for each in node.input:
+            source = names.node_name(each)
+            if names.is_control(each) and source not in inside:
                 continue
-            if is_back_edge(node, self._find(source)):
-                self._later.append(source)
-            else:
+            if is_back_edge(node, find(source)):
+                later.append(source)
+            elif source not in order:
+                if source in opened:
+                    raise GraphError(
+                        f'Nodes {source!r} and {name!r} lie on a cycle that is no loop '
+                        'of tf.while_loop. The graph is damaged.'
+                    )
                 found.append(source)
         return found
+
+    while later:
+        starts = [name for name in later if name not in order]
+        later.clear()
+        for name in walk.leaves_first(starts, needed):
+            order[name] = find(name)
+    return list(order.values())
 
 
 def _leaves(node: tf.NodeDef, turning: Set[str]) -> bool:

@@ -13,15 +13,26 @@ A node keeps its name: the call itself stays as the node that holds its first re
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import function_pb2, op_def_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import op_defs
+from tf1pruning.graph import op_defs, walk
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.nodes import copied, with_nodes
 from tf1pruning.names import TensorRef
 
 IF_OPS = ('If', 'StatelessIf')
@@ -61,7 +72,7 @@ def inline(graph_def: tf.GraphDef) -> Inlined:
     Raises:
       GraphError: if a function holds an op that TensorFlow does not know.
     """
-    functions = {f.signature.name: f for f in graph_def.library.function}
+    functions = by_name(graph_def)
     if not any(_is_call(node, functions) for node in graph_def.node):
         return Inlined(graph_def, {}, {})
     inliner = _Inliner(graph_def, functions)
@@ -70,19 +81,32 @@ def inline(graph_def: tf.GraphDef) -> Inlined:
     return inliner.result()
 
 
+def by_name(graph_def: tf.GraphDef) -> Functions:
+    """The functions of a graph."""
+    return {f.signature.name: f for f in graph_def.library.function}
+
+
+def called(nodes: Iterable[tf.NodeDef], functions: Functions) -> Iterator[str]:
+    """Names of the functions that nodes name, directly or through others."""
+
+    def named(nodes: Iterable[tf.NodeDef]) -> List[str]:
+        found = [name for node in nodes for name in _named(node)] if functions else []
+        return [name for name in found if name in functions]
+
+    return walk.reached(named(nodes), lambda name: named(functions[name].node_def))
+
+
+def _named(node: tf.NodeDef) -> Iterator[str]:
+    yield node.op
+    for value in node.attr.values():
+        yield value.func.name
+        for function in value.list.func:
+            yield function.name
+
+
 def used_library(graph_def: tf.GraphDef) -> function_pb2.FunctionDefLibrary:
     """The functions that the nodes of a graph name, directly or through others."""
-    functions = {f.signature.name: f for f in graph_def.library.function}
-    used: Set[str] = set()
-    stack = list(graph_def.node) if functions else []
-    while stack:
-        node = stack.pop()
-        named = [attr.func.name for attr in node.attr.values()]
-        named += [f.name for attr in node.attr.values() for f in attr.list.func]
-        for name in (node.op, *named):
-            if name in functions and name not in used:
-                used.add(name)
-                stack += functions[name].node_def
+    used = set(called(graph_def.node, by_name(graph_def)))
     library = function_pb2.FunctionDefLibrary()
     kept = (f for f in graph_def.library.function if f.signature.name in used)
     library.function.extend(kept)
@@ -128,17 +152,17 @@ class _Inliner:
         if not _is_call(node, self._functions):
             self._nodes.append(node)
             return
-        called = _called(node)
-        problem = self._problem(node, called, place)
+        branches = _callees(node)
+        problem = self._problem(node, branches, place)
         if problem is not None:
             self._refused[node.name] = problem
             self._nodes.append(node)
         elif node.op in IF_OPS:
-            self._add_conditional(node, called, place)
+            self._add_conditional(node, branches, place)
         else:
             args = [ref.as_input for ref in view_lib.data_inputs(node)]
             inner = place._replace(scope=node.name)
-            self._end_call(node, self._add_body(called[0], args, inner))
+            self._end_call(node, self._add_body(branches[0], args, inner))
 
     def _problem(
         self, node: tf.NodeDef, called: Sequence[str], place: _Place
@@ -205,7 +229,7 @@ class _Inliner:
             self._nodes.append(tf.NodeDef(name=node.name, op='NoOp'))
             return
         first = tf.NodeDef(name=node.name, op='Identity', input=results[:1])
-        signature = self._functions[_called(node)[0]].signature
+        signature = self._functions[_callees(node)[0]].signature
         first.attr['T'].type = signature.output_arg[0].type
         self._nodes.append(first)
         for position, result in enumerate(results[1:], start=1):
@@ -224,13 +248,10 @@ class _Inliner:
         )
         inner = place._replace(inside=(*place.inside, name))
         for node in function.node_def:
-            copy = tf.NodeDef()
-            copy.CopyFrom(node)
+            copy = copied(node, (self._tensor(i, body) for i in node.input))
             copy.name = body.renamed[node.name]
             # It names nodes of the function.
             copy.attr.pop('_class', None)
-            del copy.input[:]
-            copy.input.extend(self._tensor(i, body) for i in node.input)
             if place.pivot and not view_lib.data_inputs(copy):
                 copy.input.append(f'^{place.pivot}')
             self.add(copy, inner)
@@ -268,9 +289,7 @@ class _Inliner:
 
     def result(self) -> Inlined:
         """The graph, with every result of a call named as it is now."""
-        source = self._source
-        graph_def = tf.GraphDef(versions=source.versions, library=source.library)
-        graph_def.node.extend(self._nodes)
+        graph_def = with_nodes(self._source, self._nodes)
         inlined = Inlined(graph_def, self._refused, self._results)
         for node in graph_def.node:
             for position, name in enumerate(node.input):
@@ -293,7 +312,7 @@ class _Body(NamedTuple):
     renamed: Dict[str, str]
 
 
-def _called(node: tf.NodeDef) -> Tuple[str, ...]:
+def _callees(node: tf.NodeDef) -> Tuple[str, ...]:
     """Functions of a call; of a conditional the one for false comes first."""
     if node.op in IF_OPS:
         keys = ('else_branch', 'then_branch')

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import nodes
 
 # What TensorFlow says; there is no public list of the ops that it knows.
 _UNKNOWN = re.compile("Op type not registered '([^']+)'")
@@ -25,7 +26,7 @@ class UnknownOpError(GraphError):
             f'This TensorFlow does not know the op {op!r} of {nodes}, so the graph '
             'cannot be run here. Without verification it is stripped unseen, by its '
             'structure alone.',
-            flags=('noverify',),
+            options=('verify',),
         )
         self.op = op
 
@@ -45,8 +46,8 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
         unknown = _UNKNOWN.search(str(error))
         if unknown:
             op = unknown.group(1)
-            nodes = names.quoted([n.name for n in graph_def.node if n.op == op], 3)
-            raise UnknownOpError(op, nodes) from error
+            found = names.quoted([n.name for n in graph_def.node if n.op == op], 3)
+            raise UnknownOpError(op, found) from error
         raise GraphError(f'TensorFlow refuses the graph: {error}') from error
     return graph
 
@@ -68,17 +69,18 @@ def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
 
 def _without(graph_def: tf.GraphDef, op: str) -> tf.GraphDef:
     unknown = {node.name for node in graph_def.node if node.op == op}
-    result = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    for node in graph_def.node:
-        if node.name in unknown:
-            result.node.add().CopyFrom(_placeholder(node))
-            continue
-        copy = result.node.add()
-        copy.CopyFrom(node)
-        for position, name in enumerate(node.input):
-            if not names.is_control(name) and names.node_name(name) in unknown:
-                copy.input[position] = names.node_name(name)
-    return result
+
+    def known(name: str) -> str:
+        source = names.node_name(name)
+        return source if source in unknown and not names.is_control(name) else name
+
+    left = (
+        _placeholder(node)
+        if node.name in unknown
+        else nodes.copied(node, [known(name) for name in node.input])
+        for node in graph_def.node
+    )
+    return nodes.with_nodes(graph_def, left)
 
 
 def _placeholder(node: tf.NodeDef) -> tf.NodeDef:

@@ -33,15 +33,9 @@ def rows_of_inputs(graph_def: tf.GraphDef) -> Dict[str, int]:
 
 def _tables(view: view_lib.GraphView, name: str) -> Iterator[Optional[int]]:
     """Rows of the first tables behind a node; None where they are not known."""
-    stack, seen = [name], {name}
-    while stack:
-        for edge in view.consumers(stack.pop()):
-            if edge.node.op in _GATHERS:
-                if edge.position == _INDICES:
-                    yield _rows(view, edge.node)
-            elif edge.node.name not in seen:
-                seen.add(edge.node.name)
-                stack.append(edge.node.name)
+    for edge in view.edges_behind([name], lambda edge: edge.node.op not in _GATHERS):
+        if edge.node.op in _GATHERS and edge.position == _INDICES:
+            yield _rows(view, edge.node)
 
 
 def _rows(view: view_lib.GraphView, gather: tf.NodeDef) -> Optional[int]:
@@ -51,8 +45,7 @@ def _rows(view: view_lib.GraphView, gather: tf.NodeDef) -> Optional[int]:
         if others[_AXIS - 1].op != 'Const':
             return None
         axis = int(nodes.constant_value(others[_AXIS - 1]))
-    while table.op in ('Identity', 'ReadVariableOp'):
-        table = view.inputs(table)[0]
+    table = view.behind_reads(table)
     if table.op != 'Const':
         return None
     sizes = table.attr['value'].tensor.tensor_shape.dim

@@ -10,20 +10,12 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
-from tf1pruning.names import TensorRef
+from tf1pruning.names import TensorRef, op_types
 
-_TABLE_OPS = frozenset(
-    (
-        'AnonymousHashTable',
-        'HashTable',
-        'HashTableV2',
-        'MutableDenseHashTable',
-        'MutableDenseHashTableV2',
-        'MutableHashTable',
-        'MutableHashTableOfTensors',
-        'MutableHashTableOfTensorsV2',
-        'MutableHashTableV2',
-    )
+_TABLE_OPS = op_types(
+    'AnonymousHashTable HashTable HashTableV2 MutableDenseHashTable '
+    'MutableDenseHashTableV2 MutableHashTable MutableHashTableOfTensors '
+    'MutableHashTableOfTensorsV2 MutableHashTableV2'
 )
 
 
@@ -47,7 +39,7 @@ def check(
                 raise GraphError(f'Node {node.name!r} reads {name!r}, which is gone.')
     found = _inferred(graph_def, outputs)
     for name, shape in outputs.items():
-        if not _agree(found[name], shape):
+        if not view_lib.agree(found[name], shape):
             raise GraphError(
                 f'Output {name!r} had shape {shape} and now has {found[name]}.'
             )
@@ -78,11 +70,3 @@ def _inferred(
         )
         for name in outputs
     }
-
-
-def _agree(a: Optional[view_lib.Shape], b: Optional[view_lib.Shape]) -> bool:
-    if a is None or b is None:
-        return True
-    return len(a) == len(b) and all(
-        x == y or x is None or y is None for x, y in zip(a, b)
-    )

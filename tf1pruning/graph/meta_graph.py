@@ -9,21 +9,25 @@ graph or a session.
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
+from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import complete
-from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import constant, make_node
 from tf1pruning.graph.variables import Variable
+from tf1pruning.shapes import element_count
 
 _SAVE = 'save'
+# Up to so many zeros are a constant.
+_FEW = 1 << 12
 
 
 def read_meta_graph(path: str) -> tf.MetaGraphDef:
@@ -61,7 +65,7 @@ def members(meta_graph: tf.MetaGraphDef, collection: str) -> Tuple[str, ...]:
     return tuple(meta_graph.collection_def[collection].node_list.value)
 
 
-def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
+def build_meta_graph(model: graph_lib.InferenceGraph) -> tf.MetaGraphDef:
     """A meta graph of a model that can be imported, restored, saved and trained.
 
     Raises:
@@ -77,7 +81,7 @@ def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
         if variable.is_resource and _snapshot(variable) not in present:
             graph_def.node.extend([_read(variable)])
     if model.variables:
-        scope = _free_scope(present)
+        scope = names.claim(_SAVE, {name.partition('/')[0] for name in present})
         graph_def.node.extend(_saver_nodes(scope, model.variables))
         meta_graph.saver_def.CopyFrom(_saver_def(scope))
     view = view_lib.GraphView(graph_def)
@@ -87,7 +91,11 @@ def build_meta_graph(model: model_lib.Model) -> tf.MetaGraphDef:
 
 
 def _zeros(variable: Variable) -> List[tf.NodeDef]:
+    """What makes the zeros: one node, unless it would keep many of them in memory."""
     base = f'{variable.node}/Initializer/zeros'
+    zero = np.zeros([], variable.dtype.as_numpy_dtype)
+    if element_count(variable.shape) <= _FEW:
+        return [constant(base, zero, variable.dtype, variable.shape)]
     fill = make_node(
         base,
         'Fill',
@@ -95,7 +103,6 @@ def _zeros(variable: Variable) -> List[tf.NodeDef]:
         T=variable.dtype,
         index_type=tf.int32,
     )
-    zero = np.zeros([], variable.dtype.as_numpy_dtype)
     return [
         constant(f'{base}/dims', list(variable.shape), tf.int32),
         constant(f'{base}/value', zero, variable.dtype),
@@ -137,15 +144,6 @@ def _slice_spec(variable: Variable) -> str:
     full = ' '.join(str(size) for size in variable.full_shape)
     parts = zip(variable.offset, variable.shape)
     return f'{full} ' + ':'.join(f'{start},{size}' for start, size in parts)
-
-
-def _free_scope(present: Iterable[str]) -> str:
-    taken = {name.partition('/')[0] for name in present}
-    scope, count = _SAVE, 0
-    while scope in taken:
-        count += 1
-        scope = f'{_SAVE}_{count}'
-    return scope
 
 
 def _filename(scope: str) -> str:
@@ -223,7 +221,7 @@ def _restore_nodes(
 
 
 def _collections(
-    model: model_lib.Model, view: view_lib.GraphView
+    model: graph_lib.InferenceGraph, view: view_lib.GraphView
 ) -> Dict[str, List[bytes]]:
     """Collection -> VariableDefs; without those that would be empty."""
     protos = [_variable_def(view, v).SerializeToString() for v in model.variables]

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Sequence
+from typing import Iterable, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import tensor_shape_pb2
 
 from tf1pruning.errors import GraphError
+from tf1pruning.names import op_types
 
 INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
 # Convolutions and dense layers.
-LAYER_OPS = frozenset(
-    (
-        'BatchMatMul',
-        'BatchMatMulV2',
-        'Conv2D',
-        'Conv2DBackpropInput',
-        'Conv3D',
-        'Conv3DBackpropInputV2',
-        'DepthwiseConv2dNative',
-        'MatMul',
-    )
+LAYER_OPS = op_types(
+    'BatchMatMul BatchMatMulV2 Conv2D Conv2DBackpropInput Conv3D '
+    'Conv3DBackpropInputV2 DepthwiseConv2dNative MatMul'
 )
 
 
@@ -43,10 +36,28 @@ def make_node(
     return node
 
 
-def constant(name: str, value: object, dtype: tf.DType) -> tf.NodeDef:
-    """A Const node."""
+def copied(node: tf.NodeDef, inputs: Optional[Iterable[str]] = None) -> tf.NodeDef:
+    """A copy of a node; it reads `inputs`, if they are given."""
+    new = tf.NodeDef()
+    new.CopyFrom(node)
+    if inputs is not None:
+        new.input[:] = inputs
+    return new
+
+
+def with_nodes(graph_def: tf.GraphDef, nodes: Iterable[tf.NodeDef]) -> tf.GraphDef:
+    """A graph of other nodes, with the versions and functions of this one."""
+    new = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    new.node.extend(nodes)
+    return new
+
+
+def constant(
+    name: str, value: object, dtype: tf.DType, shape: Optional[Sequence[int]] = None
+) -> tf.NodeDef:
+    """A Const node; of `shape`, where a single value fills it."""
     node = make_node(name, 'Const', dtype=dtype)
-    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
+    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value, dtype, shape))
     return node
 
 

@@ -15,24 +15,14 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import pipelines, variables
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import INPUT_OPS
-from tf1pruning.names import TensorRef
+from tf1pruning.graph.inference_graph import INPUT_OPS
+from tf1pruning.names import TensorRef, op_types
 
 _LISTED = 8
 # They have an effect, or are read before a session runs the network.
-_EFFECTS = frozenset(
-    (
-        'Assert',
-        'MergeSummary',
-        'NoOp',
-        'Print',
-        'PrintV2',
-        'RestoreV2',
-        'SaveV2',
-        'ShardedFilename',
-        'VarIsInitializedOp',
-        'WriteFile',
-    )
+_EFFECTS = op_types(
+    'Assert MergeSummary NoOp Print PrintV2 RestoreV2 SaveV2 ShardedFilename '
+    'VarIsInitializedOp WriteFile'
 )
 _WRITES = ('Apply', 'Assign', 'ResourceApply', 'ResourceScatter', 'SparseApply')
 # With one of these before its loss, the network ends where it begins.
@@ -60,7 +50,7 @@ def only_output(graph: tf.MetaGraphDef) -> Tuple[str, ...]:
     listed = f': {names.quoted(found[:_LISTED])}{more}' if found else ''
     raise GraphError(
         f'{len(found) or "No"} nodes may be the output{listed}. Name the output nodes.',
-        flags=('output_nodes',),
+        options=('output_nodes',),
     )
 
 
@@ -103,28 +93,22 @@ class _Forward:
 
     def reach(self, starts: Iterable[TensorRef]) -> Set[str]:
         """Nodes that depend on tensors; output -1: on any output of the node."""
-        seen: Set[str] = set()
-        stack = list(starts)
-        while stack:
-            start = stack.pop()
-            for edge in self._view.consumers(start.node):
-                name = edge.node.name
-                fits = start.output in (-1, edge.output)
-                if fits and name in self._allowed and name not in seen:
-                    seen.add(name)
-                    stack.append(TensorRef(name, -1))
-        return seen
+        first = [
+            edge.node.name
+            for ref in starts
+            for edge in self._view.consumers(ref.node)
+            if ref.output in (-1, edge.output) and self._is_allowed(edge)
+        ]
+        edges = self._view.edges_behind(first, self._is_allowed)
+        return {*first, *(edge.node.name for edge in edges if self._is_allowed(edge))}
+
+    def _is_allowed(self, edge: view_lib.Edge) -> bool:
+        return edge.node.name in self._allowed
 
     def before(self, targets: Iterable[str]) -> Set[str]:
         """Nodes that others depend on."""
-        seen: Set[str] = set()
-        stack = list(targets)
-        while stack:
-            for ref in view_lib.data_inputs(self._view.node(stack.pop())):
-                if ref.node not in seen:
-                    seen.add(ref.node)
-                    stack.append(ref.node)
-        return seen
+        readers = self._view.before(targets)
+        return {ref.node for node in readers for ref in self._view.refs(node)}
 
     def is_end(self, name: str, inner: Set[str]) -> bool:
         """Whether the answers end here, and not in a write, as a new mean does."""
@@ -152,16 +136,12 @@ class _Forward:
 
     def _layers(self) -> FrozenSet[str]:
         """Nodes that use a trained variable."""
-        found: Set[str] = set()
-        stack = [ref.node for ref in self._trained]
-        while stack:
-            for edge in self._view.consumers(stack.pop()):
-                name = edge.node.name
-                if name in self._allowed and name not in found:
-                    if edge.node.op in _READS:
-                        stack.append(name)
-                    found.add(name)
-        return frozenset(found)
+
+        def passes(edge: view_lib.Edge) -> bool:
+            return self._is_allowed(edge) and edge.node.op in _READS
+
+        edges = self._view.edges_behind((ref.node for ref in self._trained), passes)
+        return frozenset(edge.node.name for edge in edges if self._is_allowed(edge))
 
 
 def _is_aside(node: tf.NodeDef) -> bool:

@@ -13,7 +13,9 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import variable_pb2
 
+from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
+from tf1pruning.shapes import element_count
 
 Defs = Mapping[str, variable_pb2.VariableDef]
 
@@ -50,9 +52,10 @@ def merge(graph_def: tf.GraphDef, defs: Defs) -> Merged:
             continue
         first_parts[whole] = parts[0]
         for reader in readers:
-            replaced[reader.name] = _same(reader, whole)
+            replaced[reader.name] = nodes.copied(reader, [whole])
         replaced[whole] = _variable(whole, view.node(parts[0]), defs[parts[0]])
-    return Merged(_with(graph_def, replaced), first_parts)
+    merged = (replaced.get(node.name, node) for node in graph_def.node)
+    return Merged(nodes.with_nodes(graph_def, merged), first_parts)
 
 
 def _joins(view: view_lib.GraphView, defs: Defs) -> Dict[str, Dict[str, List[str]]]:
@@ -75,9 +78,11 @@ def _parts(
     infos = [defs[name].save_slice_info_def for name in found if name in defs]
     if len(infos) != len(found) or len({info.full_name for info in infos}) != 1:
         return None
-    covered = sum(_size(info.var_shape) for info in infos)
+    covered = sum(element_count(info.var_shape) for info in infos)
     offsets = [list(info.var_offset) for info in infos]
-    is_whole = covered == _size(infos[0].full_shape) and offsets == sorted(offsets)
+    is_whole = covered == element_count(infos[0].full_shape) and offsets == sorted(
+        offsets
+    )
     return found if is_whole and infos[0].full_name else None
 
 
@@ -85,26 +90,14 @@ def _only_joined(
     view: view_lib.GraphView, parts: Sequence[str], joins: Mapping[str, List[str]]
 ) -> bool:
     """Whether nothing reads a part but what joins all of them."""
-    return all(reader in joins for name in parts for reader in _readers(view, name))
+    readers = [edge.node.name for name in parts for edge in view.readers(name)]
+    return all(reader in joins for reader in readers)
 
 
 def _all_read(readers: Sequence[tf.NodeDef], whole: str) -> bool:
     """Whether all are plain reads, one of them named like the variable."""
     is_named = whole in {reader.name for reader in readers}
     return is_named and all(reader.op == 'Identity' for reader in readers)
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for dim in shape:
-        size *= dim
-    return size
-
-
-def _readers(view: view_lib.GraphView, name: str) -> List[str]:
-    """What reads a variable, through plain reads."""
-    edges = [edge for each in view.with_reads(name) for edge in view.consumers(each)]
-    return [e.node.name for e in edges if e.node.op not in view_lib.READ_OPS]
 
 
 def _variable(
@@ -118,18 +111,3 @@ def _variable(
     for empty in ('container', 'shared_name'):
         node.attr[empty].s = b''
     return node
-
-
-def _same(reader: tf.NodeDef, source: str) -> tf.NodeDef:
-    """The reader of the parts as a reader of the whole."""
-    node = tf.NodeDef()
-    node.CopyFrom(reader)
-    del node.input[:]
-    node.input.append(source)
-    return node
-
-
-def _with(graph_def: tf.GraphDef, replaced: Mapping[str, tf.NodeDef]) -> tf.GraphDef:
-    result = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    result.node.extend(replaced.get(node.name, node) for node in graph_def.node)
-    return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Iterator, List, Set
+from typing import Iterable, List
 
 import tensorflow.compat.v1 as tf
 
@@ -11,52 +11,29 @@ from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import LAYER_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
+from tf1pruning.names import op_types
 
 # Of a pipeline, or of a network that computes in Python.
 PYTHON_OPS = frozenset(('EagerPyFunc', 'PyFunc', 'PyFuncStateless'))
 PIPELINE_OPS = PYTHON_OPS.union(
-    (
-        'InfeedDequeue',
-        'InfeedDequeueTuple',
-        'IteratorGetNext',
-        'IteratorGetNextSync',
-        'OneShotIterator',
-        'ParseExample',
-        'ParseSequenceExample',
-        'ParseSingleExample',
-        'ParseSingleSequenceExample',
-        'QueueDequeueManyV2',
-        'QueueDequeueUpToV2',
-        'QueueDequeueV2',
-        'ReaderReadUpToV2',
-        'ReaderReadV2',
-        'ReadFile',
-        'RecordInput',
-        'Unstage',
+    op_types(
+        'InfeedDequeue InfeedDequeueTuple IteratorGetNext IteratorGetNextSync '
+        'OneShotIterator ParseExample ParseSequenceExample ParseSingleExample '
+        'ParseSingleSequenceExample QueueDequeueManyV2 QueueDequeueUpToV2 '
+        'QueueDequeueV2 ReaderReadUpToV2 ReaderReadV2 ReadFile RecordInput '
+        'Unstage'
     )
 )
 _ITERATOR_OPS = frozenset(('Iterator', 'IteratorV2'))
-_TABLE_INITIALIZERS = frozenset(
-    (
-        'InitializeTable',
-        'InitializeTableFromTextFile',
-        'InitializeTableFromTextFileV2',
-        'InitializeTableV2',
-        'LookupTableImport',
-        'LookupTableImportV2',
-    )
+_TABLE_INITIALIZERS = op_types(
+    'InitializeTable InitializeTableFromTextFile '
+    'InitializeTableFromTextFileV2 InitializeTableV2 LookupTableImport '
+    'LookupTableImportV2'
 )
 # Attributes that list the types of all outputs of such an op.
 TYPE_LISTS = ('output_types', 'component_types', 'Tout', 'dtypes')
-_DECODING_OPS = frozenset(
-    (
-        'DecodeAndCropJpeg',
-        'DecodeBmp',
-        'DecodeGif',
-        'DecodeJpeg',
-        'DecodePng',
-        'DecodeRaw',
-    )
+_DECODING_OPS = op_types(
+    'DecodeAndCropJpeg DecodeBmp DecodeGif DecodeJpeg DecodePng DecodeRaw'
 )
 
 
@@ -116,9 +93,8 @@ def is_pipeline(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
 
 def _has_layer(view: view_lib.GraphView, name: str) -> bool:
     """Whether a node depends on a layer, or on a variable of numbers."""
-    return any(
-        node.op in LAYER_OPS or _is_weight(node) for node in _ancestors(view, name)
-    )
+    before = view.before([name])
+    return any(node.op in LAYER_OPS or _is_weight(node) for node in before)
 
 
 def _is_weight(node: tf.NodeDef) -> bool:
@@ -128,16 +104,4 @@ def _is_weight(node: tf.NodeDef) -> bool:
 
 def _has_pipeline(view: view_lib.GraphView, name: str) -> bool:
     """Whether a node depends on a pipeline."""
-    return any(node.op in PIPELINE_OPS for node in _ancestors(view, name))
-
-
-def _ancestors(view: view_lib.GraphView, name: str) -> Iterator[tf.NodeDef]:
-    """A node and all that it depends on; loops do no harm."""
-    stack: List[str] = [name]
-    seen: Set[str] = set()
-    while stack:
-        node = view.node(stack.pop())
-        if node.name not in seen:
-            seen.add(node.name)
-            yield node
-            stack += [ref.node for ref in view_lib.data_inputs(node)]
+    return any(node.op in PIPELINE_OPS for node in view.before([name]))

@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
 from tf1pruning import names
-from tf1pruning.graph import model as model_lib
+from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import VARIABLE_OPS
@@ -64,7 +64,9 @@ class Resizing:
         return found
 
 
-def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
+def resize(
+    model: graph_lib.InferenceGraph, resizing: Resizing
+) -> graph_lib.InferenceGraph:
     """A model with new sizes.
 
     Args:
@@ -77,12 +79,9 @@ def resize(model: model_lib.Model, resizing: Resizing) -> model_lib.Model:
     shapes = resizing.shapes
     found = [*_resized(model.graph_def, resizing.sizes), *resizing.replaced]
     named = _named(found, {node.name for node in model.graph_def.node})
-    source = model.graph_def
     view = model.view()
-    graph_def = tf.GraphDef(versions=source.versions, library=source.library)
-    for added in named.values():
-        graph_def.node.extend(added.values())
-    graph_def.node.extend(source.node)
+    added = [node for by_position in named.values() for node in by_position.values()]
+    graph_def = nodes.with_nodes(model.graph_def, [*added, *view])
     for node in graph_def.node:
         node.attr.pop(view_lib.OUTPUT_SHAPES, None)
         for position, constant in named.get(node.name, {}).items():

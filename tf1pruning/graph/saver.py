@@ -7,11 +7,13 @@ assignments that it waits for back to the table of keys.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph import walk
 from tf1pruning.names import TensorRef
 
 _ASSIGN_OPS = ('Assign', 'AssignVariableOp')
@@ -51,15 +53,16 @@ def restored_keys(meta_graph: tf.MetaGraphDef) -> Dict[str, str]:
     return keys
 
 
-def _assignments(found: Nodes, restore: str) -> Iterator[tf.NodeDef]:
+def _assignments(found: Nodes, restore: str) -> List[tf.NodeDef]:
     """The assignments that an op waits for, directly or through others."""
-    stack = [restore]
-    while stack:
-        node = found.get(stack.pop())
-        if node is not None and node.op in _ASSIGN_OPS:
-            yield node
-        elif node is not None:
-            stack += [names.node_name(i) for i in node.input if names.is_control(i)]
+
+    def awaited(name: str) -> List[str]:
+        if found[name].op in _ASSIGN_OPS:
+            return []
+        return [n for n in view_lib.control_inputs(found[name]) if n in found]
+
+    reached = walk.reached([restore] if restore in found else [], awaited)
+    return [found[name] for name in reached if found[name].op in _ASSIGN_OPS]
 
 
 def _restored(found: Nodes, tensor: str) -> Optional[TensorRef]:

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf1pruning import names
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
 
 DEFAULT_NAME = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -37,7 +37,7 @@ class Signature:
 
 
 def signature_of(
-    model: Model, graph: tf.MetaGraphDef, name: str = DEFAULT_NAME
+    model: InferenceGraph, graph: tf.MetaGraphDef, name: str = DEFAULT_NAME
 ) -> Signature:
     """The signature for a model.
 

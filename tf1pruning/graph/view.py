@@ -7,14 +7,26 @@ session.
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, importing
+from tf1pruning.graph import frames, importing, walk
 from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
@@ -22,6 +34,19 @@ Shape = Tuple[Optional[int], ...]
 OUTPUT_SHAPES = '_output_shapes'
 # Ops that hand on a value or what a variable holds, and do nothing else.
 READ_OPS = ('Identity', 'ReadVariableOp')
+
+
+def agree(a: Optional[Shape], b: Optional[Shape]) -> bool:
+    """Whether two shapes may be the same, as far as they are known.
+
+    >>> agree((None, 3), (2, 3)), agree((2, 3), (2, 4)), agree(None, (2,))
+    (True, False, True)
+    """
+    if a is None or b is None:
+        return True
+    return len(a) == len(b) and all(
+        x == y or x is None or y is None for x, y in zip(a, b)
+    )
 
 
 class Edge(NamedTuple):
@@ -45,11 +70,40 @@ def data_inputs(node: tf.NodeDef) -> List[TensorRef]:
     return [names.parse_tensor(i) for i in node.input if not names.is_control(i)]
 
 
+def input_names(node: tf.NodeDef) -> List[str]:
+    """Names of the nodes that a node reads or waits for."""
+    return [names.node_name(i) for i in node.input]
+
+
+def control_inputs(node: tf.NodeDef) -> List[str]:
+    """Names of the nodes that a node only waits for."""
+    return [names.node_name(i) for i in node.input if names.is_control(i)]
+
+
 def shape_from_proto(proto: tensor_shape_pb2.TensorShapeProto) -> Optional[Shape]:
     """TensorShapeProto -> tuple with None for unknown sizes, or None if no rank."""
     if proto.unknown_rank:
         return None
     return tuple(dim.size if dim.size >= 0 else None for dim in proto.dim)
+
+
+def _is_read(edge: Edge) -> bool:
+    return edge.node.op in READ_OPS
+
+
+def _always(each: Any) -> bool:
+    return True
+
+
+def as_identity(node: tf.NodeDef, source: TensorRef) -> tf.NodeDef:
+    """A node that hands on `source` in the place of the first output of `node`."""
+    new = tf.NodeDef(name=node.name, op='Identity', input=[source.as_input])
+    for key in ('T', OUTPUT_SHAPES):
+        if key in node.attr:
+            new.attr[key].CopyFrom(node.attr[key])
+    if OUTPUT_SHAPES in new.attr:
+        del new.attr[OUTPUT_SHAPES].list.shape[1:]
+    return new
 
 
 class GraphView:
@@ -114,19 +168,28 @@ class GraphView:
         """
         return [self.node(ref.node) for ref in self.refs(node)]
 
-    def behind_reads(self, node: tf.NodeDef) -> tf.NodeDef:
-        """The node whose value plain reads hand on to `node`: a variable, say."""
-        while node.op in READ_OPS:
-            node = self.inputs(node)[0]
+    def behind_reads(
+        self, node: tf.NodeDef, reads: Collection[str] = READ_OPS
+    ) -> tf.NodeDef:
+        """The node whose value plain reads hand on to `node`: a variable, say.
+
+        Args:
+          node: may be no read itself.
+          reads: types of the ops that hand on their first input.
+        """
+        while node.op in reads:
+            node = self.node(self.refs(node)[0].node)
         return node
 
     def with_reads(self, name: str) -> List[str]:
         """The node `name` and the plain reads of its value, those of reads too."""
-        found = [name]
-        for edge in self.consumers(name):
-            if edge.node.op in READ_OPS:
-                found += self.with_reads(edge.node.name)
-        return found
+        edges = self.edges_behind([name], _is_read)
+        return [name, *(edge.node.name for edge in edges if _is_read(edge))]
+
+    def readers(self, name: str) -> List[Edge]:
+        """The edges by which a node is read, by plain reads or behind them."""
+        edges = self.edges_behind([name], _is_read)
+        return [edge for edge in edges if not _is_read(edge)]
 
     def consumers(self, name: str) -> Sequence[Edge]:
         """All data edges that leave the node `name`, in graph order."""
@@ -142,6 +205,48 @@ class GraphView:
                 edges.setdefault(ref.node, []).append(Edge(node, position, ref.output))
         return edges
 
+    def edges_behind(
+        self, starts: Iterable[str], passes: Callable[[Edge], bool] = _always
+    ) -> Iterator[Edge]:
+        """The data edges that leave nodes, or what lies behind these; each once.
+
+        Args:
+          starts: names of the nodes.
+          passes: whether to go on behind the node that an edge enters.
+        """
+
+        def entered(name: str) -> List[str]:
+            return [e.node.name for e in self.consumers(name) if passes(e)]
+
+        for name in walk.reached(starts, entered):
+            yield from self.consumers(name)
+
+    def before(
+        self,
+        starts: Iterable[str],
+        passes: Callable[[tf.NodeDef], bool] = _always,
+        control: bool = False,
+    ) -> Iterator[tf.NodeDef]:
+        """Nodes and what they depend on, each once, before its inputs.
+
+        Args:
+          starts: names of the nodes.
+          passes: whether to go on to the inputs of a node.
+          control: whether control inputs count.
+
+        Raises:
+          GraphError: on an unknown name.
+        """
+
+        def inputs(name: str) -> Sequence[str]:
+            node = self._nodes[name]
+            if not passes(node):
+                return ()
+            return input_names(node) if control else [r.node for r in self.refs(node)]
+
+        for name in walk.reached(starts, inputs):
+            yield self.node(name)
+
     def ancestors(self, targets: Iterable[str]) -> List[tf.NodeDef]:
         """Nodes that `targets` need, themselves included, inputs first.
 
@@ -154,9 +259,8 @@ class GraphView:
         Raises:
           GraphError: on an unknown name, or a cycle that is no loop.
         """
-        walk = frames.Walk(self.node, frames.nodes_inside(self.graph_def))
-        walk.back_from(targets)
-        return walk.order
+        inside = frames.nodes_inside(self.graph_def)
+        return frames.inputs_first(targets, self.node, inside)
 
     def shape(self, ref: TensorRef) -> Optional[Shape]:
         """Static shape of a tensor; None if not even the rank is known.

@@ -8,9 +8,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.criteria import weights
-from tf1pruning.graph.flags import Flag
+from tf1pruning.graph.inference_graph import Flag
 from tf1pruning.report import cost, text
 from tf1pruning.report.cost import NodeCost
 
@@ -60,7 +60,7 @@ class Analysis:
       nodes: all nodes that cost something, in graph order.
       unsupported_ops: op types without a rule, all of them.
       lost_layers: layer whose channels could not be followed -> why.
-      flags: what has one value in the model (see `graph.flags`).
+      flags: what has one value in the model (see `graph.inference.flags`).
     """
 
     inputs: Tuple[str, ...]
@@ -101,8 +101,7 @@ class Analysis:
             ],
         )
 
-    def table(self) -> str:
-        """The groups as a table, and the totals."""
+    def __str__(self) -> str:
         header = [
             'group',
             'kind',

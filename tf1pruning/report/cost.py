@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Collection, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Collection, Dict, Iterable, Mapping, Optional, Tuple
 
 import numpy as np
 
-from tf1pruning.channels.uses import Trace
-from tf1pruning.graph.view import READ_OPS, GraphView
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.plan import Plan
 from tf1pruning.shapes import element_count
 
@@ -102,7 +101,9 @@ def node_costs(trace: Trace, shapes: Mapping[str, Shape]) -> Tuple[NodeCost, ...
     positions = {node.name: number for number, node in enumerate(view)}
     parameters: Dict[str, int] = {}
     for source, shape in {**full_shapes(trace), **shapes}.items():
-        reader = min(_readers(view, source), key=positions.__getitem__)
+        readers = [edge.node.name for edge in view.readers(source)]
+        # Itself, if it is only handed on.
+        reader = min(readers or [source], key=positions.__getitem__)
         size = element_count(shape)
         parameters[reader] = parameters.get(reader, 0) + size
     found = sorted({*macs, *parameters}, key=positions.__getitem__)
@@ -110,12 +111,6 @@ def node_costs(trace: Trace, shapes: Mapping[str, Shape]) -> Tuple[NodeCost, ...
         NodeCost(node, view.node(node).op, macs.get(node, 0), parameters.get(node, 0))
         for node in found
     )
-
-
-def _readers(view: GraphView, source: str) -> List[str]:
-    """The nodes that use a variable; itself, if it is only handed on."""
-    edges = [e for name in view.with_reads(source) for e in view.consumers(name)]
-    return [e.node.name for e in edges if e.node.op not in READ_OPS] or [source]
 
 
 def total(macs: Iterable[Optional[int]]) -> Optional[int]:

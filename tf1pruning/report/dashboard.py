@@ -6,13 +6,9 @@ the same charts and the same table.
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Sequence, Union
+from typing import Any, Collection, Dict, Sequence, Union
 
 import tensorflow.compat.v1 as tf
-from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.custom_scalar import summary as custom_scalars
-from tensorboard.plugins.hparams import api_pb2
-from tensorboard.plugins.hparams import summary as hparams_lib
 
 from tf1pruning import names
 from tf1pruning.plan import MODES, Plan
@@ -31,6 +27,9 @@ METRICS = ('accuracy', 'failure_rate', 'macs', 'parameters')
 
 def layout() -> tf.Summary:
     """The charts of the custom-scalars tab."""
+    # Here and below: who writes no events need not wait for TensorBoard's import.
+    from tensorboard.plugins.custom_scalar import layout_pb2, summary
+
     charts = [
         layout_pb2.Chart(
             title=title, multiline=layout_pb2.MultilineChartContent(tag=[tag])
@@ -38,11 +37,13 @@ def layout() -> tf.Summary:
         for title, tag in _CHARTS.items()
     ]
     category = layout_pb2.Category(title='Pruning', chart=charts)
-    return custom_scalars.pb(layout_pb2.Layout(category=[category]))
+    return summary.pb(layout_pb2.Layout(category=[category]))
 
 
 def hyperparameters(plan: Plan) -> Sequence[tf.Summary]:
     """The row of one threshold step in the hparams tab, and the table it belongs to."""
+    from tensorboard.plugins.hparams import api_pb2, summary
+
     values: Dict[str, Union[str, float]] = {
         'mode': plan.mode,
         'channel_multiple': float(plan.channel_multiple),
@@ -52,14 +53,16 @@ def hyperparameters(plan: Plan) -> Sequence[tf.Summary]:
     columns = [_column(name, values[name]) for name in sorted(values)]
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in METRICS]
     return (
-        hparams_lib.experiment_pb(columns, metrics),
-        hparams_lib.session_start_pb(values),
-        hparams_lib.session_end_pb(api_pb2.STATUS_SUCCESS),
+        summary.experiment_pb(columns, metrics),
+        summary.session_start_pb(values),
+        summary.session_end_pb(api_pb2.STATUS_SUCCESS),
     )
 
 
-def _column(name: str, value: Union[str, float]) -> api_pb2.HParamInfo:
-    """A hyperparameter with what the tab needs to filter by it."""
+def _column(name: str, value: Union[str, float]) -> Any:
+    """A hyperparameter (`HParamInfo`) with what the tab needs to filter by it."""
+    from tensorboard.plugins.hparams import api_pb2
+
     if not isinstance(value, str):
         return api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_FLOAT64)
     column = api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_STRING)

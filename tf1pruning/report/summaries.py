@@ -95,7 +95,7 @@ def _by_cost(plan: Plan, scalars: Mapping[str, Optional[float]]) -> tf.Summary:
         summary.value.add(tag=dashboard.ACCURACY_BY_COST, simple_value=accuracy)
     for group in plan.groups:
         tag = f'{dashboard.WIDTH_BY_COST}/{group.name}'
-        summary.value.add(tag=tag, simple_value=group.kept)
+        summary.value.add(tag=tag, simple_value=group.kept_count)
     return summary
 
 

@@ -42,7 +42,7 @@ GROUP_HEADER = ('group', 'kind', 'channels', 'pruned', 'kept', 'note')
 def group_rows(plan: Plan) -> List[List[object]]:
     """One row per group of a plan, for `GROUP_HEADER`."""
     return [
-        [g.name, g.kind, g.width, len(g.removed), g.kept, _note(g, plan)]
+        [g.name, g.kind, g.width, len(g.removed), g.kept_count, _note(g, plan)]
         for g in plan.groups
     ]
 
@@ -61,7 +61,7 @@ def pruned_filters(plan: Plan) -> str:
     limit = 'no threshold' if plan.threshold is None else f'threshold {plan.threshold}'
     lines = [
         f'{limit}, mode {plan.mode}, channel multiple {plan.channel_multiple}',
-        f'pruned {plan.removed} of {plan.removed + plan.kept} channels',
+        f'pruned {plan.removed_count} of {plan.channel_count} channels',
     ]
     for group in plan.groups:
         note = _note(group, plan)

@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from tf1pruning.channels.groups import Group
 from tf1pruning.report import plots, text
-from tf1pruning.surgery.strip import Stripped
+from tf1pruning.surgery.stripped import Stripped
 
 _BAR = 20
 _REASON = 120

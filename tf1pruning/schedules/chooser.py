@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import List, Optional
 
 import tensorflow.compat.v1 as tf
-from absl import logging
 
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Scorer
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.models import reading
+from tf1pruning.models.model import Model
+from tf1pruning.models.reading import LoadOptions
 from tf1pruning.plan import Plan
 from tf1pruning.report.cost import Cost
-from tf1pruning.schedules import built as built_lib
 from tf1pruning.schedules import growth
-from tf1pruning.schedules.built import InputFn
+from tf1pruning.schedules import model_fn_graph as built_lib
+from tf1pruning.schedules.model_fn_graph import InputFn
 from tf1pruning.schedules.options import Options
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.workflow import (
-    any_scorer,
+from tf1pruning.steps import (
     budgets,
     data_scores,
-    loading,
-    means,
-    outputs,
     planning,
-    scoped,
+    soft_pruning,
 )
-from tf1pruning.workflow.data_scores import Trained
-from tf1pruning.workflow.loading import Source
+from tf1pruning.steps.data_scores import Trained
+from tf1pruning.steps.ranking import Ranking, ranking_by
+from tf1pruning.steps.selection import select_groups
 
 
 class Chooser:
@@ -58,12 +56,15 @@ class Chooser:
         self._options = options
         self._input_fn = input_fn
         self._built = built_lib.build(estimator, input_fn)
-        self._source = loading.planning_source(
+        variables = Checkpoint(checkpoint)
+        self._model = reading.from_graph(
             self._built.meta_graph,
-            loading.split_outputs(options.output_nodes),
-            Checkpoint(checkpoint),
+            reading.split_outputs(options.output_nodes),
+            variables,
+            variables.prefix,
+            LoadOptions(traced_only=True),
         )
-        found = scoped.choose(self._source, options.scope_names, options.groups)
+        found = select_groups(self._model, options.scope_names, options.groups)
         self._groups: List[Group] = list(found.groups.values())
 
     def check(self, choice: Choice) -> None:
@@ -75,12 +76,11 @@ class Chooser:
           PlanError: if its limits do not let as much go as it asks for.
           CheckpointError: if a weight is NaN or infinite.
         """
-        name = 'l1' if self._options.on_data else self._options.criterion
-        seed = self._options.seed
-        scorer = any_scorer.scorer(
-            self._source, name, combination=self._options.combination, seed=seed
-        )
-        self._plan(self._source, choice, scorer)
+        ranking = self._options.ranking()
+        ranking.check(choice)
+        if ranking.needs_data:
+            ranking = ranking_by()  # Which channels go makes no difference here.
+        self._plan(self._model, choice, ranking.scorer(self._model))
 
     def choose(self, checkpoint: str, choice: Choice, before: Optional[Plan]) -> Plan:
         """Plans a round.
@@ -96,13 +96,13 @@ class Chooser:
           DataError: if scores are not finite, or the data does not fit the model.
           CheckpointError: if the checkpoint is damaged or has NaN weights.
         """
-        source = self._at(checkpoint)
-        scorer = growth.gone_first(self._scorer(source), before)
-        return growth.at_least(self._plan(source, choice, scorer), before)
+        model = self._at(checkpoint)
+        scorer = growth.gone_first(self._ranking(model).scorer(model), before)
+        return growth.at_least(self._plan(model, choice, scorer), before)
 
     def cost(self, plan: Plan) -> Cost:
         """What the model costs once it is stripped."""
-        return budgets.planned_costs(self._source, plan)[1]
+        return budgets.planned_costs(self._model, plan)[1]
 
     def write(self, prefix: str, checkpoint: str, plan: Plan) -> None:
         """Writes a soft-pruned checkpoint.
@@ -112,53 +112,44 @@ class Chooser:
           CheckpointError: if the source is damaged.
           DataError: if means are asked for and the data does not fit the model.
         """
-        source = self._at(checkpoint)
+        model = self._at(checkpoint)
         if self._options.mean_replacement:
-            source = self._with_means(source, plan)
-        outputs.write_zeros(prefix, source, plan, checkpoint + '.meta')
+            model = self._with_means(model, plan)
+        soft_pruning.write_zeros(prefix, model, plan)
 
-    def _with_means(self, source: Source, plan: Plan) -> Source:
-        model = self._trained(source)
-        known = data_scores.only_means(model, self._batches(model))
-        found, without = means.with_means(source, plan, known)
-        if without:
-            logging.warning('No bias for means behind %s: zeros there.', without)
-        return found
+    def _with_means(self, model: Model, plan: Plan) -> Model:
+        trained = self._with_loss(model)
+        known = data_scores.only_means(trained, self._batches(trained))
+        return soft_pruning.with_means(model, plan, known)
 
-    def _at(self, checkpoint: str) -> Source:
+    def _at(self, checkpoint: str) -> Model:
         """The model with the weights of another checkpoint."""
         variables = Checkpoint(checkpoint)
-        return dataclasses.replace(
-            self._source, variables=variables, path=variables.prefix
-        )
+        return self._model.at(variables.prefix, variables, variables.meta_path)
 
-    def _plan(self, source: Source, choice: Choice, scorer: Scorer) -> Plan:
-        self._options.check(choice)
+    def _plan(self, model: Model, choice: Choice, scorer: Scorer) -> Plan:
         mode = self._options.mode
-        return planning.plan_by_choice(source, self._groups, choice, scorer, mode)
+        return planning.plan_by_scorer(model, self._groups, choice, scorer, mode)
 
-    def _scorer(self, source: Source) -> Scorer:
-        options, scores = self._options, None
-        if options.on_data:
-            model = self._trained(source)
-            data, wanted = self._batches(model), [options.criterion]
-            scores = data_scores.score(
-                model, self._groups, data, wanted, options.initial
-            )
-        return any_scorer.scorer(
-            source, options.criterion, scores, options.combination, options.seed
+    def _ranking(self, model: Model) -> Ranking:
+        options, ranking = self._options, self._options.ranking()
+        if not ranking.needs_data:
+            return ranking
+        trained = self._with_loss(model)
+        scores = data_scores.score_groups(
+            trained,
+            self._groups,
+            self._batches(trained),
+            [options.criterion],
+            options.initial,
         )
+        return ranking.with_scores(scores)
 
-    def _trained(self, source: Source) -> Trained:
-        return data_scores.trained(
-            source,
-            self._built.meta_graph,
-            self._built.loss,
-            # It is the user's own code, which the training runs as well.
-            allow_unsafe=True,
-        )
+    def _with_loss(self, model: Model) -> Trained:
+        # It is the user's own code, which the training runs as well.
+        return data_scores.with_loss(model, self._built.loss, allow_unsafe=True)
 
-    def _batches(self, model: Trained) -> Batches:
+    def _batches(self, trained: Trained) -> Batches:
         return self._built.batches(
-            self._input_fn, model.loss_model, self._options.batches
+            self._input_fn, trained.loss_model, self._options.batches
         )

@@ -7,11 +7,10 @@ from typing import Optional, Tuple
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
-from tf1pruning.choosing import choice as choice_lib
-from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
+from tf1pruning.steps.ranking import Ranking, ranking_by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Options:
       OptionError: if a value is out of range, or there is no such criterion.
     """
 
-    criterion: str = 'l2'
-    combination: Combination = Combination()  # noqa: RUF009 (frozen)
+    criterion: str = registry.DEFAULT
+    combination: Combination = Combination()
     scope_names: Tuple[str, ...] = ('',)
     groups: str = select.INNER
     output_nodes: str = 'output'
@@ -62,8 +61,7 @@ class Options:
     def __post_init__(self) -> None:
         select.check_which(self.groups)
         plan_lib.check_mode(self.mode)
-        if not self.on_data:
-            registry.find(self.criterion)
+        self.ranking()
         if self.batches < 1:
             raise OptionError(f'batches is {self.batches}; expected at least 1.')
         if self.mean_replacement and self.mode != plan_lib.BLOCK:
@@ -77,20 +75,10 @@ class Options:
                 'round, and the one that is the result if the last is not good enough.'
             )
 
-    @property
-    def on_data(self) -> bool:
-        """Whether the criterion looks at data."""
-        return self.criterion in registry.known_data()
-
-    def check(self, choice: Choice) -> None:
-        """Refuses a threshold that does not go with the criterion.
+    def ranking(self) -> Ranking:
+        """What ranks channels; a criterion on data still lacks its scores.
 
         Raises:
-          OptionError: if the choice is one.
+          OptionError: if there is no such criterion.
         """
-        if self.on_data:
-            found = registry.find_data(self.criterion)
-            choice_lib.check_threshold(choice.threshold, found)
-        else:
-            weights = registry.find(self.criterion)
-            choice_lib.check_threshold(choice.threshold, weights)
+        return ranking_by(self.criterion, None, self.combination, self.seed)

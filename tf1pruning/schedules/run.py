@@ -24,8 +24,8 @@ from tf1pruning import names, plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.plan import Plan
-from tf1pruning.schedules.built import InputFn
 from tf1pruning.schedules.chooser import Chooser
+from tf1pruning.schedules.model_fn_graph import InputFn
 from tf1pruning.schedules.options import Options
 from tf1pruning.schedules.schedule import Done, Round, Rounds, Schedule
 from tf1pruning.training import run_state
@@ -89,7 +89,7 @@ def prune_finetune(
     schedule: Schedule,
     checkpoint: str,
     output_dir: str,
-    options: Options = Options(),  # noqa: B008 (frozen)
+    options: Options = Options(),
     eval_input_fn: Optional[InputFn] = None,
     params: Optional[Mapping[str, Any]] = None,
     config: Optional[tf.estimator.RunConfig] = None,
@@ -189,16 +189,16 @@ class _Run:
         logging.info(
             'Round %d: %d of %d channels are pruned',
             number,
-            plan.removed,
-            plan.removed + plan.kept,
+            plan.removed_count,
+            plan.channel_count,
         )
         pruned_metrics = self._evaluate_pruned(number, pruned)
         estimator = self._train(number, pruned, plan, wanted.steps)
         cost = self._chooser.cost(plan)
         found = Done(
             steps=wanted.steps,
-            removed=plan.removed,
-            kept=plan.kept,
+            removed=plan.removed_count,
+            kept=plan.kept_count,
             parameters=cost.parameters,
             macs=cost.macs,
             checkpoint=estimator.latest_checkpoint(),
@@ -214,19 +214,19 @@ class _Run:
         if not os.path.exists(path):
             before = self._plan_of(number - 1) if number > 1 else None
             plan = self._chooser.choose(source, wanted.choice, before)
-            gone = before.removed if before else 0
-            if plan.removed == gone:
+            gone = before.removed_count if before else 0
+            if plan.removed_count == gone:
                 logging.warning(
                     'Round %d removes nothing but the %d channels that are gone '
                     'already: the training behind it is more of the same.',
                     number,
                     gone,
                 )
-            plan_json.save(plan, path)
+            plan_json.save_plan(plan, path)
         return self._plan_of(number)
 
     def _plan_of(self, number: int) -> Plan:
-        return plan_json.load(self._path(number, PLAN_FILE))
+        return plan_json.load_plan(self._path(number, PLAN_FILE))
 
     def _train(
         self, number: int, pruned: str, plan: Plan, steps: int

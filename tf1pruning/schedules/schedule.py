@@ -108,7 +108,7 @@ class Rounds:
 def ladder(
     thresholds: Sequence[float],
     steps: int,
-    limits: Limits = Limits(),  # noqa: B008
+    limits: Limits = Limits(),
 ) -> Rounds:
     """A round per threshold: the channels that score above it go.
 
@@ -178,7 +178,7 @@ def one_by_one(
     steps: int,
     at_once: int = 1,
     flop_penalty: float = 0.0,
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: Limits = Limits(),
 ) -> Rounds:
     """One channel at a time, the one of all groups that is needed least.
 
@@ -220,7 +220,7 @@ def layer_by_layer(
     ratios: Sequence[Tuple[str, float]],
     steps: int,
     increment: float = 1.0,
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: Limits = Limits(),
 ) -> Rounds:
     """One scope after the other.
 
@@ -265,7 +265,7 @@ def iterate(
     max_rounds: int = 100,
     scheduler: Optional[Callable[[float, int], float]] = None,
     ranking: str = PER_GROUP,
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: Limits = Limits(),
 ) -> Rounds:
     """The same share of what is left, again and again.
 

@@ -27,12 +27,12 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, npz
-from tf1pruning.errors import DataError, GraphError, OptionError
+from tf1pruning.errors import DataError, GraphError, OptionError, first_line
 from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.scoring.loss_model import LossModel
 
-# The flag that takes data from a file.
+# The option that takes data from a file.
 _DATA = ('data',)
 
 Batch = Mapping[str, np.ndarray]
@@ -50,74 +50,112 @@ class Batches:
     start: Callable[[], Iterable[Batch]]
     count: Optional[int] = None
 
+    @classmethod
+    def of_arrays(
+        cls, arrays: Mapping[str, np.ndarray], size: int, count: Optional[int] = None
+    ) -> Batches:
+        """Arrays of the same length, cut into batches in their order.
 
-def of_arrays(
-    arrays: Mapping[str, np.ndarray], size: int, count: Optional[int] = None
-) -> Batches:
-    """Arrays of the same length, cut into batches in their order.
+        Args:
+          arrays: input -> `[examples, ...]`.
+          size: of a batch; the last may be smaller.
+          count: so many batches at most; None: all.
 
-    Args:
-      arrays: input -> `[examples, ...]`.
-      size: of a batch; the last may be smaller.
-      count: so many batches at most; None: all.
-
-    Raises:
-      DataError: if the lengths differ or there is nothing.
-      OptionError: if a size is below 1.
-    """
-    length = _length(arrays)
-    _check_positive('batch size', size)
-    starts = range(0, length, size)
-    if count is not None:
-        _check_positive('number of batches', count)
-        starts = starts[:count]
-    return Batches(
-        lambda: ({k: a[s : s + size] for k, a in arrays.items()} for s in starts),
-        len(starts),
-    )
-
-
-def by_class(
-    arrays: Mapping[str, np.ndarray], labels: str, per_class: int, seed: int = 0
-) -> Batches:
-    """One batch per class, as GraSP takes them: as many examples of each.
-
-    Args:
-      arrays: input -> `[examples, ...]`.
-      labels: the input that holds classes: integers `[examples]`, or one-hot
-        `[examples, classes]`.
-      per_class: examples of each class, drawn without replacement.
-      seed: of the draw.
-
-    Raises:
-      DataError: if a class has fewer examples, or there are no such labels.
-      OptionError: if `per_class` is below 1.
-    """
-    _length(arrays)
-    _check_positive('number of examples per class', per_class)
-    if labels not in arrays:
-        raise DataError(
-            f'There are no labels {labels!r} in the data. '
-            f'{names.did_you_mean(labels, arrays)}'
+        Raises:
+          DataError: if the lengths differ or there is nothing.
+          OptionError: if a size is below 1.
+        """
+        length = _length(arrays)
+        _check_positive('batch size', size)
+        starts = range(0, length, size)
+        if count is not None:
+            _check_positive('number of batches', count)
+            starts = starts[:count]
+        return cls(
+            lambda: ({k: a[s : s + size] for k, a in arrays.items()} for s in starts),
+            len(starts),
         )
-    classes = arrays[labels]
-    classes = classes.argmax(axis=1) if classes.ndim == 2 else classes
-    found, counts = np.unique(classes, return_counts=True)
-    few = [f'{c} ({n})' for c, n in zip(found, counts) if n < per_class]
-    if few:
-        raise DataError(
-            f'{per_class} examples of each class are asked for, and some classes have '
-            f'fewer: {", ".join(few)}.'
+
+    @classmethod
+    def by_class(
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        labels: str,
+        per_class: int,
+        seed: int = 0,
+    ) -> Batches:
+        """One batch per class, as GraSP takes them: as many examples of each.
+
+        Args:
+          arrays: input -> `[examples, ...]`.
+          labels: the input that holds classes: integers `[examples]`, or one-hot
+            `[examples, classes]`.
+          per_class: examples of each class, drawn without replacement.
+          seed: of the draw.
+
+        Raises:
+          DataError: if a class has fewer examples, or there are no such labels.
+          OptionError: if `per_class` is below 1.
+        """
+        _length(arrays)
+        _check_positive('number of examples per class', per_class)
+        if labels not in arrays:
+            raise DataError(
+                f'There are no labels {labels!r} in the data. '
+                f'{names.did_you_mean(labels, arrays)}'
+            )
+        classes = arrays[labels]
+        classes = classes.argmax(axis=1) if classes.ndim == 2 else classes
+        found, counts = np.unique(classes, return_counts=True)
+        few = [f'{c} ({n})' for c, n in zip(found, counts) if n < per_class]
+        if few:
+            raise DataError(
+                f'{per_class} examples of each class are asked for, and some classes '
+                f'have fewer: {", ".join(few)}.'
+            )
+        generator = np.random.RandomState(seed)
+        chosen = [
+            generator.choice(np.flatnonzero(classes == c), per_class, replace=False)
+            for c in found
+        ]
+        return cls(
+            lambda: ({k: a[rows] for k, a in arrays.items()} for rows in chosen),
+            len(chosen),
         )
-    generator = np.random.RandomState(seed)
-    chosen = [
-        generator.choice(np.flatnonzero(classes == c), per_class, replace=False)
-        for c in found
-    ]
-    return Batches(
-        lambda: ({k: a[rows] for k, a in arrays.items()} for rows in chosen),
-        len(chosen),
-    )
+
+    @classmethod
+    def of_input_fn(
+        cls,
+        input_fn: Callable[[], Any],
+        inputs: Sequence[str] = (),
+        count: Optional[int] = None,
+    ) -> Batches:
+        """What an `input_fn` gives.
+
+        Args:
+          input_fn: gives a `tf.data.Dataset`, tensors (as for an Estimator), or an
+            iterable of batches; called for each pass.
+          inputs: the inputs that the tensors of the dataset are for, in the order in
+            which `tf.nest.flatten` gives them; an iterable of batches has names.
+          count: so many batches at most; None: until the data ends.
+
+        Raises:
+          OptionError: if `count` is below 1.
+          DataError: later, when they are gone through, if the tensors are not as many
+            as the inputs, or the data cannot be read.
+        """
+        if count is not None:
+            _check_positive('number of batches', count)
+
+        def start() -> Iterator[Batch]:
+            with tf.Graph().as_default() as graph:
+                found = input_fn()
+                if isinstance(found, tf.data.Dataset) or _holds_tensors(found):
+                    tensors, initializer = _tensors(found)
+                    return _run(graph, _named(inputs, tensors), [initializer], count)
+            return itertools.islice(found, count)
+
+        return cls(start, count)
 
 
 def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:
@@ -138,39 +176,6 @@ def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:
             f'{names.quoted(list(arrays))}.'
         )
     return {inputs.get(name, name): array for name, array in arrays.items()}
-
-
-def of_input_fn(
-    input_fn: Callable[[], Any],
-    inputs: Sequence[str] = (),
-    count: Optional[int] = None,
-) -> Batches:
-    """What an `input_fn` gives.
-
-    Args:
-      input_fn: gives a `tf.data.Dataset`, tensors (as for an Estimator), or an iterable
-        of batches; called anew for each pass.
-      inputs: the inputs that the tensors of the dataset are for, in the order in which
-        `tf.nest.flatten` gives them; an iterable of batches has names of its own.
-      count: so many batches at most; None: until the data ends.
-
-    Raises:
-      OptionError: if `count` is below 1.
-      DataError: later, when they are gone through, if the tensors are not as many as
-        the inputs, or the data cannot be read.
-    """
-    if count is not None:
-        _check_positive('number of batches', count)
-
-    def start() -> Iterator[Batch]:
-        with tf.Graph().as_default() as graph:
-            found = input_fn()
-            if isinstance(found, tf.data.Dataset) or _holds_tensors(found):
-                tensors, initializer = _tensors(found)
-                return _run(graph, _named(inputs, tensors), [initializer], count)
-        return itertools.islice(found, count)
-
-    return Batches(start, count)
 
 
 def of_pipeline(
@@ -215,14 +220,14 @@ def _initializers(
     """Ops that start the pipeline of a loss."""
     if not loss_model.pipeline:
         raise DataError(
-            f'The training graph has no input pipeline.{advice}', flags=_DATA
+            f'The training graph has no input pipeline.{advice}', options=_DATA
         )
     view = view_lib.GraphView(meta_graph.graph_def)
     ends = [names.node_name(tensor) for tensor in loss_model.pipeline.values()]
     try:
         return pipelines.initializers(view, ends)
     except GraphError as error:
-        raise DataError(f'{error}{advice}', flags=_DATA) from error
+        raise DataError(f'{error}{advice}', options=_DATA) from error
 
 
 def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
@@ -255,7 +260,7 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
         raise DataError(
             f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
             f'it has {names.quoted(list(batch))}{also}.{_pairs(unknown, missing)}',
-            flags=('inputs',),
+            options=('inputs',),
         )
     if unknown:
         raise DataError(
@@ -310,10 +315,9 @@ def _as_data_error(advice: str) -> Iterator[None]:
     except tf.errors.OutOfRangeError as error:
         raise _EndOfData from error
     except tf.errors.OpError as error:
-        reason = error.message.split('\n')[0].rstrip('.')
         raise DataError(
-            f'The input pipeline fails: {reason}.{advice}',
-            flags=_DATA if advice else (),
+            f'The input pipeline fails: {first_line(error)}.{advice}',
+            options=_DATA if advice else (),
         ) from error
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Sequence
+from typing import Dict, Iterable, List, Sequence
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import inference, losses, nodes, pipelines
+from tf1pruning.graph import nodes, pipelines, walk
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference import derivation, losses
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef, node_name
 
 CROSS_ENTROPIES = (
@@ -30,7 +31,7 @@ class LossModel:
         training graph.
     """
 
-    model: Model
+    model: InferenceGraph
     pipeline: Dict[str, str]
 
     @property
@@ -66,7 +67,7 @@ def loss_model(
     known = [output for output in outputs if output in view]
     pipeline = _pipeline(view, [*known, name])
     by_tensor = {tensor: placeholder for placeholder, tensor in pipeline.items()}
-    model = inference.inference_model(meta_graph, [name], by_tensor)
+    model = derivation.derive(meta_graph, [name], by_tensor)
     return LossModel(model, {p: t for p, t in pipeline.items() if p in model.inputs})
 
 
@@ -93,22 +94,24 @@ def tempered(loss_model: LossModel, temperature: float) -> LossModel:
             f'The loss {loss_model.loss!r} has no softmax cross entropy whose logits '
             'could get a temperature.'
         )
-    graph_def = tf.GraphDef(versions=source.versions, library=source.library)
-    for node in source.node:
-        is_softmax = node.op in CROSS_ENTROPIES
-        graph_def.node.extend(_tempered(node, temperature) if is_softmax else [node])
-    changed = dataclasses.replace(model, graph_def=graph_def)
-    return dataclasses.replace(loss_model, model=changed)
+    changed = (new for node in source.node for new in _tempered(node, temperature))
+    graph_def = nodes.with_nodes(source, changed)
+    model = dataclasses.replace(model, graph_def=graph_def)
+    return dataclasses.replace(loss_model, model=model)
 
 
 def _tempered(node: tf.NodeDef, temperature: float) -> List[tf.NodeDef]:
-    """A cross entropy whose logits are divided, behind what divides them."""
+    """A cross entropy whose logits are divided, behind what divides them.
+
+    Other nodes stay as they are.
+    """
+    if node.op not in CROSS_ENTROPIES:
+        return [node]
     dtype = tf.as_dtype(node.attr['T'].type)
     factor = nodes.constant(f'{node.name}/temperature', temperature, dtype)
     inputs = [node.input[0], factor.name]
     divided = nodes.make_node(f'{node.name}/tempered', 'RealDiv', inputs, T=dtype)
-    copy = tf.NodeDef()
-    copy.CopyFrom(node)
+    copy = nodes.copied(node)
     copy.input[0] = divided.name
     return [factor, divided, copy]
 
@@ -118,23 +121,19 @@ def _pipeline(view: view_lib.GraphView, starts: Sequence[str]) -> Dict[str, str]
     taken = {node.name for node in view}
     found: Dict[str, str] = {}
     for ref in _pipeline_tensors(view, starts):
-        found[names.claim(inference.DEFAULT_INPUT, taken)] = str(ref)
+        found[names.claim(derivation.DEFAULT_INPUT, taken)] = str(ref)
     return found
 
 
 def _pipeline_tensors(
     view: view_lib.GraphView, starts: Sequence[str]
-) -> List[TensorRef]:
-    found: Dict[TensorRef, None] = {}
-    seen = set(starts)
-    stack = list(reversed(starts))
-    while stack:
-        following = []
-        for ref in view_lib.data_inputs(view.node(stack.pop())):
-            if pipelines.ends_pipeline(view, ref.node):
-                found[ref] = None
-            elif ref.node not in seen:
-                seen.add(ref.node)
-                following.append(ref.node)
-        stack += reversed(following)
-    return list(found)
+) -> Iterable[TensorRef]:
+    def ends(ref: TensorRef) -> bool:
+        return pipelines.ends_pipeline(view, ref.node)
+
+    def inner(name: str) -> List[str]:
+        return [ref.node for ref in view.refs(view.node(name)) if not ends(ref)]
+
+    reached = walk.reached(starts, inner)
+    refs = (ref for name in reached for ref in view.refs(view.node(name)))
+    return dict.fromkeys(ref for ref in refs if ends(ref))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import layout
-from tf1pruning.graph import channels_last, freeze, importing
+from tf1pruning.errors import DataError
+from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.frozen import channels_last, freeze
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.spots import ActivationSpot, Column
+
+Key = TypeVar('Key')
 
 _SPARSE_CROSS_ENTROPY = 'SparseSoftmaxCrossEntropyWithLogits'
 _TWICE = 'Tf1PruningSparseSoftmaxCrossEntropy'
@@ -78,6 +82,23 @@ class Network:
         """The axis of the channels in the tensor that a layer reads."""
         rank = self.read_tensor(node, reads).shape.ndims
         return layout.channel_axis(self._nodes[node], rank)
+
+    def run(
+        self,
+        session: tf.Session,
+        fetches: Mapping[Key, tf.Tensor],
+        feeds: Mapping[Any, np.ndarray],
+    ) -> Dict[Key, np.ndarray]:
+        """Runs tensors of this graph on a batch.
+
+        Raises:
+          DataError: with TensorFlow's message, if the batch does not fit the loss.
+        """
+        try:
+            values = session.run(list(fetches.values()), dict(feeds))
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            raise DataError(f'The loss does not run on the data: {error}') from error
+        return dict(zip(fetches, values))
 
     def derivatives_at(
         self, loss: tf.Tensor, tensors: Sequence[tf.Tensor], variables: Sequence[str]

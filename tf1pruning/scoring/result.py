@@ -12,7 +12,7 @@ import numpy as np
 
 from tf1pruning import files, names, npz
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.choosing.scores import Combination, Scored, with_tie_breakers
 from tf1pruning.errors import DataError, OptionError
 
@@ -64,9 +64,63 @@ class Scores:
             raise DataError(
                 'The scores are of other weights than the model has '
                 f'({found if other else "no name is the same"}). Score this checkpoint '
-                'anew with tools/score.py, or insist on the older scores.',
-                flags=('stale_scores',),
+                'again, or insist on the older scores.',
+                options=('stale_scores',),
             )
+
+    def save(self, path: str) -> None:
+        """Writes an `.npz` file as a whole.
+
+        Raises:
+          OutputError: if it cannot be written.
+        """
+        info = {
+            'format': FORMAT,
+            'batches': self.batches,
+            'loss': self.loss,
+            'weights': dict(self.weights),
+        }
+        arrays = {'info': np.array(json.dumps(info))}
+        for criterion, groups in self.scores.items():
+            for group, array in groups.items():
+                arrays[f'score:{criterion}:{group}'] = array
+        for node, array in self.means.items():
+            arrays[f'mean:{node}'] = array
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        files.write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str) -> Scores:
+        """Reads the file that `save`, or the command `score`, wrote.
+
+        Raises:
+          DataError: if the file is missing, damaged, or holds something else.
+        """
+        try:
+            arrays = npz.read(path)
+        except DataError as error:
+            raise DataError(f'{error}. `score` writes such files.') from error
+        try:
+            info = json.loads(str(arrays.pop('info')))
+            if info['format'] != FORMAT:
+                raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
+            batches, loss = int(info['batches']), float(info['loss'])
+            weights = {str(key): str(digest) for key, digest in info['weights'].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f'{path!r} is no file of scores: {error}. `score` writes one.'
+            ) from error
+        scores: Dict[str, Dict[str, np.ndarray]] = {}
+        means = {}
+        for name, array in arrays.items():
+            kind, _, rest = name.partition(':')
+            if kind == 'mean':
+                means[rest] = array
+            else:
+                criterion, _, group = rest.partition(':')
+                scores.setdefault(criterion, {})[group] = array
+        return cls(scores, means, batches, loss, weights)
 
 
 def digests(weights: Mapping[str, np.ndarray], keys: Iterable[str]) -> Dict[str, str]:
@@ -99,7 +153,7 @@ class SavedScorer:
     criterion: str
     trace: Trace
     arrays: Mapping[str, np.ndarray]
-    combination: Combination = Combination()  # noqa: RUF009 (frozen)
+    combination: Combination = Combination()
 
     def __post_init__(self) -> None:
         if self.criterion not in self.scores.scores:
@@ -130,58 +184,3 @@ class SavedScorer:
             )
         scores = self.combination(found)
         return with_tie_breakers(group, scores, self.trace, self.arrays)
-
-
-def save(scores: Scores, path: str) -> None:
-    """Writes an `.npz` file as a whole.
-
-    Raises:
-      OutputError: if it cannot be written.
-    """
-    info = {
-        'format': FORMAT,
-        'batches': scores.batches,
-        'loss': scores.loss,
-        'weights': dict(scores.weights),
-    }
-    arrays = {'info': np.array(json.dumps(info))}
-    for criterion, groups in scores.scores.items():
-        for group, array in groups.items():
-            arrays[f'score:{criterion}:{group}'] = array
-    for node, array in scores.means.items():
-        arrays[f'mean:{node}'] = array
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    files.write_bytes(path, buffer.getvalue())
-
-
-def load(path: str) -> Scores:
-    """Reads what `save` wrote.
-
-    Raises:
-      DataError: if the file is missing, damaged, or holds something else.
-    """
-    try:
-        arrays = npz.read(path)
-    except DataError as error:
-        raise DataError(f'{error}. tools/score.py writes such files.') from error
-    try:
-        info = json.loads(str(arrays.pop('info')))
-        if info['format'] != FORMAT:
-            raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
-        batches, loss = int(info['batches']), float(info['loss'])
-        weights = {str(key): str(digest) for key, digest in info['weights'].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f'{path!r} is no file of scores: {error}. tools/score.py writes one.'
-        ) from error
-    scores: Dict[str, Dict[str, np.ndarray]] = {}
-    means = {}
-    for name, array in arrays.items():
-        kind, _, rest = name.partition(':')
-        if kind == 'mean':
-            means[rest] = array
-        else:
-            criterion, _, group = rest.partition(':')
-            scores.setdefault(criterion, {})[group] = array
-    return Scores(scores, means, batches, loss, weights)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import time
 from typing import (
-    Any,
     Callable,
-    Dict,
     Mapping,
     NamedTuple,
     Optional,
@@ -21,7 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import DataError
 from tf1pruning.scoring import batches as batches_lib
@@ -85,7 +83,7 @@ def score(
         statistics = Statistics(network, trace, groups, criteria, weights.start)
     averages: Averages[Key] = Averages(alpha)
     with tf.Session(graph=network.graph) as session:
-        run = _Pass(session, loss_model, batches, clock)
+        run = _Pass(session, network, loss_model, batches, clock)
         count = run(statistics.first, {}, averages)
         if statistics.second:
             feeds = statistics.mean_gradients(averages.values)
@@ -120,6 +118,7 @@ class _Pass(NamedTuple):
     """Runs tensors on all batches and averages them."""
 
     session: tf.Session
+    network: Network
     loss_model: LossModel
     batches: Batches
     clock: _Clock
@@ -134,7 +133,7 @@ class _Pass(NamedTuple):
         count = 0
         for batch in self.batches.start():
             inputs, size = batches_lib.feeds(self.loss_model, batch)
-            found = self._run(fetches, {**inputs, **feeds})
+            found = self.network.run(self.session, fetches, {**inputs, **feeds})
             count += 1
             _check_finite(found, count)
             averages.update(found, size)
@@ -142,16 +141,6 @@ class _Pass(NamedTuple):
         if not count:
             raise DataError('The data has no batch: nothing can be scored.')
         return count
-
-    def _run(
-        self, fetches: Mapping[Key, tf.Tensor], feeds: Mapping[Any, np.ndarray]
-    ) -> Dict[Key, np.ndarray]:
-        keys = list(fetches)
-        try:
-            values = self.session.run([fetches[key] for key in keys], dict(feeds))
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise DataError(f'The loss does not run on the data: {error}') from error
-        return dict(zip(keys, values))
 
 
 def _check_finite(found: Mapping[Key, np.ndarray], batch: int) -> None:

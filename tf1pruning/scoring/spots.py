@@ -8,7 +8,7 @@ import numpy as np
 
 from tf1pruning import names
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import BIAS, CONSUMER, SCALE, Trace
+from tf1pruning.channels.trace_result import BIAS, CONSUMER, SCALE, Trace
 from tf1pruning.choosing.scores import judging_places
 from tf1pruning.criteria.registry import ACTIVATIONS, SCALES
 

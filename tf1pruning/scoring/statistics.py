@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.scoring import network as network_lib

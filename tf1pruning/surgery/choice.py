@@ -13,7 +13,7 @@ import numpy as np
 
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Trace
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import near_zero
@@ -149,9 +149,9 @@ def _wanted(
 def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:
     """What is safe, and what would be if its constant could be folded."""
     return tuple(
-        channel
-        for channel, number in enumerate(group.classes.tolist())
-        if safety.is_safe(number) or number in safety.constant
+        index
+        for index, channel in enumerate(group.channels.tolist())
+        if channel not in safety.obstacles or channel in safety.constant
     )
 
 
@@ -163,10 +163,10 @@ def _split(
     multiple: int,
 ) -> Tuple[Tuple[int, ...], List[Verdict]]:
     """What goes, and what the rounding of the kept width holds back."""
-    numbers = group.classes.tolist()
-    free = [c for c in channels if numbers[c] not in obstacles]
+    traced = group.channels.tolist()
+    free = [c for c in channels if traced[c] not in obstacles]
     # What costs nothing goes first.
-    free.sort(key=lambda c: (not exact.is_safe(numbers[c]), c))
+    free.sort(key=lambda c: (traced[c] in exact.obstacles, c))
     count = plan_lib.removable(group.width, len(free), multiple)
     if not free[count:]:
         return tuple(free), []
@@ -179,8 +179,8 @@ def _verdicts(
     group: Group, channels: Sequence[int], reasons: Mapping[int, str]
 ) -> List[Verdict]:
     by_reason: Dict[str, List[int]] = {}
-    for channel in channels:
-        number = int(group.classes[channel])
-        if number in reasons:
-            by_reason.setdefault(reasons[number], []).append(channel)
+    for index in channels:
+        channel = int(group.channels[index])
+        if channel in reasons:
+            by_reason.setdefault(reasons[channel], []).append(index)
     return [Verdict(group.name, tuple(c), reason) for reason, c in by_reason.items()]

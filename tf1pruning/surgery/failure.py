@@ -8,7 +8,7 @@ from typing import Callable, Dict, Iterable, List, Tuple
 import numpy as np
 
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.plan import Cut, GroupPlan, Plan
+from tf1pruning.plan import Cut, Plan
 from tf1pruning.surgery import soft
 
 
@@ -70,16 +70,14 @@ def count_alive(plan: Plan, alive: Callable[[Cut], np.ndarray]) -> FailureReport
     groups: Dict[str, Count] = {}
     for group in plan.groups:
         counts = []
-        for cut in _cuts_of(group, zeroed):
+        for cut in group.cuts:
+            if cut not in zeroed:
+                continue
             count = _count(alive(cut), cut)
             variables.setdefault((cut.variable, cut.axis), []).append(count)
             counts.append(count)
         groups[group.name] = _sum(counts)
     return FailureReport({key: _sum(c) for key, c in variables.items()}, groups)
-
-
-def _cuts_of(group: GroupPlan, zeroed: set) -> List[Cut]:
-    return [cut for cut in group.cuts if cut in zeroed]
 
 
 def _alive(array: np.ndarray, axis: int) -> np.ndarray:

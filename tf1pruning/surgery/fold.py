@@ -12,10 +12,10 @@ from typing import Dict, NamedTuple, Optional
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels.uses import Trace
-from tf1pruning.graph import precision
+from tf1pruning.channels.trace_result import Trace
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.batch_norm import BATCH_NORM_OPS
+from tf1pruning.graph.frozen import precision
+from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 
 _MEAN_INPUT = 3
 
@@ -58,14 +58,12 @@ def find_fold_targets(trace: Trace) -> Dict[str, FoldTarget]:
 def _readers(view: view_lib.GraphView, name: str, trace: Trace) -> int:
     """How many ops, and outputs of the model, have a vector's value as an input."""
     same = view.with_reads(name)
-    edges = [edge for each in same for edge in view.consumers(each)]
-    readers = [edge for edge in edges if edge.node.op not in view_lib.READ_OPS]
-    return len(readers) + sum(each in trace.model.outputs for each in same)
+    return len(view.readers(name)) + sum(each in trace.model.outputs for each in same)
 
 
 def _target(view: view_lib.GraphView, name: str, trace: Trace) -> Optional[FoldTarget]:
     edges = view.consumers(name)
-    if len(edges) != 1 or edges[0].position != 0 or name in trace.model.outputs:
+    if len(edges) != 1 or name in trace.model.outputs:
         return None
     node = edges[0].node
     if node.op == 'BiasAdd':

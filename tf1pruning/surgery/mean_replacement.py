@@ -15,7 +15,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from tf1pruning.channels.groups import Group
-from tf1pruning.channels.uses import Kernel, Trace
+from tf1pruning.channels.trace_result import Kernel, Trace
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.plan import BLOCK, Plan
@@ -90,11 +90,11 @@ def _check_mode(plan: Plan) -> None:
 
 
 def _gone(trace: Trace, groups: Sequence[Group], plan: Plan) -> np.ndarray:
-    """`[classes]` whether a class goes."""
+    """`[channels]` whether a channel goes."""
     removed = {planned.name: list(planned.removed) for planned in plan.groups}
     mask = np.zeros(trace.count, bool)
     for group in groups:
-        mask[group.classes[removed.get(group.name, [])]] = True
+        mask[group.channels[removed.get(group.name, [])]] = True
     return mask
 
 

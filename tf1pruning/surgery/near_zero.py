@@ -6,7 +6,7 @@ from typing import Dict, Mapping
 
 import numpy as np
 
-from tf1pruning.channels.uses import STATISTIC, Trace
+from tf1pruning.channels.trace_result import STATISTIC, Trace
 from tf1pruning.surgery import weights
 
 

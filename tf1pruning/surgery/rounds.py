@@ -52,9 +52,9 @@ def _check(before: Dict[str, GroupPlan], second: Plan, known: Dict[str, Group]) 
         )
     wrong = [
         f'{planned.name!r} has {planned.width} channels in the second plan and '
-        f'{before[planned.name].kept} after the first'
+        f'{before[planned.name].kept_count} after the first'
         for planned in second.groups
-        if planned.width != before[planned.name].kept
+        if planned.width != before[planned.name].kept_count
     ]
     if wrong:
         raise PlanError(f'The plans do not follow each other: {"; ".join(wrong)}.')

@@ -13,7 +13,7 @@ from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set, Tu
 import numpy as np
 
 from tf1pruning.channels import constants, layout
-from tf1pruning.channels.uses import Kernel, Trace
+from tf1pruning.channels.trace_result import Kernel, Trace
 from tf1pruning.surgery import fold
 from tf1pruning.surgery import weights as weights_lib
 
@@ -23,12 +23,12 @@ class Fold:
     """Constant shares of a layer's inputs, and the vector that can take them up.
 
     Attributes:
-      classes: `[in]` class of each input position.
+      channels: `[in]` channel of each input position.
       shares: `[in, out]` constant share of each position where it is folded, else 0.
       target: the vector.
     """
 
-    classes: np.ndarray
+    channels: np.ndarray
     shares: np.ndarray
     target: fold.FoldTarget
 
@@ -38,9 +38,9 @@ class Safety:
     """Verdicts on the channels of a model.
 
     Attributes:
-      obstacles: class -> why removing it would change the outputs; absent if it is
+      obstacles: channel -> why removing it would change the outputs; absent if it is
         safe.
-      constant: classes that stay although they do not vary: what they add cannot be
+      constant: channels that stay although they do not vary: what they add cannot be
         folded exactly.
       folds: what has to be folded where, if the channels go.
     """
@@ -48,10 +48,6 @@ class Safety:
     obstacles: Dict[int, str]
     constant: FrozenSet[int]
     folds: Tuple[Fold, ...]
-
-    def is_safe(self, channel: int) -> bool:
-        """Whether a channel class can go."""
-        return channel not in self.obstacles
 
 
 def find_safety(
@@ -75,16 +71,16 @@ def find_safety(
         kernel = kernels.get(step.node.name)
         if kernel is None:
             continue
-        classes = trace.weights[kernel.source][kernel.in_axis]
-        x = _input_values(step, kernel, len(classes))
+        channels = trace.weights[kernel.source][kernel.in_axis]
+        x = _input_values(step, kernel, len(channels))
         weights = _weights(trace, step, kernel, arrays)
         share = _shares(kernel, targets.get(kernel.node), x, weights, across_borders)
         for why, positions in share.obstacles.items():
-            for channel in classes[positions].tolist():
+            for channel in channels[positions].tolist():
                 obstacles.setdefault(channel, why)
-        varying.update(classes[np.isnan(x)].tolist())
+        varying.update(channels[np.isnan(x)].tolist())
         if share.target is not None and share.folded is not None:
-            folds.append(Fold(classes, share.folded, share.target))
+            folds.append(Fold(channels, share.folded, share.target))
     return Safety(obstacles, frozenset(set(obstacles) - varying), tuple(folds))
 
 

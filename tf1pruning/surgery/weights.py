@@ -11,14 +11,14 @@ from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.errors import CheckpointError
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.model import Model
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.variables import Variable
 
 # Weights of less than this are read once and kept; larger ones again each time.
 IN_MEMORY_BYTES = 1 << 28
 
 
-def model_arrays(model: Model, checkpoint: Arrays) -> Arrays:
+def model_arrays(model: InferenceGraph, checkpoint: Arrays) -> Arrays:
     """Variable node -> array; parts of partitioned variables are cut out.
 
     Args:
@@ -37,7 +37,7 @@ def model_arrays(model: Model, checkpoint: Arrays) -> Arrays:
     return found if found.nbytes > IN_MEMORY_BYTES else ArraysInMemory(found)
 
 
-def _check_shapes(model: Model, checkpoint: Arrays) -> None:
+def _check_shapes(model: InferenceGraph, checkpoint: Arrays) -> None:
     shapes = checkpoint.shapes
     missing = sorted({v.key for v in model.variables} - set(shapes))
     if missing:
@@ -74,7 +74,7 @@ class ModelArrays(Arrays):
       CheckpointError: when one is read that has NaN or infinite values; names all.
     """
 
-    def __init__(self, model: Model, checkpoint: Arrays):
+    def __init__(self, model: InferenceGraph, checkpoint: Arrays):
         self._checkpoint = checkpoint
         self._variables = {variable.node: variable for variable in model.variables}
         self.shapes = {v.node: v.shape for v in model.variables}
@@ -132,7 +132,7 @@ class CheckpointArrays(Arrays):
       arrays: variable node -> array; read when one is asked for.
     """
 
-    def __init__(self, model: Model, arrays: Arrays):
+    def __init__(self, model: InferenceGraph, arrays: Arrays):
         self._arrays = arrays
         self._parts: Dict[str, List[Variable]] = {}
         for variable in model.variables:

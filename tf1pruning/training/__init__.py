@@ -1,1 +1,22 @@
-"""What a training needs around it: warm start, evaluation, progress, resuming."""
+"""For a training: a hook that keeps zeros zero, warm start, regularizers."""
+
+from tf1pruning.training.listener import EvalCheckpointSaverListener
+from tf1pruning.training.pruning_hook import PruningHook
+from tf1pruning.training.regularizers import (
+    group_lasso,
+    growing_penalty,
+    l1_of_scales,
+)
+from tf1pruning.training.stripped_graph import import_stripped
+from tf1pruning.training.warm_start import init_fn, warm_start_settings
+
+__all__ = [
+    'EvalCheckpointSaverListener',
+    'PruningHook',
+    'group_lasso',
+    'growing_penalty',
+    'import_stripped',
+    'init_fn',
+    'l1_of_scales',
+    'warm_start_settings',
+]

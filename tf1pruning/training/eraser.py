@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.plan import Plan
-from tf1pruning.training import live
-from tf1pruning.training.live import Axis, Part
+from tf1pruning.training import graph_variables
+from tf1pruning.training.graph_variables import Axis, Part
 
 
 class Eraser:
@@ -33,7 +33,7 @@ class Eraser:
     def __init__(
         self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]], replaceable: bool
     ):
-        self._shapes = live.shapes_of(parts)
+        self._shapes = graph_variables.shapes_of(parts)
         self._after: Dict[tf.Operation, List[tf.Operation]] = {}
         self._masks: Dict[Axis, tf.Tensor] = {}
         now: List[tf.Operation] = []
@@ -44,7 +44,9 @@ class Eraser:
             for part, axis, indices in self._places(plan, parts):
                 for op in part.ops:
                     now.append(_erase(op, part, axis, indices))
-                    for writer in live.find_writers(op, part.variable.initializer):
+                    for writer in graph_variables.find_writers(
+                        op, part.variable.initializer
+                    ):
                         if writer.in_loop:
                             loops.add(writer.op)
                             continue
@@ -58,7 +60,7 @@ class Eraser:
         self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]]
     ) -> List[Tuple[Part, int, tf.Tensor]]:
         """Parts of weights and slots, with the axis and the indices to zero."""
-        slots = live.find_slots(parts, plan)
+        slots = graph_variables.find_slots(parts, plan)
         places = []
         for (key, axis), mask in self._masks.items():
             indices: Dict[Tuple[int, ...], tf.Tensor] = {}
@@ -79,7 +81,9 @@ class Eraser:
         return {tensor: found[axis] for axis, tensor in self._masks.items()}
 
 
-def masks(plan: Plan, shapes: Mapping[str, live.Shape]) -> Dict[Axis, np.ndarray]:
+def masks(
+    plan: Plan, shapes: Mapping[str, graph_variables.Shape]
+) -> Dict[Axis, np.ndarray]:
     """(Variable, axis) -> `[size of axis]` whether a position is zeroed."""
     found: Dict[Axis, np.ndarray] = {}
     for cut in plan.zeroed_cuts:

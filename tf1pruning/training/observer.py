@@ -8,12 +8,12 @@ from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels.uses import PRODUCER
+from tf1pruning.channels.trace_result import PRODUCER
 from tf1pruning.plan import Cut, Plan
 from tf1pruning.surgery import failure
 from tf1pruning.surgery.failure import FailureReport
-from tf1pruning.training import live
-from tf1pruning.training.live import Axis, Part
+from tf1pruning.training import graph_variables
+from tf1pruning.training.graph_variables import Axis, Part
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +66,10 @@ class Observer:
         """Per part of a variable one value per position of an axis."""
         name, kept = axis
         return [
-            reduce(live.read(part), [a for a in range(len(part.shape)) if a != kept])
+            reduce(
+                graph_variables.read(part),
+                [a for a in range(len(part.shape)) if a != kept],
+            )
             for part in self._parts[name]
         ]
 

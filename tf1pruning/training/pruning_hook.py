@@ -1,6 +1,6 @@
 """A hook that watches a plan during training and, if asked, keeps its zeros zero.
 
-    plan = plan_json.load('pruned/TH0.5/Pruning_Dict/Pruned_Filters.json')
+    plan = plan_json.load_plan('pruned/TH0.5/Pruning_Dict/Pruned_Filters.json')
     hook = PruningHook(plan, policy=HOLD, summary_dir=model_dir)
     estimator.train(input_fn, hooks=[hook])
 
@@ -26,7 +26,7 @@ from tf1pruning.errors import OptionError, PlanError, WorkflowError
 from tf1pruning.plan import GroupPlan, Plan
 from tf1pruning.report import dashboard, training_events
 from tf1pruning.report.images import NormHistory
-from tf1pruning.training import live, running
+from tf1pruning.training import graph_variables, running
 from tf1pruning.training.eraser import Eraser
 from tf1pruning.training.observer import Observer
 
@@ -52,7 +52,7 @@ class PruningHook(tf.train.SessionRunHook):
         own do; None: into the log only.
       zero_steps: for SOFT: steps between two rounds of zeroing. The steps of one epoch
         give the published method.
-      rerank: for SOFT: the groups of the model (`workflow.loading.Source.groups`). Each
+      rerank: for SOFT: the groups of the model (`models.model.Model.groups`). Each
         round zeroes as many filters of each group as the plan has, but those that have
         the smallest L2 norm then. Empty: always those of the plan.
 
@@ -110,8 +110,8 @@ class PruningHook(tf.train.SessionRunHook):
                 'PruningHook counts by the global step and the graph has none. Call '
                 'tf.train.get_or_create_global_step() and give it to the optimizer.'
             )
-        parts = live.by_key(tf.global_variables())
-        live.check_fits(self._plan, live.shapes_of(parts))
+        parts = graph_variables.by_key(tf.global_variables())
+        graph_variables.check_fits(self._plan, graph_variables.shapes_of(parts))
         self._observer = Observer(self._plan, parts)
         self._eraser: Optional[Eraser] = None
         if self._policy != OBSERVE:

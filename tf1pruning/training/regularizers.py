@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError, OptionError, WorkflowError
 from tf1pruning.plan import Plan
-from tf1pruning.training import eraser, live
+from tf1pruning.training import eraser, graph_variables
 
 
 def group_lasso(
@@ -33,10 +33,10 @@ def group_lasso(
       OptionError: if the factor is negative.
       GraphError: if there are no kernels.
     """
-    parts: Dict[str, List[live.Part]] = {}
+    parts: Dict[str, List[graph_variables.Part]] = {}
     for kernel in kernels:
         for variable in _variables(kernel):
-            part = live.part_of(variable)
+            part = graph_variables.part_of(variable)
             parts.setdefault(part.key, []).append(part)
     norms = [_filter_norms(found, axis) for found in parts.values()]
     return _scaled_sum(norms, factor, 'kernels')
@@ -59,7 +59,7 @@ def l1_of_scales(
       GraphError: if there are no scales.
     """
     if gammas is None:
-        keys = live.by_key(tf.trainable_variables())
+        keys = graph_variables.by_key(tf.trainable_variables())
         scales = [key for key in keys if key.rpartition('/')[2] == 'gamma']
         gammas = [part.variable for key in scales for part in keys[key]]
     return _scaled_sum([tf.abs(gamma) for gamma in gammas], factor, 'scales')
@@ -103,11 +103,13 @@ def growing_penalty(
 
 def _planned_squares(plan: Plan) -> List[tf.Tensor]:
     """Per variable or part the sum of squares at the cuts."""
-    parts = live.by_key(tf.global_variables())
-    live.check_fits(plan, live.shapes_of(parts))
+    parts = graph_variables.by_key(tf.global_variables())
+    graph_variables.check_fits(plan, graph_variables.shapes_of(parts))
     # Where the cuts of two axes cross, a weight still counts once.
-    kept = {key: [tf.ones([])] * len(parts[key]) for key in _zeroed(plan)}
-    for (key, axis), mask in eraser.masks(plan, live.shapes_of(parts)).items():
+    zeroed = dict.fromkeys(cut.variable for cut in plan.zeroed_cuts)
+    kept = {key: [tf.ones([])] * len(parts[key]) for key in zeroed}
+    shapes = graph_variables.shapes_of(parts)
+    for (key, axis), mask in eraser.masks(plan, shapes).items():
         for number, part in enumerate(parts[key]):
             start, size = part.offset[axis], part.shape[axis]
             shape = [size if a == axis else 1 for a in range(len(part.shape))]
@@ -120,16 +122,12 @@ def _planned_squares(plan: Plan) -> List[tf.Tensor]:
     ]
 
 
-def _zeroed(plan: Plan) -> List[str]:
-    return list(dict.fromkeys(cut.variable for cut in plan.zeroed_cuts))
-
-
 def _variables(kernel: tf.Variable) -> List[tf.Variable]:
     """The parts of a partitioned variable, or the only one."""
     return list(kernel) if hasattr(kernel, '__len__') else [kernel]
 
 
-def _filter_norms(parts: Sequence[live.Part], axis: int) -> tf.Tensor:
+def _filter_norms(parts: Sequence[graph_variables.Part], axis: int) -> tf.Tensor:
     # Parts that start at the same filter have shares of the same filters.
     shares: Dict[int, List[tf.Tensor]] = {}
     for part in parts:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, FrozenSet, Hashable, List, Set
+from typing import Any, FrozenSet, Hashable, List
 
 import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import walk
 
 
 def key_of(args: tf.train.SessionRunArgs) -> Hashable:
@@ -23,19 +25,14 @@ def needed_ops(
       args: fetches and feeds of the call. What only a fed tensor needs does not run.
     """
     fed = _fed(args)
-    stack: List[tf.Operation] = []
-    for fetch in _leaves(args.fetches):
-        element = graph.as_graph_element(fetch)
-        stack.append(element if isinstance(element, tf.Operation) else element.op)
-    found: Set[tf.Operation] = set()
-    while stack:
-        op = stack.pop()
-        if op in found:
-            continue
-        found.add(op)
-        stack += op.control_inputs
-        stack += [tensor.op for tensor in op.inputs if tensor.name not in fed]
-    return frozenset(found)
+
+    def needed(op: tf.Operation) -> List[tf.Operation]:
+        inputs = [tensor.op for tensor in op.inputs if tensor.name not in fed]
+        return [*op.control_inputs, *inputs]
+
+    elements = [graph.as_graph_element(fetch) for fetch in _leaves(args.fetches)]
+    starts = (e if isinstance(e, tf.Operation) else e.op for e in elements)
+    return frozenset(walk.reached(starts, needed))
 
 
 def _fed(args: tf.train.SessionRunArgs) -> FrozenSet[str]:

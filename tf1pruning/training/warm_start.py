@@ -27,10 +27,10 @@ from absl import logging
 from tf1pruning import names, optimizer_names
 from tf1pruning.ckpt import averages, slots
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.errors import CheckpointError
+from tf1pruning.errors import CheckpointError, first_line
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import variables as variables_lib
-from tf1pruning.training import live
+from tf1pruning.training import graph_variables
 
 GLOBAL_STEP = 'global_step'
 SLOT = 'optimizer slot or moving average, not asked for'
@@ -73,9 +73,8 @@ class WarmStart:
             tf.errors.OutOfRangeError,
         ) as error:
             raise CheckpointError(
-                f'Checkpoint {self.checkpoint!r} cannot be read: '
-                f'{error.message.splitlines()[0]}. Its data file is missing, truncated '
-                'or damaged.'
+                f'Checkpoint {self.checkpoint!r} cannot be read: {first_line(error)}. '
+                'Its data file is missing, truncated or damaged.'
             ) from error
         _log(self.checkpoint, len(self.restored), self.skipped)
 
@@ -106,7 +105,7 @@ def init_fn(
     """
     _warn_of_older(model_dir, checkpoint)
     wanted = list(tf.global_variables() if variables is None else variables)
-    parts = live.by_key(wanted)
+    parts = graph_variables.by_key(wanted)
     skipped = _skipped(parts, with_slots, with_global_step)
     restored = {key: found for key, found in parts.items() if key not in skipped}
     source = Checkpoint(checkpoint)
@@ -179,7 +178,7 @@ class _Settings(tf.estimator.WarmStartSettings):
         """
         (pattern,) = self.vars_to_warm_start
         wanted = [v for v in tf.global_variables() if re.match(pattern, v.name)]
-        _check(Checkpoint(self.ckpt_to_initialize_from), live.by_key(wanted))
+        _check(Checkpoint(self.ckpt_to_initialize_from), graph_variables.by_key(wanted))
         return super().__iter__()
 
 
@@ -195,7 +194,9 @@ def _weights(source: Checkpoint) -> List[str]:
 
 
 def _skipped(
-    parts: Dict[str, Tuple[live.Part, ...]], with_slots: bool, with_global_step: bool
+    parts: Dict[str, Tuple[graph_variables.Part, ...]],
+    with_slots: bool,
+    with_global_step: bool,
 ) -> Dict[str, str]:
     """Variable -> why it is not restored."""
     found: Dict[str, str] = {}
@@ -203,18 +204,20 @@ def _skipped(
     if step is not None and not with_global_step:
         found.update({k: STEP for k in parts if k == names.node_name(step.name)})
     if not with_slots:
-        trainable = live.by_key(tf.trainable_variables())
-        shadows = slots.find_slots(live.shapes_of(parts), trainable)
+        trainable = graph_variables.by_key(tf.trainable_variables())
+        shadows = slots.find_slots(graph_variables.shapes_of(parts), trainable)
         found.update({k: SLOT for k in parts if k.endswith(averages.SUFFIX)})
         found.update(dict.fromkeys(shadows, SLOT))
         powers = [key for key in parts if optimizer_names.is_power(key)]
-        numbers = optimizer_names.keras_numbers(live.shapes_of(parts), trainable)
+        numbers = optimizer_names.keras_numbers(
+            graph_variables.shapes_of(parts), trainable
+        )
         found.update(dict.fromkeys([*powers, *numbers], OPTIMIZER))
     return found
 
 
 def _restore_op(
-    source: Checkpoint, parts: Dict[str, Tuple[live.Part, ...]]
+    source: Checkpoint, parts: Dict[str, Tuple[graph_variables.Part, ...]]
 ) -> tf.Operation:
     """Reads variables from a checkpoint, into all copies that a strategy has of them.
 
@@ -231,7 +234,9 @@ def _restore_op(
         )
 
 
-def _restore_ops(source: Checkpoint, key: str, part: live.Part) -> List[tf.Operation]:
+def _restore_ops(
+    source: Checkpoint, key: str, part: graph_variables.Part
+) -> List[tf.Operation]:
     whole = ' '.join(map(str, part.full_shape))
     slices = ':'.join(f'{at},{n}' for at, n in zip(part.offset, part.shape))
     with tf.device('/cpu:0'):
@@ -244,7 +249,7 @@ def _restore_ops(source: Checkpoint, key: str, part: live.Part) -> List[tf.Opera
     ops = []
     for holder in part.ops:
         with tf.device(holder.device):
-            ops.append(live.write(holder, value))
+            ops.append(graph_variables.write(holder, value))
     return ops
 
 
@@ -268,8 +273,10 @@ def _log(checkpoint: str, count: int, skipped: Dict[str, str]) -> None:
         logging.info('Not restored (%s): %s', why, names.quoted(keys, len(keys)))
 
 
-def _check(checkpoint: Checkpoint, parts: Mapping[str, Tuple[live.Part, ...]]) -> None:
-    known, shapes = checkpoint.shapes, live.shapes_of(parts)
+def _check(
+    checkpoint: Checkpoint, parts: Mapping[str, Tuple[graph_variables.Part, ...]]
+) -> None:
+    known, shapes = checkpoint.shapes, graph_variables.shapes_of(parts)
     types = {key: found[0].variable.dtype.base_dtype for key, found in parts.items()}
     missing = sorted(key for key in shapes if key not in known)
     other = sorted(key for key in shapes if known.get(key, shapes[key]) != shapes[key])
@@ -297,7 +304,7 @@ def _check(checkpoint: Checkpoint, parts: Mapping[str, Tuple[live.Part, ...]]) -
 _NEITHER, _GRAPH, _CHECKPOINT = 'neither', 'graph', 'checkpoint'
 
 
-def _narrower(graph: live.Shape, checkpoint: live.Shape) -> str:
+def _narrower(graph: graph_variables.Shape, checkpoint: graph_variables.Shape) -> str:
     """The side whose shape is smaller along some axes and equal along the others."""
     pairs = list(zip(graph, checkpoint))
     if len(graph) == len(checkpoint) and all(g <= c for g, c in pairs):

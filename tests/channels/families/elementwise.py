@@ -135,7 +135,8 @@ _BINARY = {
     'Atan2': tf.atan2,
     'AddN': lambda x, y: tf.add_n([x, y, x]),
     'Div': lambda x, y: tf.raw_ops.Div(x=x, y=tf.abs(y) + 1.0),
-    'DivNoNan': tf.div_no_nan,
+    # Far from zero, but for what is pruned: a small divisor magnifies rounding.
+    'DivNoNan': lambda x, y: tf.div_no_nan(x, y + tf.sign(y)),
     'Equal and LogicalAnd': lambda x, y: masked(
         x, tf.logical_and(tf.equal(x, x), tf.greater(x, y))
     ),

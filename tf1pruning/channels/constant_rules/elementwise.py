@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import families, layout
 from tf1pruning.channels.constants import RULES, VARYING, ConstantOp
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.graph import precision
+from tf1pruning.graph.frozen import precision
 
 _Binary = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -44,8 +44,6 @@ def _kernel(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 @RULES.register_family(families.CONVOLUTIONS)
 def _convolution(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     kernel, axis = _kernel(op, inputs), op.channel_axis()
-    if op.input_shape(0)[axis] != kernel.shape[-2]:
-        raise Unsupported('a grouped convolution')
     x = channel_vector(inputs[0], axis, kernel.shape[-2])
     borders = layout.pads_with_zeros(op.node, int(np.prod(kernel.shape[:-2])))
     return layout.along(_mixed(x, kernel, borders), axis, kernel.ndim)

@@ -12,80 +12,22 @@ from tf1pruning.channels import values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
-from tf1pruning.channels.uses import BIAS, SCALE, STATISTIC
+from tf1pruning.channels.trace_result import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation, Constant, Sizes, Weight
 from tf1pruning.graph.view import Shape
+from tf1pruning.names import op_types
 
-UNARY = (
-    'Abs',
-    'Acos',
-    'Asin',
-    'Atan',
-    'Ceil',
-    'Cos',
-    'Cosh',
-    'Elu',
-    'Erf',
-    'Erfc',
-    'Exp',
-    'Expm1',
-    'Floor',
-    'Inv',
-    'IsFinite',
-    'IsInf',
-    'IsNan',
-    'Log',
-    'Log1p',
-    'LogicalNot',
-    'Neg',
-    'OnesLike',
-    'Reciprocal',
-    'Rint',
-    'Relu',
-    'Relu6',
-    'Round',
-    'Rsqrt',
-    'Selu',
-    'Sigmoid',
-    'Sign',
-    'Sin',
-    'Sinh',
-    'Softplus',
-    'Softsign',
-    'Sqrt',
-    'Square',
-    'Tan',
-    'Tanh',
-    'ZerosLike',
+UNARY = op_types(
+    'Abs Acos Asin Atan Ceil Cos Cosh Elu Erf Erfc Exp Expm1 Floor Inv '
+    'IsFinite IsInf IsNan Log Log1p LogicalNot Neg OnesLike Reciprocal Rint '
+    'Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt '
+    'Square Tan Tanh ZerosLike'
 )
-BINARY = (
-    'Add',
-    'AddV2',
-    'Atan2',
-    'Div',
-    'DivNoNan',
-    'Equal',
-    'FloorDiv',
-    'FloorMod',
-    'Greater',
-    'GreaterEqual',
-    'Less',
-    'LessEqual',
-    'LogicalAnd',
-    'LogicalOr',
-    'Maximum',
-    'Minimum',
-    'Mod',
-    'Mul',
-    'MulNoNan',
-    'NotEqual',
-    'Pow',
-    'RealDiv',
-    'SquaredDifference',
-    'Sub',
-    'TruncateDiv',
-    'Xdivy',
-    'Xlogy',
+BINARY = op_types(
+    'Add AddV2 Atan2 Div DivNoNan Equal FloorDiv FloorMod Greater '
+    'GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul '
+    'MulNoNan NotEqual Pow RealDiv SquaredDifference Sub TruncateDiv Xdivy '
+    'Xlogy'
 )
 # Scaling maps a zero weight to zero, so the result is still that weight to the trace.
 SCALING = frozenset(('Mul', 'RealDiv', 'Div'))

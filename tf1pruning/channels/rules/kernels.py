@@ -10,7 +10,7 @@ from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op, Tracer
-from tf1pruning.channels.uses import CONSUMER, PRODUCER
+from tf1pruning.channels.trace_result import CONSUMER, PRODUCER
 from tf1pruning.channels.values import Activation, Weight
 
 DEPTHWISE_CHANNEL, DEPTHWISE_MULTIPLIER = 2, 3

@@ -7,7 +7,7 @@ from typing import Tuple
 from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op, Tracer
-from tf1pruning.channels.uses import BIAS, SCALE, STATISTIC
+from tf1pruning.channels.trace_result import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation
 
 

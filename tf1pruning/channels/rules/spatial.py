@@ -18,7 +18,7 @@ def pool(op: Op, tracer: Tracer) -> Activation:
     """Keeps the labels of axes along which the window has size 1."""
     del tracer
     x = op.activation(0)
-    for axis, size in enumerate(op.ints('ksize')):
+    for axis, size in enumerate(op.attr('ksize').list.i):
         if size != 1 and x.varies(axis):
             raise Unsupported('a window over channels')
     return Activation(op.shape(), x.labels)

@@ -1,0 +1,1 @@
+"""The demo, and the networks and data sets of demo, tests and benchmarks."""

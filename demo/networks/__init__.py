@@ -1,0 +1,1 @@
+"""Networks with variables of random or trained weights, by name in `catalogue`."""

@@ -1,0 +1,181 @@
+"""The figures that the demo ends with: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from demo.datasets import pipelines
+from demo.training import frozen
+from tf1pruning.data.dataset import Dataset
+from tf1pruning.report import cost, text
+
+FROM_SCRATCH = 'from_scratch'
+# Kind of network -> its column in the table. All runs have all but the last one.
+KINDS = {
+    'original': 'original',
+    'soft_pruned': 'soft-pruned',
+    'stripped': 'stripped',
+    'fine_tuned': 'fine-tuned',
+    FROM_SCRATCH: 'scratch',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class StepFigures:
+    """One threshold step of the ladder.
+
+    Attributes:
+      threshold: sparsity above which a filter goes.
+      failure_rate: after the last retraining.
+      retrains: number of retrainings.
+      accuracy_pruned: test accuracy after the first pruning, before retraining.
+      accuracy: test accuracy after the last retraining.
+      folder: where its files are, relative to the output folder.
+    """
+
+    threshold: float
+    failure_rate: float
+    retrains: int
+    accuracy_pruned: float
+    accuracy: float
+    folder: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFigures:
+    """One of the networks, measured on its frozen graph."""
+
+    parameters: int
+    macs: int
+    prunable_macs: int
+    pb_bytes: int
+    latency_ms: float
+    accuracy: float
+
+
+def measure(
+    pb_paths: Mapping[str, str],
+    costs: Mapping[str, cost.Cost],
+    dataset: Dataset,
+    latency_runs: int,
+) -> Dict[str, ModelFigures]:
+    """Runs frozen graphs on the test images and times them in turn.
+
+    Args:
+      pb_paths: kind -> frozen graph.
+      costs: kind -> cost.
+      dataset: its test images give the accuracy; the latency is that of the first one.
+      latency_runs: timed runs of each graph.
+
+    Raises:
+      DataError: if an image cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        models = {
+            kind: stack.enter_context(frozen.FrozenModel(path))
+            for kind, path in pb_paths.items()
+        }
+        images, _ = next(pipelines.batches(dataset))
+        latencies = frozen.median_latencies(models, images[:1], latency_runs)
+        accuracies = frozen.accuracies(models, pipelines.batches(dataset))
+    return {
+        kind: ModelFigures(
+            **dataclasses.asdict(costs[kind]),
+            pb_bytes=os.path.getsize(path),
+            latency_ms=latencies[kind],
+            accuracy=accuracies[kind],
+        )
+        for kind, path in pb_paths.items()
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """All figures of a run.
+
+    Attributes:
+      models: one entry for each of `KINDS`; `FROM_SCRATCH` may be absent.
+      steps: the ladder, in order.
+      max_difference_relative: largest difference between the outputs of the soft-pruned
+        and the stripped network, over the outputs' scale.
+    """
+
+    models: Mapping[str, ModelFigures]
+    steps: Tuple[StepFigures, ...]
+    max_difference_relative: float
+
+    def as_json(self) -> Dict[str, Any]:
+        """The content of results.json."""
+        data: Dict[str, Any] = {
+            kind: dataclasses.asdict(self.models[kind]) for kind in _kinds(self.models)
+        }
+        data['steps'] = [dataclasses.asdict(step) for step in self.steps]
+        data['max_difference_relative'] = self.max_difference_relative
+        return data
+
+    def table(self) -> str:
+        """Both tables and the largest difference, as text."""
+        return '\n\n'.join(
+            [
+                _steps_table(self.steps),
+                _models_table(self.models),
+                'Largest difference between soft-pruned and stripped outputs: '
+                f'{self.max_difference_relative:.1e} of their scale',
+            ]
+        )
+
+
+def from_json(data: Mapping[str, Any]) -> Results:
+    """Reads the content of a results.json."""
+    return Results(
+        models={kind: ModelFigures(**data[kind]) for kind in _kinds(data)},
+        steps=tuple(StepFigures(**step) for step in data['steps']),
+        max_difference_relative=data['max_difference_relative'],
+    )
+
+
+def _kinds(found: Mapping[str, Any]) -> List[str]:
+    """The kinds of a run, in the order of their columns."""
+    return [kind for kind in KINDS if kind != FROM_SCRATCH or kind in found]
+
+
+def _steps_table(steps: Sequence[StepFigures]) -> str:
+    header = ['threshold', 'failure rate', 'retrains', 'pruned acc.', 'accuracy']
+    rows = []
+    for step in steps:
+        rows.append(
+            [
+                f'{step.threshold:g}',
+                f'{step.failure_rate:.3f}',
+                str(step.retrains),
+                f'{100 * step.accuracy_pruned:.2f} %',
+                f'{100 * step.accuracy:.2f} %',
+            ]
+        )
+    return text.table(header, rows)
+
+
+def _models_table(models: Mapping[str, ModelFigures]) -> str:
+    """One column per network, and what stripping changes against the original."""
+    kinds = _kinds(models)
+    rows = []
+    for label, field, form in (
+        ('parameters', 'parameters', ',d'),
+        ('MACs', 'macs', ',d'),
+        ('MACs in blocks', 'prunable_macs', ',d'),
+        ('pb bytes', 'pb_bytes', ',d'),
+        ('latency, ms', 'latency_ms', '.3f'),
+    ):
+        found = {kind: getattr(models[kind], field) for kind in kinds}
+        before, after = found['original'], found['stripped']
+        change = f'{100 * (after / before - 1):+.1f} %' if before else '-'
+        rows.append([label, *(format(n, form) for n in found.values()), change])
+    accuracies = {kind: 100 * models[kind].accuracy for kind in kinds}
+    change = f'{accuracies["stripped"] - accuracies["original"]:+.2f} points'
+    shown = (f'{value:.2f} %' for value in accuracies.values())
+    rows.append(['test accuracy', *shown, change])
+    columns = [KINDS[kind] for kind in kinds]
+    return text.table(['', *columns, 'stripping'], rows)

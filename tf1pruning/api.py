@@ -1,0 +1,206 @@
+"""The functions that `Pruning` and the commands stand on; see `tf1pruning`."""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Optional, Sequence
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import select
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.choosing.scores import Combination
+from tf1pruning.criteria import registry
+from tf1pruning.models.model import Model
+from tf1pruning.plan import Plan
+from tf1pruning.report import analysis
+from tf1pruning.report.analysis import Analysis
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.scoring.result import Scores
+from tf1pruning.steps import data_scores, exporting, planning, soft_pruning, stripping
+from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
+from tf1pruning.steps.ranking import ranking_by
+from tf1pruning.steps.selection import select_groups
+from tf1pruning.steps.stripping import StrippedModel
+from tf1pruning.surgery.choice import RemovalOptions
+
+
+def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
+    """Lists the channel groups of a model, what they cost, and why some may not go.
+
+    Args:
+      model: the model.
+      scope_names: scopes to list; `['']`: the whole model.
+
+    Returns:
+      Figures; `print` shows them as a table.
+
+    Raises:
+      GraphError: if a scope holds no group.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    chosen = select.listed(model.groups, scope_names)
+    return analysis.analyze(model.trace, chosen, model.keyed_arrays())
+
+
+def score(
+    model: Model,
+    data: Batches,
+    criteria: Sequence[str],
+    loss: str = '',
+    groups: str = select.AUTO,
+    scope_names: Sequence[str] = ('',),
+) -> Scores:
+    """Scores channels by what they do on data and to the loss.
+
+    Args:
+      model: a checkpoint with the graph of its training.
+      data: what the loss reads.
+      criteria: names of criteria that look at data, see docs/criteria.md.
+      loss: name of the loss tensor; '': the only one of the graph.
+      groups: 'inner', 'all' or 'auto', see `choose`.
+      scope_names: scopes to score; `['']`: the whole model.
+
+    Returns:
+      Scores, for `choose` and, as `means`, for `soft_prune`.
+
+    Raises:
+      OptionError: on a criterion that is unknown, or looks at weights alone.
+      DataError: if the data does not fit the loss, or values are not finite.
+      GraphError: if there is no such loss, it is not safe to run, or it does not
+        depend on a group.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    chosen = select_groups(model, scope_names, groups).groups.values()
+    trained = data_scores.with_loss(model, loss)
+    return data_scores.score_groups(trained, chosen, data, criteria)
+
+
+def choose(
+    model: Model,
+    choice: Optional[Choice] = None,
+    criterion: str = registry.DEFAULT,
+    scores: Optional[Scores] = None,
+    combination: Combination = Combination(),
+    seed: int = 0,
+    groups: str = select.AUTO,
+    scope_names: Sequence[str] = ('',),
+    protect: Collection[str] = (),
+    mode: str = plan_lib.BLOCK,
+    **amount: Any,
+) -> Plan:
+    """Chooses the channels that go.
+
+    Args:
+      model: the model.
+      choice: how many go; None: what `amount` says.
+      criterion: what ranks channels, see docs/criteria.md.
+      scores: on data, for a criterion that looks at data.
+      combination: of the scores of a group's layers.
+      seed: of a criterion that draws.
+      groups: 'inner': the inner channels of inverted-residual and squeeze-and-excite
+        blocks. 'all': every group. 'auto': 'inner', or 'all' without such blocks.
+      scope_names: scopes to prune; `['']`: the whole model.
+      protect: regular expressions; groups in whose name one is found stay.
+      mode: 'block' zeroes every place of a channel, 'filter' its kernels only.
+      **amount: fields of `Choice`, such as `ratio=0.5`, in the place of `choice`.
+
+    Raises:
+      OptionError: on options out of range or that contradict each other.
+      PlanError: if the limits of the choice do not let as many go.
+      GraphError: if a scope holds nothing that may be cut, or MACs are not known.
+      DataError: if scores are of other weights.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      VerificationError: if the latency is asked for and the model does not run.
+    """
+    wanted = Choice(**amount) if choice is None else choice
+    ranking = ranking_by(criterion, scores, combination, seed)
+    ranking.check(wanted)
+    selection = select_groups(model, scope_names, groups)
+    chosen = select.unprotected(selection.groups, list(protect))
+    return planning.plan_by_choice(model, chosen.values(), wanted, ranking, mode)
+
+
+def soft_prune(
+    model: Model, plan: Plan, path: str, means: Optional[Scores] = None
+) -> Model:
+    """Writes zeros into the channels that go; shapes stay.
+
+    Args:
+      model: not changed.
+      plan: which channels go.
+      path: prefix of the checkpoint to write; its meta graph comes beside it.
+      means: scores of the model; what reads a channel takes its mean over their data.
+
+    Returns:
+      The model, read from the new checkpoint: to retrain, or to strip.
+
+    Raises:
+      PlanError: if the plan is of another model.
+      OptionError: if means are given and the plan is of mode 'filter'.
+      DataError: if the means are of other weights.
+      CheckpointError: if a weight is damaged, or with means NaN or infinite.
+      GraphError: if there is no checkpoint to write, since all weights are constants.
+      OutputError: if the files would replace the model's own, or cannot be written.
+    """
+    plan_lib.check_fits(plan, model.groups, model.graph)
+    if means is not None:
+        found = data_scores.means(model, means)
+        model = soft_pruning.with_means(model, plan, found)
+    return soft_pruning.write_zeros(path, model, plan)
+
+
+def strip(
+    model: Model,
+    plan: Optional[Plan] = None,
+    options: RemovalOptions = RemovalOptions(),
+    verify: bool = True,
+    allow_unsafe: bool = False,
+) -> StrippedModel:
+    """Removes channels and checks that the answers stay the same.
+
+    Args:
+      model: not changed.
+      plan: what to remove; None: every channel that is provably redundant.
+      options: what may go.
+      verify: whether to run the stripped network against the original.
+      allow_unsafe: whether graphs are run that write files or call Python.
+
+    Returns:
+      The small network; `print` says what went and how exact it is.
+
+    Raises:
+      GraphError: if the graph is not safe to run, too large to be frozen, or looks up
+        in tables.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      PlanError: if the plan is of another model.
+      OptionError: if lossy removal is allowed and no plan says of what.
+      VerificationError: if the outputs differ by more than 1e-5 of their scale, and
+        nothing was removed that changes them.
+    """
+    return stripping.strip_model(model, plan, options, verify, allow_unsafe)
+
+
+def save(
+    stripped: StrippedModel,
+    folder: str,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    options: ExportOptions = ExportOptions(),
+) -> Exports:
+    """Writes a stripped network, each file loaded again and compared.
+
+    Args:
+      stripped: the network.
+      folder: where its files and `report.json` go; older ones are replaced.
+      formats: some of 'ckpt', 'pb', 'saved_model', 'tflite'.
+      options: how.
+
+    Returns:
+      What was written; `print` shows it as a table.
+
+    Raises:
+      OptionError: on an unknown format, or an option that fits none of them.
+      OutputError: if a file cannot be written or would replace the model's own; or if
+        TensorFlow Lite cannot take the network, once all else is written.
+      VerificationError: if a file gives other answers; nothing is written then.
+      GraphError: if the training graph cannot be stripped like the network.
+    """
+    return exporting.export(stripped, folder, formats, options)

@@ -1,0 +1,153 @@
+"""What a trace finds: where every channel of a model lives."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from tf1pruning.graph.inference_graph import InferenceGraph
+
+PRODUCER = 'producer'
+CONSUMER = 'consumer'
+BIAS = 'bias'
+SCALE = 'scale'
+STATISTIC = 'statistic'
+# The foremost first: a place that is used in several roles has the first of them.
+ROLES = (PRODUCER, CONSUMER, SCALE, BIAS, STATISTIC)
+
+
+class Use(NamedTuple):
+    """An op reads a weight along an axis.
+
+    Attributes:
+      node: name of the op's node.
+      source: node name of the weight.
+      axis: axis of the weight that carries channels.
+      role: PRODUCER (the axis makes channels), CONSUMER (it reads them), BIAS (added),
+        SCALE (multiplied), STATISTIC (never zeroed: moving mean and variance).
+    """
+
+    node: str
+    source: str
+    axis: int
+    role: str
+
+
+class Kernel(NamedTuple):
+    """A convolution or dense layer.
+
+    Attributes:
+      node: name of the op's node.
+      op: its type.
+      reads: number of the input that holds the channels it reads.
+      source: node name of the kernel.
+      positions: multiply-accumulates per kernel element and example (output pixels);
+        None if the output size is not static.
+      in_axis: axis of the kernel that reads channels; equal to `out_axis` if depthwise.
+      out_axis: axis that makes channels.
+      taps: spatial size of the kernel (1 for a dense layer).
+      borders: whether outputs differ in how many taps reach them: at padded borders.
+      scaled: whether the kernel's values are not quite those of the source.
+    """
+
+    node: str
+    op: str
+    reads: int
+    source: str
+    positions: Optional[int]
+    in_axis: int
+    out_axis: int
+    taps: int
+    borders: bool
+    scaled: bool
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every channel has a kernel of its own."""
+        return self.in_axis == self.out_axis
+
+
+class SizeUse(NamedTuple):
+    """A constant size that must shrink with its channels.
+
+    Attributes:
+      consumer: node that reads the constant.
+      position: number of the input by which it does.
+      node: name of the Const node.
+      element: which element of the constant.
+      value: what it says now; a bound may be negative, or beyond the end.
+      labels: labels (later channels) that it counts.
+    """
+
+    consumer: str
+    position: int
+    node: str
+    element: int
+    value: int
+    labels: np.ndarray
+
+
+class IndexUse(NamedTuple):
+    """Constant indices into an axis that must be counted anew when channels go.
+
+    Attributes:
+      consumer: node that reads the constant.
+      position: number of the input by which it does.
+      node: name of the Const node.
+      labels: labels (later channels) along the axis that is indexed.
+    """
+
+    consumer: str
+    position: int
+    node: str
+    labels: np.ndarray
+
+
+class Part(NamedTuple):
+    """A part of a tensor, cut out along an axis, that must not become empty.
+
+    Attributes:
+      node: node that cuts it out.
+      labels: labels (later channels) of the part.
+    """
+
+    node: str
+    labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trace:
+    """Where every channel of a model lives.
+
+    Attributes:
+      model: the model that was traced.
+      weights: weight node -> per axis the `[size]` vector of channels.
+      uses: in graph order.
+      kernels: in graph order.
+      sizes: constants that must shrink with their channels.
+      indices: constants that index channels.
+      parts: parts of tensors that must not become empty.
+      count: of labels; every channel is smaller.
+      frozen: channel -> reasons.
+      unsupported: op types without a rule, in order of appearance.
+      lost: layer whose channels could not be followed -> why.
+    """
+
+    model: InferenceGraph
+    weights: Dict[str, Tuple[np.ndarray, ...]]
+    uses: Tuple[Use, ...]
+    kernels: Tuple[Kernel, ...]
+    sizes: Tuple[SizeUse, ...]
+    indices: Tuple[IndexUse, ...]
+    parts: Tuple[Part, ...]
+    count: int
+    frozen: Dict[int, Tuple[str, ...]]
+    unsupported: Tuple[str, ...]
+    lost: Dict[str, str]
+
+    def keys(self) -> Dict[str, str]:
+        """Weight node -> checkpoint key; of a Const node its own name."""
+        keys = self.model.keys()
+        return {source: keys.get(source, source) for source in self.weights}

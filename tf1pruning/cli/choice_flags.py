@@ -1,0 +1,138 @@
+"""The command-line flags that say how many channels go, and their `Choice`."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+from absl import flags
+
+from tf1pruning.choosing import choice as choice_lib
+from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+
+DEFAULT_THRESHOLD = 0.5
+
+# Flags that this module defines belong to the program that asks for them.
+flags.disclaim_key_flags()
+
+
+def define() -> None:
+    """Defines the flags."""
+    _define_amounts()
+    flags.DEFINE_list('scope_ratios', [], 'Ratios by scope: net/a:0.5,net/b:0.25.')
+    flags.DEFINE_list(
+        'width_bins', [], 'Bounds of width bins, e.g. 16,64,256: [16, 64), [64, 256).'
+    )
+    flags.DEFINE_list('width_ratios', [], 'The ratio of each width bin.')
+    flags.DEFINE_integer('channel_multiple', 4, 'Kept widths are multiples of this.')
+    flags.DEFINE_integer('min_width', 1, 'So many channels of a group stay at least.')
+    flags.DEFINE_float('max_share', 1.0, 'At most this share of a group goes.')
+    flags.DEFINE_list(
+        'protect', [], 'Regular expressions; groups in whose name one is found stay.'
+    )
+    flags.DEFINE_float(
+        'flop_penalty',
+        0.0,
+        'Global ranking: this times the relative MACs of a channel is added to its '
+        'score.',
+    )
+
+
+def _define_amounts() -> None:
+    flags.DEFINE_float(
+        'threshold',
+        None,
+        f'Filters with a larger score go; for sparsity, {DEFAULT_THRESHOLD} by '
+        'default.',
+    )
+    flags.DEFINE_float('ratio', None, 'Share of the filters of each group that goes.')
+    flags.DEFINE_integer('count', None, 'Number of filters of each group that go.')
+    flags.DEFINE_float('target_macs', None, 'Share of the MACs that is to be left.')
+    flags.DEFINE_float(
+        'target_parameters', None, 'Share of the parameters that is to be left.'
+    )
+    flags.DEFINE_float(
+        'target_latency', None, 'Share of the measured latency that is to be left.'
+    )
+    flags.DEFINE_enum(
+        'ranking',
+        choice_lib.PER_GROUP,
+        list(choice_lib.RANKINGS),
+        'group: ratio and count are those of each group. global: those of all groups, '
+        'whose channels are ranked in one list. A target ranks globally.',
+    )
+
+
+def choice(criterion: str) -> Choice:
+    """What the flags ask for; without any of them the default threshold.
+
+    Args:
+      criterion: what ranks channels.
+
+    Raises:
+      OptionError: if the flags contradict each other, or there is no default.
+    """
+    values = flags.FLAGS
+    threshold, target, bins = values.threshold, _target(), _bins()
+    counted = (values.ratio, values.count, target, bins, values.scope_ratios or None)
+    if threshold is None and all(given is None for given in counted):
+        if not registry.find(criterion).is_share:
+            raise OptionError(
+                f'Criterion {criterion!r} has no threshold of its own: give --ratio, '
+                '--count or a target such as --target_macs.'
+            )
+        threshold = DEFAULT_THRESHOLD
+    return Choice(
+        threshold=threshold,
+        ratio=values.ratio,
+        count=values.count,
+        target=target,
+        ranking=values.ranking,
+        scope_ratios=_scope_ratios(),
+        bins=bins,
+        limits=Limits(values.channel_multiple, values.min_width, values.max_share),
+        flop_penalty=values.flop_penalty,
+    )
+
+
+def _target() -> Optional[Target]:
+    given = [
+        Target(quantity, value)
+        for quantity in choice_lib.QUANTITIES
+        for value in [flags.FLAGS[f'target_{quantity}'].value]
+        if value is not None
+    ]
+    if len(given) > 1:
+        names = ' and '.join(f'--target_{target.quantity}' for target in given)
+        raise OptionError(f'Give one target, not {names}.')
+    return given[0] if given else None
+
+
+def _bins() -> Optional[WidthBins]:
+    bounds, ratios = flags.FLAGS.width_bins, flags.FLAGS.width_ratios
+    if not bounds and not ratios:
+        return None
+    return WidthBins(
+        tuple(int(_number('--width_bins', bound)) for bound in bounds),
+        tuple(_number('--width_ratios', ratio) for ratio in ratios),
+    )
+
+
+def _scope_ratios() -> Tuple[Tuple[str, float], ...]:
+    pairs: List[Tuple[str, float]] = []
+    for text in flags.FLAGS.scope_ratios:
+        scope, colon, ratio = text.rpartition(':')
+        if not colon:
+            raise OptionError(
+                f'--scope_ratios has {text!r}; expected scope:ratio, such as net/a:0.5.'
+            )
+        pairs.append((scope, _number('--scope_ratios', ratio)))
+    return tuple(pairs)
+
+
+def _number(flag: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise OptionError(f'{flag} has {text!r}; expected a number.') from None

@@ -1,0 +1,120 @@
+"""The flags that say what ranks channels, and whose means they leave behind."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional
+
+import numpy as np
+from absl import flags
+
+from tf1pruning.choosing.scores import COMBINE, NORMALIZERS, Combination
+from tf1pruning.criteria import registry
+from tf1pruning.models.model import Model
+from tf1pruning.scoring.result import Scores
+from tf1pruning.steps import data_scores
+from tf1pruning.steps.ranking import Ranking, ranking_by
+
+# Flags that this module defines belong to the program that asks for them.
+flags.disclaim_key_flags()
+
+_KNOWN = (
+    f'{", ".join(registry.known())}; with --scores also: '
+    f'{", ".join(registry.known_data())}.'
+)
+
+
+def define() -> None:
+    """Defines the flags of one criterion."""
+    flags.DEFINE_string('criterion', registry.DEFAULT, f'What ranks channels: {_KNOWN}')
+    _define_common()
+
+
+def define_several() -> None:
+    """Defines the flags of several criteria, each by itself."""
+    flags.DEFINE_list('criteria', [registry.DEFAULT], f'What ranks channels: {_KNOWN}')
+    _define_common()
+
+
+def _define_common() -> None:
+    flags.DEFINE_string('scores', None, 'Scores on data (.npz), from `score`.')
+    flags.DEFINE_enum(
+        'combine', 'mean', list(COMBINE), 'How the scores of several layers become one.'
+    )
+    flags.DEFINE_enum(
+        'normalizer',
+        'none',
+        list(NORMALIZERS),
+        'What the scores of each layer are divided by first.',
+    )
+    flags.DEFINE_integer('seed', 0, 'Seed of criteria that draw: random, kmeans.')
+    define_means()
+
+
+def define_means() -> None:
+    """Defines the flags of mean replacement."""
+    flags.DEFINE_string(
+        'mean_replacement',
+        None,
+        'Means on data (.npz), from `score`: what reads a channel that goes takes its '
+        'mean in the place of zero.',
+    )
+    flags.DEFINE_bool(
+        'stale_scores', False, 'Take scores of other weights, such as older ones.'
+    )
+
+
+def scores() -> Optional[Scores]:
+    """What --scores holds.
+
+    Raises:
+      DataError: if the file is missing, damaged, or holds something else.
+    """
+    return _read(flags.FLAGS.scores)
+
+
+def ranking(criterion: str) -> Ranking:
+    """What ranks channels, with the scores if the criterion needs them.
+
+    Raises:
+      OptionError: if there is no such criterion, or it lacks scores.
+      DataError: like `scores`.
+    """
+    values = flags.FLAGS
+    found = ranking_by(criterion, None, combination(), values.seed)
+    given = scores()
+    if found.needs_data and given is not None:
+        found = found.with_scores(given)
+    found.check_scored()
+    return found
+
+
+def combination() -> Combination:
+    """How the layers of a group are put together."""
+    return Combination(flags.FLAGS.combine, flags.FLAGS.normalizer)
+
+
+def mean_scores() -> Optional[Scores]:
+    """What --mean_replacement holds.
+
+    Raises:
+      DataError: like `scores`.
+    """
+    return _read(flags.FLAGS.mean_replacement)
+
+
+def means(model: Model) -> Optional[Mapping[str, np.ndarray]]:
+    """The means to leave behind; None: zeros.
+
+    Raises:
+      DataError: like `scores`, or if they are of other weights.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    found = mean_scores()
+    return None if found is None else data_scores.means(model, found)
+
+
+def _read(path: Optional[str]) -> Optional[Scores]:
+    if path is None:
+        return None
+    found = Scores.load(path)
+    return found.of_any_weights() if flags.FLAGS.stale_scores else found

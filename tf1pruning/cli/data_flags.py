@@ -1,0 +1,102 @@
+"""The flags that say what data and which loss a model is run on."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+import numpy as np
+from absl import flags
+
+from tf1pruning.cli import model_flags
+from tf1pruning.errors import OptionError
+from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps import data_scores
+from tf1pruning.steps.data_scores import Trained
+
+GRAPH = 'graph'
+PIPELINE_BATCHES = 50
+
+# Flags that this module defines belong to the program that asks for them.
+flags.disclaim_key_flags()
+
+
+def define() -> None:
+    """Defines the flags, together with those of the model and its groups."""
+    model_flags.define()
+    model_flags.define_groups()
+    flags.DEFINE_string('loss', '', 'Loss tensor. Default: the only loss of the graph.')
+    define_samples(
+        f'"{GRAPH}": the input pipeline of the training graph, or arrays (.npz), one '
+        'per input of the loss, examples first.'
+    )
+    flags.mark_flag_as_required('data')
+    flags.DEFINE_integer('batch_size', 32, 'Examples per batch of a file of arrays.')
+    flags.DEFINE_integer(
+        'batches',
+        None,
+        f'Batches at most. Default: {PIPELINE_BATCHES} of the input pipeline, all of a '
+        'file.',
+    )
+    flags.DEFINE_bool(
+        'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
+    )
+    flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
+
+
+def define_samples(what: str) -> None:
+    """Defines the flags of data alone; `what` it is."""
+    flags.DEFINE_string('data', None, what)
+    flags.DEFINE_list('inputs', [], 'Which array is which input: x=input,y=input_1.')
+
+
+def trained(temperature: float = 1.0) -> Trained:
+    """The model that the flags name, with its loss.
+
+    Args:
+      temperature: the logits of the softmax are divided by it.
+
+    Raises:
+      CheckpointError: if the checkpoint is missing or damaged.
+      GraphError: if its graph is, or the loss is not found in it.
+      OptionError: on bad flags.
+    """
+    values, model = flags.FLAGS, model_flags.model()
+    if model.meta_path is None:
+        raise OptionError(
+            f'{values.model!r} is no checkpoint of a training, so it has no loss. Give '
+            'the prefix of a checkpoint that has its meta graph.'
+        )
+    return data_scores.with_loss(
+        model, values.loss, temperature, values.allow_unsafe_ops
+    )
+
+
+def arrays() -> Dict[str, np.ndarray]:
+    """The arrays of --data, by input.
+
+    Raises:
+      OptionError: if --inputs is malformed.
+      DataError: if the file is missing, damaged, or lacks an array.
+    """
+    pairs = [text.partition('=') for text in flags.FLAGS.inputs]
+    wrong = [t for t, (_, equals, _) in zip(flags.FLAGS.inputs, pairs) if not equals]
+    if wrong:
+        raise OptionError(f'--inputs has {wrong[0]!r}; expected array=input.')
+    named = {name: target for name, _, target in pairs}
+    return batches_lib.read_arrays(flags.FLAGS.data, named)
+
+
+def batches(model: Trained) -> Batches:
+    """The data: arrays of a file, or the model's own input pipeline.
+
+    Raises:
+      OptionError: on flags that contradict each other.
+      DataError: as `arrays`, or if the graph has no pipeline.
+    """
+    values = flags.FLAGS
+    if values.data != GRAPH:
+        return Batches.of_arrays(arrays(), values.batch_size, values.batches)
+    if values.inputs:
+        raise OptionError('--inputs is for a file of arrays, and --data is "graph".')
+    return model.pipeline(values.batches or PIPELINE_BATCHES)

@@ -1,0 +1,75 @@
+"""The command `tf1pruning`, and the scripts of tools/: one module per subcommand.
+
+A module of a command has its help as docstring, its flags, `main`, and `ARGUMENTS` if
+it takes other arguments than flags.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Dict, Sequence, Tuple
+
+from absl import flags
+
+from tf1pruning import names
+from tf1pruning.cli import program
+
+# Command -> its module, and what it does.
+COMMANDS: Dict[str, Tuple[str, str]] = {
+    'analyze': ('analyze_command', 'list channel groups, their cost, why some stay'),
+    'prune': ('prune_command', 'write zeros into redundant channels of a checkpoint'),
+    'score': ('score_command', 'score channels by data and the loss'),
+    'strip': ('strip_command', 'remove redundant channels and export a small network'),
+    'diff': ('diff_command', 'compare two checkpoints, variable by variable'),
+    'sensitivity': ('sensitivity_command', 'measure how much of each group may go'),
+    'sweep': ('sweep_command', 'measure what weight and unit pruning cost'),
+}
+
+
+def main() -> None:
+    """The console command: `tf1pruning COMMAND --flags`."""
+    if len(sys.argv) < 2 or sys.argv[1] in ('-h', '--help', 'help'):
+        print(usage())
+    elif sys.argv[1] not in COMMANDS:
+        hint = names.did_you_mean(sys.argv[1], COMMANDS)
+        sys.exit(f'Error: There is no command {sys.argv[1]!r}. {hint}'.rstrip())
+    else:
+        run(sys.argv[1], sys.argv[2:], f'tf1pruning {sys.argv[1]}')
+
+
+def usage() -> str:
+    """The commands, one a line."""
+    width = max(map(len, COMMANDS))
+    lines = [f'  {name:{width}}  {what}' for name, (_, what) in COMMANDS.items()]
+    return '\n'.join(
+        [
+            'Makes TensorFlow 1.x networks physically smaller, with the same answers.',
+            '',
+            'Usage: tf1pruning COMMAND --flags; COMMAND --help lists its flags.',
+            '',
+            *lines,
+        ]
+    )
+
+
+def run(command: str, arguments: Sequence[str], called: str) -> None:
+    """Runs one command and ends the process.
+
+    Args:
+      command: one of `COMMANDS`.
+      arguments: what follows it on the command line.
+      called: what to call the program in its messages.
+    """
+    module = importlib.import_module(f'tf1pruning.cli.{COMMANDS[command][0]}')
+    sys.argv = [called, *arguments]
+
+    def help_text() -> str:
+        listed = flags.FLAGS.module_help(module.__name__)
+        return f'{(module.__doc__ or "").strip()}\n\nFlags:\n{listed}'
+
+    program.run(
+        module.main,
+        arguments=getattr(module, 'ARGUMENTS', ()),
+        help_text=help_text,
+    )

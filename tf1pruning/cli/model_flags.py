@@ -1,0 +1,97 @@
+"""The flags that say which model is meant, and which of its groups."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from tf1pruning.channels import select
+from tf1pruning.graph.inference import inputs
+from tf1pruning.graph.signature import DEFAULT_NAME
+from tf1pruning.models import reading
+from tf1pruning.models.model import Model
+from tf1pruning.models.reading import DEFAULT_TAGS, LoadOptions
+
+# Flags that this module defines belong to the program that asks for them.
+flags.disclaim_key_flags()
+
+
+def define() -> None:
+    """Defines the flags of a model."""
+    flags.DEFINE_string(
+        'model',
+        None,
+        'Prefix of a checkpoint, or folder whose newest one is meant; folder of a '
+        'SavedModel; or frozen graph (.pb).',
+    )
+    flags.mark_flag_as_required('model')
+    flags.DEFINE_string(
+        'output_nodes',
+        None,
+        'Names of the output nodes, separated by commas. Default: those of the '
+        'signature, or the only node that may be one.',
+    )
+    flags.DEFINE_string(
+        'meta_graph', None, 'Meta graph. Default: the .meta beside the checkpoint.'
+    )
+    flags.DEFINE_multi_string(
+        'input_tensors',
+        [],
+        'Tensors that become the inputs, with their shapes: name=1,224,224,3 (? for an '
+        'open size). Separate several by semicolons, or repeat the flag.',
+    )
+    flags.DEFINE_list('tags', list(DEFAULT_TAGS), 'Tags of the graph in a SavedModel.')
+    flags.DEFINE_string('signature', DEFAULT_NAME, 'Signature of a SavedModel.')
+    flags.DEFINE_bool(
+        'use_moving_averages',
+        False,
+        'Use the moving averages of the variables as their values. The files that are '
+        'written then hold the averages, also of variables that are not pruned.',
+    )
+
+
+def model() -> Model:
+    """The model that the flags name.
+
+    Raises:
+      Tf1PruningError: like `models.reading.load`.
+    """
+    values = flags.FLAGS
+    given = values.output_nodes
+    options = LoadOptions(
+        meta_path=values.meta_graph,
+        tags=tuple(values.tags),
+        signature=values.signature,
+        use_moving_averages=values.use_moving_averages,
+        input_tensors=tuple(inputs.parse_inputs(values.input_tensors)),
+    )
+    outputs = reading.split_outputs(given) if given is not None else ()
+    return reading.load(values.model, outputs, options)
+
+
+def define_groups() -> None:
+    """Defines the flags that choose groups of the model."""
+    flags.DEFINE_list(
+        'scope_names',
+        [''],
+        'Scopes whose channels are meant. Default: the whole model.',
+    )
+    flags.DEFINE_enum(
+        'groups',
+        select.AUTO,
+        list(select.WHICH),
+        'inner: the inner channels of inverted-residual and squeeze-and-excite blocks. '
+        'all: every group that may be cut. auto: inner if the model has such blocks, '
+        'else all.',
+    )
+
+
+def which_groups(model: Model) -> str:
+    """'inner' or 'all', as --groups says; a line is printed where it had to be found.
+
+    Raises:
+      OptionError: never, since the flag has one of these values.
+    """
+    found = select.resolved(flags.FLAGS.groups, model.groups)
+    if found == select.ALL and flags.FLAGS.groups == select.AUTO:
+        print('The model has no inner blocks: all its groups are meant (--groups=all).')
+    return found

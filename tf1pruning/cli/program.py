@@ -1,0 +1,138 @@
+"""How a program on the command line runs and ends.
+
+It ends with exit code 0 when done, else with one line and 1.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging as std_logging
+import os
+import re
+import sys
+from typing import Callable, List, NoReturn, Sequence
+
+import tensorflow.compat.v1 as tf
+from absl import app, flags, logging
+
+from tf1pruning.errors import OptionError, Tf1PruningError
+
+# How absl says that a required flag is not given.
+_MISSING = re.compile(
+    r'flag --(\w+)=None: Flag --\1 must have a value other than None\.'
+)
+# Flag of version 0.1 -> what it is called now.
+_RENAMED = {'calibration_data': 'data', 'checkpoint': 'model', 'random_seed': 'seed'}
+# Option that an error names -> flag that gives it, where these differ.
+_FLAGS = {'allow_unsafe': 'allow_unsafe_ops', 'verify': 'noverify'}
+
+
+def run(
+    main: Callable[..., None],
+    stopped: str = 'Stopped.',
+    arguments: Sequence[str] = (),
+    help_text: Callable[[], str] = lambda: '',
+) -> None:
+    """Runs `main` as an absl app; a user's mistake becomes one line on stderr.
+
+    Args:
+      main: the program; it reads its own flags.
+      stopped: what to say after an interruption from the keyboard.
+      arguments: names of what it takes besides flags; `main` gets their values.
+      help_text: what --help prints; '': what absl prints for a script.
+    """
+
+    def guarded(argv: List[str]) -> None:
+        if len(argv) > 1 + len(arguments):
+            _fail(
+                f'Unexpected argument {argv[1 + len(arguments)]!r}; every option '
+                'starts with --.'
+            )
+        if len(argv) <= len(arguments):
+            _fail(f'Missing argument {arguments[len(argv) - 1]}; see --help.')
+        if not flags.FLAGS['verbosity'].present:
+            logging.set_verbosity(logging.WARNING)
+        # What the library warns of belongs to what the program says.
+        handler = logging.get_absl_handler()
+        handler.setFormatter(std_logging.Formatter('%(message)s'))
+        handler.python_handler.stream = sys.stdout
+        try:
+            main(*argv[1:])
+        except Tf1PruningError as error:
+            _fail(f'{error}{_flags_of(error)}')
+        except KeyboardInterrupt:
+            sys.exit(stopped)
+
+    def parse(argv: List[str]) -> List[str]:
+        if help_text() and {'--help', '-help', '-h', '--helpfull'}.intersection(argv):
+            print(help_text())
+            sys.exit(0)
+        return _parse(argv)
+
+    # TensorFlow's own log lines say nothing that a user of these programs can act on.
+    # Its C++ side reads the variable at its first message.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    # What TensorFlow made on import stays to the end. The collector would look through
+    # all of it again and again, a tenth of a second each time.
+    gc.freeze()
+    app.run(guarded, flags_parser=parse)
+
+
+def _parse(argv: List[str]) -> List[str]:
+    """The arguments that are no flags."""
+    try:
+        rest = list(flags.FLAGS(argv))
+    except flags.UnrecognizedFlagError as error:
+        _fail(_unknown(error))
+    except flags.Error as error:
+        _fail(_MISSING.sub(r'--\1 is missing; see --help.', str(error)))
+    # The value of a shell's variable that is not set, for example.
+    empty = [f'--{name}' for name in flags.FLAGS if _is_empty(flags.FLAGS[name])]
+    if empty:
+        _fail(f'No value for {", ".join(empty)}. Give one, or leave the flag out.')
+    return rest
+
+
+def _is_empty(flag: flags.Flag) -> bool:
+    return bool(flag.present) and flag.value == ''
+
+
+def _unknown(error: flags.UnrecognizedFlagError) -> str:
+    """The message, with the flag that may be meant."""
+    what, _, meant = str(error).partition('. Did you mean: ')
+    meant = meant.rstrip(' ?').replace(', ', ' or --')
+    renamed = _RENAMED.get(error.flagname, '')
+    meant = renamed if renamed in flags.FLAGS else meant
+    return f'{what}. Did you mean --{meant}?' if meant else f'{what}; see --help.'
+
+
+def _flags_of(error: Tf1PruningError) -> str:
+    """The flags of this program that do what an error advises."""
+    named = [_FLAGS.get(option, option) for option in error.options]
+    known = [f'--{name}' for name in named if _is_flag(name)]
+    return f' See {", ".join(known)}.' if known else ''
+
+
+def _is_flag(name: str) -> bool:
+    negated = name.startswith('no') and name[2:] in flags.FLAGS
+    return negated or name in flags.FLAGS
+
+
+def _fail(message: object) -> NoReturn:
+    sys.exit(f'Error: {" ".join(str(message).split())}')
+
+
+def numbers(name: str) -> List[float]:
+    """The values of a list flag, as numbers.
+
+    Raises:
+      OptionError: if one is none.
+    """
+    texts = flags.FLAGS[name].value
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        raise OptionError(
+            f'--{name} is {",".join(texts)!r}; expected numbers.'
+        ) from None

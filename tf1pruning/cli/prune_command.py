@@ -1,0 +1,86 @@
+r"""Writes zeros into the redundant channels of a model, without training.
+
+  tf1pruning prune --model model.ckpt-1000 --output_nodes output \
+      --output_dir pruned --criterion l1 --ratio 0.5
+
+Written to --output_dir: model.ckpt with its meta graph, ready to retrain or to strip,
+and plan.json, which `strip` takes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+
+import tf1pruning as tp
+from tf1pruning import files, plan_json
+from tf1pruning import plan as plan_lib
+from tf1pruning.ckpt import writer
+from tf1pruning.cli import choice_flags, criterion_flags, model_flags
+from tf1pruning.report import text
+from tf1pruning.steps import budgets
+
+FLAGS = flags.FLAGS
+
+model_flags.define()
+model_flags.define_groups()
+flags.DEFINE_string('output_dir', None, 'Folder for the soft-pruned checkpoint.')
+flags.mark_flag_as_required('output_dir')
+criterion_flags.define()
+choice_flags.define()
+flags.DEFINE_enum(
+    'mode',
+    plan_lib.BLOCK,
+    list(plan_lib.MODES),
+    'block: zero every place of a channel. filter: the kernels that make it only.',
+)
+flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
+
+
+def main() -> None:
+    """Prunes as the flags say."""
+    prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
+    plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
+    files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
+    writer.check_state(prefix, FLAGS.overwrite)
+    choice = choice_flags.choice(FLAGS.criterion)
+    scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
+    model = model_flags.model()
+    plan = tp.choose(
+        model,
+        choice,
+        criterion=FLAGS.criterion,
+        scores=scores,
+        combination=criterion_flags.combination(),
+        seed=FLAGS.seed,
+        groups=model_flags.which_groups(model),
+        scope_names=FLAGS.scope_names,
+        protect=FLAGS.protect,
+        mode=FLAGS.mode,
+    )
+    tp.soft_prune(model, plan, prefix, means)
+    plan_json.save_plan(plan, plan_path)
+    print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
+    print(
+        f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {prefix}'
+    )
+    print(_costs(model, plan))
+    if FLAGS.target_latency is not None:
+        print(_latencies(model, plan))
+
+
+def _costs(model: tp.Model, plan: tp.Plan) -> str:
+    before, after = budgets.planned_costs(model, plan)
+    return (
+        f'Once stripped: parameters {before.parameters:,} -> {after.parameters:,}, '
+        f'MACs {text.number(before.macs)} -> {text.number(after.macs)}'
+    )
+
+
+def _latencies(model: tp.Model, plan: tp.Plan) -> str:
+    before, after = budgets.planned_latencies(model, plan)
+    return (
+        f'Latency {1000 * before:.3f} -> {1000 * after:.3f} ms, two examples, medians '
+        'of this run; the next one may find others, and choose other channels.'
+    )

@@ -1,0 +1,96 @@
+r"""Scores the channels of a checkpoint by what they do on data.
+
+  tf1pruning score --model model.ckpt-1000 --output_nodes output \
+      --criteria taylor_abs_rs,fisher --data images.npz --inputs x=input,y=input_1 \
+      --output scores.npz
+
+The checkpoint needs its training graph, whose loss is --loss or the only one in its
+collection of losses. Then
+
+  tf1pruning prune --scores scores.npz --criterion fisher ...
+
+prunes by one of the criteria. The file also holds the mean of every channel, for
+--mean_replacement.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Optional
+
+from absl import flags
+
+from tf1pruning import files
+from tf1pruning.cli import data_flags, model_flags
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps import data_scores, protection
+from tf1pruning.steps.data_scores import Trained
+from tf1pruning.steps.selection import select_groups
+
+FLAGS = flags.FLAGS
+
+data_flags.define()
+flags.DEFINE_string('output', None, 'File to write (.npz).')
+flags.DEFINE_list('criteria', None, f'Any of {", ".join(registry.known_data())}.')
+flags.DEFINE_float(
+    'temperature', 1.0, 'The logits of the softmax are divided by it; 200 for grasp.'
+)
+flags.DEFINE_string(
+    'class_balanced', None, 'Input that holds classes: one batch of --data per class.'
+)
+flags.DEFINE_integer('per_class', 32, 'Examples per class for --class_balanced.')
+flags.DEFINE_float(
+    'exponential_average',
+    None,
+    'Weight of the newest batch in a moving average. Default: the mean of all batches.',
+)
+flags.DEFINE_string(
+    'initial_checkpoint', None, 'Weights before training, for biased_loss_init.'
+)
+flags.DEFINE_integer('seed', 0, 'Seed of the draw of --class_balanced.')
+flags.mark_flags_as_required(['output', 'criteria'])
+
+
+def main() -> None:
+    """Scores as the flags say."""
+    files.check_new([FLAGS.output], FLAGS.overwrite)
+    read = [FLAGS.model, FLAGS.meta_graph, FLAGS.data, FLAGS.initial_checkpoint]
+    protection.check_target(FLAGS.output, read)
+    trained = data_flags.trained(FLAGS.temperature)
+    which = model_flags.which_groups(trained.model)
+    chosen = select_groups(trained.model, FLAGS.scope_names, which)
+    scores = data_scores.score_groups(
+        trained,
+        chosen.groups.values(),
+        _batches(trained),
+        FLAGS.criteria,
+        FLAGS.initial_checkpoint,
+        FLAGS.exponential_average,
+        _progress,
+    )
+    scores.save(FLAGS.output)
+    print(
+        f'Scored {len(chosen.groups)} groups by {len(scores.scores)} criteria on '
+        f'{scores.batches} batches, loss {scores.loss:.4f}: {FLAGS.output}'
+    )
+
+
+def _batches(trained: Trained) -> Batches:
+    if FLAGS.class_balanced is None:
+        return data_flags.batches(trained)
+    if FLAGS.data == data_flags.GRAPH:
+        raise OptionError('--class_balanced needs a file of arrays as --data.')
+    return Batches.by_class(
+        data_flags.arrays(), FLAGS.class_balanced, FLAGS.per_class, FLAGS.seed
+    )
+
+
+def _progress(done: int, total: Optional[int], left: Optional[float]) -> None:
+    """Says how far it is, on stderr; about twenty times in all."""
+    every = max(1, (total or 200) // 20)
+    if done % every and done != total:
+        return
+    rest = f', {left:.0f} s left' if left is not None else ''
+    print(f'batch {done} of {total or "?"}{rest}', file=sys.stderr)

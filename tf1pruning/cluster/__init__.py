@@ -1,0 +1,12 @@
+"""Many processes that train one network, as TF_CONFIG describes them.
+
+`read_task` says which process this is, and `Task.serve` starts its server. The chief
+tells the others through a `Chief` what is trained from which checkpoint; they learn it
+from a `Follower`. A `StepWatch` ends a training in which a peer does not answer.
+"""
+
+from tf1pruning.cluster.publication import Chief, Follower
+from tf1pruning.cluster.step_watch import StepWatch
+from tf1pruning.cluster.tasks import read_task
+
+__all__ = ['Chief', 'Follower', 'StepWatch', 'read_task']

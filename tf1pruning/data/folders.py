@@ -1,0 +1,169 @@
+"""Folders of images, one per class; and the lists that CUB-200 comes with."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Sequence, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.data.dataset import Dataset, Split
+from tf1pruning.errors import DataError
+
+IMAGE = (224, 224, 3)
+ENDINGS = ('.jpg', '.jpeg', '.png')
+# What JPEG and PNG files begin with.
+_HEADS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n')
+# What an undamaged one has at its end, if nothing was appended to it.
+_TAILS = (b'\xff\xd9', b'IEND')
+_TEST_FOLDERS = ('test', 'val', 'validation')
+
+# Path and label of an image.
+Labelled = Tuple[str, int]
+
+
+def folder(data_dir: str) -> Dataset:
+    """`train/<class>/*.jpg` and `test/<class>/*.jpg` (or `val`, `validation`).
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
+    train = os.path.join(data_dir, 'train')
+    tests = [os.path.join(data_dir, name) for name in _TEST_FOLDERS]
+    test = next((path for path in tests if os.path.isdir(path)), tests[0])
+    classes = _class_names(train)
+    other = _class_names(test)
+    if other != classes:
+        differing = sorted(set(other) ^ set(classes))
+        raise DataError(
+            f'{train!r} and {test!r} have other classes: {names.quoted(differing)} '
+            'only in one of them.'
+        )
+    return _dataset('folder', _images(train, classes), _images(test, classes), classes)
+
+
+def cub200(data_dir: str) -> Dataset:
+    """CUB-200-2011: `images/<class>/*.jpg`, `images.txt`, `train_test_split.txt`.
+
+    Raises:
+      DataError: if files are missing, damaged, or not what they should be.
+    """
+    root = os.path.join(data_dir, 'images')
+    classes = _class_names(root)
+    labels = {name: label for label, name in enumerate(classes)}
+    paths = _table(os.path.join(data_dir, 'images.txt'))
+    is_train = _table(os.path.join(data_dir, 'train_test_split.txt'))
+    parts: Dict[str, List[Labelled]] = {'1': [], '0': []}
+    for key, path in paths.items():
+        label = labels.get(path.partition('/')[0])
+        full, part = os.path.join(root, path), parts.get(is_train.get(key, ''))
+        if label is None or part is None or not os.path.isfile(full):
+            raise DataError(
+                f'Image {key} of {data_dir!r}, {path!r}, is not there, or '
+                'train_test_split.txt has neither 1 nor 0 for it.'
+            )
+        part.append((full, label))
+    return _dataset('cub200', parts['1'], parts['0'], classes)
+
+
+def _dataset(
+    name: str,
+    train: Sequence[Labelled],
+    test: Sequence[Labelled],
+    classes: Sequence[str],
+) -> Dataset:
+    if not train or not test:
+        raise DataError(
+            f'There are {len(train)} images for training and {len(test)} for tests; '
+            'expected some of both.'
+        )
+    _check_heads([*train, *test])
+    return Dataset(
+        name,
+        _split(train),
+        _split(test),
+        len(classes),
+        IMAGE,
+        augmentation='crop_flip',
+        sizes_vary=True,
+    )
+
+
+def _split(images: Sequence[Labelled]) -> Split:
+    paths, labels = (list(column) for column in zip(*images))
+
+    def decode(path: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+        contents = tf.io.read_file(path)
+        pieces = [tf.size(tf.strings.split([contents], tail)) for tail in _TAILS]
+        # The decoder names no file.
+        whole = tf.Assert(
+            tf.greater(tf.add_n(pieces), len(_TAILS)),
+            [path, 'is damaged: the end of the image is missing.'],
+        )
+        with tf.control_dependencies([whole]):
+            # It decodes PNG as well.
+            return tf.image.decode_jpeg(contents, channels=3), label
+
+    return Split(
+        lambda: tf.data.Dataset.from_tensor_slices((paths, labels)).map(decode),
+        len(paths),
+    )
+
+
+def _check_heads(images: Sequence[Labelled]) -> None:
+    """Refuses files that hold no image, whatever their name says."""
+    wrong = [path for path, _ in images if not _head(path).startswith(_HEADS)]
+    if wrong:
+        raise DataError(
+            f'{len(wrong)} of {len(images)} files are neither JPEG nor PNG images: '
+            f'{names.quoted(wrong)}. Were they copied whole? Remove or replace them.'
+        )
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, 'rb') as file:
+            return file.read(max(map(len, _HEADS)))
+    except OSError as error:
+        raise DataError(f'{path!r} cannot be read: {error}.') from error
+
+
+def _class_names(path: str) -> List[str]:
+    """Sorted names of the folders in a folder: their order gives the labels."""
+    if not os.path.isdir(path):
+        raise DataError(
+            f'There is no folder {path!r}; expected one, with a folder per class.'
+        )
+    found = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+    if not found:
+        raise DataError(f'Folder {path!r} is empty; expected a folder per class.')
+    return found
+
+
+def _images(root: str, classes: Sequence[str]) -> List[Labelled]:
+    found: List[Labelled] = []
+    empty = []
+    for label, name in enumerate(classes):
+        files = sorted(os.listdir(os.path.join(root, name)))
+        images = [file for file in files if file.lower().endswith(ENDINGS)]
+        found += [(os.path.join(root, name, file), label) for file in images]
+        empty += [] if images else [name]
+    if empty:
+        raise DataError(
+            f'No images ({", ".join(ENDINGS)}) in {names.quoted(empty)} of {root!r}.'
+        )
+    return found
+
+
+def _table(path: str) -> Dict[str, str]:
+    """Lines of a key, a space and a value."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            rows = [line.split(maxsplit=1) for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f'{path!r} cannot be read: {error}.') from error
+    wrong = [row for row in rows if len(row) != 2]
+    if wrong:
+        raise DataError(f'{path!r} has a line {wrong[0]}; expected a key and a value.')
+    return {key: value.strip() for key, value in rows}

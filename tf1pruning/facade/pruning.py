@@ -1,0 +1,470 @@
+"""Class Pruning: the order of the steps.
+
+Soft pruning, once per threshold:
+
+    set_output_dir -> get_pruning_params -> set_threshold -> get_pruning_filters
+    -> get_pruning_ckpt -> (your training) -> get_retrained_ckpt -> get_pruning_summary
+
+`pruning_process` does the three from `get_pruning_params` to `get_pruning_ckpt`. Then
+stripping:
+
+    get_rebuild_graph -> get_strip_params -> get_strip_ckpt
+
+Files below `output_dir`: `Pruning_Dict/*.json`, `Pruned_Dir/` (the soft-pruned
+checkpoint and `Pruned_Filters.txt`), `Pruning_Summary.txt` and `summary.json`,
+`Rebuild_CKPT/`, `Stripped_Dir/` (the stripped checkpoint, `modify.pb`, `report.json`,
+and `training.meta` to train on from), and `events/` for TensorBoard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from types import MappingProxyType
+from typing import Any, Mapping, Optional, Sequence
+
+from absl import logging
+
+from tf1pruning import files
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels import select
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.choosing.scores import Combination
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt.arrays import check_readable
+from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError, WorkflowError
+from tf1pruning.facade import dictionaries, output_files
+from tf1pruning.facade.attributes import Computed, Exported, Found, Option
+from tf1pruning.facade.options import PruningOptions, check_computed
+from tf1pruning.facade.state import State
+from tf1pruning.report import summaries
+from tf1pruning.scoring.result import Scores
+from tf1pruning.steps import stripping
+from tf1pruning.steps.ranking import Ranking, ranking_by
+from tf1pruning.surgery import failure
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Pruning:
+    """Soft-prunes a checkpoint, measures retraining, strips, exports.
+
+    Args:
+      input_ckpt_path: prefix of the checkpoint to prune; its `.meta` lies beside it.
+      scope_names: scopes whose blocks are pruned, matched at `/`; `['']`: all of them.
+      scope_conv_dict: computed, as are `conv_vars_dict`, `bias_vars_dict`,
+        `strip_nodes_dict` and `strip_vars_dict`: keywords for the sake of older
+        scripts, which must be left empty.
+      conv_vars_dict: see `scope_conv_dict`.
+      bias_vars_dict: see `scope_conv_dict`.
+      pruning_filters_dict: filters to prune as long as no threshold is set: group or
+        scope -> filters, counted along the first convolution of the block.
+      pruned_ckpt_path: soft-pruned checkpoint of an earlier run.
+      retrained_ckpt_path: retrained checkpoint of an earlier run.
+      rebuild_meta_graph: path of an inference meta graph; None: it is derived from the
+        training meta graph beside the retrained checkpoint.
+      input_tensors_map: tensor name in the meta graph -> placeholder that replaces it.
+      ckpt_to_strip: rebuilt checkpoint of an earlier run.
+      strip_nodes_dict: see `scope_conv_dict`.
+      strip_vars_dict: see `scope_conv_dict`.
+      output_dir: where files go; None: the folder of `input_ckpt_path`.
+      output_nodes: output node names, separated by commas.
+      export_ckpt_path: prefix of the stripped checkpoint; '': below `Stripped_Dir`.
+      export_pb_path: path of the frozen graph; '': `Stripped_Dir/modify.pb`.
+      channel_multiple: a block that is cut keeps a multiple of it.
+      mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
+      groups: 'inner': the inner channels of inverted-residual and squeeze-and-excite
+        blocks. 'all': every group of the scopes, also those that adds and concats tie.
+      criterion: what ranks filters, see `set_criterion`.
+      scores: file of scores, see `set_criterion`.
+      combination: of the scores of a group's layers.
+      seed: of a criterion that draws.
+
+    Attributes:
+      failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
+      strip_report: `StrippedModel` of the last `get_strip_ckpt`, else None.
+
+    Raises:
+      OptionError: on a bad option.
+      DataError: if the file of scores is missing or damaged.
+      GraphError: on a malformed output name. Steps: if the graph is damaged, or lacks
+        an output or a scope, or a scope holds nothing that may be cut.
+      CheckpointError: if the checkpoint is missing or damaged. Steps also: if a weight
+        that they look at is NaN or infinite.
+      WorkflowError: from steps, if one before them is missing; says which.
+      OutputError: from steps, if a file cannot be written, or would replace what it is
+        made from.
+      What else a step raises, its own docstring says.
+    """
+
+    scope_names = Option()
+    output_nodes = Option()
+    channel_multiple = Option()
+    mode = Option()
+    groups = Option()
+    rebuild_meta_graph = Option()
+    input_tensors_map = Option()
+    input_ckpt_path = Found()
+    pruned_ckpt_path = Found()
+    retrained_ckpt_path = Found()
+    ckpt_to_strip = Found()
+    output_dir = Found()
+    failed_rate = Found()
+    strip_report = Found()
+    export_ckpt_path = Exported(0)
+    export_pb_path = Exported(1)
+    plan = Computed(lambda state: state.plan)
+    criterion = Computed(lambda state: state.ranking.criterion.name)
+    scope_conv_dict = Computed(dictionaries.scope_conv)
+    conv_vars_dict = Computed(dictionaries.conv_vars)
+    bias_vars_dict = Computed(dictionaries.bias_vars)
+    pruning_filters_dict = Computed(dictionaries.pruning_filters)
+    strip_nodes_dict = Computed(dictionaries.strip_nodes)
+    strip_vars_dict = Computed(dictionaries.strip_vars)
+
+    def __init__(
+        self,
+        input_ckpt_path: Optional[str] = None,
+        scope_names: Sequence[str] = ('',),
+        scope_conv_dict: Mapping[str, Any] = _NOTHING,
+        conv_vars_dict: Mapping[str, Any] = _NOTHING,
+        bias_vars_dict: Mapping[str, Any] = _NOTHING,
+        pruning_filters_dict: Mapping[str, Sequence[int]] = _NOTHING,
+        pruned_ckpt_path: str = '',
+        retrained_ckpt_path: str = '',
+        rebuild_meta_graph: Optional[str] = None,
+        input_tensors_map: Mapping[str, Any] = _NOTHING,
+        ckpt_to_strip: str = '',
+        strip_nodes_dict: Mapping[str, Any] = _NOTHING,
+        strip_vars_dict: Mapping[str, Any] = _NOTHING,
+        output_dir: Optional[str] = None,
+        output_nodes: str = 'output',
+        export_ckpt_path: str = '',
+        export_pb_path: str = '',
+        channel_multiple: int = 4,
+        mode: str = plan_lib.BLOCK,
+        groups: str = select.INNER,
+        criterion: str = registry.DEFAULT,
+        scores: str = '',
+        combination: Combination = Combination(),
+        seed: int = 0,
+    ):
+        check_computed(
+            scope_conv_dict=scope_conv_dict,
+            conv_vars_dict=conv_vars_dict,
+            bias_vars_dict=bias_vars_dict,
+            strip_nodes_dict=strip_nodes_dict,
+            strip_vars_dict=strip_vars_dict,
+        )
+        if not input_ckpt_path:
+            raise OptionError(
+                f'input_ckpt_path is {input_ckpt_path!r}; expected the prefix of a '
+                'checkpoint, such as model.ckpt-1000.'
+            )
+        prefix = checkpoint_lib.Checkpoint(input_ckpt_path).prefix
+        self._state = State(
+            options=PruningOptions(
+                scope_names=scope_names,
+                output_nodes=output_nodes,
+                channel_multiple=channel_multiple,
+                mode=mode,
+                groups=groups,
+                rebuild_meta_graph=rebuild_meta_graph,
+                input_tensors_map=dict(input_tensors_map),
+                export_ckpt_path=export_ckpt_path,
+                export_pb_path=export_pb_path,
+            ),
+            ranking=_ranking(criterion, scores, combination, seed),
+            given_filters=dict(pruning_filters_dict),
+            input_ckpt_path=prefix,
+            output_dir=output_dir or os.path.dirname(prefix) or '.',
+            pruned_ckpt_path=pruned_ckpt_path,
+            retrained_ckpt_path=retrained_ckpt_path,
+            ckpt_to_strip=ckpt_to_strip,
+        )
+
+    # -- soft pruning --------------------------------------------------------------
+
+    def set_output_dir(self, dir_path: Optional[str] = None) -> None:
+        """Chooses where files go from now on; the folder is made.
+
+        Args:
+          dir_path: folder; None: the folder of the input checkpoint.
+        """
+        folder = dir_path or os.path.dirname(self.input_ckpt_path) or '.'
+        self.output_dir = files.make_folder(folder)
+
+    def set_threshold(self, value: float) -> None:
+        """Sets the score, such as the sparsity, above which a filter is redundant.
+
+        Raises:
+          OptionError: unless it lies in (0, 1), and the criterion's scores do.
+        """
+        self.set_choice(Choice(threshold=plan_lib.check_threshold(value)))
+
+    def set_choice(self, choice: Choice) -> None:
+        """Sets how many filters go otherwise than by a threshold.
+
+        Args:
+          choice: ratio, count or target, per group or of all groups together, and what
+            must stay. Kept widths are multiples of `channel_multiple`.
+
+        Raises:
+          OptionError: if it is a threshold and the criterion's scores are no shares.
+        """
+        self._state.ranking.check(choice)
+        self._state.choice = choice
+
+    def set_criterion(
+        self,
+        criterion: str,
+        scores: str = '',
+        combination: Combination = Combination(),
+        seed: int = 0,
+    ) -> None:
+        """Sets what ranks filters, from the next choice of filters on.
+
+        Args:
+          criterion: name of any criterion, on weights or on data.
+          scores: for one on data: the file that `score` wrote for the checkpoint
+            that is pruned next. After a retraining there are new scores.
+          combination: of the scores of a group's layers.
+          seed: of a criterion that draws, such as 'random'.
+
+        Raises:
+          OptionError: if there is no such criterion, it needs scores and gets none or
+            needs none and gets some, or a threshold is set and it gives no shares.
+          DataError: if the file of scores is missing or damaged.
+        """
+        found = _ranking(criterion, scores, combination, seed)
+        if self._state.choice is not None:
+            found.check(self._state.choice)
+        self._state.ranking = found
+
+    def get_pruning_params(self) -> None:
+        """Reads the graph and finds the channels that may be pruned."""
+        self._state.read_trained()
+        self._write_params()
+
+    def get_pruning_filters(self) -> None:
+        """Chooses the redundant filters: those above the threshold, or by the choice.
+
+        Raises:
+          OptionError: if the choice does not fit the groups, the criterion or the
+            `channel_multiple`.
+          PlanError: if the filters given instead of a threshold do not exist, or the
+            limits of the choice do not let as much go.
+          DataError: if scores are of another model.
+        """
+        state = self._state
+        state.current()
+        state.check_amount('get_pruning_filters')
+        output_files.write_plan(state.output_dir, state.choose_filters())
+
+    def get_pruning_ckpt(self, pruning_filters_path: Optional[str] = None) -> str:
+        """Writes the soft-pruned checkpoint.
+
+        Args:
+          pruning_filters_path: filters to use instead of the chosen ones: a
+            `Pruned_Filters.json`, or a `.pkl` of a dict (scope -> filters).
+
+        Returns:
+          Prefix of the checkpoint, ready to retrain; also in `pruned_ckpt_path`.
+
+        Raises:
+          PlanError: if the given filters cannot be read or do not fit the model.
+        """
+        state = self._state
+        selection = state.current()
+        if pruning_filters_path is not None:
+            state.load_filters(pruning_filters_path)
+        plan = state.needed_plan('get_pruning_ckpt')
+        selection.check_plan(plan)
+        if pruning_filters_path is not None:
+            output_files.write_plan(state.output_dir, plan)
+        state.norms_before = summaries.filter_norms(
+            selection.groups.values(), selection.model.variables
+        )
+        state.pruned_ckpt_path = output_files.write_soft_pruned(
+            state.output_dir, selection.model, plan
+        )
+        state.retrained_ckpt_path = ''
+        logging.info(
+            'Soft-pruned %d of %d channels into %s',
+            plan.removed_count,
+            plan.channel_count,
+            state.pruned_ckpt_path,
+        )
+        return state.pruned_ckpt_path
+
+    def get_retrained_ckpt(self, dir: str) -> str:  # noqa: A002 (the given name)
+        """Finds the newest checkpoint that retraining left in a folder.
+
+        It becomes the input of the next step.
+
+        Returns:
+          Its prefix; also in `retrained_ckpt_path`.
+        """
+        newest = checkpoint_lib.latest(dir)
+        self._state.retrained_ckpt_path = self._state.input_ckpt_path = newest
+        return newest
+
+    def get_pruning_summary(self, accuracy: Optional[float] = None) -> float:
+        """Counts the planned zeros that retraining did not leave zero.
+
+        Writes `Pruning_Summary.txt`, `summary.json` and TensorBoard events.
+
+        Args:
+          accuracy: of the retrained network, to be put among the events.
+
+        Returns:
+          Share of the planned places that are not zero; 0.0 if none was planned.
+
+        Raises:
+          PlanError: if the plan does not fit it, or the one of an earlier run is
+            damaged.
+        """
+        state = self._state
+        plan = state.needed_plan('get_pruning_summary')
+        state.check_retrained('get_pruning_summary')
+        retrained = checkpoint_lib.Checkpoint(state.retrained_ckpt_path)
+        report = failure.count_failures(retrained, plan)
+        output_files.write_failure(state.output_dir, report)
+        if state.trained is not None:
+            output_files.write_events(
+                state.output_dir,
+                state.trained,
+                plan,
+                retrained,
+                state.norms_before,
+                {'failure_rate': report.total.rate, 'accuracy': accuracy},
+            )
+        state.failed_rate = report.total.rate
+        return state.failed_rate
+
+    def pruning_process(self, retrain: bool = False) -> str:
+        """One soft-pruning step.
+
+        Args:
+          retrain: False: choose filters anew at the current threshold. True: zero the
+            same filters again in the retrained checkpoint.
+
+        Returns:
+          Prefix of the soft-pruned checkpoint.
+
+        Raises:
+          OptionError: like `get_pruning_filters`.
+          PlanError: if the filters of the earlier step do not fit the checkpoint, or
+            given ones do not exist.
+        """
+        # Everything that can fail comes before the first file.
+        state = self._state
+        if retrain:
+            plan = state.needed_plan('pruning_process(retrain=True)')
+            state.read_trained().check_plan(plan)
+        else:
+            state.check_amount('pruning_process')
+            state.read_trained()
+            plan = state.choose_filters()
+        model = state.current().model
+        output_files.check_pruned_path(state.output_dir, model)
+        check_readable(model.variables)
+        self._write_params()
+        output_files.write_plan(state.output_dir, plan)
+        return self.get_pruning_ckpt()
+
+    def _write_params(self) -> None:
+        output_files.write_params(
+            self.output_dir,
+            self.scope_conv_dict,
+            self.conv_vars_dict,
+            self.bias_vars_dict,
+        )
+
+    # -- stripping -----------------------------------------------------------------
+
+    def get_rebuild_graph(self) -> str:
+        """Writes the inference graph of the retrained checkpoint, with its weights.
+
+        The graph is `rebuild_meta_graph`, cut at `input_tensors_map`; without one it is
+        derived from the training graph.
+
+        Returns:
+          Prefix of the checkpoint; also in `ckpt_to_strip`.
+        """
+        state = self._state
+        state.check_retrained('get_rebuild_graph')
+        retrained = state.read_retrained()
+        rebuilt = output_files.write_rebuilt(state.output_dir, retrained.model)
+        state.keep_rebuilt(dataclasses.replace(retrained, model=rebuilt))
+        return state.ckpt_to_strip
+
+    def get_strip_params(self) -> None:
+        """Finds the nodes and variables that shrink.
+
+        Raises:
+          PlanError: if the plan does not fit the rebuilt graph.
+        """
+        state = self._state
+        selection = state.needed_rebuilt('get_strip_params')
+        plan = state.needed_plan('get_strip_params')
+        selection.check_plan(plan)
+        state.strip_plan = plan
+        output_files.write_strip_params(
+            state.output_dir, self.strip_nodes_dict, self.strip_vars_dict
+        )
+
+    def get_strip_ckpt(self) -> str:
+        """Removes the planned filters and writes the small network.
+
+        Only what provably changes no output is removed. The result is run against the
+        soft-pruned network on random input; the largest difference is printed. What
+        stays although it was planned is printed, with the reason.
+
+        Returns:
+          Prefix of the stripped checkpoint; also in `export_ckpt_path`, and the frozen
+          graph in `export_pb_path`.
+
+        Raises:
+          VerificationError: if the outputs differ; nothing is written then.
+        """
+        state, plan = self._state, self._state.strip_plan
+        rebuilt = state.needed_rebuilt('get_strip_ckpt') if plan else None
+        # Another plan or another rebuilt graph makes the parameters stale.
+        if plan is None or rebuilt is None or state.strip_plan is not state.plan:
+            raise WorkflowError(
+                'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
+            )
+        state.check_export()
+        model, layers = rebuilt.model, rebuilt.layers
+        stripped = stripping.strip_model(model, plan, prunable=layers)
+        options = state.options
+        state.exported = output_files.write_stripped(
+            state.output_dir, stripped, options.export_ckpt_path, options.export_pb_path
+        )
+        meta_path = f'{state.retrained_ckpt_path}.meta'
+        output_files.write_training_meta(state.output_dir, meta_path, stripped)
+        state.strip_report = stripped
+        # The contract asks for the last line on the terminal, whatever the log level.
+        for kept in stripped.stripped.kept:
+            print(f'kept {len(kept.channels)} of {kept.group}: {kept.reason}')
+        print(stripping.summary_line(stripped))
+        return self.export_ckpt_path
+
+
+def _ranking(
+    criterion: str, scores: str, combination: Combination, seed: int
+) -> Ranking:
+    """A ranking by a criterion, and the file of its scores if it looks at data.
+
+    Raises:
+      OptionError: if there is no such criterion, it needs scores and gets none, or
+        needs none and gets some.
+      DataError: if the file is missing or damaged.
+    """
+    found = ranking_by(
+        criterion, Scores.load(scores) if scores else None, combination, seed
+    )
+    found.check_scored()
+    return found

@@ -1,0 +1,197 @@
+"""What a `Pruning` object has found so far, and what a step needs of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning import plan_json
+from tf1pruning.choosing.choice import Choice
+from tf1pruning.errors import WorkflowError
+from tf1pruning.facade import output_files, pickled_filters
+from tf1pruning.facade.options import PruningOptions
+from tf1pruning.models.reading import load
+from tf1pruning.plan import Plan
+from tf1pruning.steps import planning, protection
+from tf1pruning.steps import ranking as ranking_lib
+from tf1pruning.steps.ranking import Ranking
+from tf1pruning.steps.selection import Selection, select_groups
+from tf1pruning.steps.stripping import StrippedModel
+
+Filters = Mapping[str, Sequence[int]]
+
+
+@dataclasses.dataclass(eq=False)
+class State:
+    """Options, paths and intermediate results; see `facade.pruning.Pruning`.
+
+    Attributes:
+      options: how to prune.
+      ranking: what ranks filters.
+      given_filters: to prune as long as there is no choice.
+      input_ckpt_path: prefix of the checkpoint that is pruned next.
+      output_dir: where files go.
+      pruned_ckpt_path: of the last soft pruning.
+      retrained_ckpt_path: of the last retraining.
+      ckpt_to_strip: the rebuilt checkpoint.
+      choice: how many filters go.
+      trained: the input checkpoint with its groups, once it was read.
+      plan: of the current step.
+      norms_before: group -> norms of its filters before they were zeroed.
+      rebuilt: the rebuilt checkpoint with its groups, once it was read.
+      strip_plan: what is stripped from it.
+      exported: checkpoint and frozen graph of the last stripping.
+      failed_rate: of the last `get_pruning_summary`.
+      strip_report: of the last `get_strip_ckpt`.
+    """
+
+    options: PruningOptions
+    ranking: Ranking
+    given_filters: Filters
+    input_ckpt_path: str
+    output_dir: str
+    pruned_ckpt_path: str
+    retrained_ckpt_path: str
+    ckpt_to_strip: str
+    choice: Optional[Choice] = None
+    trained: Optional[Selection] = None
+    plan: Optional[Plan] = None
+    norms_before: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    rebuilt: Optional[Selection] = None
+    strip_plan: Optional[Plan] = None
+    exported: Tuple[str, str] = ('', '')
+    failed_rate: float = 1.0
+    strip_report: Optional[StrippedModel] = None
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Changes an option; what it had a part in is forgotten.
+
+        Raises:
+          OptionError: if the value is out of range.
+          GraphError: if it is a malformed output name.
+        """
+        self.options = dataclasses.replace(self.options, **{name: value})
+        if name in ('scope_names', 'groups', 'output_nodes'):
+            self.trained = self.rebuilt = None
+        if name in ('export_ckpt_path', 'export_pb_path'):
+            self.exported = ('', '')
+
+    def read_trained(self) -> Selection:
+        """Reads the input checkpoint and selects its groups; writes nothing."""
+        self.trained = self._selected(self.input_ckpt_path, traced_only=True)
+        return self.trained
+
+    def read_retrained(self) -> Selection:
+        """Reads the inference graph of the retrained checkpoint."""
+        return self._selected(self.retrained_ckpt_path, traced_only=False)
+
+    def _selected(self, checkpoint: str, traced_only: bool) -> Selection:
+        options = self.options
+        how = options.load_options(traced_only)
+        model = load(checkpoint, options.outputs, how)
+        return select_groups(model, options.scope_names, options.groups)
+
+    def choose_filters(self) -> Plan:
+        """Plans by the threshold or choice, or else by the given filters."""
+        selection, options = self.current(), self.options
+        if self.choice is None:
+            self.plan = self._plan_by_filters(selection, self.given_filters)
+        else:
+            choice = ranking_lib.rounded(self.choice, options.channel_multiple)
+            groups = selection.groups.values()
+            self.plan = planning.plan_by_choice(
+                selection.model, groups, choice, self.ranking, options.mode
+            )
+        return self.plan
+
+    def _plan_by_filters(self, selection: Selection, filters: Filters) -> Plan:
+        options = self.options
+        return planning.plan_by_filters(
+            selection.model,
+            selection.groups,
+            filters,
+            options.channel_multiple,
+            options.mode,
+        )
+
+    def load_filters(self, path: str) -> None:
+        """Takes a plan, or filters by name, from a file."""
+        selection = self.current()
+        if path.endswith('.pkl'):
+            filters = pickled_filters.read_filters(path)
+            plan = self._plan_by_filters(selection, filters)
+        else:
+            plan = plan_json.load_plan(path)
+        selection.check_plan(plan)
+        self.plan = plan
+
+    # -- what a step needs; WorkflowError says what comes before it ------------------
+
+    def current(self) -> Selection:
+        """The graph of the input checkpoint, which has been read."""
+        selection = self.trained
+        if selection is None or selection.model.path != self.input_ckpt_path:
+            raise WorkflowError(
+                f'The graph of {self.input_ckpt_path!r} has not been read: call '
+                'get_pruning_params() first.'
+            )
+        return selection
+
+    def check_amount(self, step: str) -> None:
+        """Refuses a step that does not know how many filters go."""
+        if self.choice is None and not self.given_filters:
+            raise WorkflowError(
+                f'{step}() has to know how many filters go: call set_threshold() or '
+                'set_choice() first.'
+            )
+
+    def needed_plan(self, step: str) -> Plan:
+        """The plan, also one that an earlier run left in `output_dir`."""
+        if self.plan is None:
+            self.plan = output_files.read_plan(self.output_dir)
+        if self.plan is None:
+            raise WorkflowError(
+                f'{step} needs filters to prune: call get_pruning_filters() first.'
+            )
+        return self.plan
+
+    def check_retrained(self, step: str) -> None:
+        """Refuses a step that needs a retrained checkpoint, if there is none."""
+        if not self.retrained_ckpt_path:
+            raise WorkflowError(
+                f'{step}() needs a retrained checkpoint: train from pruned_ckpt_path, '
+                'then call get_retrained_ckpt(dir).'
+            )
+
+    def needed_rebuilt(self, step: str) -> Selection:
+        """The rebuilt checkpoint, also one of an earlier run."""
+        if not self.ckpt_to_strip:
+            raise WorkflowError(
+                f'{step}() needs the inference graph: call get_rebuild_graph() first.'
+            )
+        known = self.rebuilt
+        if known is not None and known.model.path == self.ckpt_to_strip:
+            return known
+        options = self.options
+        model = load(self.ckpt_to_strip, options.outputs)
+        found = select_groups(model, options.scope_names, options.groups)
+        return self.keep_rebuilt(found)
+
+    def keep_rebuilt(self, selection: Selection) -> Selection:
+        """Remembers a rebuilt checkpoint; an older plan of what to strip goes."""
+        self.rebuilt, self.ckpt_to_strip = selection, selection.model.path
+        self.strip_plan = None
+        return selection
+
+    def check_export(self) -> None:
+        """Refuses to replace a checkpoint that the stripped one is made from."""
+        sources = (
+            self.input_ckpt_path,
+            self.pruned_ckpt_path,
+            self.retrained_ckpt_path,
+            self.ckpt_to_strip,
+        )
+        if self.options.export_ckpt_path:
+            protection.check_target(self.options.export_ckpt_path, sources)

@@ -1,0 +1,1 @@
+"""Frozen graphs: made, folded, and put into a form that a CPU runs."""

@@ -1,0 +1,135 @@
+"""Inference graph + arrays -> one GraphDef without variables, for inference.
+
+Made from protos alone. A variable becomes a Const of its own name and its reads go.
+Output names never change.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, Mapping
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import files, names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import inference_graph as graph_lib
+from tf1pruning.graph import nodes
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
+from tf1pruning.shapes import element_count
+
+MAX_PROTO_BYTES = (1 << 31) - 1
+# Ops on the handle of a variable, and their twins on its value: type and attributes.
+_ON_HANDLES = {'ReadVariableOp': 'Identity', 'ResourceGather': 'Gather'}
+_ATTRIBUTES = {
+    'Identity': {'T': 'dtype'},
+    'Gather': {
+        'Tparams': 'dtype',
+        'Tindices': 'Tindices',
+        'validate_indices': 'validate_indices',
+    },
+}
+
+
+def freeze(
+    model: graph_lib.InferenceGraph, arrays: Mapping[str, np.ndarray]
+) -> tf.GraphDef:
+    """The model with its variables turned into constants.
+
+    Args:
+      model: the model; not changed.
+      arrays: variable node -> array.
+
+    Raises:
+      GraphError: if the result would not fit into a protobuf (2 GB).
+    """
+    _check_size(model)
+    dtypes = {v.node: v.dtype.as_numpy_dtype for v in model.variables}
+    frozen = nodes.with_nodes(model.graph_def, ())
+    renamed: Dict[str, str] = {}
+    for node in model.graph_def.node:
+        if node.op in REF_OPS or node.op in RESOURCE_OPS:
+            value = arrays[node.name].astype(dtypes[node.name], copy=False)
+            nodes.add_constant(frozen, node.name, value)
+        elif _is_read(node, model, dtypes):
+            renamed[node.name] = _source(node)
+        elif _source_in(node, dtypes) and node.op in _ON_HANDLES:
+            frozen.node.extend([_on_constant(node)])
+        else:
+            frozen.node.extend([_copy(node, renamed)])
+    return frozen
+
+
+def write_frozen(path: str, graph_def: tf.GraphDef) -> int:
+    """Writes a GraphDef as a whole.
+
+    Returns:
+      Bytes written.
+
+    Raises:
+      OutputError: if the file cannot be written.
+    """
+    data = graph_def.SerializeToString()
+    files.write_bytes(path, data)
+    return len(data)
+
+
+def _check_size(model: graph_lib.InferenceGraph) -> None:
+    total = sum(element_count(v.shape) * v.dtype.size for v in model.variables)
+    if total + model.graph_def.ByteSize() > MAX_PROTO_BYTES:
+        raise GraphError(
+            f'The weights take {total / 1e9:.1f} GB and a frozen graph may have 2 GB '
+            'at most, so this network cannot be verified, nor exported as pb or '
+            'tflite. It can be written as a checkpoint and as a SavedModel, without '
+            'verification.',
+            options=('formats', 'verify'),
+        )
+
+
+def _source(node: tf.NodeDef) -> str:
+    return names.node_name(node.input[0])
+
+
+def _source_in(node: tf.NodeDef, variables: Collection[str]) -> bool:
+    return bool(node.input) and _source(node) in variables
+
+
+def _is_read(
+    node: tf.NodeDef, model: graph_lib.InferenceGraph, variables: Collection[str]
+) -> bool:
+    """Whether a node does no more than read a variable."""
+    return (
+        node.op in view_lib.READ_OPS
+        and node.name not in model.outputs
+        and _source_in(node, variables)
+    )
+
+
+def _on_constant(node: tf.NodeDef) -> tf.NodeDef:
+    """An op on the handle of a variable as the same op on its value.
+
+    Raises:
+      GraphError: if it has no such form.
+    """
+    if view_lib.attribute(node, 'batch_dims').i:
+        raise GraphError(
+            f'{node.name!r} looks up rows for each example (batch_dims), which a '
+            'frozen graph cannot hold.'
+        )
+    new = tf.NodeDef(name=node.name, op=_ON_HANDLES[node.op], input=node.input)
+    for ours, theirs in _ATTRIBUTES[new.op].items():
+        new.attr[ours].CopyFrom(view_lib.attribute(node, theirs))
+    return new
+
+
+def _copy(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
+    inputs = (
+        renamed.get(name, name)
+        for name in node.input
+        if not (names.is_control(name) and names.node_name(name) in renamed)
+    )
+    copy = nodes.copied(node, inputs)
+    copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
+    copy.attr.pop('_class', None)
+    return copy

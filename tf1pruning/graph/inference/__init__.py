@@ -1,0 +1,1 @@
+"""Training graph -> the model in inference, and -> what a further training needs."""

@@ -1,0 +1,91 @@
+"""Takes the branch of conditionals that flags decide (see `flags`).
+
+`tf.cond`, and with it Keras and `tf.layers` under a learning phase, writes Switch and
+Merge nodes. Where the predicate follows from constants and flags, each Switch is
+replaced by its data and each Merge by its living input. Conditionals that control flow
+v2 writes have this form too (`graph.functions`).
+"""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Sequence, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import nodes
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.inference import flags as flags_lib
+from tf1pruning.graph.inference.branches import SWITCH_OPS, Resolver
+from tf1pruning.graph.inference.flags import IsTrainingOnly
+from tf1pruning.graph.inference_graph import Flag
+from tf1pruning.names import TensorRef
+
+
+class Decided(NamedTuple):
+    """A graph without the conditionals that flags decide.
+
+    Attributes:
+      graph_def: the graph.
+      flags: what decided them.
+    """
+
+    graph_def: tf.GraphDef
+    flags: Tuple[Flag, ...]
+
+
+def without_conditionals(
+    graph_def: tf.GraphDef, outputs: Sequence[str], is_training_only: IsTrainingOnly
+) -> Decided:
+    """The graph without the conditionals that flags decide.
+
+    Args:
+      graph_def: the graph; not changed.
+      outputs: names of the nodes that matter.
+      is_training_only: whether a node has no place in inference.
+    """
+    if not any(node.op in SWITCH_OPS for node in graph_def.node):
+        return Decided(graph_def, ())
+    view = view_lib.GraphView(graph_def)
+    flags = flags_lib.decide(view, outputs, is_training_only)
+    resolved = Resolver(view, {flag.name: flag.value for flag in flags}).result()
+    used = flags_lib.that_matter(view, outputs, flags)
+    return Decided(with_reads_outside(resolved), used)
+
+
+def with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
+    """Reads resource variables before the conditionals that are left.
+
+    So a variable is always read by a node that names it, and not a Switch.
+    """
+    view = view_lib.GraphView(graph_def)
+    return nodes.with_nodes(
+        graph_def, (new for node in graph_def.node for new in _read_outside(view, node))
+    )
+
+
+def _read_outside(view: view_lib.GraphView, node: tf.NodeDef) -> List[tf.NodeDef]:
+    if node.op != 'ReadVariableOp':
+        return [node]
+    handle = view.refs(node)[0]
+    switches: List[TensorRef] = []
+    while view.node(handle.node).op in SWITCH_OPS:
+        switches.append(handle)
+        handle = view_lib.data_inputs(view.node(handle.node))[0]
+    if not switches:
+        return [node]
+    read = tf.NodeDef(
+        name=f'{node.name}/outside', op='ReadVariableOp', input=[handle.as_input]
+    )
+    read.attr['dtype'].CopyFrom(node.attr['dtype'])
+    found, last = [read], read.name
+    for i, ref in enumerate(reversed(switches)):
+        condition = view_lib.data_inputs(view.node(ref.node))[1].as_input
+        switch = tf.NodeDef(
+            name=f'{node.name}/switch_{i}', op='Switch', input=[last, condition]
+        )
+        found.append(switch)
+        last = TensorRef(switch.name, ref.output).as_input
+    found.append(tf.NodeDef(name=node.name, op='Identity', input=[last]))
+    for new in found[1:]:
+        new.attr['T'].CopyFrom(node.attr['dtype'])
+    return found

@@ -1,0 +1,326 @@
+"""Training graph -> inference graph.
+
+From the meta graph that a training run leaves, and the names of the output nodes:
+
+- the input pipeline becomes placeholders (`input`, `input_1` ...), or the graph is cut
+  at the tensors that the caller names;
+- batch norm in training mode, fused or not, uses its moving statistics, which are found
+  by data flow: from the batch statistics forward to the assignment that updates a
+  variable;
+- functions are put in the place of their calls;
+- conditionals that a training flag decides take their inference branch, and those of
+  a flag with a constant default that branch;
+- dropout goes, and so do ops that only print or check;
+- everything the outputs do not need goes.
+
+What cannot be turned into inference is an error that names the node.
+"""
+
+from __future__ import annotations
+
+from typing import (
+    Any,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import functions, nodes, pipelines, walk
+from tf1pruning.graph import inference_graph as graph_lib
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.inference import (
+    assignments,
+    batch_norm,
+    conditionals,
+    dropout,
+    refusals,
+)
+from tf1pruning.names import TensorRef
+
+# They only show, or check, what they hand on.
+PASSING_OPS = ('CheckNumerics', 'Print')
+DEFAULT_INPUT = 'input'
+
+InputMap = Mapping[str, Any]
+
+
+def derive(
+    meta_graph: tf.MetaGraphDef,
+    outputs: Sequence[str],
+    input_map: Optional[InputMap] = None,
+    deterministic: bool = True,
+) -> graph_lib.InferenceGraph:
+    """The inference graph of `meta_graph` that ends in `outputs`.
+
+    Args:
+      meta_graph: of a training or an inference graph; not changed.
+      outputs: node names.
+      input_map: tensor name in the graph -> what replaces it: a placeholder tensor (its
+        name, type and shape are taken) or the name for a new placeholder. None: the
+        input pipeline is found and replaced.
+      deterministic: refuse random ops that are no dropout, and batch statistics in a
+        form that is not known. Not needed where the graph is only traced, not run.
+
+    Returns:
+      An `InferenceGraph` whose nodes keep their names.
+
+    Raises:
+      GraphError: on unknown names, or a node that only works in training.
+    """
+    _check_present(meta_graph.graph_def, outputs)
+    inlined = functions.inline(meta_graph.graph_def)
+    decided = conditionals.without_conditionals(
+        _cut(inlined, input_map), outputs, _is_training_only
+    )
+    view = view_lib.GraphView(decided.graph_def)
+    rewriter = Rewriter(view)
+    visited = rewriter.run(outputs)
+    refusals.refuse_calls(inlined.refused, visited)
+    refusals.refuse_loops(view, visited)
+    assignments.refuse(view, visited)
+    if deterministic:
+        refusals.refuse_random(view, visited)
+        batch_norm.check_none_left(view, visited)
+    return graph_lib.build(rewriter.result(), tuple(outputs), meta_graph, decided.flags)
+
+
+def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
+    present = {node.name: None for node in graph_def.node}
+    missing = [
+        f'Output node {name!r} is not in the graph. {names.did_you_mean(name, present)}'
+        for name in outputs
+        if name not in present
+    ]
+    if missing:
+        raise GraphError(f'{" ".join(missing)} Name the output nodes of the network.')
+
+
+def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphDef:
+    """The graph with the new inputs, while every tensor still has the user's name."""
+    if not input_map:
+        return inlined.graph_def
+    rewriter = Rewriter(view_lib.GraphView(inlined.graph_def))
+    rewriter.cut_at({inlined.renamed(key): new for key, new in input_map.items()})
+    return rewriter.result()
+
+
+class Rewriter:
+    """Collects replaced nodes and redirected tensors, then applies them in one pass."""
+
+    def __init__(self, view: view_lib.GraphView):
+        self._view = view
+        self._replaced: Dict[str, tf.NodeDef] = {}
+        self._redirected: Dict[TensorRef, str] = {}
+        self._added: List[tf.NodeDef] = []
+        self._names = {node.name for node in view}
+
+    def cut_at(self, input_map: InputMap) -> None:
+        """Puts a placeholder in the place of each named tensor."""
+        for key, value in input_map.items():
+            ref = names.parse_tensor(key)
+            self._view.node(ref.node)
+            name, dtype, shape = self._placeholder_spec(ref, value)
+            self._add_placeholder(ref, name, dtype, shape)
+
+    def _placeholder_spec(
+        self, ref: TensorRef, value: Union[str, Any]
+    ) -> Tuple[str, tf.DType, Optional[view_lib.Shape]]:
+        if isinstance(value, str):
+            return names.node_name(value), self._dtype(ref), self._view.shape(ref)
+        try:
+            shape = view_lib.shape_from_proto(value.shape.as_proto())
+            return names.node_name(value.name), tf.as_dtype(value.dtype), shape
+        except AttributeError:
+            raise GraphError(
+                f'Input {str(ref)!r} is mapped to {value!r}. Expected a placeholder '
+                'tensor or the name of a new placeholder.'
+            ) from None
+
+    def _dtype(self, ref: TensorRef) -> tf.DType:
+        node = self._view.node(ref.node)
+        for key in pipelines.TYPE_LISTS:
+            if key in node.attr:
+                return tf.as_dtype(node.attr[key].list.type[ref.output])
+        return self._view.dtype(ref)
+
+    def _add_placeholder(
+        self,
+        ref: TensorRef,
+        name: str,
+        dtype: tf.DType,
+        shape: Optional[view_lib.Shape],
+    ) -> None:
+        node = placeholder(name, dtype, shape)
+        if name == ref.node:
+            self._replaced[name] = node
+            return
+        self._redirected[ref] = name
+        self._names.add(name)
+        if name in self._view:
+            self._check_unused(name)
+            self._replaced[name] = node
+        elif all(added.name != name for added in self._added):
+            self._added.append(node)
+
+    def _check_unused(self, name: str) -> None:
+        if self._view.node(name).op not in nodes.INPUT_OPS:
+            raise GraphError(
+                f'The new input {name!r} has the name of another node of the graph. '
+                'Choose a different name for the placeholder.'
+            )
+
+    def run(self, outputs: Sequence[str]) -> Set[str]:
+        """Walks back from the outputs and replaces what only works in training.
+
+        The first input of each node comes first, so that of several pipeline tensors
+        the one that the network reads first becomes `input`.
+
+        Returns:
+          Names of the nodes that the outputs still need.
+        """
+
+        def needed(name: str) -> List[str]:
+            refs = self._inputs_after_rewrite(self._view.node(name))
+            left = [ref.node for ref in refs if ref not in self._redirected]
+            return [each for each in left if self._is_original(each)]
+
+        return set(walk.reached((names.node_name(name) for name in outputs), needed))
+
+    def _is_original(self, name: str) -> bool:
+        return name in self._view and name not in self._replaced
+
+    def _inputs_after_rewrite(self, node: tf.NodeDef) -> Sequence[TensorRef]:
+        if pipelines.is_pipeline(self._view, node):
+            raise GraphError(
+                f'Output {node.name!r} is itself part of the input pipeline. '
+                'Name an output node of the network.'
+            )
+        if batch_norm.is_training(node):
+            node = self._inference_batch_norm(node)
+        kept = dropout.input_without_dropout(self._view, node)
+        if node.op in PASSING_OPS:
+            kept = view_lib.data_inputs(node)[0]
+        if kept is not None:
+            node = view_lib.as_identity(node, kept)
+            self._replaced[node.name] = node
+        refs = self._view.refs(node)
+        for ref in refs:
+            self._replace_pipeline(ref)
+            self._replace_batch_moment(ref)
+            variable = assignments.range_variable(self._view, node, ref)
+            if variable is not None:
+                self._redirected[ref] = self._read(variable)
+        return refs
+
+    def _replace_pipeline(self, ref: TensorRef) -> None:
+        if ref in self._redirected or not self._is_original(ref.node):
+            return
+        if pipelines.ends_pipeline(self._view, ref.node):
+            name = names.claim(DEFAULT_INPUT, self._names)
+            self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
+
+    def _replace_batch_moment(self, ref: TensorRef) -> None:
+        """Batch norm that is not fused: a moving average for a mean over the batch."""
+        if ref not in self._redirected and self._is_original(ref.node):
+            variable = batch_norm.average_of(self._view, ref)
+            if variable is not None:
+                self._redirected[ref] = self._shaped_like(ref, variable)
+
+    def _shaped_like(self, ref: TensorRef, variable: str) -> str:
+        """The value of an average, in the shape of a moment that keeps dimensions."""
+        read = self._read(variable)
+        wanted = self._view.shape(ref)
+        proto = view_lib.attribute(self._view.node(variable), 'shape').shape
+        if wanted == view_lib.shape_from_proto(proto):
+            return read
+        if wanted is None or None in wanted:
+            raise GraphError(
+                f'The batch statistic {str(ref)!r} has the shape {wanted}; expected '
+                f'one that is known, as its average {variable!r} must get it. Give the '
+                'inference meta graph instead of the training one.'
+            )
+        base = names.claim(f'{ref.node}/average', self._names)
+        self._added += _reshaped(base, read, self._view.node(variable), wanted)
+        return base
+
+    def _inference_batch_norm(self, node: tf.NodeDef) -> tf.NodeDef:
+        new = nodes.copied(node)
+        new.attr['is_training'].b = False
+        for position, output in ((3, 1), (4, 2)):
+            variable = batch_norm.moving_statistic(self._view, node, output)
+            new.input[position] = self._read(variable)
+        self._replaced[node.name] = new
+        return new
+
+    def _read(self, variable: str) -> str:
+        """A tensor with the value of the variable, made where the graph has none."""
+        node = self._view.node(variable)
+        is_resource = node.op == 'VarHandleOp'
+        for edge in self._view.consumers(variable):
+            if edge.node.op == ('ReadVariableOp' if is_resource else 'Identity'):
+                return edge.node.name
+        if not is_resource:
+            return variable
+        read = tf.NodeDef(name=f'{variable}/Read/ReadVariableOp', op='ReadVariableOp')
+        read.input.append(variable)
+        read.attr['dtype'].CopyFrom(node.attr['dtype'])
+        self._added.append(read)
+        return read.name
+
+    def result(self) -> tf.GraphDef:
+        """The rewritten graph; still holds what the outputs do not need."""
+        source = self._view.graph_def
+        if not (self._replaced or self._added or self._redirected):
+            return source
+        kept = [self._replaced.get(n.name, n) for n in self._view]
+        graph_def = nodes.with_nodes(source, [*kept, *self._added])
+        if self._redirected:
+            for node in graph_def.node:
+                self._redirect(node)
+        return graph_def
+
+    def _redirect(self, node: tf.NodeDef) -> None:
+        for position, name in enumerate(node.input):
+            if not names.is_control(name):
+                new = self._redirected.get(names.parse_tensor(name))
+                if new is not None and new != node.name:
+                    node.input[position] = new
+
+
+def _is_training_only(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
+    return (
+        node.op in refusals.RANDOM_OPS
+        or batch_norm.is_training(node)
+        or batch_norm.is_averaged(view, node.name)
+    )
+
+
+def placeholder(
+    name: str, dtype: tf.DType, shape: Optional[view_lib.Shape]
+) -> tf.NodeDef:
+    """A Placeholder node; `shape` None means unknown rank."""
+    node = tf.NodeDef(name=name, op='Placeholder')
+    node.attr['dtype'].type = dtype.as_datatype_enum
+    proto = tf.TensorShape(shape).as_proto()
+    node.attr['shape'].shape.CopyFrom(proto)
+    node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(proto)
+    return node
+
+
+def _reshaped(
+    name: str, source: str, typed: tf.NodeDef, shape: view_lib.Shape
+) -> List[tf.NodeDef]:
+    """A Reshape and the constant with its shape; `typed` has the element type."""
+    sizes = nodes.constant(f'{name}/shape', list(shape), tf.int32)
+    node = nodes.make_node(name, 'Reshape', [source, sizes.name], Tshape=tf.int32)
+    node.attr['T'].CopyFrom(typed.attr['dtype'])
+    return [sizes, node]

@@ -1,0 +1,90 @@
+"""What cannot be turned into inference: refused, with the names of the nodes."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Set
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
+from tf1pruning.names import op_types
+
+RANDOM_OPS = op_types(
+    'RandomUniform RandomStandardNormal RandomUniformInt TruncatedNormal '
+    'Multinomial RandomGamma RandomShuffle RandomPoisson RandomPoissonV2 '
+    'ParameterizedTruncatedNormal SampleDistortedBoundingBox '
+    'SampleDistortedBoundingBoxV2'
+)
+
+
+def refuse_calls(refused: Mapping[str, str], needed: Set[str]) -> None:
+    """Refuses function calls that could not be inlined.
+
+    Args:
+      refused: name of a call -> why.
+      needed: names of the nodes that the outputs need.
+
+    Raises:
+      GraphError: names all of them.
+    """
+    found = [f'{name!r}: {refused[name]}' for name in refused if name in needed]
+    if found:
+        raise GraphError(
+            f'Function calls that cannot be inlined lie before the outputs: '
+            f'{"; ".join(found)}. Name an input behind them in the input map, or '
+            'outputs before them.'
+        )
+
+
+def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
+    """Refuses loops that variables enter: a frozen graph cannot hold them.
+
+    Raises:
+      GraphError: names all of them, and where they end.
+    """
+    found: Dict[str, None] = {}
+    exits: List[str] = []
+    for node in view:
+        if node.name not in needed:
+            continue
+        if node.op in ('Enter', 'RefEnter'):
+            entering = view.node(view_lib.data_inputs(node)[0].node)
+            if entering.op in (*REF_OPS, *RESOURCE_OPS):
+                frame = node.attr['frame_name'].s.decode('utf-8')
+                found[frame.replace('/while_context', '')] = None
+        elif node.op in ('Exit', 'RefExit'):
+            exits.append(f'{node.name}:0')
+        elif node.op in ('While', 'StatelessWhile'):
+            types = node.attr['T'].list.type
+            if tf.resource.as_datatype_enum in types:
+                found[node.name] = None
+                exits.append(f'{node.name}:0')
+    if found:
+        raise GraphError(
+            'The outputs depend on loops (tf.while_loop) that variables enter: '
+            f'{names.quoted(list(found))}. A frozen graph cannot hold them. Read the '
+            'variables before the loop, or name an input behind it in the input map '
+            f'(loops end in {names.quoted(exits)}), or outputs before it.'
+        )
+
+
+def refuse_random(view: view_lib.GraphView, needed: Set[str]) -> None:
+    """Refuses random ops.
+
+    Raises:
+      GraphError: names all of them.
+    """
+    found = [
+        f'{node.op} ({node.name!r})'
+        for node in view
+        if node.name in needed and node.op in RANDOM_OPS
+    ]
+    if found:
+        raise GraphError(
+            f'Random op {", ".join(found)} lies between input and output and is not a '
+            'dropout, which divides by the probability that its own mask keeps. Name '
+            'an input behind it in the input map, or give the inference meta graph.'
+        )

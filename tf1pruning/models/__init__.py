@@ -1,0 +1,1 @@
+"""Models of any kind on disk, read and traced."""

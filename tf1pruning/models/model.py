@@ -1,0 +1,125 @@
+"""A model that was read: its graph, its weights, and where its channels live."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import FrozenSet, List, Mapping, Optional, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels import trace_result
+from tf1pruning.channels.groups import Group
+from tf1pruning.ckpt import slots
+from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.averages import Averaged
+from tf1pruning.errors import OptionError
+from tf1pruning.graph import nodes
+from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.signature import Signature
+from tf1pruning.surgery import weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+    """A network with its weights on disk, as `load` reads it.
+
+    Attributes:
+      path: prefix of the checkpoint, folder of the SavedModel, or frozen graph.
+      variables: checkpoint key -> array, read when asked for; empty if all weights are
+        constants.
+      meta_graph: the graph as it was read, of training or of inference.
+      meta_path: the `.meta` file that it was read from; None: it is no checkpoint's.
+      graph: inference graph.
+      trace: where its channels live.
+      groups: groups of its channels.
+      unsafe_ops: nodes before its outputs that write files or call Python.
+      signature: names of its inputs and outputs.
+      divisors: checkpoint keys of what the optimizer divides by.
+      seconds: what reading took, by phase.
+    """
+
+    path: str
+    variables: Arrays = dataclasses.field(repr=False)
+    meta_graph: tf.MetaGraphDef = dataclasses.field(repr=False)
+    meta_path: Optional[str]
+    graph: InferenceGraph = dataclasses.field(repr=False)
+    trace: trace_result.Trace = dataclasses.field(repr=False)
+    groups: Tuple[Group, ...] = dataclasses.field(repr=False)
+    unsafe_ops: Tuple[str, ...]
+    signature: Signature
+    divisors: FrozenSet[str] = dataclasses.field(repr=False)
+    seconds: Mapping[str, float] = dataclasses.field(repr=False)
+
+    def at(self, path: str, variables: Arrays, meta_path: Optional[str]) -> Model:
+        """The model with the weights of another checkpoint of the same graph.
+
+        Args:
+          path: prefix of the checkpoint.
+          variables: its arrays.
+          meta_path: its `.meta` file.
+        """
+        return dataclasses.replace(
+            self, path=path, variables=variables, meta_path=meta_path
+        )
+
+    def with_variables(self, variables: Arrays) -> Model:
+        """The model with other weights, which are not on disk yet."""
+        return dataclasses.replace(self, variables=variables)
+
+    def training_graph(self) -> tf.MetaGraphDef:
+        """The graph of the training that wrote the checkpoint.
+
+        Raises:
+          OptionError: if the model is no checkpoint, or has the averages as weights.
+        """
+        if self.meta_path is None:
+            raise OptionError(
+                f'{self.path!r} is no checkpoint of a training, so there is no '
+                'optimizer state to keep and no loss. Give the prefix of a checkpoint.'
+            )
+        if isinstance(self.variables, Averaged):
+            raise OptionError(
+                'Training goes on from the variables, not from their averages: keep '
+                'the optimizer state, or use the moving averages.'
+            )
+        return self.meta_graph
+
+    @property
+    def unused_keys(self) -> List[str]:
+        """What the checkpoint holds besides the model's variables and their slots."""
+        own = set(self.weight_keys)
+        known = own | set(slots.find_slots(self.variables.shapes, own))
+        return sorted(set(self.variables.shapes) - known)
+
+    @property
+    def weight_keys(self) -> List[str]:
+        """Checkpoint keys of the model's variables."""
+        return [variable.key for variable in self.graph.variables]
+
+    def keyed_arrays(self) -> Mapping[str, np.ndarray]:
+        """Checkpoint key, or name of a Const node -> array; refuses NaN.
+
+        Raises:
+          CheckpointError: like `arrays`.
+        """
+        view = self.graph.view()
+        variables = {variable.node for variable in self.graph.variables}
+        constants = {
+            name: nodes.constant_value(view.node(name))
+            for name in self.trace.weights
+            if name not in variables
+        }
+        arrays = weights.CheckpointArrays(self.graph, self.arrays())
+        # Only read, which needs no more than a Mapping.
+        return collections.ChainMap(constants, arrays)  # type: ignore[arg-type]
+
+    def arrays(self) -> Arrays:
+        """Variable node -> array; refuses NaN. Many arrays are not kept in memory.
+
+        Raises:
+          CheckpointError: if variables are missing, misshaped, damaged or not finite;
+            of many arrays the last two when they are read.
+        """
+        return weights.model_arrays(self.graph, self.variables)

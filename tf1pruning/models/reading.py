@@ -1,0 +1,253 @@
+"""Any kind of model on disk -> `Model`: checkpoint, SavedModel or frozen graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import NamedTuple, Optional, Sequence, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.channels import groups as groups_lib
+from tf1pruning.channels import trace as trace_lib
+from tf1pruning.ckpt import checkpoint as checkpoint_lib
+from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
+from tf1pruning.ckpt.averages import Averaged
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.graph import meta_graph, pipelines, saved_model, unsafe
+from tf1pruning.graph import outputs as outputs_lib
+from tf1pruning.graph.inference import derivation, losses, optimizers
+from tf1pruning.graph.inference import inputs as inputs_lib
+from tf1pruning.graph.signature import DEFAULT_NAME, signature_of
+from tf1pruning.graph.variables import VARIABLE_OPS
+from tf1pruning.models.model import Model
+from tf1pruning.phases import Phases
+
+DEFAULT_OUTPUTS = ('output',)
+DEFAULT_TAGS = ('serve',)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadOptions:
+    """How to read a model.
+
+    Attributes:
+      meta_path: `.meta` file of a checkpoint; None: the one beside it.
+      tags: of the graph in a SavedModel.
+      signature: of a SavedModel, whose inputs and outputs are meant.
+      use_moving_averages: whether variables have the values of their averages.
+      input_tensors: where to cut the graph, and which shapes to give its inputs; see
+        `parse_inputs`.
+      input_map: tensor name -> placeholder, or name for one, that replaces it; None:
+        the input pipeline is found and replaced.
+      traced_only: whether the model is looked at, and never run. Then random ops do no
+        harm, and where it lacks a node `output`, its losses are its ends: every layer
+        lies before a loss.
+    """
+
+    meta_path: Optional[str] = None
+    tags: Tuple[str, ...] = DEFAULT_TAGS
+    signature: str = DEFAULT_NAME
+    use_moving_averages: bool = False
+    input_tensors: Tuple[inputs_lib.Input, ...] = ()
+    input_map: Optional[derivation.InputMap] = None
+    traced_only: bool = False
+
+
+class _Parts(NamedTuple):
+    """What was read.
+
+    Attributes:
+      graph: the graph.
+      outputs: names of its output nodes.
+      variables: its weights.
+      path: of the model.
+      meta_path: see `Model`.
+    """
+
+    graph: tf.MetaGraphDef
+    outputs: Sequence[str]
+    variables: Arrays
+    path: str
+    meta_path: Optional[str] = None
+
+
+def load(
+    path: str,
+    outputs: Sequence[str] = (),
+    options: LoadOptions = LoadOptions(),
+) -> Model:
+    """Reads a model and finds its channels. Nothing in it is run.
+
+    Args:
+      path: prefix of a checkpoint, or folder whose newest one is meant; folder of a
+        SavedModel; or a frozen graph (`.pb`).
+      outputs: names of the output nodes; empty: those of the signature, or the only
+        node that may be one.
+      options: how to read it.
+
+    Raises:
+      GraphError: if the graph is missing or damaged, cannot be turned into inference,
+        leaves no clear output, or has no such input tensors.
+      CheckpointError: if there is no checkpoint, or it is damaged, or has no moving
+        averages and these are asked for.
+      OptionError: if an option goes with another kind of model.
+    """
+    phases = Phases()
+    with phases.phase('load'):
+        return _model(_read(path, tuple(outputs), options), options, phases)
+
+
+def from_graph(
+    graph: tf.MetaGraphDef,
+    outputs: Sequence[str],
+    variables: Arrays,
+    path: str,
+    options: LoadOptions = LoadOptions(),
+) -> Model:
+    """Like `load`, for a graph and weights that are at hand.
+
+    Args:
+      graph: of training or inference; not changed.
+      outputs: names of the output nodes.
+      variables: of the graph.
+      path: of the model, for messages and to protect it.
+      options: how to read it.
+
+    Raises:
+      GraphError: like `load`.
+      CheckpointError: if the averages are asked for and there are none that fit.
+    """
+    return _model(_Parts(graph, outputs, variables, path), options, Phases())
+
+
+def split_outputs(output_nodes: str) -> Tuple[str, ...]:
+    """Parses a comma-separated list of output nodes.
+
+    >>> split_outputs('boxes, scores:0')
+    ('boxes', 'scores')
+
+    Raises:
+      GraphError: on a blank, or another tensor of a node than its first.
+    """
+    given = [name.strip() for name in output_nodes.split(',')]
+    if not all(given):
+        raise GraphError(f'Output nodes {output_nodes!r}: expected names, got a blank.')
+    for name in given:
+        if ':' in name and not name.endswith(':0'):
+            raise GraphError(
+                f'Output {name!r} is not the first tensor of its node; expected a node '
+                'name. Put a tf.identity behind the tensor and name that.'
+            )
+    return tuple(names.node_name(name) for name in given)
+
+
+def is_saved_model(path: str) -> bool:
+    """Whether a folder is that of a SavedModel."""
+    return os.path.exists(os.path.join(path, saved_model.SAVED_MODEL_FILE))
+
+
+def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
+    is_frozen = not os.path.isdir(path) and path.endswith('.pb')
+    if is_frozen or is_saved_model(path):
+        if options.meta_path is not None:
+            raise OptionError(
+                f'A meta graph is given for {path!r}, which has a graph of its own. '
+                'Give the prefix of a checkpoint, or leave the meta graph out.'
+            )
+        if not is_frozen:
+            return _read_saved_model(path, outputs, options)
+        parts = _Parts(saved_model.read_frozen(path), (), ArraysInMemory({}), path)
+    else:
+        checkpoint = Checkpoint(_prefix(path))
+        meta_path = options.meta_path or checkpoint.meta_path
+        graph = meta_graph.read_meta_graph(meta_path)
+        parts = _Parts(graph, (), checkpoint, checkpoint.prefix, meta_path)
+    _check_options(parts.graph, options)
+    return parts._replace(outputs=outputs or outputs_lib.only_output(parts.graph))
+
+
+def _prefix(path: str) -> str:
+    """The prefix of a checkpoint, of a folder that of its newest.
+
+    Raises:
+      GraphError: if a folder holds neither a checkpoint nor a SavedModel.
+    """
+    if not os.path.isdir(path):
+        return path
+    newest: Optional[str] = tf.train.latest_checkpoint(path)
+    if newest is None:
+        raise GraphError(
+            f'{path!r} is no SavedModel, since there is no '
+            f'{saved_model.SAVED_MODEL_FILE!r}, and its file `checkpoint` names no '
+            f'checkpoint. {checkpoint_lib.found_in(path)}'
+        )
+    return newest
+
+
+def _read_saved_model(
+    folder: str, outputs: Tuple[str, ...], options: LoadOptions
+) -> _Parts:
+    """Like `_read`, cut where the signature feeds the graph."""
+    graph = saved_model.read_saved_model(folder, options.tags)
+    outputs = outputs or saved_model.signature_outputs(graph, options.signature)
+    has_variables = any(n.op in VARIABLE_OPS for n in graph.graph_def.node)
+    prefix = os.path.join(folder, saved_model.VARIABLES_PREFIX)
+    variables = Checkpoint(prefix) if has_variables else ArraysInMemory({})
+    fed = inputs_lib.inside(graph, options.signature)
+    graph = inputs_lib.cut(graph, fed) if fed else graph
+    return _Parts(graph, outputs, variables, folder)
+
+
+def _check_options(graph: tf.MetaGraphDef, options: LoadOptions) -> None:
+    """Raises OptionError for options that only a SavedModel has."""
+    problems = []
+    if options.tags != DEFAULT_TAGS:
+        problems.append(f'tags {",".join(options.tags)!r}')
+    if options.signature not in (DEFAULT_NAME, *graph.signature_def):
+        problems.append(f'signature {options.signature!r}')
+    if problems:
+        raise OptionError(
+            f'The model has no {" and no ".join(problems)}: it is no SavedModel. Leave '
+            'that out, and name the output nodes.'
+        )
+
+
+def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
+    meta, outputs = parts.graph, parts.outputs
+    if options.input_tensors:
+        meta = inputs_lib.cut(meta, options.input_tensors)
+    if options.traced_only:
+        outputs = _outputs_or_losses(meta, outputs)
+    graph = derivation.derive(
+        meta, outputs, options.input_map, deterministic=not options.traced_only
+    )
+    averaged = options.use_moving_averages
+    variables = Averaged(parts.variables) if averaged else parts.variables
+    with phases.phase('trace'):
+        trace = trace_lib.trace(graph)
+        groups = groups_lib.find_groups(trace)
+    inputs_lib.check_used(graph.inputs, options.input_tensors)
+    pipeline = pipelines.PIPELINE_OPS - pipelines.PYTHON_OPS
+    return Model(
+        path=parts.path,
+        variables=variables,
+        meta_graph=meta,
+        meta_path=parts.meta_path,
+        graph=graph,
+        trace=trace,
+        groups=groups,
+        unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs, pipeline),
+        signature=signature_of(graph, meta, options.signature),
+        divisors=optimizers.divisors(meta),
+        seconds=phases.seconds,
+    )
+
+
+def _outputs_or_losses(graph: tf.MetaGraphDef, outputs: Sequence[str]) -> Sequence[str]:
+    present = {node.name for node in graph.graph_def.node}
+    if tuple(outputs) == DEFAULT_OUTPUTS and not present.intersection(outputs):
+        return losses.data_losses(graph) or outputs
+    return outputs

@@ -1,0 +1,97 @@
+"""What a `model_fn` builds, to trace and score it; nothing is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Iterator, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import DataError
+from tf1pruning.scoring.batches import Batch, Batches
+from tf1pruning.scoring.loss_model import LossModel
+
+InputFn = Callable[[], Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Built:
+    """The graph of a `model_fn` in evaluation.
+
+    Attributes:
+      meta_graph: the graph; what the `input_fn` would give are placeholders.
+      loss: name of the loss tensor.
+      inputs: these placeholders, in the order of `tf.nest.flatten`.
+    """
+
+    meta_graph: tf.MetaGraphDef = dataclasses.field(repr=False)
+    loss: str
+    inputs: Tuple[str, ...]
+
+    def batches(self, input_fn: InputFn, loss: LossModel, count: int) -> Batches:
+        """The first `count` batches of an `input_fn`, for what a loss reads of them.
+
+        Raises:
+          OptionError: if `count` is below 1.
+        """
+        found = Batches.of_input_fn(input_fn, self.inputs, count)
+        read = set(loss.model.inputs)
+
+        def start() -> Iterator[Batch]:
+            for batch in found.start():
+                yield {name: array for name, array in batch.items() if name in read}
+
+        return Batches(start, found.count)
+
+
+def build(estimator: tf.estimator.Estimator, input_fn: InputFn) -> Built:
+    """Builds the graph of an Estimator's evaluation, with placeholders for its data.
+
+    Args:
+      estimator: whose `model_fn` is called.
+      input_fn: called for the shapes of what it gives; takes no arguments.
+
+    Raises:
+      DataError: if the `input_fn` gives neither a dataset nor tensors.
+    """
+    types, shapes = _signature(input_fn)
+    with tf.Graph().as_default() as graph:
+        given = tf.nest.map_structure(_placeholder, types, shapes)
+        pair = given if isinstance(given, (list, tuple)) else (given, None)
+        if len(pair) != 2:
+            raise DataError(
+                f'The input_fn gives {len(pair)} parts; expected features and labels, '
+                'or features alone.'
+            )
+        tf.train.get_or_create_global_step()
+        mode = tf.estimator.ModeKeys.EVAL
+        spec = estimator.model_fn(pair[0], pair[1], mode, estimator.config)
+        # An Estimator does so for training.
+        if not any(loss is spec.loss for loss in tf.losses.get_losses()):
+            tf.losses.add_loss(spec.loss)
+        meta_graph = tf.train.export_meta_graph(graph=graph)
+    inputs = tuple(tensor.op.name for tensor in tf.nest.flatten(given))
+    return Built(meta_graph, spec.loss.name, inputs)
+
+
+def _signature(input_fn: InputFn) -> Tuple[Any, Any]:
+    """Nested types and shapes of what an `input_fn` gives."""
+    with tf.Graph().as_default():
+        found = input_fn()
+        if isinstance(found, tf.data.Dataset):
+            types = tf.data.get_output_types(found)
+            return types, tf.data.get_output_shapes(found)
+        if not all(isinstance(item, tf.Tensor) for item in tf.nest.flatten(found)):
+            raise DataError(
+                f'The input_fn gives {type(found).__name__}; expected a '
+                'tf.data.Dataset, or tensors.'
+            )
+        types = tf.nest.map_structure(lambda tensor: tensor.dtype, found)
+        return types, tf.nest.map_structure(lambda tensor: tensor.shape, found)
+
+
+def _placeholder(dtype: tf.DType, shape: tf.TensorShape) -> tf.Tensor:
+    """Takes batches of any size: the last one of the data may be smaller."""
+    if shape.ndims:
+        shape = tf.TensorShape([None]).concatenate(shape[1:])
+    return tf.placeholder(dtype, shape, 'given')

@@ -1,0 +1,169 @@
+"""A model and its loss on data -> scores of its groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Collection, Dict, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.channels.groups import Group
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.criteria import registry
+from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.graph import meta_graph as meta_graph_lib
+from tf1pruning.graph import unsafe
+from tf1pruning.models.model import Model
+from tf1pruning.scoring import loss_model as loss_model_lib
+from tf1pruning.scoring import result, run
+from tf1pruning.scoring.batches import Batches, of_pipeline
+from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.scoring.result import Scores
+from tf1pruning.surgery import weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """A model with its loss, which `with_loss` finds in its training graph.
+
+    Attributes:
+      model: the model.
+      loss_model: its loss, as in inference.
+    """
+
+    model: Model
+    loss_model: LossModel
+
+    def pipeline(self, count: int) -> Batches:
+        """Batches of the training graph's own input pipeline, `count` at most.
+
+        Raises:
+          DataError: if the loss reads no pipeline.
+          OptionError: if `count` is below 1.
+        """
+        return of_pipeline(self.model.meta_graph, self.loss_model, count)
+
+
+def with_loss(
+    model: Model, loss: str = '', temperature: float = 1.0, allow_unsafe: bool = False
+) -> Trained:
+    """Finds the loss of a model.
+
+    Args:
+      model: a checkpoint of a training.
+      loss: name of the loss tensor; '': the only one in the collection of losses.
+      temperature: the logits of its softmax are divided by it.
+      allow_unsafe: whether the loss and the pipeline may write files or call Python.
+
+    Raises:
+      GraphError: if there is no such loss, it cannot be computed as in inference, or
+        the graph is not safe to run.
+      OptionError: if the temperature is not above 0.
+    """
+    graph = model.meta_graph
+    found = loss_model_lib.loss_model(graph, loss, model.graph.outputs)
+    if not allow_unsafe:
+        _check_safe(graph, found)
+    if temperature != 1:
+        found = loss_model_lib.tempered(found, temperature)
+    return Trained(model, found)
+
+
+def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
+    tables = meta_graph_lib.members(meta_graph, tf.GraphKeys.TABLE_INITIALIZERS)
+    starts = [loss_model.loss, *loss_model.pipeline.values(), *tables]
+    nodes = [names.node_name(start) for start in starts]
+    found = unsafe.find_unsafe(meta_graph.graph_def, nodes, frozenset())
+    if found:
+        raise GraphError(
+            f'The loss depends on ops that write files or call Python: '
+            f'{", ".join(found)}. Nothing was run. Name another loss, or insist.',
+            options=('loss', 'allow_unsafe_ops'),
+        )
+
+
+def score_groups(
+    trained: Trained,
+    groups: Collection[Group],
+    batches: Batches,
+    criteria: Sequence[str],
+    initial: Optional[str] = None,
+    alpha: Optional[float] = None,
+    progress: Optional[run.Progress] = None,
+) -> Scores:
+    """Scores groups by what they do on data; all criteria at once.
+
+    Args:
+      trained: the model and its loss.
+      groups: to score.
+      batches: the data.
+      criteria: names of data-driven criteria.
+      initial: prefix of the checkpoint before training, for criteria that look at it.
+      alpha: of an exponential average over the batches; None: the mean.
+      progress: called after each batch with their number, the number in all, and the
+        seconds left.
+
+    Raises:
+      OptionError: on an unknown criterion, or one that looks at weights alone, or one
+        that needs the initial checkpoint and gets none; or if alpha is out of range.
+      DataError: if the data does not fit the loss, or values are not finite.
+      GraphError: if the loss does not depend on a group.
+      CheckpointError: if a checkpoint lacks variables or has NaN weights.
+    """
+    if not criteria:
+        raise OptionError(
+            'No criterion is given to score by; expected any of '
+            f'{registry.listed_data()}.'
+        )
+    model, graph = trained.model, trained.loss_model.model
+    wanted = [registry.find_data(name) for name in dict.fromkeys(criteria)]
+    now = weights.model_arrays(graph, model.variables)
+    start = None
+    if initial is not None:
+        start = weights.model_arrays(graph, Checkpoint(initial))
+    found = run.score(
+        model.trace,
+        list(groups),
+        trained.loss_model,
+        run.Weights(now, start),
+        batches,
+        wanted,
+        alpha,
+        progress,
+    )
+    return dataclasses.replace(found, weights=digests(model))
+
+
+def only_means(trained: Trained, batches: Batches) -> Mapping[str, np.ndarray]:
+    """Layer -> `[channels]` means of what it reads, without any scores.
+
+    Raises:
+      DataError: if the data does not fit the loss, or values are not finite.
+      CheckpointError: if the checkpoint lacks variables or has NaN weights.
+    """
+    model, loss_model = trained.model, trained.loss_model
+    now = weights.model_arrays(loss_model.model, model.variables)
+    found = run.score(model.trace, [], loss_model, run.Weights(now), batches, [])
+    return found.means
+
+
+def digests(model: Model) -> Dict[str, str]:
+    """Checkpoint key -> digest of each weight of a model.
+
+    Raises:
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    return result.digests(model.keyed_arrays(), model.trace.keys().values())
+
+
+def means(model: Model, scores: Scores) -> Mapping[str, np.ndarray]:
+    """The means that were found on a model.
+
+    Raises:
+      DataError: if they are of other weights.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    scores.check(digests(model))
+    return scores.means

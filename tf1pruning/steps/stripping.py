@@ -1,0 +1,262 @@
+"""Strips a model, runs it against the original, and says what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.ckpt import writer
+from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import lint, meta_graph
+from tf1pruning.graph.frozen import freeze
+from tf1pruning.models.model import Model
+from tf1pruning.names import TensorRef
+from tf1pruning.phases import Phases
+from tf1pruning.plan import Plan
+from tf1pruning.report import cost, text
+from tf1pruning.report import widths as widths_lib
+from tf1pruning.steps import protection
+from tf1pruning.surgery import choice as choice_lib
+from tf1pruning.surgery import stripped as stripped_lib
+from tf1pruning.surgery import verify as verify_lib
+from tf1pruning.surgery import weights
+from tf1pruning.surgery.choice import RemovalOptions
+from tf1pruning.surgery.verify import Comparison
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StrippedModel:
+    """A stripped network and the proof that it gives the same answers.
+
+    Attributes:
+      original: the model before stripping.
+      stripped: the network.
+      planned: what was to go; None: every channel that is provably redundant.
+      arrays: variable node -> array, before stripping.
+      comparison: largest difference between the two; None if it was not measured.
+      before: cost before stripping.
+      after: cost of the stripped network.
+      widths: every group, before and after.
+      answers: of the network before stripping, to random input; none if the two were
+        not compared.
+      seconds: what stripping took, by phase.
+    """
+
+    original: Model
+    stripped: stripped_lib.Stripped = dataclasses.field(repr=False)
+    planned: Optional[Plan] = dataclasses.field(repr=False)
+    arrays: Arrays = dataclasses.field(repr=False)
+    comparison: Optional[Comparison]
+    before: cost.Cost
+    after: cost.Cost
+    widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
+    answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def plan(self) -> Plan:
+        """What was really removed."""
+        return self.stripped.plan
+
+    @property
+    def reference(self) -> tf.GraphDef:
+        """The network before stripping, frozen anew each time it is asked for."""
+        return freeze.freeze(self.original.graph, self.arrays)
+
+    @property
+    def frozen(self) -> tf.GraphDef:
+        """The stripped network, frozen anew each time it is asked for."""
+        return freeze.freeze(self.stripped.graph, self.stripped.arrays)
+
+    def __str__(self) -> str:
+        lines = [widths_lib.table(self.widths)]
+        lines += [
+            f'lost {len(lossy.channels)} of {lossy.group}: {lossy.reason}'
+            for lossy in self.stripped.lossy
+        ]
+        if not self.plan.removed_count:
+            lines.append(_why_nothing_goes(self))
+        lines += [summary_line(self), _sizes(self)]
+        lines += [f'Decided: {flag}.' for flag in self.original.graph.flags]
+        return '\n'.join(lines)
+
+
+def strip_model(
+    model: Model,
+    plan: Optional[Plan] = None,
+    options: RemovalOptions = stripped_lib.EXACT,
+    verify: bool = True,
+    allow_unsafe: bool = False,
+    prunable: Collection[str] = (),
+) -> StrippedModel:
+    """Strips a model and runs it against the original.
+
+    Args:
+      model: not changed.
+      plan: what to remove; None: every channel that is provably redundant.
+      options: what may go.
+      verify: whether to check the stripped graph and to run both networks on random
+        input.
+      allow_unsafe: whether the graph may write files or call Python.
+      prunable: layers to count as prunable; empty: those of the groups that were cut.
+
+    Raises:
+      GraphError: if it would, and may not; or it is too large to be frozen, or looks
+        up in tables.
+      CheckpointError: if a weight is missing, misshaped, damaged, NaN or infinite.
+      PlanError: if the plan was made for another model.
+      OptionError: if lossy removal is allowed and no plan says of what.
+      VerificationError: if the outputs differ by more than 1e-5 of their scale, and
+        nothing was removed that changes them.
+    """
+    if model.unsafe_ops and not allow_unsafe:
+        raise GraphError(
+            'The outputs depend on ops that write files or call Python: '
+            f'{", ".join(model.unsafe_ops)}. Nothing was run. Name output nodes '
+            'that do not need them, or insist.',
+            options=('allow_unsafe_ops',),
+        )
+    lint.check_no_tables(model.graph.graph_def)
+    phases = Phases()
+    with phases.phase('load'):
+        arrays = model.arrays()
+    with phases.phase('plan'):
+        removal = choice_lib.choose(model.trace, model.groups, arrays, plan, options)
+    with phases.phase('strip'):
+        network = stripped_lib.remove(model.trace, arrays, removal, plan, options)
+        cut = [group for group, channels in removal.removed if channels]
+        nodes = prunable or {node for group in cut for node in group.kernels}
+        found = StrippedModel(
+            original=model,
+            stripped=network,
+            planned=plan,
+            arrays=arrays,
+            comparison=None,
+            before=cost.measure(model.trace, arrays.shapes, nodes),
+            after=cost.measure(model.trace, _shapes(network), nodes),
+            widths=widths_lib.widths_of(model.groups, network),
+        )
+    if verify:
+        found = _verified(found, phases)
+    return dataclasses.replace(found, seconds=phases.seconds)
+
+
+def _shapes(network: stripped_lib.Stripped) -> Dict[str, cost.Shape]:
+    """Variable or changed constant -> new shape."""
+    constants = cost.shapes_of(network.resizing.constants)
+    return {**constants, **network.arrays.shapes}
+
+
+def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
+    """The stripped model with the comparison.
+
+    Raises:
+      VerificationError: if the networks differ, and nothing lossy was removed.
+    """
+    with phases.phase('freeze'):
+        reference, frozen = found.reference, found.frozen
+    with phases.phase('verify'):
+        view = found.original.graph.view()
+        outputs = found.original.graph.outputs
+        shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
+        lint.check(frozen, shapes)
+        answers = verify_lib.answers_of(reference, outputs)
+        comparison = verify_lib.differences(answers, frozen)
+    if not found.stripped.lossy:
+        verify_lib.check(comparison)
+    return dataclasses.replace(found, comparison=comparison, answers=answers)
+
+
+def write_checkpoint(stripped: StrippedModel, prefix: str) -> str:
+    """Writes the stripped checkpoint with a meta graph that imports and restores.
+
+    Raises:
+      OutputError: if it would replace the checkpoint that it was made from, or cannot
+        be written.
+    """
+    protection.check_target(prefix, [stripped.original.path])
+    network = stripped.stripped
+    meta = meta_graph.build_meta_graph(network.graph)
+    arrays = weights.CheckpointArrays(network.graph, network.arrays)
+    return writer.write_checkpoint(prefix, arrays, meta.SerializeToString())
+
+
+def summary_line(stripped: StrippedModel) -> str:
+    """What was removed and the largest difference, in one line."""
+    plan = stripped.plan
+    whole = plan.channel_count
+    removed = f'Stripped {plan.removed_count} of {whole} channels'
+    lossy = sum(len(verdict.channels) for verdict in stripped.stripped.lossy)
+    note = (
+        f' {lossy} of them went although that changes the outputs, so the limit of '
+        f'{verify_lib.TOLERANCE:.0e} does not apply.'
+    )
+    if stripped.comparison is None:
+        line = f'{removed}; outputs were not compared.'
+    else:
+        line = (
+            f'{removed}; largest difference of the outputs '
+            f'{stripped.comparison.absolute:.2e}, {stripped.comparison.relative:.2e} '
+            'of their scale.'
+        )
+    return line + note if lossy else line
+
+
+def folded_line(stripped: StrippedModel) -> str:
+    """How many layers took up a constant, in one line; '' if none did."""
+    folded = stripped.stripped.folded
+    if not folded:
+        return ''
+    return (
+        f'Layers that took up constants of removed channels: {len(folded)} '
+        f'({names.quoted(folded)}). That is exact in inference only: in training mode, '
+        'with batch norm on the batch, the outputs differ. Mode block leaves no such '
+        'constants.'
+    )
+
+
+def _why_nothing_goes(stripped: StrippedModel) -> str:
+    planned = stripped.planned
+    if planned is None or not planned.removed_count:
+        return 'No channel can be removed.'
+    return (
+        f'None of the {planned.removed_count} planned channels goes: '
+        f'{stripped.stripped.kept[0].reason}. If this is the checkpoint before '
+        'pruning, give the soft-pruned or retrained one, or allow lossy removal.'
+    )
+
+
+def _sizes(stripped: StrippedModel) -> str:
+    before, after = stripped.before, stripped.after
+    small = stripped.stripped.arrays
+    return (
+        f'parameters {before.parameters:,} -> {after.parameters:,}, '
+        f'MACs {text.number(before.macs)} -> {text.number(after.macs)}, '
+        f'variables {stripped.arrays.nbytes:,} -> {small.nbytes:,} bytes'
+    )
+
+
+def report(stripped: StrippedModel) -> Dict[str, Any]:
+    """The stripped model as plain data, for `report.json`."""
+    comparison, network = stripped.comparison, stripped.stripped
+
+    def fields(values: Collection[Any]) -> List[Dict[str, Any]]:
+        return [dataclasses.asdict(value) for value in values]
+
+    return {
+        'before': dataclasses.asdict(stripped.before),
+        'after': dataclasses.asdict(stripped.after),
+        'max_difference': comparison.absolute if comparison else None,
+        'max_difference_relative': comparison.relative if comparison else None,
+        'flags': fields(network.graph.flags),
+        'limit_relative': verify_lib.TOLERANCE,
+        'limit_applies': not network.lossy,
+        'took_up_constants': list(network.folded),
+        'groups': fields(stripped.widths),
+        'kept': fields(network.kept),
+        'lossy': fields(network.lossy),
+    }

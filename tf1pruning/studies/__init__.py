@@ -1,0 +1,1 @@
+"""What pruning would cost: curves that are measured, not kept."""

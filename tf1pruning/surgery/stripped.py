@@ -1,0 +1,236 @@
+"""Stripping: removes channels from graph and arrays; the outputs do not change.
+
+`choice` says which channels go; only what the user insists on changes the outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels.groups import Group
+from tf1pruning.channels.trace_result import IndexUse, Trace
+from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.graph import nodes, rewrite
+from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.plan import Plan
+from tf1pruning.surgery import choice as choice_lib
+from tf1pruning.surgery import fold, weights
+from tf1pruning.surgery.choice import Removal, RemovalOptions, Verdict
+from tf1pruning.surgery.safety import Safety
+
+EXACT = RemovalOptions()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stripped:
+    """A network without its redundant channels.
+
+    Attributes:
+      graph: with the new sizes; node names as before, plus constants of sizes.
+      arrays: variable node -> array of the new size.
+      plan: what was really removed.
+      kept: what was to go and stays.
+      lossy: what went although that changes the outputs.
+      resizing: what became of the sizes, for other graphs of the network.
+      folded: nodes of the biases and moving means that took up a constant. That is
+        exact in inference; with batch norm in training mode it is not.
+    """
+
+    graph: InferenceGraph
+    arrays: Arrays = dataclasses.field(repr=False)
+    plan: Plan
+    kept: Tuple[Verdict, ...]
+    lossy: Tuple[Verdict, ...]
+    resizing: rewrite.Resizing = dataclasses.field(repr=False)
+    folded: Tuple[str, ...]
+
+
+def strip(
+    trace: Trace,
+    groups: Sequence[Group],
+    arrays: Arrays,
+    plan: Optional[Plan] = None,
+    options: RemovalOptions = EXACT,
+) -> Stripped:
+    """Removes channels.
+
+    Args:
+      trace: of the model.
+      groups: of the trace.
+      arrays: variable node -> array; not changed.
+      plan: what to remove; None: every channel that is provably redundant.
+      options: what may go.
+
+    Raises:
+      PlanError: if the plan was made for another model.
+      OptionError: if lossy removal is allowed and no plan says of what.
+    """
+    removal = choice_lib.choose(trace, groups, arrays, plan, options)
+    return remove(trace, arrays, removal, plan, options)
+
+
+def remove(
+    trace: Trace,
+    arrays: Arrays,
+    removal: Removal,
+    plan: Optional[Plan],
+    options: RemovalOptions,
+) -> Stripped:
+    """Removes the chosen channels.
+
+    Args:
+      trace: of the model.
+      arrays: variable node -> array; not changed.
+      removal: what goes.
+      plan: where that comes from; None: every redundant channel.
+      options: of the removal.
+    """
+    resizing, smaller = _remove(trace, arrays, removal)
+    done = Plan(
+        fingerprint=plan_lib.fingerprint([g for g, _ in removal.removed], trace.model),
+        mode=plan.mode if plan else plan_lib.BLOCK,
+        channel_multiple=plan.channel_multiple if plan else options.multiple,
+        threshold=plan.threshold if plan else None,
+        groups=tuple(
+            plan_lib.plan_group(group, channels, removal.wanted[group.name])
+            for group, channels in removal.removed
+        ),
+    )
+    model = rewrite.resize(trace.model, resizing)
+    return Stripped(
+        model, smaller, done, removal.kept, removal.lossy, resizing, smaller.folded
+    )
+
+
+def _remove(
+    trace: Trace, arrays: Arrays, removal: Removal
+) -> Tuple[rewrite.Resizing, Smaller]:
+    """The new sizes, and the new arrays."""
+    removed = {
+        channel
+        for group, indices in removal.removed
+        for channel in group.channels[list(indices)].tolist()
+    }
+    gone = _mask(trace, removed)
+    # What is safe as it is keeps its own constants, whatever is tolerated elsewhere.
+    safe = removed - removal.exact.obstacles.keys()
+    shares = _shares(removal.exact, _mask(trace, safe))
+    shares += _shares(removal.loose, _mask(trace, removed - safe))
+    smaller = Smaller(trace, arrays, gone, _folded(trace, arrays, shares))
+    constants = [name for name in smaller.changed if name not in arrays]
+    resizing = rewrite.Resizing(
+        shapes={n: smaller.shapes[n] for n in smaller.changed if n in arrays},
+        constants={name: smaller[name] for name in constants},
+        sizes=_new_sizes(trace, gone),
+        replaced=[
+            _new_indices(trace, use, gone)
+            for use in trace.indices
+            if gone[use.labels].any()
+        ],
+    )
+    return resizing, smaller
+
+
+class Smaller(Arrays):
+    """Variable node -> array of the new size, made when it is asked for.
+
+    Attributes:
+      changed: the weights that change, variables and constants.
+      folded: those of them that took up a constant.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        arrays: Arrays,
+        gone: np.ndarray,
+        folded: Mapping[str, np.ndarray],
+    ):
+        self._view = trace.model.view()
+        self._arrays = arrays
+        self._took_up = folded
+        self.folded = tuple(sorted(folded))
+        kept = {source: _kept(axes, gone) for source, axes in trace.weights.items()}
+        self._kept = {s: found for s, found in kept.items() if found or s in folded}
+        self.changed = tuple(self._kept)
+        self.dtypes = dict(arrays.dtypes)
+        self.shapes = dict(arrays.shapes)
+        for source, found in self._kept.items():
+            if source in arrays:
+                sizes = enumerate(arrays.shapes[source])
+                self.shapes[source] = tuple(
+                    found[axis].size if axis in found else size for axis, size in sizes
+                )
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        array = self._took_up.get(name)
+        if array is None:
+            array = weights.array_of(self._view, name, self._arrays)
+        for axis, positions in self._kept.get(name, {}).items():
+            # Many times faster than np.delete along a last axis.
+            array = array.take(positions, axis)
+        return array
+
+
+def _kept(axes: Sequence[np.ndarray], gone: np.ndarray) -> Dict[int, np.ndarray]:
+    """Axis -> positions that stay, for the axes that lose some."""
+    lost = {axis: gone[channels] for axis, channels in enumerate(axes)}
+    return {axis: np.flatnonzero(~mask) for axis, mask in lost.items() if mask.any()}
+
+
+def _new_sizes(trace: Trace, gone: np.ndarray) -> List[rewrite.NewSize]:
+    """Constants that say something else now.
+
+    A bound that counts from the end becomes one that counts from the front.
+    """
+    if not gone.any():
+        return []
+    counted = [(use, int((~gone[use.labels]).sum())) for use in trace.sizes]
+    return [
+        rewrite.NewSize(use.consumer, use.position, use.node, use.element, kept)
+        for use, kept in counted
+        if kept != use.value
+    ]
+
+
+def _new_indices(trace: Trace, use: IndexUse, gone: np.ndarray) -> rewrite.NewConstant:
+    """Indices counted among the channels that stay."""
+    stays = ~gone[use.labels]
+    old = nodes.constant_value(trace.model.view().node(use.node))
+    new = (np.cumsum(stays) - 1)[old[stays[old]]]
+    return rewrite.NewConstant(use.consumer, use.position, new.astype(old.dtype))
+
+
+def _mask(trace: Trace, removed: Set[int]) -> np.ndarray:
+    """`[channels]` whether a channel goes."""
+    mask = np.zeros(trace.count, bool)
+    mask[sorted(removed)] = True
+    return mask
+
+
+def _shares(
+    safety: Safety, gone: np.ndarray
+) -> List[Tuple[fold.FoldTarget, np.ndarray]]:
+    """What removed channels add to the vectors that take it up."""
+    shares = [(f.target, f.shares[gone[f.channels]].sum(axis=0)) for f in safety.folds]
+    return [(target, share) for target, share in shares if share.any()]
+
+
+def _folded(
+    trace: Trace,
+    arrays: Arrays,
+    shares: Sequence[Tuple[fold.FoldTarget, np.ndarray]],
+) -> Dict[str, np.ndarray]:
+    """Biases and moving means with the constant shares of the removed channels."""
+    view = trace.model.view()
+    folded: Dict[str, np.ndarray] = {}
+    for target, share in shares:
+        old = folded.get(target.source)
+        if old is None:
+            old = weights.array_of(view, target.source, arrays)
+        folded[target.source] = target.added(old, share)
+    return folded

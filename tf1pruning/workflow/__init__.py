@@ -1,1 +1,0 @@
-"""The steps between files and values that `Pruning` and the tools are made of."""

@@ -1,4 +1,0 @@
-"""Models and data sets of the examples, the tests and the benchmarks.
-
-The library itself never imports this package.
-"""
