@@ -74,7 +74,7 @@ def test_zero_filters_are_found_without_the_plan(row):
 
     assert stripped.plan.widths() == plan.widths()
     np.testing.assert_equal(dict(stripped.arrays), dict(expected.arrays))
-    assert stripped.graph.graph_def == expected.model.graph_def
+    assert stripped.graph.graph_def == expected.graph.graph_def
 
 
 @BY_NAME
