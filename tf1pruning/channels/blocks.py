@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.channels.trace_result import Kernel
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph import walk
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.names import op_types
@@ -118,21 +119,22 @@ def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
     A product of the layer's output with a function of itself is an activation (swish,
     hard swish), not a gate.
     """
-
-    def other(edge: view_lib.Edge) -> tf.NodeDef:
-        return view.inputs(edge.node)[1 - edge.position]
-
-    def is_product(edge: view_lib.Edge) -> bool:
-        return edge.node.op == 'Mul' and not _is_parameter(view, other(edge))
+    factors: List[str] = []
 
     def passes(edge: view_lib.Edge) -> bool:
-        is_on_path = edge.node.op in _GATE_PATH or edge.node.op in _ACTIVATIONS
-        return is_on_path and not is_product(edge)
+        node = edge.node
+        if node.op == 'Mul':
+            other = view.inputs(node)[1 - edge.position]
+            if not _is_parameter(view, other):
+                factors.append(view.behind_reads(other, _HAND_ON).name)
+                return False
+        return node.op in _GATE_PATH or node.op in _ACTIVATIONS
 
-    edges = list(view.edges_behind([kernel.node], passes))
-    own = {kernel.node, *(edge.node.name for edge in edges if passes(edge))}
-    factors = (view.behind_reads(other(e), _HAND_ON) for e in edges if is_product(e))
-    return next((factor.name for factor in factors if factor.name not in own), None)
+    def behind(name: str) -> List[str]:
+        return [edge.node.name for edge in view.consumers(name) if passes(edge)]
+
+    own = set(walk.reached([kernel.node], behind))
+    return next((name for name in factors if name not in own), None)
 
 
 def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:

@@ -33,11 +33,6 @@ def nodes_inside(graph_def: tf.GraphDef) -> Set[str]:
     return set(walk.reached(entries, lambda name: readers.get(name, [])))
 
 
-def is_back_edge(reader: tf.NodeDef, source: tf.NodeDef) -> bool:
-    """Whether a node reads the last turn of its loop."""
-    return reader.op in ('Merge', 'RefMerge') and source.op in _TURNS
-
-
 def inputs_first(
     targets: Iterable[str], find: Callable[[str], tf.NodeDef], inside: Set[str]
 ) -> List[tf.NodeDef]:
@@ -59,12 +54,13 @@ def inputs_first(
 
     def needed(name: str) -> List[str]:
         node, found = find(name), []
+        may_turn = node.op in ('Merge', 'RefMerge')
         opened.add(name)
         for each in node.input:
             source = names.node_name(each)
             if names.is_control(each) and source not in inside:
                 continue
-            if is_back_edge(node, find(source)):
+            if may_turn and find(source).op in _TURNS:
                 later.append(source)
             elif source not in order:
                 if source in opened:

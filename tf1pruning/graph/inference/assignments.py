@@ -78,6 +78,8 @@ def refuse(view: view_lib.GraphView, needed: Set[str]) -> None:
 def _waited_for(view: view_lib.GraphView, node: tf.NodeDef) -> List[tf.NodeDef]:
     """The assignments that a node has as control inputs, also in a group."""
     waited = view_lib.control_inputs(node)
+    if not waited:
+        return []
     found = view.before(waited, lambda each: each.op in _GROUPING_OPS, control=True)
     return [each for each in found if each.op in ASSIGN_OPS]
 

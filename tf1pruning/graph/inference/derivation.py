@@ -190,7 +190,7 @@ class Rewriter:
 
         def needed(name: str) -> List[str]:
             refs = self._inputs_after_rewrite(self._view.node(name))
-            left = [ref.node for ref in refs if ref not in self._redirected]
+            left = (ref.node for ref in refs if ref not in self._redirected)
             return [each for each in left if self._is_original(each)]
 
         return set(walk.reached((names.node_name(name) for name in outputs), needed))
