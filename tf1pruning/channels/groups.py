@@ -1,8 +1,8 @@
 """Groups: the channels that share their places.
 
 A *place* is an axis of a variable along which a channel has entries. Channels with the
-same places, with the same number of entries at each, form a group: the inner channels
-of one inverted-residual block, say.
+same places, with the same number of entries at each, form a group, such as the inner
+channels of one inverted-residual block.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Place:
       variable: checkpoint key (or name of the Const node) of the weight.
       axis: axis of the weight.
       size: length of that axis; groups may share it.
-      role: what the axis does, see `uses.Use`.
+      role: what the axis does, see `trace_result.Use`.
       positions: `[width, entries]` positions on the axis of each channel.
       is_constant: whether the weight is a Const node of the graph.
     """
@@ -126,8 +126,7 @@ def _signatures(trace: Trace, places: Sequence[_UsedPlace]) -> np.ndarray:
     for channel, reasons in trace.frozen.items():
         signature[channel] = -2 - numbers.setdefault(reasons, len(numbers))
     following = 0
-    # A vector that was seen before, of another variable of a batch norm say, splits
-    # nothing more.
+    # A vector that was seen before (two variables of a batch norm) splits nothing more.
     for place in _distinct(places):
         members, entries = np.unique(place.channels, return_counts=True)
         pairs = signature[members] * (entries.max(initial=0) + 1) + entries

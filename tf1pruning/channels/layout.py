@@ -30,12 +30,7 @@ def channel_axis(node: tf.NodeDef, rank: int) -> int:
 
 
 def pads_with_zeros(node: tf.NodeDef, taps: int) -> bool:
-    """Whether a convolution's zero padding mixes with its input.
-
-    Args:
-      node: the convolution.
-      taps: spatial size of its kernel.
-    """
+    """Whether the zero padding of a convolution of `taps` pixels meets its input."""
     padding = attribute(node, 'padding').s
     if padding == b'EXPLICIT':
         return any(attribute(node, 'explicit_paddings').list.i)
@@ -78,11 +73,6 @@ def squeezed_axes(shape: Shape, node: tf.NodeDef) -> Tuple[int, ...]:
     """The axes that a Squeeze drops: the named ones, or all of size 1."""
     named = [axis % len(shape) for axis in attribute(node, 'squeeze_dims').list.i]
     return tuple(named or [axis for axis, size in enumerate(shape) if size == 1])
-
-
-def squeeze(array: np.ndarray, shape: Shape, node: tf.NodeDef) -> np.ndarray:
-    """Squeeze."""
-    return np.squeeze(array, squeezed_axes(shape, node))
 
 
 def same_axes(before: Shape, after: Shape) -> Optional[List[Optional[int]]]:
@@ -145,13 +135,8 @@ def strided_axes(node: tf.NodeDef, rank: int, elements: int) -> List[Strided]:
     return found + [Strided(None, a, False) for a in range(axis, rank)]
 
 
-def expand_dims(array: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """ExpandDims."""
-    return np.expand_dims(array, int(axis) % (array.ndim + 1))
-
-
 def reshape(array: np.ndarray, before: Shape, after: Shape) -> np.ndarray:
-    """Reshape: repeats over the axes that are merged, cuts anew, compresses.
+    """Reshape: repeats over the axes that are merged, cuts again, compresses.
 
     Only the axes from the first one that matters need known sizes: as many elements at
     the end of one shape are as many at the end of the other.

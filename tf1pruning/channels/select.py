@@ -107,21 +107,17 @@ def _problem(scope: str, groups: Sequence[Group], meant: Sequence[Group]) -> str
     known = [group.name for group in meant]
     if others:
         kinds = sorted({group.kind for group in others})
+        some = f'Scopes that do: {names.quoted(known)}.'
         return (
             f'Scope {scope!r} holds no inverted-residual or squeeze-and-excite block; '
-            f'it holds channels of kind {names.quoted(kinds)}. {_scopes_with(known)} '
+            f'it holds channels of kind {names.quoted(kinds)}. '
+            f'{some if known else "The model has no such block."} '
             "Or choose groups='all'."
         )
     return (
         f'Scope {scope!r} matches nothing that makes channels. '
         f'{names.did_you_mean(scope.strip("/"), known)}'
     )
-
-
-def _scopes_with(blocks_found: Sequence[str]) -> str:
-    if not blocks_found:
-        return 'The model has no such block.'
-    return f'Scopes that do: {names.quoted(blocks_found)}.'
 
 
 def unprotected(

@@ -7,7 +7,7 @@ reach it; everything else goes on.
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -37,12 +37,15 @@ def trace(model: InferenceGraph) -> Trace:
 
 
 class Op(NodeView):
-    """A node as a rule sees it, with the values of its inputs."""
+    """A node as a rule sees it; the rule records here what it finds.
+
+    Every reason for freezing that a rule gives is completed by the name of the node.
+    """
 
     def __init__(self, node: tf.NodeDef, inputs: Sequence[Value], tracer: Tracer):
         super().__init__(node, tracer.view)
         self.inputs = inputs
-        self._tracer = tracer
+        self.tracer = tracer
 
     @property
     def name(self) -> str:
@@ -54,21 +57,62 @@ class Op(NodeView):
         """Op type."""
         return self.node.op
 
-    def activation(self, position: int) -> Activation:
-        """Input number `position` as an activation of known rank.
+    def activation(self, position: int, axis: Optional[int] = None) -> Activation:
+        """Input number `position` as a tensor with labels.
+
+        Args:
+          position: number of the input.
+          axis: channel axis of a weight with several long axes, counted from the end
+            (-1 the last); None: it may have one long axis only.
 
         Raises:
-          Unsupported: like `Tracer.as_activation`.
+          Unsupported: if its rank is unknown, or it is a weight with several axes.
         """
-        return self._tracer.as_activation(self, position)
+        value = self.inputs[position]
+        if isinstance(value, Activation):
+            if value.shape is None:
+                raise Unsupported('an input of unknown rank')
+            return value
+        if isinstance(value, Sizes):
+            self.freeze_value(value, 'has its size used as a number')
+            return values_lib.fixed(() if value.scalar else (len(value.items),))
+        if isinstance(value, Constant) and np.prod(value.shape) == 1:
+            return values_lib.fixed(value.shape)
+        weight = self.weight(position)
+        long = _long_axes(weight.shape)
+        rank = len(weight.shape)
+        if len(long) > 1:
+            if axis is None or rank + axis not in long:
+                raise Unsupported(f'weight {weight.source!r} with several axes')
+            for other in set(long) - {rank + axis}:
+                self.freeze(weight.axes[other], 'is no channel axis')
+            long = [rank + axis]
+        if not long:
+            return values_lib.fixed(weight.shape)
+        return Activation(
+            weight.shape, layout.along(weight.axes[long[0]], long[0], rank)
+        )
 
     def weight(self, position: int) -> Weight:
-        """Input number `position` as a weight.
+        """Input number `position`: a variable, or a constant that becomes a weight.
 
         Raises:
           Unsupported: if it is computed.
         """
-        return self._tracer.as_weight(self, position)
+        value = self.inputs[position]
+        if isinstance(value, Weight):
+            return value
+        if not isinstance(value, Constant):
+            raise Unsupported(f'input {position} that is computed, not a weight')
+        self.tracer.weight_readers.add((self.name, value.node.name))
+        return self.tracer.make_weight(value.node.name, value.shape)
+
+    def kernel_like(self, position: int) -> Optional[Weight]:
+        """Input number `position` if it is a weight with several axes, else None."""
+        value = self.inputs[position]
+        if isinstance(value, (Constant, Weight)) and _long_axes(value.shape)[1:]:
+            return self.weight(position)
+        return value if isinstance(value, Weight) else None
 
     def constant(self, position: int) -> np.ndarray:
         """Value of a constant input, or of constants joined to a vector.
@@ -85,12 +129,97 @@ class Op(NodeView):
                 return np.array(numbers)
         raise Unsupported(f'input {position} that is not a constant')
 
-    def kernel_like(self, position: int) -> Optional[Weight]:
-        """Input number `position` if it is a weight with several axes, else None."""
+    def unify(self, left: np.ndarray, right: np.ndarray, reason: str) -> None:
+        """Unifies labels, see `LabelSpace.unify`."""
+        self.tracer.labels.unify(left, right, f'{reason} in {self.name!r}')
+
+    def join(self, left: np.ndarray, right: np.ndarray, reason: str) -> np.ndarray:
+        """Unifies labels and returns them, see `LabelSpace.join`."""
+        return self.tracer.labels.join(left, right, f'{reason} in {self.name!r}')
+
+    def freeze(self, labels: np.ndarray, reason: str) -> None:
+        """Freezes labels."""
+        self.tracer.labels.freeze(labels, f'{reason} in {self.name!r}')
+
+    def freeze_value(self, value: Value, reason: str) -> None:
+        """Freezes every label of a value."""
+        self.tracer.freeze_value(value, f'{reason} in {self.name!r}')
+
+    def use(self, weight: Weight, axis: int, role: str) -> np.ndarray:
+        """Records that the op reads a weight along `axis`; returns its labels there."""
+        source_axis = weight.source_axes[axis]
+        if source_axis is not None:
+            use = Use(self.name, weight.source, source_axis, role)
+            self.tracer.uses.append(use)
+        return weight.axes[axis]
+
+    def kernel(
+        self,
+        weight: Weight,
+        in_axis: int,
+        out_axis: int,
+        positions: Optional[int],
+        taps: int = 1,
+        borders: bool = False,
+        reads: int = 0,
+    ) -> None:
+        """Records a convolution or dense layer, see `Kernel`; axes as the op sees them.
+
+        Raises:
+          Unsupported: if the weight has no such axis.
+        """
+        axes = weight.source_axes[in_axis], weight.source_axes[out_axis]
+        if axes[0] is None or axes[1] is None:
+            raise Unsupported('a kernel without an input or output axis')
+        kernel = Kernel(
+            node=self.name,
+            op=self.type,
+            reads=reads,
+            source=weight.source,
+            positions=positions,
+            in_axis=axes[0],
+            out_axis=axes[1],
+            taps=taps,
+            borders=borders,
+            scaled=weight.scaled,
+        )
+        self.tracer.kernels.append(kernel)
+
+    def index(self, position: int, labels: np.ndarray) -> None:
+        """Records that a constant input indexes `labels`.
+
+        Raises:
+          Unsupported: if the indices are computed.
+        """
         value = self.inputs[position]
-        if isinstance(value, (Constant, Weight)) and _long_axes(value.shape)[1:]:
-            return self.weight(position)
-        return value if isinstance(value, Weight) else None
+        if not isinstance(value, Constant):
+            raise Unsupported('computed indices')
+        use = IndexUse(self.name, position, value.node.name, labels)
+        self.tracer.indices.append(use)
+
+    def part(self, labels: np.ndarray) -> np.ndarray:
+        """Records that `labels` must not all go; returns them.
+
+        Raises:
+          Unsupported: if there are none.
+        """
+        if not labels.size:
+            raise Unsupported('an empty part')
+        self.tracer.parts.append(Part(self.name, labels))
+        return labels
+
+    def size(self, size: Size, labels: np.ndarray) -> None:
+        """Records that a constant size counts `labels`.
+
+        Raises:
+          Unsupported: if no constant fixes it.
+        """
+        if size.value is None:
+            raise Unsupported('a computed size')
+        use = SizeUse(
+            size.consumer, size.position, size.node, size.element, size.value, labels
+        )
+        self.tracer.sizes.append(use)
 
 
 def _long_axes(shape: Sequence[int]) -> List[int]:
@@ -98,36 +227,35 @@ def _long_axes(shape: Sequence[int]) -> List[int]:
 
 
 class Tracer:
-    """State of one trace; rules record here what they find."""
+    """State of one trace."""
 
     def __init__(self, model: InferenceGraph):
         self.model = model
         self.view = model.view()
         self.labels = LabelSpace()
         self.values: Dict[str, Tuple[Value, ...]] = {}
-        self._trainable = {v.node for v in model.variables if v.trainable}
+        self.uses: List[Use] = []
+        self.kernels: List[Kernel] = []
+        self.sizes: List[SizeUse] = []
+        self.indices: List[IndexUse] = []
+        self.parts: List[Part] = []
+        # Pairs of an op and a Const node that it reads as a weight.
+        self.weight_readers: Set[Tuple[str, str]] = set()
+        self.trainable = {v.node for v in model.variables if v.trainable}
         self._weights: Dict[str, Weight] = {}
-        self._uses: List[Use] = []
-        self._kernels: List[Kernel] = []
-        self._sizes: List[SizeUse] = []
-        self._indices: List[IndexUse] = []
-        self._parts: List[Part] = []
         self._unsupported: List[str] = []
         self._lost: Dict[str, str] = {}
-        # Pairs of an op and a Const node that it reads as a weight.
-        self._weight_readers: Set[Tuple[str, str]] = set()
         # Const node -> why its values must stay as they are.
         self._frozen_constants: Dict[str, str] = {}
 
     def visit(self, node: tf.NodeDef) -> None:
         """Finds the values of one node, whose inputs have theirs."""
-        refs = self.view.refs(node)
-        inputs = [self._value(ref) for ref in refs]
+        inputs = [self._value(ref) for ref in self.view.refs(node)]
         try:
             rule = RULES.find(node)
             if rule is None:
                 raise Unsupported(f'no rule for {node.op}')
-            result = rule(Op(node, inputs, self), self)
+            result = rule(Op(node, inputs, self))
         except Unsupported as error:
             result = self._unknown(node, inputs, str(error))
         results = result if isinstance(result, tuple) else (result,)
@@ -135,7 +263,7 @@ class Tracer:
         for value in inputs:
             if not isinstance(value, Constant) or value in results:
                 continue
-            if (node.name, value.node.name) not in self._weight_readers:
+            if (node.name, value.node.name) not in self.weight_readers:
                 self.freeze_value(value, f'is read as numbers by {node.name!r}')
 
     def _value(self, ref: TensorRef) -> Value:
@@ -169,153 +297,13 @@ class Tracer:
             # It may turn out to be a weight, where another op reads it.
             self._frozen_constants.setdefault(value.node.name, reason)
 
-    def as_activation(
-        self, op: Op, position: int, axis: Optional[int] = None
-    ) -> Activation:
-        """A value as a tensor with labels.
-
-        Args:
-          op: reads the value.
-          position: number of the input.
-          axis: channel axis of a weight with several long axes, counted from the end
-            (-1 the last); None: it may have one long axis only.
-
-        Raises:
-          Unsupported: if its rank is unknown, or it is a weight with several axes.
-        """
-        value = op.inputs[position]
-        if isinstance(value, Activation):
-            if value.shape is None:
-                raise Unsupported('an input of unknown rank')
-            return value
-        if isinstance(value, Sizes):
-            self.freeze_value(value, f'has its size used as a number in {op.name!r}')
-            return values_lib.fixed(() if value.scalar else (len(value.items),))
-        if isinstance(value, Constant) and np.prod(value.shape) == 1:
-            return values_lib.fixed(value.shape)
-        weight = self.as_weight(op, position)
-        long = _long_axes(weight.shape)
-        rank = len(weight.shape)
-        if len(long) > 1:
-            if axis is None or rank + axis not in long:
-                raise Unsupported(f'weight {weight.source!r} with several axes')
-            for other in set(long) - {rank + axis}:
-                reason = f'is no channel axis in {op.name!r}'
-                self.labels.freeze(weight.axes[other], reason)
-            long = [rank + axis]
-        if not long:
-            return values_lib.fixed(weight.shape)
-        return Activation(
-            weight.shape, layout.along(weight.axes[long[0]], long[0], rank)
-        )
-
-    def as_weight(self, op: Op, position: int) -> Weight:
-        """A variable, or a constant that now becomes a weight.
-
-        Raises:
-          Unsupported: if it is computed.
-        """
-        value = op.inputs[position]
-        if isinstance(value, (Constant, Weight)):
-            return self.weight_of(op, value)
-        raise Unsupported(f'input {position} that is computed, not a weight')
-
-    def weight_of(self, op: Op, value: Union[Constant, Weight]) -> Weight:
-        """A weight that `op` reads, which may be a constant."""
-        if isinstance(value, Weight):
-            return value
-        self._weight_readers.add((op.name, value.node.name))
-        return self.make_weight(value.node.name, value.shape)
-
     def make_weight(self, source: str, shape: Tuple[int, ...]) -> Weight:
-        """The weight of a node, the same each time."""
+        """The weight of a node, made once."""
         if source not in self._weights:
             axes = tuple(self.labels.fresh(size) for size in shape)
             own = tuple(range(len(shape)))
             self._weights[source] = Weight(source, shape, axes, own)
         return self._weights[source]
-
-    def is_trainable(self, source: str) -> bool:
-        """Whether a weight is trained; constants and unmarked variables are not."""
-        return source in self._trainable
-
-    def use(self, op: Op, weight: Weight, axis: int, role: str) -> np.ndarray:
-        """Records that `op` reads a weight along `axis`; returns that axis' labels."""
-        source_axis = weight.source_axes[axis]
-        if source_axis is not None:
-            self._uses.append(Use(op.name, weight.source, source_axis, role))
-        return weight.axes[axis]
-
-    def kernel(
-        self,
-        op: Op,
-        weight: Weight,
-        in_axis: int,
-        out_axis: int,
-        positions: Optional[int] = 1,
-        taps: int = 1,
-        borders: bool = False,
-        reads: int = 0,
-    ) -> None:
-        """Records a convolution or dense layer; axes as the op sees them.
-
-        The arguments are those of `uses.Kernel`.
-
-        Raises:
-          Unsupported: if the weight has no such axis.
-        """
-        axes = weight.source_axes[in_axis], weight.source_axes[out_axis]
-        if axes[0] is None or axes[1] is None:
-            raise Unsupported('a kernel without an input or output axis')
-        kernel = Kernel(
-            node=op.name,
-            op=op.type,
-            reads=reads,
-            source=weight.source,
-            positions=positions,
-            in_axis=axes[0],
-            out_axis=axes[1],
-            taps=taps,
-            borders=borders,
-            scaled=weight.scaled,
-        )
-        self._kernels.append(kernel)
-
-    def index(self, op: Op, position: int, labels: np.ndarray) -> None:
-        """Records that a constant input of `op` indexes `labels`.
-
-        Raises:
-          Unsupported: if the indices are computed.
-        """
-        value = op.inputs[position]
-        if not isinstance(value, Constant):
-            raise Unsupported('computed indices')
-        use = IndexUse(op.name, position, value.node.name, labels)
-        self._indices.append(use)
-
-    def part(self, op: Op, labels: np.ndarray) -> np.ndarray:
-        """Records that `labels` must not all go; returns them.
-
-        Raises:
-          Unsupported: if there are none.
-        """
-        if not labels.size:
-            raise Unsupported('an empty part')
-        self._parts.append(Part(op.name, labels))
-        return labels
-
-    def size(self, size: Size, labels: np.ndarray) -> None:
-        """Records that a constant size counts `labels`.
-
-        Raises:
-          Unsupported: if no constant fixes it.
-        """
-        if size.value is None:
-            raise Unsupported('a computed size')
-        use = SizeUse(
-            size.consumer, size.position, size.node, size.element, size.value, labels
-        )
-        self._sizes.append(use)
 
     def result(self) -> Trace:
         """Resolves the labels."""
@@ -331,11 +319,11 @@ class Tracer:
                 name: tuple(of_label[axis] for axis in weight.axes)
                 for name, weight in self._weights.items()
             },
-            uses=tuple(self._uses),
-            kernels=tuple(self._kernels),
-            sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self._sizes),
-            indices=tuple(i._replace(labels=of_label[i.labels]) for i in self._indices),
-            parts=tuple(p._replace(labels=of_label[p.labels]) for p in self._parts),
+            uses=tuple(self.uses),
+            kernels=tuple(self.kernels),
+            sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self.sizes),
+            indices=tuple(i._replace(labels=of_label[i.labels]) for i in self.indices),
+            parts=tuple(p._replace(labels=of_label[p.labels]) for p in self.parts),
             count=len(of_label),
             frozen=channels.reasons,
             unsupported=tuple(self._unsupported),

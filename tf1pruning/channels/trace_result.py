@@ -90,7 +90,7 @@ class SizeUse(NamedTuple):
 
 
 class IndexUse(NamedTuple):
-    """Constant indices into an axis that must be counted anew when channels go.
+    """Constant indices into an axis that must be counted again when channels go.
 
     Attributes:
       consumer: node that reads the constant.

@@ -160,10 +160,8 @@ class Sizes:
     def labels(self) -> np.ndarray:
         """All labels that the sizes count."""
         counted = [item.labels for item in self.items if item.labels is not None]
-        return np.concatenate([np.ravel(c) for c in counted]) if counted else _NONE
+        return np.concatenate([np.zeros(0, np.int64), *map(np.ravel, counted)])
 
-
-_NONE = np.zeros(0, np.int64)
 
 Value = Union[Activation, Weight, Constant, Sizes]
 

@@ -44,6 +44,7 @@ _UNARY: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'Inv': np.reciprocal,
     'Log': np.log,
     'Log1p': np.log1p,
+    'LogicalNot': lambda x: 1 - x,
     'Neg': np.negative,
     'OnesLike': np.ones_like,
     'Reciprocal': np.reciprocal,
@@ -150,11 +151,6 @@ _BINARY: Dict[str, _Binary] = {
 def _binary(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, y = (value.astype(np.float64) for value in inputs)
     return _BINARY[op.node.op](x, y)
-
-
-@RULES.register('LogicalNot', attributes='')
-def _logical_not(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return 1 - inputs[0].astype(np.float64)
 
 
 @RULES.register('Select', 'SelectV2', attributes='T')

@@ -75,23 +75,15 @@ def _depthwise(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 @RULES.register('MatMul', attributes='T transpose_a transpose_b')
-def _matmul(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return _dense(op, inputs, op.attr('transpose_a').b, op.attr('transpose_b').b)
-
-
 @RULES.register('BatchMatMul', 'BatchMatMulV2', attributes='T adj_x adj_y')
-def _batch_matmul(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return _dense(op, inputs, op.attr('adj_x').b, op.attr('adj_y').b)
-
-
-def _dense(
-    op: ConstantOp, inputs: Sequence[np.ndarray], turned_x: bool, turned: bool
-) -> np.ndarray:
+def _dense(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, kernel = inputs[0], _kernel(op, inputs)
-    if turned_x or kernel.size != np.prod(kernel.shape[-2:]):
+    is_turned = op.attr('transpose_a').b or op.attr('adj_x').b
+    if is_turned or kernel.size != np.prod(kernel.shape[-2:]):
         raise Unsupported('a transposed activation or a kernel for each example')
     kernel = kernel.reshape(kernel.shape[-2:])
-    kernel = kernel.T if turned else kernel
+    if op.attr('transpose_b').b or op.attr('adj_y').b:
+        kernel = kernel.T
     x = channel_vector(x, x.ndim - 1, kernel.shape[0])
     out = _mixed(x, kernel, borders=False)
     rank = len(op.shape())

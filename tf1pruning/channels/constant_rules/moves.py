@@ -84,12 +84,12 @@ def _sum(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 @RULES.register('Squeeze', attributes='T squeeze_dims')
 def _squeeze(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return layout.squeeze(inputs[0], op.input_shape(0), op.node)
+    return np.squeeze(inputs[0], layout.squeezed_axes(op.input_shape(0), op.node))
 
 
 @RULES.register('ExpandDims', attributes='T Tdim')
 def _expand_dims(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return layout.expand_dims(inputs[0], inputs[1])
+    return np.expand_dims(inputs[0], int(inputs[1]))
 
 
 @RULES.register('Transpose', attributes='T Tperm')
@@ -126,16 +126,9 @@ def _unpack(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
 
 
 @RULES.register('Split', attributes='T num_split')
-def _split(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
-    return _parts(op, inputs[1], inputs[0])
-
-
 @RULES.register('SplitV', attributes='T Tlen num_split')
-def _split_v(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
-    return _parts(op, inputs[0], inputs[2])
-
-
-def _parts(op: ConstantOp, x: np.ndarray, axis: np.ndarray) -> List[np.ndarray]:
+def _split(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
+    x, axis = inputs[::2] if op.node.op == 'SplitV' else inputs[::-1]
     count, along = op.attr('num_split').i, whole_numbers(axis)[0] % x.ndim
     if x.shape[along] == 1:
         return [x] * count
@@ -202,24 +195,23 @@ def _fill(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.reshape(inputs[1], (1,) * len(op.shape()))
 
 
-def _blocks(op: ConstantOp, x: np.ndarray) -> Tuple[np.ndarray, int]:
-    """`[block_size^2, channels / block_size^2]` values, and the channel axis."""
+def _channels(op: ConstantOp, x: np.ndarray) -> Tuple[np.ndarray, int]:
+    """`[channels]` values of an image, and the channel axis."""
     axis = op.channel_axis()
-    channels = channel_vector(x, axis, op.input_size(0, axis))
-    return channels.reshape(op.attr('block_size').i ** 2, -1), axis
+    return channel_vector(x, axis, op.input_size(0, axis)), axis
 
 
 @RULES.register('DepthToSpace', attributes='T block_size data_format')
 def _depth_to_space(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    rows, axis = _blocks(op, inputs[0])
+    channels, axis = _channels(op, inputs[0])
+    rows = channels.reshape(op.attr('block_size').i ** 2, -1)
     equal = np.where((rows == rows[0]).all(axis=0), rows[0], VARYING)
     return layout.along(equal, axis, inputs[0].ndim)
 
 
 @RULES.register('SpaceToDepth', attributes='T block_size data_format')
 def _space_to_depth(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    axis = op.channel_axis()
-    channels = channel_vector(inputs[0], axis, op.input_size(0, axis))
+    channels, axis = _channels(op, inputs[0])
     repeated = np.tile(channels, op.attr('block_size').i ** 2)
     return layout.along(repeated, axis, inputs[0].ndim)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import List, Optional, Tuple, Union
+from typing import Optional, Union
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.trace_result import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation, Constant, Sizes, Weight
-from tf1pruning.graph.view import Shape
 from tf1pruning.names import op_types
 
 UNARY = op_types(
@@ -36,25 +35,23 @@ _ZEROED = {'Add': BIAS, 'AddV2': BIAS, 'Sub': BIAS, 'Mul': SCALE}
 
 @RULES.register(*UNARY, attributes='T')
 @RULES.register('LeakyRelu', attributes='T alpha')
-def unary(op: Op, tracer: Tracer) -> Activation:
+def unary(op: Op) -> Activation:
     """Keeps its input's labels."""
-    del tracer
     return op.activation(0)
 
 
 @RULES.register('Cast', attributes='SrcT DstT Truncate')
-def cast(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+def cast(op: Op) -> Union[Activation, Sizes, Weight]:
     """Keeps its input's labels; a size stays a size among the integers."""
     if isinstance(op.inputs[0], Sizes) and tf.as_dtype(op.attr('DstT').type).is_integer:
         return op.inputs[0]
-    return _rounded(op, tracer)
+    return _rounded(op)
 
 
 @RULES.register('FakeQuantWithMinMaxArgs', attributes='min max num_bits narrow_range')
 @RULES.register('FakeQuantWithMinMaxVars', attributes='num_bits narrow_range')
-def _rounded(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
+def _rounded(op: Op) -> Union[Activation, Weight]:
     """Keeps its input's labels; maps a zero weight to zero."""
-    del tracer
     kernel = op.kernel_like(0)
     if kernel is not None:
         return dataclasses.replace(kernel, scaled=True)
@@ -62,40 +59,39 @@ def _rounded(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
 
 
 @RULES.register('FakeQuantWithMinMaxVarsPerChannel', attributes='num_bits narrow_range')
-def fake_quant_per_channel(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
+def fake_quant_per_channel(op: Op) -> Union[Activation, Weight]:
     """Ties the ranges to the last axis."""
-    value = _rounded(op, tracer)
+    value = _rounded(op)
     last = len(op.shape()) - 1
     labels = value.axes[last] if isinstance(value, Weight) else value.channels(last)
     for position in (1, 2):
-        found = tracer.use(op, op.weight(position), 0, STATISTIC)
-        reason = f'is the range of fixed channels in {op.name!r}'
-        tracer.labels.unify(found, labels, reason)
+        found = op.use(op.weight(position), 0, STATISTIC)
+        op.unify(found, labels, 'is the range of fixed channels')
     return value
 
 
 @RULES.register('Select', attributes='T')
-def select(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+def select(op: Op) -> Union[Activation, Sizes, Weight]:
     """Chooses between equal positions; its condition has the same shape."""
     if op.activation(0).rank != op.activation(1).rank:
         raise Unsupported('a condition of another rank')
-    return combine(op, tracer)
+    return combine(op)
 
 
 @RULES.register('ClipByValue', 'SelectV2', attributes='T')
 @RULES.register(*BINARY, attributes='T incompatible_shape_error')
 @RULES.register('AddN', attributes='T N')
-def combine(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+def combine(op: Op) -> Union[Activation, Sizes, Weight]:
     """Unifies equal positions of its inputs, broadcast as TensorFlow does."""
-    found = _scaled_weight(op) or sizes.arithmetic(op, tracer)
+    found = _scaled_weight(op) or sizes.arithmetic(op)
     if found is not None:
         return found
     axis = _channel_axis(op)
-    operands = [tracer.as_activation(op, i, axis) for i in range(len(op.inputs))]
-    for value, operand in zip(op.inputs, operands):
-        if isinstance(value, (Weight, Constant)):
-            _record_parameter(op, tracer, value, operand)
-    return functools.reduce(functools.partial(_unify, op, tracer), operands)
+    operands = [op.activation(i, axis) for i in range(len(op.inputs))]
+    for position, operand in enumerate(operands):
+        if isinstance(op.inputs[position], (Weight, Constant)):
+            _record_parameter(op, position, operand)
+    return functools.reduce(functools.partial(_unify, op), operands)
 
 
 def _scaled_weight(op: Op) -> Optional[Weight]:
@@ -122,55 +118,40 @@ def _channel_axis(op: Op) -> int:
     return -1
 
 
-def _record_parameter(
-    op: Op, tracer: Tracer, value: Union[Constant, Weight], operand: Activation
-) -> None:
+def _record_parameter(op: Op, position: int, operand: Activation) -> None:
     """A weight among the operands: a bias, a scale, or something never zeroed."""
     varying = [axis for axis in range(operand.rank) if operand.varies(axis)]
     if not varying:
         return
-    weight = tracer.weight_of(op, value)
+    weight = op.weight(position)
     role = _ZEROED.get(op.type, STATISTIC)
-    if weight.scaled or not tracer.is_trainable(weight.source):
+    if weight.scaled or weight.source not in op.tracer.trainable:
         role = STATISTIC
-    tracer.use(op, weight, varying[0], role)
+    op.use(weight, varying[0], role)
 
 
-def _unify(op: Op, tracer: Tracer, x: Activation, y: Activation) -> Activation:
-    x, y = _same_rank(x, y)
+def _unify(op: Op, x: Activation, y: Activation) -> Activation:
+    rank = max(x.rank, y.rank)
+    x, y = _pad_rank(x, rank), _pad_rank(y, rank)
     shape_x, shape_y = x.shape or (), y.shape or ()
-    axes = range(x.rank)
+    axes = range(rank)
     y_spreads = any(x.varies(a) and shape_y[a] == 1 for a in axes)
     x_spreads = any(y.varies(a) and shape_x[a] == 1 for a in axes)
     if y_spreads:
-        tracer.labels.freeze(y.labels, f'is spread over channels in {op.name!r}')
+        op.freeze(y.labels, 'is spread over channels')
     if x_spreads:
-        tracer.labels.freeze(x.labels, f'is spread over channels in {op.name!r}')
-    shape = _broadcast_shape(shape_x, shape_y)
+        op.freeze(x.labels, 'is spread over channels')
+    shape = tuple(
+        a if b in (1, None) and a != 1 else b for a, b in zip(shape_x, shape_y)
+    )
     if x_spreads and y_spreads:
         return values.fixed(shape)
     if x_spreads or y_spreads:
         return Activation(shape, x.labels if y_spreads else y.labels)
-    reason = f'meets fixed channels in {op.name!r}'
-    return Activation(shape, tracer.labels.join(x.labels, y.labels, reason))
-
-
-def _same_rank(x: Activation, y: Activation) -> Tuple[Activation, Activation]:
-    rank = max(x.rank, y.rank)
-    return _pad_rank(x, rank), _pad_rank(y, rank)
+    return Activation(shape, op.join(x.labels, y.labels, 'meets fixed channels'))
 
 
 def _pad_rank(x: Activation, rank: int) -> Activation:
     missing = rank - x.rank
     labels = x.labels.reshape((1,) * missing + x.labels.shape)
     return Activation((1,) * missing + (x.shape or ()), labels)
-
-
-def _broadcast_shape(x: Shape, y: Shape) -> Tuple[Optional[int], ...]:
-    sizes: List[Optional[int]] = []
-    for a, b in zip(x, y):
-        if a == 1 or b == 1:
-            sizes.append(b if a == 1 else a)
-        else:
-            sizes.append(a if b is None else b)
-    return tuple(sizes)

@@ -9,7 +9,7 @@ import numpy as np
 from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.trace_result import CONSUMER, PRODUCER
 from tf1pruning.channels.values import Activation, Weight
 
@@ -33,23 +33,21 @@ def _pixels(shape: Tuple[Optional[int], ...], axis: int) -> Optional[int]:
     return int(np.prod([size or 0 for size in found], dtype=np.int64))
 
 
-def _freeze_axes(op: Op, tracer: Tracer, weight: Weight, *axes: int) -> int:
+def _freeze_axes(op: Op, weight: Weight, *axes: int) -> int:
     """Freezes the spatial axes of a kernel; returns their joint size."""
     for axis in axes:
-        tracer.labels.freeze(weight.axes[axis], f'is a spatial axis in {op.name!r}')
+        op.freeze(weight.axes[axis], 'is a spatial axis')
     return int(np.prod([weight.shape[axis] for axis in axes]))
 
 
-def _read(
-    op: Op, tracer: Tracer, kernel: Weight, axis: int, channels: np.ndarray
-) -> None:
+def _read(op: Op, kernel: Weight, axis: int, channels: np.ndarray) -> None:
     """Binds the channels of the input to an axis of the kernel."""
-    labels = tracer.use(op, kernel, axis, CONSUMER)
-    tracer.labels.unify(labels, channels, f'reads fixed channels in {op.name!r}')
+    labels = op.use(kernel, axis, CONSUMER)
+    op.unify(labels, channels, 'reads fixed channels')
 
 
 @RULES.register_family(families.CONVOLUTIONS)
-def convolution(op: Op, tracer: Tracer) -> Activation:
+def convolution(op: Op) -> Activation:
     """Binds the input's channels to the last but one axis, makes those of the last.
 
     In a grouped convolution every group reads the same axis of the kernel, so the
@@ -62,13 +60,12 @@ def convolution(op: Op, tracer: Tracer) -> Activation:
     groups = len(channels) // max(size, 1)
     if groups * size != len(channels) or made % max(groups, 1):
         raise Unsupported(f'{len(channels)} channels into kernel {kernel.shape}')
-    taps = _freeze_axes(op, tracer, kernel, *range(rank - 2))
-    _read(op, tracer, kernel, rank - 2, channels.reshape(groups, size))
-    makes = tracer.use(op, kernel, rank - 1, PRODUCER)
+    taps = _freeze_axes(op, kernel, *range(rank - 2))
+    _read(op, kernel, rank - 2, channels.reshape(groups, size))
+    makes = op.use(kernel, rank - 1, PRODUCER)
     per_group = makes.reshape(groups, -1)
-    tracer.labels.unify(per_group, per_group[:1], 'is in one group of several')
-    tracer.kernel(
-        op,
+    op.unify(per_group, per_group[:1], 'is in one of several groups')
+    op.kernel(
         kernel,
         in_axis=rank - 2,
         out_axis=rank - 1,
@@ -80,18 +77,17 @@ def convolution(op: Op, tracer: Tracer) -> Activation:
 
 
 @RULES.register_family(families.TRANSPOSED_CONVOLUTIONS)
-def transposed_convolution(op: Op, tracer: Tracer) -> Activation:
+def transposed_convolution(op: Op) -> Activation:
     """Kernel `[..., out, in]`; the output's channel count stands in the first input."""
     kernel = op.weight(1)
     rank = len(kernel.shape)
     channels, axis = _image(op, 2, rank)
-    taps = _freeze_axes(op, tracer, kernel, *range(rank - 2))
-    _read(op, tracer, kernel, rank - 1, channels)
-    makes = tracer.use(op, kernel, rank - 2, PRODUCER)
+    taps = _freeze_axes(op, kernel, *range(rank - 2))
+    _read(op, kernel, rank - 1, channels)
+    makes = op.use(kernel, rank - 2, PRODUCER)
     labels = layout.along(makes, axis, rank)
-    sizes.bind_shape(op, tracer, 0, labels)
-    tracer.kernel(
-        op,
+    sizes.bind_shape(op, 0, labels)
+    op.kernel(
         kernel,
         in_axis=rank - 1,
         out_axis=rank - 2,
@@ -106,16 +102,15 @@ def transposed_convolution(op: Op, tracer: Tracer) -> Activation:
 @RULES.register(
     'DepthwiseConv2dNative', attributes='T strides padding data_format dilations'
 )
-def depthwise_convolution(op: Op, tracer: Tracer) -> Activation:
+def depthwise_convolution(op: Op) -> Activation:
     """Channel c becomes the channels c * multiplier ... of the output."""
     kernel = op.weight(1)
     channels, axis = _image(op, 0, 4)
-    taps = _freeze_axes(op, tracer, kernel, 0, 1)
-    _freeze_axes(op, tracer, kernel, DEPTHWISE_MULTIPLIER)
-    labels = tracer.use(op, kernel, DEPTHWISE_CHANNEL, PRODUCER)
-    tracer.labels.unify(labels, channels, f'reads fixed channels in {op.name!r}')
-    tracer.kernel(
-        op,
+    taps = _freeze_axes(op, kernel, 0, 1)
+    _freeze_axes(op, kernel, DEPTHWISE_MULTIPLIER)
+    labels = op.use(kernel, DEPTHWISE_CHANNEL, PRODUCER)
+    op.unify(labels, channels, 'reads fixed channels')
+    op.kernel(
         kernel,
         in_axis=DEPTHWISE_CHANNEL,
         out_axis=DEPTHWISE_CHANNEL,
@@ -128,33 +123,21 @@ def depthwise_convolution(op: Op, tracer: Tracer) -> Activation:
 
 
 @RULES.register('MatMul', attributes='T transpose_a transpose_b')
-def matmul(op: Op, tracer: Tracer) -> Activation:
-    """A dense layer: activation `[batch, in]` times weight `[in, out]`."""
-    if op.attr('transpose_a').b:
-        raise Unsupported('a transposed activation')
-    return _dense(op, tracer, op.attr('transpose_b').b)
-
-
 @RULES.register('BatchMatMul', 'BatchMatMulV2', attributes='T adj_x adj_y')
-def batch_matmul(op: Op, tracer: Tracer) -> Activation:
-    """A dense layer on the last axis, if the second factor is a weight."""
-    if op.attr('adj_x').b:
+def dense(op: Op) -> Activation:
+    """A dense layer: activation `[..., in]` times weight `[in, out]`."""
+    if op.attr('transpose_a').b or op.attr('adj_x').b:
         raise Unsupported('a transposed activation')
-    return _dense(op, tracer, op.attr('adj_y').b)
-
-
-def _dense(op: Op, tracer: Tracer, transposed: bool) -> Activation:
     kernel, x = op.weight(1), op.activation(0)
     rank = len(kernel.shape)
     if rank < 2 or any(size != 1 for size in kernel.shape[:-2]):
         raise Unsupported(f'a kernel of shape {kernel.shape}')
     in_axis, out_axis = rank - 2, rank - 1
-    if transposed:
+    if op.attr('transpose_b').b or op.attr('adj_y').b:
         in_axis, out_axis = out_axis, in_axis
-    _read(op, tracer, kernel, in_axis, x.channels(x.rank - 1))
-    makes = tracer.use(op, kernel, out_axis, PRODUCER)
-    tracer.kernel(
-        op,
+    _read(op, kernel, in_axis, x.channels(x.rank - 1))
+    makes = op.use(kernel, out_axis, PRODUCER)
+    op.kernel(
         kernel,
         in_axis=in_axis,
         out_axis=out_axis,

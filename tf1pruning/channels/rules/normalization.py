@@ -6,31 +6,30 @@ from typing import Tuple
 
 from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.trace_result import BIAS, SCALE, STATISTIC
 from tf1pruning.channels.values import Activation
 
 
 @RULES.register_family(families.BATCH_NORM)
-def fused_batch_norm(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
+def fused_batch_norm(op: Op) -> Tuple[Activation, ...]:
     """Ties gamma, beta, moving mean and moving variance to the input's channels."""
     if op.attr('is_training').b:
         raise Unsupported('training mode')
     x = op.activation(0)
     channels = x.channels(layout.channel_axis(op.node, x.rank))
     for position, role in enumerate((SCALE, BIAS, STATISTIC, STATISTIC), start=1):
-        labels = tracer.use(op, op.weight(position), 0, role)
-        reason = f'normalizes fixed channels in {op.name!r}'
-        tracer.labels.unify(labels, channels, reason)
+        labels = op.use(op.weight(position), 0, role)
+        op.unify(labels, channels, 'normalizes fixed channels')
     vector = Activation((len(channels),), channels)
     return (x, vector, vector)
 
 
 @RULES.register('BiasAdd', 'BiasAddV1', attributes='T data_format')
-def bias_add(op: Op, tracer: Tracer) -> Activation:
+def bias_add(op: Op) -> Activation:
     """Ties a bias to the channels of its input."""
     x = op.activation(0)
     channels = x.channels(layout.channel_axis(op.node, x.rank))
-    labels = tracer.use(op, op.weight(1), 0, BIAS)
-    tracer.labels.unify(labels, channels, f'is added to fixed channels in {op.name!r}')
+    labels = op.use(op.weight(1), 0, BIAS)
+    op.unify(labels, channels, 'is added to fixed channels')
     return x

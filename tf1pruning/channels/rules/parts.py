@@ -6,55 +6,54 @@ become empty keeps a channel.
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple, Union
+from typing import Sequence, Tuple, Union
 
 import numpy as np
 
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.values import Activation, Constant, Size, Sizes
 
 
 @RULES.register('ConcatV2', attributes='T N Tidx')
-def concat(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
+def concat(op: Op) -> Union[Activation, Sizes]:
     """Joins channels along their axis; along another axis unifies them."""
     count = len(op.inputs) - 1
     items = sizes.all_items(op, range(count))
     if items is not None:
-        return Sizes(tuple(items))
+        return Sizes(items)
     rank, axis = len(op.shape()), int(op.constant(count))
     axis %= rank
     if all(op.kernel_like(i) is not None for i in range(count)):
         raise Unsupported('parts of a weight')
     # A weight among the parts has its channels along the axis that is joined.
-    parts = [tracer.as_activation(op, i, axis - rank) for i in range(count)]
+    parts = [op.activation(i, axis - rank) for i in range(count)]
     if not any(part.varies(axis) for part in parts) and op.shape()[axis] != count:
-        return _unified(op, tracer, parts)
+        return _unified(op, parts)
     labels = [part.channels(axis) for part in parts]
     return Activation(op.shape(), layout.along(np.concatenate(labels), axis, rank))
 
 
-def _unified(op: Op, tracer: Tracer, parts: Sequence[Activation]) -> Activation:
+def _unified(op: Op, parts: Sequence[Activation]) -> Activation:
     """Parts that lie beside each other along an axis without channels."""
-    reason = f'is joined with fixed channels in {op.name!r}'
     labels = parts[0].labels
     for part in parts[1:]:
-        labels = tracer.labels.join(labels, part.labels, reason)
+        labels = op.join(labels, part.labels, 'is joined with fixed channels')
     return Activation(op.shape(), labels)
 
 
 @RULES.register('Pack', attributes='T N axis')
-def pack(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
+def pack(op: Op) -> Union[Activation, Sizes]:
     """Scalar sizes -> a shape; activations -> a new axis."""
     if all(sizes.is_scalar(value) for value in op.inputs):
         items = sizes.all_items(op, range(len(op.inputs)))
         if items is not None:
-            return Sizes(tuple(items))
+            return Sizes(items)
     parts = [op.activation(i) for i in range(len(op.inputs))]
     axis = op.attr('axis').i % (parts[0].rank + 1)
-    return _unified(op, tracer, [_raised(part, axis) for part in parts])
+    return _unified(op, [_raised(part, axis) for part in parts])
 
 
 def _raised(x: Activation, axis: int) -> Activation:
@@ -64,9 +63,8 @@ def _raised(x: Activation, axis: int) -> Activation:
 
 
 @RULES.register('Unpack', attributes='T num axis')
-def unpack(op: Op, tracer: Tracer) -> Tuple[Union[Activation, Sizes], ...]:
+def unpack(op: Op) -> Tuple[Union[Activation, Sizes], ...]:
     """A shape -> scalar sizes; an activation -> slices along an axis."""
-    del tracer
     value = op.inputs[0]
     if isinstance(value, Sizes):
         return tuple(Sizes((item,), scalar=True) for item in value.items)
@@ -83,7 +81,7 @@ def _alike(op: Op, labels: np.ndarray, count: int) -> Tuple[Activation, ...]:
 
 
 @RULES.register('Split', attributes='T num_split')
-def split(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
+def split(op: Op) -> Tuple[Activation, ...]:
     """Equal parts; along the channels, the parts are tied so that they stay equal."""
     x = op.activation(1)
     axis = int(op.constant(0)) % x.rank
@@ -91,50 +89,48 @@ def split(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
     if not x.varies(axis):
         return _alike(op, x.labels, count)
     rows = x.channels(axis).reshape(count, -1)
-    tracer.labels.unify(rows, rows[:1], f'is split into equal parts in {op.name!r}')
-    return _parts(op, tracer, rows, axis)
+    op.unify(rows, rows[:1], 'is split into equal parts')
+    return _parts(op, rows, axis)
 
 
 @RULES.register('SplitV', attributes='T Tlen num_split')
-def split_v(op: Op, tracer: Tracer) -> Tuple[Activation, ...]:
+def split_v(op: Op) -> Tuple[Activation, ...]:
     """Parts of given sizes."""
     x = op.activation(0)
     axis = int(op.constant(2)) % x.rank
     count = op.attr('num_split').i
     if not x.varies(axis):
         return _alike(op, x.labels, count)
-    items = sizes.items_of(op.inputs[1], op.name, 1) or ()
+    items = sizes.items_of(op, 1) or ()
     lengths = [op.shape(i)[axis] for i in range(count)]
     if len(items) != count or any(length is None for length in lengths):
         raise Unsupported('parts of computed sizes')
     bounds = np.cumsum([length or 0 for length in lengths])[:-1]
     rows = np.split(x.channels(axis), bounds)
     for item, row in zip(items, rows):
-        _count(tracer, item, row)
-    return _parts(op, tracer, rows, axis)
+        _count(op, item, row)
+    return _parts(op, rows, axis)
 
 
-def _parts(
-    op: Op, tracer: Tracer, rows: Sequence[np.ndarray], axis: int
-) -> Tuple[Activation, ...]:
+def _parts(op: Op, rows: Sequence[np.ndarray], axis: int) -> Tuple[Activation, ...]:
     found = []
     for output, row in enumerate(rows):
         shape = op.shape(output)
-        labels = layout.along(tracer.part(op, row), axis, len(shape))
+        labels = layout.along(op.part(row), axis, len(shape))
         found.append(Activation(shape, labels))
     return tuple(found)
 
 
-def _count(tracer: Tracer, size: Size, labels: np.ndarray) -> None:
+def _count(op: Op, size: Size, labels: np.ndarray) -> None:
     """Makes a constant follow the number of `labels`; -1 follows by itself."""
     if size.value is None:
         raise Unsupported('a part of computed size')
     if size.value != -1:
-        tracer.size(size, labels)
+        op.size(size, labels)
 
 
 @RULES.register('Slice', attributes='T Index')
-def slice_(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
+def slice_(op: Op) -> Union[Activation, Sizes]:
     """A range of each axis; on a channel axis both numbers follow the channels."""
     if isinstance(op.inputs[0], Sizes):
         start, count = int(op.constant(1)[0]), int(op.constant(2)[0])
@@ -142,7 +138,7 @@ def slice_(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
         return Sizes(op.inputs[0].items[start:stop])
     x = op.activation(0)
     labels = x.labels
-    begin, size = (sizes.items_of(op.inputs[i], op.name, i) or () for i in (1, 2))
+    begin, size = (sizes.items_of(op, i) or () for i in (1, 2))
     for axis in range(x.rank):
         if not x.varies(axis):
             continue
@@ -151,9 +147,9 @@ def slice_(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
             raise Unsupported('a slice of computed size')
         first = begin[axis].value or 0
         channels = x.channels(axis)
-        part = tracer.part(op, channels[first : first + length])
-        _count(tracer, begin[axis], channels[:first])
-        _count(tracer, size[axis], part)
+        part = op.part(channels[first : first + length])
+        _count(op, begin[axis], channels[:first])
+        _count(op, size[axis], part)
         labels = layout.along(part, axis, x.rank)
     return Activation(op.shape(), labels)
 
@@ -163,12 +159,12 @@ def slice_(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
     attributes='T Index begin_mask end_mask ellipsis_mask new_axis_mask '
     'shrink_axis_mask',
 )
-def strided_slice(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
+def strided_slice(op: Op) -> Union[Activation, Sizes]:
     """Some sizes of a shape, or `x[begin:end:step, ...]`."""
     value = op.inputs[0]
     if isinstance(value, Constant) and len(value.shape) == 1:
         # TensorFlow writes a static shape as a constant.
-        items = sizes.items_of(value, op.name, 0)
+        items = sizes.items_of(op, 0)
         value = value if items is None else Sizes(items)
     if isinstance(value, Sizes) and not value.scalar:
         return _slice_of_sizes(op, value)
@@ -180,7 +176,7 @@ def strided_slice(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
         if part.element is not None and part.axis >= 0 and x.varies(part.axis):
             if part.shrinks:
                 raise Unsupported('a single channel taken out')
-            channels = _range(op, tracer, x.channels(part.axis), part.element)
+            channels = _range(op, x.channels(part.axis), part.element)
             labels = layout.along(channels, part.axis, x.rank)
     shape = [
         1 if part.axis < 0 else labels.shape[part.axis]
@@ -190,7 +186,7 @@ def strided_slice(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
     return Activation(op.shape(), labels.reshape(shape))
 
 
-def _range(op: Op, tracer: Tracer, channels: np.ndarray, element: int) -> np.ndarray:
+def _range(op: Op, channels: np.ndarray, element: int) -> np.ndarray:
     """The channels between the bounds in an element of begin and end."""
     begin, end, step = (_element(op, i, element) for i in (1, 2, 3))
     if step.value != 1:
@@ -198,17 +194,17 @@ def _range(op: Op, tracer: Tracer, channels: np.ndarray, element: int) -> np.nda
     start = None if op.attr('begin_mask').i >> element & 1 else begin.value
     stop = None if op.attr('end_mask').i >> element & 1 else end.value
     first, last, _ = slice(start, stop).indices(len(channels))
-    part = tracer.part(op, channels[first:last])
+    part = op.part(channels[first:last])
     if start is not None:
-        tracer.size(begin, channels[:first])
+        op.size(begin, channels[:first])
     if stop is not None:
-        tracer.size(end, channels[:last])
+        op.size(end, channels[:last])
     return part
 
 
 def _element(op: Op, position: int, element: int) -> Size:
     """An element of a constant vector."""
-    items = sizes.items_of(op.inputs[position], op.name, position)
+    items = sizes.items_of(op, position)
     if items is None or items[element].value is None:
         raise Unsupported('a slice with computed bounds')
     return items[element]
@@ -227,33 +223,25 @@ def _slice_of_sizes(op: Op, value: Sizes) -> Sizes:
 
 @RULES.register('GatherV2', attributes='Tparams Tindices Taxis batch_dims')
 @RULES.register('Gather', attributes='Tparams Tindices validate_indices')
-def gather(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
+def gather(op: Op) -> Union[Activation, Sizes]:
     """Picks channels, or sizes of a shape, by constant indices."""
     indices: np.ndarray = op.constant(1)
     if isinstance(op.inputs[0], Sizes):
         items = op.inputs[0].items
-        picked: List[Size] = [items[int(i)] for i in np.ravel(indices)]
-        return Sizes(tuple(picked), scalar=indices.ndim == 0)
+        picked = tuple(items[int(i)] for i in np.ravel(indices))
+        return Sizes(picked, scalar=indices.ndim == 0)
     x = op.activation(0)
-    axis = _gather_axis(op) % x.rank
+    axis = int(op.constant(2)) % x.rank if op.type == 'GatherV2' else 0
     if op.attr('batch_dims').i:
         raise Unsupported('indices for each example')
     if not x.varies(axis):
         # Another axis may move: as many new axes as the indices have.
-        return Activation(op.shape(), _with_axes(x.labels, axis, indices.ndim))
+        shape = x.labels.shape
+        shape = (*shape[:axis], *(1,) * indices.ndim, *shape[axis + 1 :])
+        return Activation(op.shape(), x.labels.reshape(shape))
     if indices.ndim != 1:
         raise Unsupported('indices of channels that are no vector')
     channels = x.channels(axis)
-    tracer.index(op, 1, channels)
-    picked_channels = tracer.part(op, channels[indices])
+    op.index(1, channels)
+    picked_channels = op.part(channels[indices])
     return Activation(op.shape(), layout.along(picked_channels, axis, x.rank))
-
-
-def _gather_axis(op: Op) -> int:
-    return int(op.constant(2)) if op.type == 'GatherV2' else 0
-
-
-def _with_axes(labels: np.ndarray, axis: int, count: int) -> np.ndarray:
-    """Labels with `count` axes of size 1 in the place of one."""
-    shape = labels.shape
-    return labels.reshape((*shape[:axis], *(1,) * count, *shape[axis + 1 :]))

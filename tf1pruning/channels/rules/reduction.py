@@ -9,14 +9,13 @@ import numpy as np
 from tf1pruning.channels import values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.values import Activation, Sizes
 
 
 @RULES.register('Max', 'Mean', 'Min', 'Prod', 'Sum', attributes='T Tidx keep_dims')
-def reduce(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
+def reduce(op: Op) -> Union[Activation, Sizes]:
     """Drops axes without channels; a product of sizes is a size."""
-    del tracer
     if op.type == 'Prod' and isinstance(op.inputs[0], Sizes):
         item = sizes.product(op.inputs[0].items)
         return Sizes((item,), scalar=not op.attr('keep_dims').b)
@@ -39,7 +38,7 @@ def reduce(op: Op, tracer: Tracer) -> Union[Activation, Sizes]:
     'Softmax',
     attributes='T Tidx output_type depth_radius bias alpha beta',
 )
-def mix_channels(op: Op, tracer: Tracer) -> Activation:
+def mix_channels(op: Op) -> Activation:
     """Each output depends on every channel, so none of them can go."""
-    tracer.freeze_value(op.inputs[0], f'is mixed with all others in {op.name!r}')
+    op.freeze_value(op.inputs[0], 'is mixed with all others')
     return values.fixed(op.shape())

@@ -14,14 +14,13 @@ import numpy as np
 from tf1pruning.channels import layout, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.values import Activation, Sizes, Weight
 
 
 @RULES.register('Squeeze', attributes='T squeeze_dims')
-def squeeze(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+def squeeze(op: Op) -> Union[Activation, Sizes, Weight]:
     """Drops axes of size 1."""
-    del tracer
     value = op.inputs[0]
     if isinstance(value, Sizes):
         return Sizes(value.items, scalar=True)
@@ -30,13 +29,14 @@ def squeeze(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
         dropped = layout.squeezed_axes(kernel.shape, op.node)
         return kernel.view([a for a in range(len(kernel.shape)) if a not in dropped])
     x = op.activation(0)
-    return Activation(op.shape(), layout.squeeze(x.labels, x.shape or (), op.node))
+    return Activation(
+        op.shape(), np.squeeze(x.labels, layout.squeezed_axes(x.shape or (), op.node))
+    )
 
 
 @RULES.register('ExpandDims', attributes='T Tdim')
-def expand_dims(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
+def expand_dims(op: Op) -> Union[Activation, Sizes, Weight]:
     """Inserts an axis of size 1; makes a vector of a scalar size."""
-    del tracer
     value = op.inputs[0]
     if isinstance(value, Sizes) and value.scalar:
         return Sizes(value.items)
@@ -46,13 +46,12 @@ def expand_dims(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
         axes.insert(int(op.constant(1)) % (len(axes) + 1), None)
         return kernel.view(axes)
     x = op.activation(0)
-    return Activation(op.shape(), layout.expand_dims(x.labels, op.constant(1)))
+    return Activation(op.shape(), np.expand_dims(x.labels, int(op.constant(1))))
 
 
 @RULES.register('Transpose', attributes='T Tperm')
-def transpose(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
+def transpose(op: Op) -> Union[Activation, Weight]:
     """Permutes the axes."""
-    del tracer
     order = [int(axis) for axis in op.constant(1)]
     kernel = op.kernel_like(0)
     if kernel is not None:
@@ -62,59 +61,58 @@ def transpose(op: Op, tracer: Tracer) -> Union[Activation, Weight]:
 
 
 @RULES.register('Reshape', attributes='T Tshape')
-def reshape(op: Op, tracer: Tracer) -> Union[Activation, Sizes, Weight]:
-    """Repeats the labels over the axes that are merged, then cuts them anew."""
+def reshape(op: Op) -> Union[Activation, Sizes, Weight]:
+    """Repeats the labels over the axes that are merged, then cuts them again."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
         if len(op.shape()) > 1:
             raise Unsupported('sizes as a matrix')
         return Sizes(value.items, scalar=not op.shape())
-    kernel = _reshaped_kernel(op, tracer)
+    kernel = _reshaped_kernel(op)
     if kernel is not None:
         return kernel
     x, shape = op.activation(0), sizes.described_shape(op, 1)
     labels = layout.reshape(x.labels, x.shape or (), shape)
-    labels = _tied(op, tracer, labels)
-    sizes.bind_shape(op, tracer, 1, labels)
+    labels = _tied(op, labels)
+    sizes.bind_shape(op, 1, labels)
     return Activation(shape, labels)
 
 
-def _reshaped_kernel(op: Op, tracer: Tracer) -> Optional[Weight]:
+def _reshaped_kernel(op: Op) -> Optional[Weight]:
     """A weight that only gains or loses axes of size 1."""
     kernel = op.kernel_like(0)
     axes = layout.same_axes(kernel.shape, op.shape()) if kernel is not None else None
     if kernel is None or axes is None:
         return None
     kernel = kernel.view(axes)
-    sizes.bind_axes(op, tracer, 1, [v if v.size > 1 else None for v in kernel.axes])
+    sizes.bind_axes(op, 1, [v if v.size > 1 else None for v in kernel.axes])
     return kernel
 
 
-def _tied(op: Op, tracer: Tracer, labels: np.ndarray) -> np.ndarray:
+def _tied(op: Op, labels: np.ndarray) -> np.ndarray:
     """Ties a grid along all of its axes but the longest; varies along that one only."""
     longest = int(np.argmax(labels.shape)) if labels.ndim else 0
     for axis in range(labels.ndim):
         if axis != longest and labels.shape[axis] > 1:
             first = labels.take([0], axis)
-            tracer.labels.unify(labels, first, f'forms a grid in {op.name!r}')
+            op.unify(labels, first, 'forms a grid')
             labels = first
     return labels
 
 
 @RULES.register('DepthToSpace', attributes='T block_size data_format')
-def depth_to_space(op: Op, tracer: Tracer) -> Activation:
+def depth_to_space(op: Op) -> Activation:
     """Pixel shuffle: ties the block_size^2 channels that form one output channel."""
     x = op.activation(0)
     axis = layout.channel_axis(op.node, x.rank)
     rows = x.channels(axis).reshape(op.attr('block_size').i ** 2, -1)
-    tracer.labels.unify(rows, rows[:1], f'makes one channel in {op.name!r}')
+    op.unify(rows, rows[:1], 'makes one channel')
     return Activation(op.shape(), layout.along(rows[0], axis, x.rank))
 
 
 @RULES.register('SpaceToDepth', attributes='T block_size data_format')
-def space_to_depth(op: Op, tracer: Tracer) -> Activation:
+def space_to_depth(op: Op) -> Activation:
     """Each channel becomes block_size^2 channels."""
-    del tracer
     x = op.activation(0)
     axis = layout.channel_axis(op.node, x.rank)
     channels = np.tile(x.channels(axis), op.attr('block_size').i ** 2)
@@ -122,17 +120,16 @@ def space_to_depth(op: Op, tracer: Tracer) -> Activation:
 
 
 @RULES.register('Tile', attributes='T Tmultiples')
-def tile(op: Op, tracer: Tracer) -> Activation:
+def tile(op: Op) -> Activation:
     """Repeats the labels along a channel axis."""
     x = op.activation(0)
-    items = sizes.items_of(op.inputs[1], op.name, 1)
+    items = sizes.items_of(op, 1)
     if items is None or len(items) != x.rank:
         raise Unsupported('computed multiples')
     labels = x.labels
     for axis, item in enumerate(items):
         if item.labels is not None:
-            reason = f'has its size used as a number in {op.name!r}'
-            tracer.labels.freeze(item.labels, reason)
+            op.freeze(item.labels, 'has its size used as a number')
         if x.varies(axis):
             if item.value is None:
                 raise Unsupported('computed multiples')
@@ -141,25 +138,25 @@ def tile(op: Op, tracer: Tracer) -> Activation:
 
 
 @RULES.register('Fill', attributes='T index_type')
-def fill(op: Op, tracer: Tracer) -> Activation:
+def fill(op: Op) -> Activation:
     """A tensor of one value: its channels are counted by its shape."""
-    items = sizes.items_of(op.inputs[0], op.name, 0)
+    items = sizes.items_of(op, 0)
     counting = [a for a, i in enumerate(items or ()) if i.labels is not None]
     if items is None or len(counting) > 1:
         raise Unsupported('a computed shape')
-    tracer.freeze_value(op.inputs[1], f'fills {op.name!r}')
+    op.tracer.freeze_value(op.inputs[1], f'fills {op.name!r}')
     for axis in counting:
         labels = items[axis].labels
         assert labels is not None
         return Activation(op.shape(), layout.along(labels, axis, len(items)))
-    return _filled(op, tracer)
+    return _filled(op)
 
 
-def _filled(op: Op, tracer: Tracer) -> Activation:
+def _filled(op: Op) -> Activation:
     """A tensor of a fixed shape: channels of its own along the last axis."""
     shape = op.shape()
     if len(shape) < 2 or shape[-1] is None:
         return values.fixed(shape)
-    labels = layout.along(tracer.labels.fresh(shape[-1]), len(shape) - 1, len(shape))
-    sizes.bind_shape(op, tracer, 0, labels)
+    labels = layout.along(op.tracer.labels.fresh(shape[-1]), len(shape) - 1, len(shape))
+    sizes.bind_shape(op, 0, labels)
     return Activation(shape, labels)

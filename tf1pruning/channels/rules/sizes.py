@@ -6,12 +6,12 @@ tensor at run time, which ties the channels on both sides.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.channels.trace import RULES, Op, Tracer
+from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value
 from tf1pruning.graph.view import Shape
 
@@ -27,24 +27,27 @@ _ARITHMETIC: Dict[str, Callable[[int, int], int]] = {
 }
 
 
-def items_of(value: Value, consumer: str, position: int) -> Optional[Tuple[Size, ...]]:
-    """The sizes in a value that `consumer` reads; None if it is no shape."""
+def items_of(op: Op, position: int) -> Optional[Tuple[Size, ...]]:
+    """The sizes in an input; None if it is no shape."""
+    value = op.inputs[position]
     if isinstance(value, Sizes):
         return value.items
-    if isinstance(value, Constant) and len(value.shape) <= 1:
-        flat = np.ravel(value.value)
-        if flat.dtype.kind == 'i':
-            return tuple(
-                Size(
-                    value=int(number),
-                    node=value.node.name,
-                    consumer=consumer,
-                    position=position,
-                    element=element,
-                )
-                for element, number in enumerate(flat)
-            )
-    return None
+    if not isinstance(value, Constant) or len(value.shape) > 1:
+        return None
+    return _items(op, position, value) if value.value.dtype.kind == 'i' else None
+
+
+def _items(op: Op, position: int, constant: Constant) -> Tuple[Size, ...]:
+    return tuple(
+        Size(
+            value=int(number),
+            node=constant.node.name,
+            consumer=op.name,
+            position=position,
+            element=element,
+        )
+        for element, number in enumerate(np.ravel(constant.value))
+    )
 
 
 def items_of_matrix(op: Op, position: int) -> Tuple[Size, ...]:
@@ -56,16 +59,13 @@ def items_of_matrix(op: Op, position: int) -> Tuple[Size, ...]:
     value = op.inputs[position]
     if not isinstance(value, Constant):
         raise Unsupported('computed paddings')
-    return tuple(
-        Size(int(number), None, None, value.node.name, op.name, position, element)
-        for element, number in enumerate(np.ravel(value.value))
-    )
+    return _items(op, position, value)
 
 
 def described_shape(op: Op, position: int) -> Shape:
     """Static shape of the output, with what is known of the shape that it is given."""
     shape = op.shape()
-    items = items_of(op.inputs[position], op.name, position) or ()
+    items = items_of(op, position) or ()
     if len(items) != len(shape):
         return shape
     return tuple(
@@ -73,70 +73,57 @@ def described_shape(op: Op, position: int) -> Shape:
     )
 
 
-def bind_shape(op: Op, tracer: Tracer, position: int, labels: np.ndarray) -> None:
-    """Ties the shape in input `position` to the labels of the tensor it describes.
-
-    Args:
-      op: reads the shape.
-      tracer: collects what is found.
-      position: number of the input.
-      labels: of the described tensor, along one axis.
+def bind_shape(op: Op, position: int, labels: np.ndarray) -> None:
+    """Ties the shape in an input to the labels of the tensor that it describes.
 
     Raises:
       Unsupported: if the shape is computed.
     """
     along = [labels.ravel() if size > 1 else None for size in labels.shape]
-    bind_axes(op, tracer, position, along)
+    bind_axes(op, position, along)
 
 
-def bind_axes(
-    op: Op, tracer: Tracer, position: int, axes: Sequence[Optional[np.ndarray]]
-) -> None:
+def bind_axes(op: Op, position: int, axes: Sequence[Optional[np.ndarray]]) -> None:
     """Like `bind_shape`, for a label vector per axis; None: no channels along it.
 
     Raises:
       Unsupported: if the shape is computed.
     """
-    items = items_of(op.inputs[position], op.name, position)
+    items = items_of(op, position)
     if items is None or len(items) != len(axes):
         raise Unsupported('a computed shape')
     for item, labels in zip(items, axes):
-        _bind(op, tracer, item, labels)
+        _bind(op, item, labels)
 
 
-def _bind(op: Op, tracer: Tracer, size: Size, labels: Optional[np.ndarray]) -> None:
+def _bind(op: Op, size: Size, labels: Optional[np.ndarray]) -> None:
     """Ties one size to the labels along its axis; None: no channels lie along it."""
     counted = size.labels
     if labels is None:
         if counted is not None and counted.size > 1:
-            tracer.labels.freeze(counted, f'has its size used in {op.name!r}')
+            op.freeze(counted, 'has its size used')
     elif size.value is not None:
         if size.value >= 0:
-            tracer.size(size, labels)
+            op.size(size, labels)
     elif counted is None or counted.size != labels.size:
-        tracer.labels.freeze(labels, f'is reshaped to a computed size in {op.name!r}')
+        op.freeze(labels, 'is reshaped to a computed size')
         if counted is not None:
-            tracer.labels.freeze(counted, f'has its size used in {op.name!r}')
+            op.freeze(counted, 'has its size used')
     else:
-        reason = f'is reshaped to the size of fixed channels in {op.name!r}'
-        tracer.labels.unify(labels, counted, reason)
+        reason = 'is reshaped to the size of fixed channels'
+        op.unify(labels, counted, reason)
 
 
-def all_items(op: Op, positions: Sequence[int]) -> Optional[List[Size]]:
+def all_items(op: Op, positions: Sequence[int]) -> Optional[Tuple[Size, ...]]:
     """The sizes of several inputs in a row; None if an input is no shape."""
-    found: List[Size] = []
-    for position in positions:
-        items = items_of(op.inputs[position], op.name, position)
-        if items is None:
-            return None
-        found += items
-    return found
+    found = [items_of(op, position) for position in positions]
+    known = [items for items in found if items is not None]
+    return sum(known, ()) if len(known) == len(found) else None
 
 
 @RULES.register('Shape', attributes='T out_type')
-def shape_of(op: Op, tracer: Tracer) -> Sizes:
+def shape_of(op: Op) -> Sizes:
     """Sizes that follow the tensor by themselves."""
-    del tracer
     x = op.inputs[0]
     if not isinstance(x, Activation) or x.shape is None:
         raise Unsupported('an input of unknown rank')
@@ -168,34 +155,34 @@ def product(items: Sequence[Size]) -> Size:
     return Size(labels=labels, static=labels.size)
 
 
-def arithmetic(op: Op, tracer: Tracer) -> Optional[Sizes]:
+def arithmetic(op: Op) -> Optional[Sizes]:
     """Sums, products ... of sizes and integers; None if other values take part.
 
     A multiple of a channel count counts the channels several times. Any other number
     made from a channel count freezes the channels.
 
     Raises:
-      Unsupported: if there are not as many sizes on both sides.
+      Unsupported: if the two sides have different numbers of sizes.
     """
     if len(op.inputs) != 2 or not any(isinstance(v, Sizes) for v in op.inputs):
         return None
-    left, right = (items_of(value, op.name, i) for i, value in enumerate(op.inputs))
+    left, right = (items_of(op, i) for i in (0, 1))
     if left is None or right is None:
         return None
     count = max(len(left), len(right))
     if count % len(left) or count % len(right):
         raise Unsupported('sizes that do not fit')
     pairs = zip(left * (count // len(left)), right * (count // len(right)))
-    items = tuple(_computed(op, tracer, x, y) for x, y in pairs)
+    items = tuple(_computed(op, x, y) for x, y in pairs)
     return Sizes(items, scalar=all(is_scalar(value) for value in op.inputs))
 
 
-def _computed(op: Op, tracer: Tracer, x: Size, y: Size) -> Size:
+def _computed(op: Op, x: Size, y: Size) -> Size:
     counted = [item.labels for item in (x, y) if item.labels is not None]
     if op.type == 'Mul' and counted:
         return product([x, y])
     for labels in counted:
-        tracer.labels.freeze(labels, f'has its size used as a number in {op.name!r}')
+        op.freeze(labels, 'has its size used as a number')
     known = [item.static if item.value is None else item.value for item in (x, y)]
     function = _ARITHMETIC.get(op.type)
     if function is None or known[0] is None or known[1] is None:
