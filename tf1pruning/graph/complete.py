@@ -1,4 +1,4 @@
-"""Makes a graph that was read say what its file leaves out.
+"""Adds to a graph that was read what its file leaves out.
 
 An attribute that is absent has the op's default: a fused batch norm without
 `is_training` is in training mode. Exporters leave such attributes out
@@ -9,7 +9,7 @@ rest of the library reads.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Mapping, Tuple
+from typing import Iterator, Mapping, Tuple
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
@@ -54,29 +54,24 @@ def _nodes(graph_def: tf.GraphDef) -> Iterator[tf.NodeDef]:
 
 def _leaves_out(graph_def: tf.GraphDef, defaults: Defaults) -> bool:
     """Whether an attribute is absent, or an input has its long name."""
-    for node in _nodes(graph_def):
-        expected = defaults.get(node.op)
-        if expected:
-            attr = node.attr
-            for name, _ in expected:
-                if name not in attr:
-                    return True
-    for node in graph_def.node:
-        for name in node.input:
-            if name.endswith(_FIRST):
-                return True
-    return False
+    lacking = (
+        name not in node.attr
+        for node in _nodes(graph_def)
+        for name, _ in defaults.get(node.op, ())
+    )
+    long = (name.endswith(_FIRST) for node in graph_def.node for name in node.input)
+    return any(lacking) or any(long)
 
 
 def _defaults(meta_graph: tf.MetaGraphDef) -> Defaults:
     """Op type -> its attributes that have a default."""
     written = {op.name: op for op in meta_graph.meta_info_def.stripped_op_list.op}
     known = op_defs.op_defs({node.op for node in _nodes(meta_graph.graph_def)})
-    found: Dict[str, Tuple[Tuple[str, attr_value_pb2.AttrValue], ...]] = {}
-    for name, definition in {**written, **known}.items():
-        found[name] = tuple(
+    return {
+        name: tuple(
             (each.name, each.default_value)
             for each in definition.attr
             if each.HasField('default_value')
         )
-    return found
+        for name, definition in {**written, **known}.items()
+    }

@@ -15,7 +15,8 @@ from tf1pruning.errors import GraphError
 from tf1pruning.graph import walk
 
 _ENTRIES = ('Enter', 'RefEnter', 'Switch', 'RefSwitch')
-_EXITS = ('Exit', 'RefExit', 'Merge', 'RefMerge')
+_MERGES = ('Merge', 'RefMerge')
+_EXITS = ('Exit', 'RefExit', *_MERGES)
 _TURNS = ('NextIteration', 'RefNextIteration')
 
 
@@ -54,7 +55,7 @@ def inputs_first(
 
     def needed(name: str) -> List[str]:
         node, found = find(name), []
-        may_turn = node.op in ('Merge', 'RefMerge')
+        may_turn = node.op in _MERGES
         opened.add(name)
         for each in node.input:
             source = names.node_name(each)

@@ -188,20 +188,18 @@ class _Inliner:
         self, node: tf.NodeDef, called: Sequence[str], place: _Place
     ) -> None:
         condition, *args = [ref.as_input for ref in view_lib.data_inputs(node)]
-        switch = self._new(f'{node.name}/switch', 'Switch', [condition, condition])
-        switch.attr['T'].type = tf.bool.as_datatype_enum
+        boolean = tf.bool.as_datatype_enum
+        inputs = [condition, condition]
+        switch = self._new(f'{node.name}/switch', 'Switch', inputs, boolean)
         switches = [
-            self._new(f'{node.name}/arg_{i}', 'Switch', [arg, condition])
-            for i, arg in enumerate(args)
+            self._new(f'{node.name}/arg_{i}', 'Switch', [arg, condition], dtype)
+            for i, (arg, dtype) in enumerate(zip(args, node.attr['Tin'].list.type))
         ]
-        for new, dtype in zip(switches, node.attr['Tin'].list.type):
-            new.attr['T'].type = dtype
         results = []
         for taken, (label, name) in enumerate(zip(('else', 'then'), called)):
             scope = f'{node.name}/{label}'
             side = TensorRef(switch.name, taken).as_input
-            pivot = self._new(f'{scope}/pivot', 'Identity', [side])
-            pivot.attr['T'].type = tf.bool.as_datatype_enum
+            pivot = self._new(f'{scope}/pivot', 'Identity', [side], boolean)
             sides = [TensorRef(s.name, taken).as_input for s in switches]
             inner = place._replace(scope=scope, pivot=pivot.name)
             results.append(self._add_body(name, sides, inner))
@@ -214,14 +212,13 @@ class _Inliner:
         if not results:
             self._nodes.append(tf.NodeDef(name=node.name, op='NoOp'))
         for position, sides in enumerate(results):
-            if position == 0:
-                merge = tf.NodeDef(name=node.name, op='Merge', input=sides)
-                self._nodes.append(merge)
-            else:
-                merge = self._new(f'{node.name}/merge_{position}', 'Merge', sides)
-                self._results[TensorRef(node.name, position)] = merge.name
-            merge.attr['T'].type = node.attr['Tout'].list.type[position]
+            dtype = node.attr['Tout'].list.type[position]
+            merge = self._new(f'{node.name}/merge_{position}', 'Merge', sides, dtype)
             merge.attr['N'].i = len(sides)
+            if position:
+                self._results[TensorRef(node.name, position)] = merge.name
+            else:
+                merge.name = node.name
 
     def _end_call(self, node: tf.NodeDef, results: Sequence[str]) -> None:
         """The node of the call becomes its first result."""
@@ -282,8 +279,9 @@ class _Inliner:
                 'the library that registers it, or name outputs before the call.'
             ) from None
 
-    def _new(self, name: str, op: str, inputs: Sequence[str]) -> tf.NodeDef:
+    def _new(self, name: str, op: str, inputs: Sequence[str], dtype: int) -> tf.NodeDef:
         node = tf.NodeDef(name=names.claim(name, self._names), op=op, input=inputs)
+        node.attr['T'].type = dtype
         self._nodes.append(node)
         return node
 

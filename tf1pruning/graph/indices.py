@@ -11,7 +11,6 @@ from tf1pruning.graph import view as view_lib
 
 _GATHERS = ('Gather', 'GatherV2')
 _INDICES = 1
-_AXIS = 2
 
 
 def rows_of_inputs(graph_def: tf.GraphDef) -> Dict[str, int]:
@@ -39,14 +38,10 @@ def _tables(view: view_lib.GraphView, name: str) -> Iterator[Optional[int]]:
 
 
 def _rows(view: view_lib.GraphView, gather: tf.NodeDef) -> Optional[int]:
-    table, *others = view.inputs(gather)
-    axis = 0
-    if gather.op == 'GatherV2':
-        if others[_AXIS - 1].op != 'Const':
-            return None
-        axis = int(nodes.constant_value(others[_AXIS - 1]))
+    table, _, *axes = view.inputs(gather)
     table = view.behind_reads(table)
-    if table.op != 'Const':
+    if any(node.op != 'Const' for node in (table, *axes)):
         return None
+    axis = int(nodes.constant_value(axes[0])) if axes else 0
     sizes = table.attr['value'].tensor.tensor_shape.dim
     return sizes[axis].size if -len(sizes) <= axis < len(sizes) else None

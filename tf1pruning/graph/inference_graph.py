@@ -8,7 +8,8 @@ input pipeline, no initializers (a written meta graph has new ones) and no devic
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Sequence, Tuple
+import functools
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -98,6 +99,7 @@ def build(
     outputs: Tuple[str, ...],
     meta_graph: tf.MetaGraphDef,
     flags: Tuple[Flag, ...] = (),
+    keep: Optional[Callable[[tf.GraphDef], tf.GraphDef]] = None,
 ) -> InferenceGraph:
     """Keeps what `outputs` need and finds inputs and variables in it.
 
@@ -106,12 +108,14 @@ def build(
       outputs: output node names.
       meta_graph: source of the variable collections.
       flags: for the model.
+      keep: graph -> what the model needs of it; None: what `outputs` need.
     """
-    found = needed(graph_def, outputs)
+    keep = keep or functools.partial(needed, outputs=outputs)
+    found = keep(graph_def)
     known = variables_lib.definitions(meta_graph)
     merged = partitions.merge(found, known.protos)
     if merged.first_parts:
-        found = needed(merged.graph_def, outputs)
+        found = keep(merged.graph_def)
     return InferenceGraph(
         graph_def=found,
         inputs=tuple(node.name for node in found.node if node.op in INPUT_OPS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional
+from typing import Mapping, Optional
 
 import tensorflow.compat.v1 as tf
 
@@ -10,7 +10,7 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
-from tf1pruning.names import TensorRef, op_types
+from tf1pruning.names import op_types
 
 _TABLE_OPS = op_types(
     'AnonymousHashTable HashTable HashTableV2 MutableDenseHashTable '
@@ -37,12 +37,12 @@ def check(
         for name in node.input:
             if names.node_name(name) not in view:
                 raise GraphError(f'Node {node.name!r} reads {name!r}, which is gone.')
-    found = _inferred(graph_def, outputs)
+    graph = importing.import_graph(graph_def)
     for name, shape in outputs.items():
-        if not view_lib.agree(found[name], shape):
-            raise GraphError(
-                f'Output {name!r} had shape {shape} and now has {found[name]}.'
-            )
+        tensor = graph.get_tensor_by_name(f'{name}:0')
+        found = view_lib.shape_from_proto(tensor.shape.as_proto())
+        if not view_lib.agree(found, shape):
+            raise GraphError(f'Output {name!r} had shape {shape} and now has {found}.')
 
 
 def check_no_tables(graph_def: tf.GraphDef) -> None:
@@ -58,15 +58,3 @@ def check_no_tables(graph_def: tf.GraphDef) -> None:
             'are set when a session starts, and which the stripped files would lack. '
             'Name outputs before the lookup.'
         )
-
-
-def _inferred(
-    graph_def: tf.GraphDef, outputs: Mapping[str, Optional[view_lib.Shape]]
-) -> Dict[str, Optional[view_lib.Shape]]:
-    graph = importing.import_graph(graph_def)
-    return {
-        name: view_lib.shape_from_proto(
-            graph.get_tensor_by_name(str(TensorRef(name, 0))).shape.as_proto()
-        )
-        for name in outputs
-    }

@@ -72,7 +72,7 @@ def constant_value(node: tf.NodeDef) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise GraphError(
             f'The value of the constant {node.name!r} is damaged: {error}. Write the '
-            'graph anew.'
+            'graph again.'
         ) from error
 
 
@@ -92,25 +92,17 @@ def calculable(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if is_bfloat16 else array
 
 
-def array_constant(name: str, value: np.ndarray) -> tf.NodeDef:
-    """A Const node with an array of numbers, bit by bit."""
-    node = tf.NodeDef()
-    _fill(node, name, value)
-    return node
+def array_constant(
+    name: str, value: np.ndarray, node: Optional[tf.NodeDef] = None
+) -> tf.NodeDef:
+    """A Const node with an array of numbers, bit by bit.
 
-
-def add_constant(graph_def: tf.GraphDef, name: str, value: np.ndarray) -> None:
-    """Appends an `array_constant` to a graph in the making, without one more copy."""
-    _fill(graph_def.node.add(), name, value)
-
-
-def shape_proto(shape: Iterable[int]) -> tensor_shape_pb2.TensorShapeProto:
-    """A shape as protos write it; faster than by way of `tf.TensorShape`."""
-    sizes = [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in shape]
-    return tensor_shape_pb2.TensorShapeProto(dim=sizes)
-
-
-def _fill(node: tf.NodeDef, name: str, value: np.ndarray) -> None:
+    Args:
+      name: of the node.
+      value: the array.
+      node: an empty node, to fill instead of a new one.
+    """
+    node = tf.NodeDef() if node is None else node
     dtype = tf.as_dtype(value.dtype)
     node.name, node.op = name, 'Const'
     node.attr['dtype'].type = dtype.as_datatype_enum
@@ -118,3 +110,10 @@ def _fill(node: tf.NodeDef, name: str, value: np.ndarray) -> None:
     tensor.dtype = dtype.as_datatype_enum
     tensor.tensor_shape.CopyFrom(shape_proto(value.shape))
     tensor.tensor_content = value.tobytes()
+    return node
+
+
+def shape_proto(shape: Iterable[int]) -> tensor_shape_pb2.TensorShapeProto:
+    """A shape as protos write it; faster than by way of `tf.TensorShape`."""
+    sizes = [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in shape]
+    return tensor_shape_pb2.TensorShapeProto(dim=sizes)

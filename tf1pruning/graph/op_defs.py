@@ -17,23 +17,13 @@ OpDefs = Dict[str, op_def_pb2.OpDef]
 def op_defs(ops: Iterable[str]) -> OpDefs:
     """Op type -> its definition; without the ops that TensorFlow does not know."""
     wanted = sorted(set(ops))
-    try:
-        return _definitions(wanted)
-    except ValueError:
-        # Some op is not registered: the message names only the first.
-        pass
-    found: OpDefs = {}
-    for op in wanted:
-        try:
-            found.update(_definitions([op]))
-        except ValueError:
-            continue
-    return found
-
-
-def _definitions(ops: Iterable[str]) -> OpDefs:
     graph_def = tf.GraphDef()
-    for op in ops:
+    for op in wanted:
         graph_def.node.add(name=op, op=op)
-    meta_graph = tf.train.export_meta_graph(graph_def=graph_def, graph=tf.Graph())
+    try:
+        meta_graph = tf.train.export_meta_graph(graph_def=graph_def, graph=tf.Graph())
+    except ValueError:
+        # Some op is not registered; the message names only the first.
+        half = len(wanted) // 2
+        return {**op_defs(wanted[:half]), **op_defs(wanted[half:])} if half else {}
     return {op.name: op for op in meta_graph.meta_info_def.stripped_op_list.op}

@@ -1,4 +1,4 @@
-"""Puts partitioned variables together, so that they are pruned like any other.
+"""Joins the parts of partitioned variables, so that they are pruned like any other.
 
 A partitioned variable `w` is several variables `w/part_0`, `w/part_1` ... in the graph,
 one in the checkpoint, and a ConcatV2 in front of what reads it, behind an Identity that
@@ -80,10 +80,9 @@ def _parts(
         return None
     covered = sum(element_count(info.var_shape) for info in infos)
     offsets = [list(info.var_offset) for info in infos]
-    is_whole = covered == element_count(infos[0].full_shape) and offsets == sorted(
-        offsets
-    )
-    return found if is_whole and infos[0].full_name else None
+    is_whole = covered == element_count(infos[0].full_shape)
+    is_sorted = offsets == sorted(offsets)
+    return found if is_whole and is_sorted and infos[0].full_name else None
 
 
 def _only_joined(

@@ -50,7 +50,7 @@ def initializers(view: view_lib.GraphView, targets: Iterable[str]) -> List[str]:
       Names of nodes.
 
     Raises:
-      GraphError: names the iterators that have several, for training and test, say.
+      GraphError: names the iterators that have several (for training and for test).
     """
     before = [node.name for node in view.ancestors(targets)]
     makers = {
@@ -82,26 +82,19 @@ def ends_pipeline(view: view_lib.GraphView, name: str) -> bool:
     """
     node = view.node(name)
     return is_pipeline(view, node) or (
-        node.op in _DECODING_OPS and _has_pipeline(view, name)
+        node.op in _DECODING_OPS
+        and any(before.op in PIPELINE_OPS for before in view.before([name]))
     )
 
 
 def is_pipeline(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
     """Whether a node belongs to an input pipeline; behind a layer none does."""
-    return node.op in PIPELINE_OPS and not _has_layer(view, node.name)
-
-
-def _has_layer(view: view_lib.GraphView, name: str) -> bool:
-    """Whether a node depends on a layer, or on a variable of numbers."""
-    before = view.before([name])
-    return any(node.op in LAYER_OPS or _is_weight(node) for node in before)
+    return node.op in PIPELINE_OPS and not any(
+        before.op in LAYER_OPS or _is_weight(before)
+        for before in view.before([node.name])
+    )
 
 
 def _is_weight(node: tf.NodeDef) -> bool:
     dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type or tf.int32)
     return node.op in VARIABLE_OPS and dtype.is_floating
-
-
-def _has_pipeline(view: view_lib.GraphView, name: str) -> bool:
-    """Whether a node depends on a pipeline."""
-    return any(node.op in PIPELINE_OPS for node in view.before([name]))

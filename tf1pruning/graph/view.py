@@ -7,6 +7,7 @@ session.
 
 from __future__ import annotations
 
+import collections
 from typing import (
     Any,
     Callable,
@@ -120,18 +121,12 @@ class GraphView:
         self.graph_def = graph_def
         self._nodes: Dict[str, tf.NodeDef] = {n.name: n for n in graph_def.node}
         if len(self._nodes) != len(graph_def.node):
-            raise GraphError(f'Graph has two nodes named {self._first_double()!r}.')
+            counts = collections.Counter(node.name for node in graph_def.node)
+            twice = next(name for name, count in counts.items() if count > 1)
+            raise GraphError(f'Graph has two nodes named {twice!r}.')
         self._refs: Dict[str, Tuple[TensorRef, ...]] = {}
         self._edges: Optional[Dict[str, List[Edge]]] = None
         self._imported: Optional[tf.Graph] = None
-
-    def _first_double(self) -> str:
-        seen = set()
-        for node in self.graph_def.node:
-            if node.name in seen:
-                return node.name
-            seen.add(node.name)
-        raise AssertionError('no double')
 
     def __contains__(self, name: object) -> bool:
         return name in self._nodes
@@ -171,7 +166,7 @@ class GraphView:
     def behind_reads(
         self, node: tf.NodeDef, reads: Collection[str] = READ_OPS
     ) -> tf.NodeDef:
-        """The node whose value plain reads hand on to `node`: a variable, say.
+        """The node, such as a variable, whose value plain reads hand on to `node`.
 
         Args:
           node: may be no read itself.
@@ -194,16 +189,12 @@ class GraphView:
     def consumers(self, name: str) -> Sequence[Edge]:
         """All data edges that leave the node `name`, in graph order."""
         if self._edges is None:
-            self._edges = self._all_edges()
+            self._edges = {}
+            for node in self.graph_def.node:
+                for position, ref in enumerate(self.refs(node)):
+                    edge = Edge(node, position, ref.output)
+                    self._edges.setdefault(ref.node, []).append(edge)
         return self._edges.get(name, [])
-
-    def _all_edges(self) -> Dict[str, List[Edge]]:
-        """Node -> the edges that leave it."""
-        edges: Dict[str, List[Edge]] = {}
-        for node in self.graph_def.node:
-            for position, ref in enumerate(self.refs(node)):
-                edges.setdefault(ref.node, []).append(Edge(node, position, ref.output))
-        return edges
 
     def edges_behind(
         self, starts: Iterable[str], passes: Callable[[Edge], bool] = _always
@@ -273,7 +264,11 @@ class GraphView:
             shapes = attributes[OUTPUT_SHAPES].list.shape
             if ref.output < len(shapes):
                 return shape_from_proto(shapes[ref.output])
-        return self._imported_shape(ref)
+        try:
+            tensor = self._import().get_tensor_by_name(str(ref))
+        except KeyError:  # A further output of an unknown op.
+            return None
+        return shape_from_proto(tensor.shape.as_proto())
 
     def has_tensor(self, ref: TensorRef) -> bool:
         """Whether a node of the graph has an output of that number.
@@ -291,13 +286,6 @@ class GraphView:
           GraphError: if the graph cannot be imported.
         """
         return self._import().get_tensor_by_name(str(ref)).dtype.base_dtype
-
-    def _imported_shape(self, ref: TensorRef) -> Optional[Shape]:
-        try:
-            tensor = self._import().get_tensor_by_name(str(ref))
-        except KeyError:  # A further output of an unknown op.
-            return None
-        return shape_from_proto(tensor.shape.as_proto())
 
     def _import(self) -> tf.Graph:
         if self._imported is None:

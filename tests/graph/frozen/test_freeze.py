@@ -118,7 +118,7 @@ def test_weights_beyond_the_limit_of_a_protobuf_are_refused(monkeypatch):
     with pytest.raises(GraphError, match=r'2 GB.* as a SavedModel') as refused:
         freeze(model, arrays_of(model, graph))
 
-    assert refused.value.options == ('formats', 'noverify')
+    assert refused.value.options == ('formats', 'verify')
 
 
 def test_a_frozen_graph_is_written_as_a_whole(tmp_path):

@@ -1,7 +1,7 @@
-"""Inference graph + arrays -> one GraphDef without variables, for inference.
+"""Inference graph and arrays -> one GraphDef without variables.
 
-Made from protos alone. A variable becomes a Const of its own name and its reads go.
-Output names never change.
+It is made from protos alone. A variable becomes a Const of its own name and its reads
+go. Output names never change.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def freeze(
     for node in model.graph_def.node:
         if node.op in REF_OPS or node.op in RESOURCE_OPS:
             value = arrays[node.name].astype(dtypes[node.name], copy=False)
-            nodes.add_constant(frozen, node.name, value)
+            nodes.array_constant(node.name, value, frozen.node.add())
         elif _is_read(node, model, dtypes):
             renamed[node.name] = _source(node)
         elif _source_in(node, dtypes) and node.op in _ON_HANDLES:

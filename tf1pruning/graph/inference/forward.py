@@ -1,11 +1,11 @@
-"""Training graph -> its forward graph: what a further training builds on.
+"""Training graph -> its forward graph, on which a further training builds.
 
-That is the network as it is trained, with batch norm on batch statistics and dropout,
-the update ops and the regularization losses. Input pipeline, loss, optimizer and saver
+A forward graph is the network as it is trained: batch norm on batch statistics,
+dropout, update ops and regularization losses. Input pipeline, loss, optimizer and saver
 stay behind; whoever trains brings their own.
 
-As a meta graph it says of itself, in collections, which nodes are its inputs and its
-outputs, and which inputs are training flags that are true, or false, in inference.
+Collections of its meta graph name its inputs, its outputs, and the inputs that are
+training flags, by their value in inference.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference_graph as graph_lib
-from tf1pruning.graph import lint, nodes, partitions, pipelines, rewrite, walk
+from tf1pruning.graph import lint, nodes, pipelines, rewrite, walk
 from tf1pruning.graph import meta_graph as meta_graph_lib
-from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation
-from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.names import TensorRef
 
 INPUTS = 'tf1pruning_inputs'
@@ -74,16 +72,11 @@ def forward_graph(
     if input_map:
         rewriter.cut_at(input_map)
     rewriter.run(targets)
-    known = variables_lib.definitions(meta_graph)
-    kept = _needed(rewriter.result(), targets)
-    merged = partitions.merge(kept, known.protos)
-    if merged.first_parts:
-        kept = _needed(merged.graph_def, targets)
-    model = graph_lib.InferenceGraph(
-        graph_def=kept,
-        inputs=tuple(n.name for n in kept.node if n.op in INPUT_OPS),
-        outputs=tuple(outputs),
-        variables=variables_lib.find_variables(kept.node, known, merged.first_parts),
+    model = graph_lib.build(
+        rewriter.result(),
+        tuple(outputs),
+        meta_graph,
+        keep=lambda graph_def: _needed(graph_def, targets),
     )
     values = _inference_values(meta_graph, model, input_map)
     return Forward(model, collections, values)
@@ -143,7 +136,7 @@ def resize(forward: Forward, resizing: rewrite.Resizing) -> Forward:
     except GraphError as error:
         raise GraphError(
             f'The training graph cannot be stripped: {error} A size that only the '
-            'training uses, of a dropout for a fixed batch, say, is not rewritten.'
+            'training uses (of a dropout for a fixed batch) is not rewritten.'
         ) from error
     return dataclasses.replace(forward, model=model)
 
@@ -181,12 +174,9 @@ def _within(node: tf.NodeDef, kept: Set[str]) -> tf.NodeDef:
     """A copy of a node that names no node but those that are kept."""
     copy = nodes.copied(node, [i for i in node.input if names.node_name(i) in kept])
     if '_class' in node.attr:
-        places = [p for p in node.attr['_class'].list.s if _place(p) in kept]
+        found = node.attr['_class'].list.s
+        places = [p for p in found if p.decode().partition('@')[2] in kept]
         copy.attr['_class'].list.s[:] = places
         if not places:
             del copy.attr['_class']
     return copy
-
-
-def _place(colocation: bytes) -> str:
-    return colocation.decode().partition('@')[2]
