@@ -128,7 +128,7 @@ def test_channels_first_scores_the_same():
 @pytest.mark.parametrize(
     ('loss', 'message'),
     [
-        ('', 'no collection of losses: name the loss'),
+        ('', 'no collection of losses. Name the loss'),
         ('vector', r"'vector' has shape \(None, 3\); expected a scalar"),
         ('los', "'los'"),
     ],
@@ -177,5 +177,5 @@ def test_several_losses_ask_for_one():
         tf.losses.add_loss(graph.get_tensor_by_name('loss:0'))
         tf.losses.add_loss(2 * graph.get_tensor_by_name('loss:0'))
 
-    with pytest.raises(GraphError, match=r"2 losses: 'loss', 'mul'\. Name one"):
+    with pytest.raises(GraphError, match=r"2 losses: 'loss', 'mul'\. Name the loss"):
         scored(graph, ['tfo'], '')

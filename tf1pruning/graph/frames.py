@@ -1,7 +1,7 @@
-"""Which nodes run inside a loop or a branch of TensorFlow 1's control flow.
+"""Finds the nodes that run inside a loop or a branch of TensorFlow 1's control flow.
 
-There a constant has no data input that ties it to its loop or branch, only a control
-input. Those control inputs are part of the network; all others order side effects.
+A constant there has only a control input to tie it to its loop or branch. Those control
+inputs are part of the network; all others order side effects.
 """
 
 from __future__ import annotations

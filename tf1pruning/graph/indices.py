@@ -1,4 +1,4 @@
-"""Which integer inputs are indices of a table, and how many rows it has."""
+"""Finds the integer inputs that are indices of a table, and its number of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The value that the rest of the library works on: a graph that only infers.
+"""Inference graphs, the values that the rest of the library works on.
 
 An `InferenceGraph` holds exactly the nodes that its outputs need, inputs first:
 placeholders, variables, constants and operations. It has no optimizer, no saver, no
@@ -69,7 +69,7 @@ class InferenceGraph:
         if missing:
             raise GraphError(f'Not in the graph: {names.quoted(missing)}.')
         if not self.outputs:
-            raise GraphError('A model needs at least one output node.')
+            raise GraphError('A model needs an output. Name the output nodes.')
         if not self.inputs:
             raise GraphError(
                 f'Output {names.quoted(self.outputs)} depends on no input: no '

@@ -1,7 +1,7 @@
 """Reads and writes MetaGraphDefs whose collections and saver work.
 
 A written meta graph holds the model's nodes, a zero initializer for every variable, a
-saver made anew, and the variable collections: `import_meta_graph` returns a Saver that
+new saver and the variable collections: `import_meta_graph` returns a Saver that
 restores, and `variables_initializer` runs. It is made from protos alone, without a
 graph or a session.
 """
@@ -69,7 +69,7 @@ def build_meta_graph(model: graph_lib.InferenceGraph) -> tf.MetaGraphDef:
     """A meta graph of a model that can be imported, restored, saved and trained.
 
     Raises:
-      GraphError: if the model has a node of the name of an initializer, `w/Assign` say.
+      GraphError: if a node of the model has the name of an initializer (`w/Assign`).
     """
     present = {node.name for node in model.graph_def.node}
     meta_graph = tf.MetaGraphDef(graph_def=model.graph_def)
@@ -77,9 +77,14 @@ def build_meta_graph(model: graph_lib.InferenceGraph) -> tf.MetaGraphDef:
     meta_graph.meta_info_def.tensorflow_version = tf.VERSION
     graph_def = meta_graph.graph_def
     for variable in model.variables:
-        graph_def.node.extend(_initializer(variable))
-        if variable.is_resource and _snapshot(variable) not in present:
-            graph_def.node.extend([_read(variable)])
+        zeros = _zeros(variable)
+        assign = _assign(f'{variable.node}/Assign', variable, zeros[-1].name)
+        graph_def.node.extend([*zeros, assign])
+        name = _snapshot(variable)
+        if variable.is_resource and name not in present:
+            inputs = [variable.node]
+            read = make_node(name, 'ReadVariableOp', inputs, dtype=variable.dtype)
+            graph_def.node.extend([read])
     if model.variables:
         scope = names.claim(_SAVE, {name.partition('/')[0] for name in present})
         graph_def.node.extend(_saver_nodes(scope, model.variables))
@@ -96,31 +101,17 @@ def _zeros(variable: Variable) -> List[tf.NodeDef]:
     zero = np.zeros([], variable.dtype.as_numpy_dtype)
     if element_count(variable.shape) <= _FEW:
         return [constant(base, zero, variable.dtype, variable.shape)]
-    fill = make_node(
-        base,
-        'Fill',
-        [f'{base}/dims', f'{base}/value'],
-        T=variable.dtype,
-        index_type=tf.int32,
-    )
-    return [
-        constant(f'{base}/dims', list(variable.shape), tf.int32),
-        constant(f'{base}/value', zero, variable.dtype),
-        fill,
-    ]
-
-
-def _initializer(variable: Variable) -> List[tf.NodeDef]:
-    zeros = _zeros(variable)
-    return zeros + [_assign(f'{variable.node}/Assign', variable, zeros[-1].name)]
+    dims = constant(f'{base}/dims', list(variable.shape), tf.int32)
+    value = constant(f'{base}/value', zero, variable.dtype)
+    types = {'T': variable.dtype, 'index_type': tf.int32}
+    return [dims, value, make_node(base, 'Fill', [dims.name, value.name], **types)]
 
 
 def _assign(name: str, variable: Variable, value: str) -> tf.NodeDef:
+    inputs, dtype = [variable.node, value], variable.dtype
     if variable.is_resource:
-        return make_node(
-            name, 'AssignVariableOp', [variable.node, value], dtype=variable.dtype
-        )
-    node = make_node(name, 'Assign', [variable.node, value], T=variable.dtype)
+        return make_node(name, 'AssignVariableOp', inputs, dtype=dtype)
+    node = make_node(name, 'Assign', inputs, T=dtype)
     node.attr['use_locking'].b = True
     node.attr['validate_shape'].b = True
     node.attr['_class'].list.s.append(f'loc:@{variable.node}'.encode())
@@ -132,12 +123,6 @@ def _snapshot(variable: Variable) -> str:
     return f'{variable.node}/{suffix}'
 
 
-def _read(variable: Variable) -> tf.NodeDef:
-    return make_node(
-        _snapshot(variable), 'ReadVariableOp', [variable.node], dtype=variable.dtype
-    )
-
-
 def _slice_spec(variable: Variable) -> str:
     if variable.offset is None:
         return ''
@@ -146,14 +131,10 @@ def _slice_spec(variable: Variable) -> str:
     return f'{full} ' + ':'.join(f'{start},{size}' for start, size in parts)
 
 
-def _filename(scope: str) -> str:
-    return f'{scope}/Const'
-
-
 def _saver_def(scope: str) -> tf.train.SaverDef:
     """What `tf.train.Saver` writes of itself by default, for the nodes in a scope."""
     return tf.train.SaverDef(
-        filename_tensor_name=f'{_filename(scope)}:0',
+        filename_tensor_name=f'{scope}/Const:0',
         save_tensor_name=f'{scope}/control_dependency:0',
         restore_op_name=f'{scope}/restore_all',
         max_to_keep=5,
@@ -163,61 +144,50 @@ def _saver_def(scope: str) -> tf.train.SaverDef:
 
 
 def _saver_nodes(scope: str, variables: Sequence[Variable]) -> List[tf.NodeDef]:
-    filename = _filename(scope)
+    """The nodes of a Saver in a scope."""
     default = constant(f'{scope}/filename', 'model', tf.string)
-    path = make_node(
-        filename, 'PlaceholderWithDefault', [default.name], dtype=tf.string
+    path = f'{scope}/Const'
+    filename = make_node(
+        path, 'PlaceholderWithDefault', [default.name], dtype=tf.string
     )
-    path.attr['shape'].shape.SetInParent()
-    return [
-        default,
-        path,
-        *_save_nodes(scope, filename, variables),
-        *_restore_nodes(scope, filename, variables),
-    ]
-
-
-def _name_tables(
-    scope: str, op: str, variables: Sequence[Variable]
-) -> List[tf.NodeDef]:
-    keys = [variable.key for variable in variables]
-    specs = [_slice_spec(variable) for variable in variables]
-    return [
-        constant(f'{scope}/{op}/tensor_names', keys, tf.string),
-        constant(f'{scope}/{op}/shape_and_slices', specs, tf.string),
-    ]
-
-
-def _save_nodes(
-    scope: str, filename: str, variables: Sequence[Variable]
-) -> List[tf.NodeDef]:
-    tables = _name_tables(scope, 'SaveV2', variables)
+    filename.attr['shape'].shape.SetInParent()
     values = [_snapshot(v) if v.is_resource else v.node for v in variables]
-    inputs = [filename] + [table.name for table in tables] + values
-    save = make_node(f'{scope}/SaveV2', 'SaveV2', inputs)
-    save.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
-    done = make_node(
-        f'{scope}/control_dependency', 'Identity', [filename, f'^{save.name}']
+    save = _file_nodes(f'{scope}/SaveV2', path, variables, values)
+    saved = make_node(
+        f'{scope}/control_dependency', 'Identity', [path, f'^{scope}/SaveV2']
     )
-    done.attr['T'].type = tf.string.as_datatype_enum
-    return tables + [save, done]
-
-
-def _restore_nodes(
-    scope: str, filename: str, variables: Sequence[Variable]
-) -> List[tf.NodeDef]:
-    tables = _name_tables(scope, 'RestoreV2', variables)
-    inputs = [filename] + [table.name for table in tables]
-    restore = make_node(f'{scope}/RestoreV2', 'RestoreV2', inputs)
-    restore.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
+    saved.attr['T'].type = tf.string.as_datatype_enum
+    restore = _file_nodes(f'{scope}/RestoreV2', path, variables)
     assigns = [
-        _assign(f'{scope}/Assign_{i}', variable, f'{restore.name}:{i}')
+        _assign(f'{scope}/Assign_{i}', variable, f'{scope}/RestoreV2:{i}')
         for i, variable in enumerate(variables)
     ]
-    done = make_node(
-        f'{scope}/restore_all', 'NoOp', [f'^{node.name}' for node in assigns]
-    )
-    return tables + [restore] + assigns + [done]
+    waited = [f'^{node.name}' for node in assigns]
+    restored = make_node(f'{scope}/restore_all', 'NoOp', waited)
+    return [default, filename, *save, saved, *restore, *assigns, restored]
+
+
+def _file_nodes(
+    name: str, path: str, variables: Sequence[Variable], values: Sequence[str] = ()
+) -> List[tf.NodeDef]:
+    """An op that saves or restores, behind its tables of keys and of slices.
+
+    Args:
+      name: of the node, which ends in the op.
+      path: the tensor with the path of the file.
+      variables: to save or restore.
+      values: the tensors to save.
+    """
+    keys = [variable.key for variable in variables]
+    specs = [_slice_spec(variable) for variable in variables]
+    tables = [
+        constant(f'{name}/tensor_names', keys, tf.string),
+        constant(f'{name}/shape_and_slices', specs, tf.string),
+    ]
+    inputs = [path, *(table.name for table in tables), *values]
+    node = make_node(name, name.rpartition('/')[2], inputs)
+    node.attr['dtypes'].list.type.extend(v.dtype.as_datatype_enum for v in variables)
+    return [*tables, node]
 
 
 def _collections(

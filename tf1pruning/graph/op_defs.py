@@ -1,4 +1,4 @@
-"""What TensorFlow knows of ops: their arguments and attributes, with defaults.
+"""The definitions of ops: their arguments and attributes, with defaults.
 
 There is no public list of ops. But TensorFlow writes the definitions of the ops of a
 graph into a meta graph; nothing is imported or run for that.

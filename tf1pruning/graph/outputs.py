@@ -1,8 +1,8 @@
-"""Finds the output of a network that nobody named, in a graph of training, too.
+"""Finds the output of a network if the user names none, also in a training graph.
 
-What a network answers depends on its features and not on labels: behind the point where
-labels come in there are losses, metrics and gradients. The features are those inputs
-that a trained weight is applied to.
+The answer of a network depends on its features and not on labels: losses, metrics and
+gradients lie behind the point where labels come in. Features are the inputs to which a
+trained weight is applied.
 """
 
 from __future__ import annotations

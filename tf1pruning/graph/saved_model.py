@@ -61,7 +61,7 @@ def read_frozen(path: str) -> tf.MetaGraphDef:
     graph = tf.MetaGraphDef()
     _parse(path, graph.graph_def)
     if not graph.graph_def.node:
-        raise GraphError(f'The frozen graph {path!r} holds no nodes: is it empty?')
+        raise GraphError(f'The frozen graph {path!r} holds no nodes. Freeze it again.')
     return complete.complete(graph)
 
 
@@ -76,5 +76,5 @@ def _parse(path: str, proto: message.Message) -> None:
         is_part = os.path.basename(path) == SAVED_MODEL_FILE
         hint = ' For a SavedModel give its folder.' if is_part else ''
         raise GraphError(
-            f'{path!r} is no binary {type(proto).__name__}, or is truncated.{hint}'
+            f'{path!r} is not a binary {type(proto).__name__}, or is truncated.{hint}'
         ) from error

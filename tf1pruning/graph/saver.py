@@ -1,4 +1,4 @@
-"""Under which keys the Saver of a meta graph keeps its variables.
+"""Finds the keys under which the Saver of a meta graph keeps variables.
 
 A Saver may be given names of its own (`tf.train.Saver({'key': variable})`). Which key
 a variable is restored from is found by data flow: from the restore op over the

@@ -23,7 +23,7 @@ class Signature:
 
     Attributes:
       name: of the signature itself.
-      method: TensorFlow's name of what it does, `tensorflow/serving/predict` say.
+      method: TensorFlow's name of what it does, such as `tensorflow/serving/predict`.
       inputs: (name, tensor), in the model's order.
       outputs: (name, tensor), in the model's order.
       gone: names that the original has for inputs that the model lacks, sorted.

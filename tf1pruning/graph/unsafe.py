@@ -1,8 +1,8 @@
-"""Ops that a graph must not run unasked: they write files or call Python.
+"""Finds ops that write files or call Python, which no graph may run unasked.
 
-They are looked for before the graph is run for the first time, on everything that its
-outputs depend on, control dependencies and functions included. The input pipeline does
-not count, since placeholders take its place.
+The search comes before the first run of a graph. It covers everything that the outputs
+depend on, control dependencies and functions included. The input pipeline does not
+count, since placeholders take its place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The variables of a graph: which nodes they are and how the checkpoint calls them.
+"""The variables of a graph: their nodes and their names in the checkpoint.
 
 Two kinds exist in TF 1.15. A *ref* variable is a `VariableV2` node that is read by
 plain edges. A *resource* variable is a `VarHandleOp` node that is read through
@@ -107,8 +107,7 @@ def find_variables(
     for node in nodes:
         if node.op in VARIABLE_OPS:
             part = first_parts.get(node.name, node.name)
-            proto, key = known.protos.get(node.name), known.keys.get(part)
-            found.append(_variable(node, proto, part in known.trainable, key))
+            found.append(_variable(node, part, known))
     _check_keys(found, known)
     return tuple(found)
 
@@ -116,8 +115,7 @@ def find_variables(
 def _check_keys(found: Iterable[Variable], known: Definitions) -> None:
     """Raises GraphError if variables have changed their names in the checkpoint.
 
-    That a variable is restored from another one's key does no harm if the other one is,
-    too: copies on several devices are.
+    Two variables may be restored from one key: copies on several devices are.
     """
     taken = [
         f'{v.node!r} under {v.key!r}'
@@ -129,8 +127,8 @@ def _check_keys(found: Iterable[Variable], known: Definitions) -> None:
     ]
     if taken:
         raise GraphError(
-            f'The Saver of the graph keeps {"; ".join(taken)}: the name of another '
-            'variable, so which of the two a name means is not clear. (The '
+            f'The Saver of the graph keeps {"; ".join(taken)}, the name of another '
+            'variable, so it is not clear which of the two a name means. (The '
             'swapping Saver of a moving-average optimizer does that.) Give the meta '
             'graph of the inference network, with a Saver of its own.'
         )
@@ -138,10 +136,9 @@ def _check_keys(found: Iterable[Variable], known: Definitions) -> None:
 
 def keys_in(meta_graph: tf.MetaGraphDef, collection: str) -> FrozenSet[str]:
     """Checkpoint keys of the variables in a collection."""
-    found = _protos(meta_graph, collection)
     return frozenset(
         d.save_slice_info_def.full_name or names.node_name(d.variable_name)
-        for d in found
+        for d in _protos(meta_graph, collection)
     )
 
 
@@ -155,32 +152,29 @@ def _protos(
         return [variable_pb2.VariableDef.FromString(value) for value in raw]
     except DecodeError as error:
         raise GraphError(
-            f'The collection {collection!r} of the meta graph holds what is no '
-            'variable: the file is damaged. Write it anew.'
+            f'The collection {collection!r} of the meta graph holds something other '
+            'than variables: the file is damaged. Write it again.'
         ) from error
 
 
-def _variable(
-    node: tf.NodeDef,
-    variable_def: Optional[variable_pb2.VariableDef],
-    trainable: bool,
-    key: Optional[str],
-) -> Variable:
+def _variable(node: tf.NodeDef, part: str, known: Definitions) -> Variable:
+    """A variable that was put together of parts has the properties of the first."""
     shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
-    known = tuple(-1 if size is None else size for size in shape or ())
-    offset, full_shape = None, known
-    if variable_def is not None and variable_def.HasField('save_slice_info_def'):
-        info = variable_def.save_slice_info_def
+    own = tuple(-1 if size is None else size for size in shape or ())
+    offset, full_shape, key = None, own, known.keys.get(part)
+    proto = known.protos.get(node.name)
+    if proto is not None and proto.HasField('save_slice_info_def'):
+        info = proto.save_slice_info_def
         key = key or info.full_name
         offset = tuple(info.var_offset)
         full_shape = tuple(info.full_shape)
     return Variable(
         node=node.name,
         key=key or node.name,
-        shape=known,
+        shape=own,
         dtype=tf.as_dtype(view_lib.attribute(node, 'dtype').type),
         is_resource=node.op in RESOURCE_OPS,
-        trainable=trainable,
+        trainable=part in known.trainable,
         offset=offset,
         full_shape=full_shape,
     )

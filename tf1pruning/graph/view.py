@@ -123,7 +123,7 @@ class GraphView:
         if len(self._nodes) != len(graph_def.node):
             counts = collections.Counter(node.name for node in graph_def.node)
             twice = next(name for name, count in counts.items() if count > 1)
-            raise GraphError(f'Graph has two nodes named {twice!r}.')
+            raise GraphError(f'The graph is damaged: two nodes named {twice!r}.')
         self._refs: Dict[str, Tuple[TensorRef, ...]] = {}
         self._edges: Optional[Dict[str, List[Edge]]] = None
         self._imported: Optional[tf.Graph] = None

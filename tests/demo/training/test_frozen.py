@@ -41,7 +41,7 @@ def test_missing_file_node_and_damage_are_named(doubler, tmp_path):
         FrozenModel(doubler, output_node='logits')
     damaged = tmp_path / 'damaged.pb'
     damaged.write_bytes(b'no graph at all')
-    with pytest.raises(GraphError, match=r'damaged\.pb.*no binary GraphDef'):
+    with pytest.raises(GraphError, match=r'damaged\.pb.*not a binary GraphDef'):
         FrozenModel(str(damaged))
 
 

@@ -237,7 +237,7 @@ def test_batch_norm_under_a_flag_of_control_flow_v2_uses_its_averages(form):
     ('form', 'message'),
     [
         ('renormalization', r"'\S*moments/mean' is averaged by 2 variables"),
-        ('virtual batches', r"statistics '\S*moments/variance' are averaged in train"),
+        ('virtual batches', r"statistics '\S*moments/variance' in an unknown"),
     ],
 )
 def test_a_form_that_is_not_known_is_refused_by_name(form, message):

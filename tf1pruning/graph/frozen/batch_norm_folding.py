@@ -24,7 +24,8 @@ from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 _LAYERS = {'Conv2D': 4, 'Conv3D': 5, 'DepthwiseConv2dNative': 4, 'MatMul': 2}
 # Axis of the channels, counted from the end.
 _CHANNEL_AXES = {b'NCHW': -3, b'NCDHW': -4}
-_ADDS = ('Add', 'AddV2', 'BiasAdd', 'Sub')
+_SHIFTS = ('Add', 'AddV2', 'Sub')
+_ADDS = ('BiasAdd', *_SHIFTS)
 # They only move what a layer gives; its channels stay in place.
 _PASSING = ('BatchToSpaceND', 'Identity')
 _DEFAULT_EPSILON = 1e-4
@@ -122,40 +123,31 @@ def fold_batch_norms(graph_def: tf.GraphDef, outputs: Sequence[str]) -> Folded:
     """
     view = view_lib.GraphView(graph_def)
     taken = {node.name for node in view}
-    affines, kept = _affines(view, outputs)
     done: List[str] = []
+    kept: List[Kept] = []
     changed: Dict[str, List[tf.NodeDef]] = {}
-    for affine in affines:
+    for node in view:
         try:
-            layer = _layer_before(view, affine, outputs)
-            changed.update(_rewritten(view, affine, layer, taken))
-            done.append(affine.node)
+            affine = _affine(view, node, outputs)
+            if affine is not None:
+                layer = _layer_before(view, affine, outputs)
+                changed.update(_rewritten(view, affine, layer, taken))
+                done.append(node.name)
         except _Impossible as error:
-            kept.append(Kept(affine.node, str(error)))
+            kept.append(Kept(node.name, str(error)))
     result = nodes.with_nodes(
         graph_def, (new for node in view for new in changed.get(node.name, [node]))
     )
     return Folded(graph_lib.needed(result, outputs), tuple(done), tuple(kept))
 
 
-def _affines(
-    view: view_lib.GraphView, outputs: Sequence[str]
-) -> Tuple[List[_Affine], List[Kept]]:
-    """Every batch norm, and those whose statistics are unknown."""
-    found: List[_Affine] = []
-    kept: List[Kept] = []
-    for node in view:
-        try:
-            affine = None
-            if node.op in BATCH_NORM_OPS:
-                affine = _fused(view, node)
-            elif node.op in ('Add', 'AddV2', 'Sub'):
-                affine = _unfused(view, node, outputs)
-            if affine is not None:
-                found.append(affine)
-        except _Impossible as error:
-            kept.append(Kept(node.name, str(error)))
-    return found, kept
+def _affine(
+    view: view_lib.GraphView, node: tf.NodeDef, outputs: Sequence[str]
+) -> Optional[_Affine]:
+    """The batch norm that a node ends; None if it ends none."""
+    if node.op in BATCH_NORM_OPS:
+        return _fused(view, node)
+    return _unfused(view, node, outputs) if node.op in _SHIFTS else None
 
 
 def _fused(view: view_lib.GraphView, node: tf.NodeDef) -> _Affine:
@@ -245,7 +237,10 @@ def _layer_before(
                 f'{node.op} {node.name!r} before it is read by something else, too'
             )
         if node.op in _LAYERS:
-            _check_axis(node, affine.axis, affine.rank)
+            if affine.axis != _channel_axis(node) or affine.rank > _LAYERS[node.op]:
+                raise _Impossible(
+                    f'it works on another axis than {node.op} {node.name!r}'
+                )
             return _Layer(node, bias, last.as_input)
         if node.op in _PASSING:
             ref = view_lib.data_inputs(node)[0]
@@ -257,11 +252,6 @@ def _layer_before(
             ref = last = shifted.tensor
         else:
             raise _Impossible(f'it reads {node.op} {node.name!r}, which is no layer')
-
-
-def _check_axis(layer: tf.NodeDef, axis: int, rank: int) -> None:
-    if axis != _channel_axis(layer) or rank > _LAYERS[layer.op]:
-        raise _Impossible(f'it works on another axis than {layer.op} {layer.name!r}')
 
 
 def _rewritten(
@@ -317,8 +307,7 @@ def _bias(
         op, offset = 'AddV2', offset.reshape([-1, 1, 1, 1])
     free = names.claim(f'{name}/offset', taken)
     vector = nodes.array_constant(free, offset)
-    node = tf.NodeDef(name=name, op=op)
-    node.input.extend([layer.last, vector.name])
+    node = nodes.make_node(name, op, [layer.last, vector.name])
     node.attr['T'].CopyFrom(layer.node.attr['T'])
     if op == 'BiasAdd':
         node.attr['data_format'].s = b'NCHW' if data_format == b'NCHW' else b'NHWC'

@@ -1,4 +1,4 @@
-"""The same graph for processors that have channels-last kernels only.
+"""Rewrites graphs for processors that have channels-last kernels only.
 
 TensorFlow convolves and pools `NCHW` and `NCDHW` tensors on GPUs only. Here each such
 op becomes its channels-last twin between two transposes, so that a network that was
@@ -8,7 +8,7 @@ trained on a GPU also runs where there is none. The values are the same.
 from __future__ import annotations
 
 import itertools
-from typing import Dict, List, Sequence, Set
+from typing import Dict, List, Set
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -52,80 +52,58 @@ def _is_channels_first(node: tf.NodeDef) -> bool:
 
 
 def channels_last(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """A graph of the same tensors and names, without channels-first kernels.
-
-    It is the graph itself, if that has none.
-    """
+    """A graph with the same names and values, without channels-first kernels."""
     if not has_channels_first(graph_def):
         return graph_def
     taken = {node.name for node in graph_def.node}
     found = (
-        _Twin(node, taken).nodes() if _is_channels_first(node) else [node]
+        _twin(node, taken) if _is_channels_first(node) else [node]
         for node in graph_def.node
     )
     return nodes.with_nodes(graph_def, itertools.chain.from_iterable(found))
 
 
-class _Twin:
-    """The nodes that take the place of a channels-first op.
+def _twin(node: tf.NodeDef, taken: Set[str]) -> List[tf.NodeDef]:
+    """The op between two transposes; the last node has its name.
 
     Args:
       node: the op.
       taken: names of the graph; those of the new nodes are added.
     """
 
-    def __init__(self, node: tf.NodeDef, taken: Set[str]):
-        self._node = node
-        self._taken = taken
-        self._made: List[tf.NodeDef] = []
-        self._format: bytes = node.attr['data_format'].s
-        self._dtype = tf.as_dtype(node.attr['T'].type)
-        rank = len(self._format)
-        self._to_last = [0, *range(2, rank), 1]
-        self._to_first = [0, rank - 1, *range(1, rank - 1)]
+    def free(part: str) -> str:
+        return names.claim(f'{node.name}/{part}', taken)
 
-    def nodes(self) -> List[tf.NodeDef]:
-        """The op between two transposes; the last node has its name."""
-        node = self._node
-        to_last = self._permutation('to_last', self._to_last)
-        to_first = self._permutation('to_first', self._to_first)
-        twin = self._channels_last_op()
-        position = _DATA_INPUT[node.op]
-        before = self._name('input')
-        self._transpose(before, node.input[position], to_last)
-        twin.input[position] = before
-        if node.op in _SIZES_FIRST:
-            twin.input[0] = self._permuted_sizes(node.input[0], to_last)
-        self._made.append(twin)
-        self._transpose(node.name, twin.name, to_first)
-        return self._made
+    rank = len(node.attr['data_format'].s)
+    last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
+    to_last = nodes.constant(free('to_last'), last, tf.int32)
+    to_first = nodes.constant(free('to_first'), first, tf.int32)
+    types = {'T': tf.as_dtype(node.attr['T'].type), 'Tperm': tf.int32}
+    twin = _channels_last_op(node, free('channels_last'), last)
+    position = _DATA_INPUT[node.op]
+    inputs = [node.input[position], to_last.name]
+    before = nodes.make_node(free('input'), 'Transpose', inputs, **types)
+    twin.input[position] = before.name
+    made = [to_last, to_first, before]
+    if node.op in _SIZES_FIRST:
+        inputs = [node.input[0], to_last.name]
+        integers = {'Tparams': tf.int32, 'Tindices': tf.int32}
+        sizes = nodes.make_node(free('output_sizes'), 'Gather', inputs, **integers)
+        twin.input[0] = sizes.name
+        made.append(sizes)
+    inputs = [twin.name, to_first.name]
+    return [*made, twin, nodes.make_node(node.name, 'Transpose', inputs, **types)]
 
-    def _name(self, part: str) -> str:
-        return names.claim(f'{self._node.name}/{part}', self._taken)
 
-    def _permutation(self, part: str, axes: Sequence[int]) -> str:
-        node = nodes.constant(self._name(part), axes, tf.int32)
-        self._made.append(node)
-        return node.name
-
-    def _transpose(self, name: str, source: str, axes: str) -> None:
-        types = {'T': self._dtype, 'Tperm': tf.int32}
-        self._made.append(nodes.make_node(name, 'Transpose', [source, axes], **types))
-
-    def _permuted_sizes(self, source: str, axes: str) -> str:
-        types = {'Tparams': tf.int32, 'Tindices': tf.int32}
-        name = self._name('output_sizes')
-        self._made.append(nodes.make_node(name, 'Gather', [source, axes], **types))
-        return name
-
-    def _channels_last_op(self) -> tf.NodeDef:
-        twin = nodes.copied(self._node)
-        twin.name = self._name('channels_last')
-        twin.attr.pop(view_lib.OUTPUT_SHAPES, None)
-        twin.attr['data_format'].s = _LAST[self._format]
-        for attribute, per_axis in _PER_AXIS.items():
-            numbers = view_lib.attribute(self._node, attribute).list.i
-            if numbers:
-                rows = np.reshape(numbers, [-1, per_axis])[self._to_last]
-                twin.attr[attribute].list.i[:] = rows.ravel().tolist()
-        return twin
+def _channels_last_op(node: tf.NodeDef, name: str, axes: List[int]) -> tf.NodeDef:
+    """The op with its attributes permuted."""
+    twin = nodes.copied(node)
+    twin.name = name
+    twin.attr.pop(view_lib.OUTPUT_SHAPES, None)
+    twin.attr['data_format'].s = _LAST[node.attr['data_format'].s]
+    for attribute, per_axis in _PER_AXIS.items():
+        numbers = view_lib.attribute(node, attribute).list.i
+        if numbers:
+            rows = np.reshape(numbers, [-1, per_axis])[axes]
+            twin.attr[attribute].list.i[:] = rows.ravel().tolist()
+    return twin

@@ -1,7 +1,7 @@
-"""Evaluates what does not depend on the input of a frozen graph, without a session.
+"""Evaluates the parts of a frozen graph that do not depend on its input.
 
-Only ops of a short list are evaluated, with NumPy in their own type, and only where the
-file does not grow: the result takes no more bytes than the constants that go for it.
+NumPy evaluates a short list of ops in their own type, and only where the file does not
+grow: the result takes no more bytes than the constants that go for it.
 
 An IdentityN goes, too: tf.nn.swish writes one for the sake of its gradient, and
 TensorFlow Lite does not know it.

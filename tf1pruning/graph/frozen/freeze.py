@@ -62,10 +62,7 @@ def freeze(
 
 
 def write_frozen(path: str, graph_def: tf.GraphDef) -> int:
-    """Writes a GraphDef as a whole.
-
-    Returns:
-      Bytes written.
+    """Writes a GraphDef as a whole; returns the number of bytes.
 
     Raises:
       OutputError: if the file cannot be written.
@@ -114,8 +111,8 @@ def _on_constant(node: tf.NodeDef) -> tf.NodeDef:
     """
     if view_lib.attribute(node, 'batch_dims').i:
         raise GraphError(
-            f'{node.name!r} looks up rows for each example (batch_dims), which a '
-            'frozen graph cannot hold.'
+            f'Node {node.name!r} looks up rows for each example (batch_dims), which a '
+            'frozen graph cannot hold. Name outputs before it.'
         )
     new = tf.NodeDef(name=node.name, op=_ON_HANDLES[node.op], input=node.input)
     for ours, theirs in _ATTRIBUTES[new.op].items():

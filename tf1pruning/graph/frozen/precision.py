@@ -1,4 +1,4 @@
-"""Graphs of other float types, as graphs of 32-bit floats.
+"""Turns graphs of other float types into graphs of 32-bit floats.
 
 NumPy does not calculate with bfloat16, a CPU has few kernels for it, and the rounding
 of 16-bit floats hides differences that are to be measured.
@@ -34,7 +34,7 @@ def fits_half(values: np.ndarray, dtype: tf.DType) -> np.ndarray:
 
 def has_half(graph_def: tf.GraphDef) -> bool:
     """Whether a graph has 16-bit floats."""
-    return _has(graph_def, _enums(_HALF))
+    return _has(graph_def, _HALF)
 
 
 def widened(graph_def: tf.GraphDef) -> tf.GraphDef:
@@ -48,9 +48,9 @@ def single(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def _single(graph_def: tf.GraphDef, dtypes: Collection[tf.DType]) -> tf.GraphDef:
-    enums = _enums(dtypes)
-    if not _has(graph_def, enums):
+    if not _has(graph_def, dtypes):
         return graph_def
+    enums = {dtype.as_datatype_enum for dtype in dtypes}
     result = tf.GraphDef()
     result.CopyFrom(graph_def)
     for node in result.node:
@@ -66,11 +66,8 @@ def _single(graph_def: tf.GraphDef, dtypes: Collection[tf.DType]) -> tf.GraphDef
     return result
 
 
-def _enums(dtypes: Collection[tf.DType]) -> Collection[int]:
-    return frozenset(dtype.as_datatype_enum for dtype in dtypes)
-
-
-def _has(graph_def: tf.GraphDef, enums: Collection[int]) -> bool:
+def _has(graph_def: tf.GraphDef, dtypes: Collection[tf.DType]) -> bool:
+    enums = {dtype.as_datatype_enum for dtype in dtypes}
     return any(
         attr.type in enums or any(dtype in enums for dtype in attr.list.type)
         for node in graph_def.node

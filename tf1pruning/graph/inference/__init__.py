@@ -1,1 +1,1 @@
-"""Training graph -> the model in inference, and -> what a further training needs."""
+"""Training graph -> inference graph, and -> the graph of a further training."""

@@ -1,9 +1,8 @@
-"""Assignments that the outputs need: an inference graph has no state that changes.
+"""Refuses assignments that the outputs need, since a frozen graph has no variables.
 
-A training graph assigns to variables beside the network, and those assignments go. One
-whose result the network reads is part of it, and refused by name; but the ranges that
-quantization-aware training follows (Jacob et al., arXiv 1712.05877) are read from their
-variables, as in its evaluation graph.
+Assignments beside the network go. One whose result the network reads is part of it and
+is refused by name. Only the ranges that quantization-aware training follows (Jacob et
+al., arXiv 1712.05877) are read from their variables, as in its evaluation graph.
 """
 
 from __future__ import annotations
@@ -27,16 +26,7 @@ _GROUPING_OPS = ('Identity', 'NoOp')
 def range_variable(
     view: view_lib.GraphView, node: tf.NodeDef, ref: TensorRef
 ) -> Optional[str]:
-    """The variable of a quantization range that a node reads as it is updated.
-
-    Args:
-      view: of the training graph.
-      node: reads `ref`.
-      ref: what it reads.
-
-    Returns:
-      Name of the variable, or None if `ref` is no update of a range.
-    """
+    """The variable of a quantization range, if a node reads `ref`, which updates it."""
     source = view.node(ref.node)
     if node.op not in _RANGED_OPS or source.op not in ASSIGN_OPS:
         return None
@@ -48,10 +38,6 @@ def refuse(view: view_lib.GraphView, needed: Set[str]) -> None:
 
     What is assigned from the input of the network belongs to the training, so a read
     behind it is left as a read of the variable.
-
-    Args:
-      view: of the graph.
-      needed: names of the nodes that the outputs need.
 
     Raises:
       GraphError: names all of them.

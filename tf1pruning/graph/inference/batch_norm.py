@@ -1,7 +1,7 @@
-"""Batch norm in training mode: which variables hold its moving statistics.
+"""Finds the variables with the moving statistics of batch norm in training mode.
 
-They are found by data flow, not by name: from the batch statistic forward to the
-assignment that updates a variable with it.
+The data flow leads from the batch statistic forward to the assignment that updates a
+variable with it; names do not matter.
 """
 
 from __future__ import annotations
@@ -91,11 +91,7 @@ def is_averaged(view: view_lib.GraphView, name: str) -> bool:
 
 
 def check_none_left(view: view_lib.GraphView, used: Iterable[str]) -> None:
-    """Checks that no statistic is left that the training averages in some other form.
-
-    Args:
-      view: of the training graph.
-      used: names of the nodes that inference still needs.
+    """Checks that inference needs no statistic that training averages in other forms.
 
     Raises:
       GraphError: names the statistics.
@@ -103,9 +99,9 @@ def check_none_left(view: view_lib.GraphView, used: Iterable[str]) -> None:
     left = [name for name in used if is_averaged(view, name)]
     if left:
         raise GraphError(
-            f'Batch statistics {names.quoted(sorted(left))} are averaged in training, '
-            'in a form that is not known (batch renormalization, virtual batches). '
-            'Give the inference meta graph instead of the training one.'
+            f'Training averages the batch statistics {names.quoted(sorted(left))} in '
+            'an unknown form (batch renormalization, virtual batches). Give the '
+            'inference meta graph instead of the training one.'
         )
 
 
@@ -117,11 +113,7 @@ def _averages(
 ) -> Set[str]:
     """The variables that a tensor updates by way of ops of some types.
 
-    Args:
-      view: of the training graph.
-      ref: the tensor.
-      path: types of ops.
-      of_itself: only variables whose new value depends on the old one.
+    With `of_itself`, only those whose new value depends on the old one.
     """
     found = set()
     for assign in _assignments(view, ref, path):

@@ -1,4 +1,4 @@
-"""Takes the branch of conditionals that flags decide (see `flags`).
+"""Replaces conditionals that flags decide by the branch that runs (see `flags`).
 
 `tf.cond`, and with it Keras and `tf.layers` under a learning phase, writes Switch and
 Merge nodes. Where the predicate follows from constants and flags, each Switch is
@@ -8,7 +8,7 @@ v2 writes have this form too (`graph.functions`).
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -21,22 +21,10 @@ from tf1pruning.graph.inference_graph import Flag
 from tf1pruning.names import TensorRef
 
 
-class Decided(NamedTuple):
-    """A graph without the conditionals that flags decide.
-
-    Attributes:
-      graph_def: the graph.
-      flags: what decided them.
-    """
-
-    graph_def: tf.GraphDef
-    flags: Tuple[Flag, ...]
-
-
 def without_conditionals(
     graph_def: tf.GraphDef, outputs: Sequence[str], is_training_only: IsTrainingOnly
-) -> Decided:
-    """The graph without the conditionals that flags decide.
+) -> Tuple[tf.GraphDef, Tuple[Flag, ...]]:
+    """The graph without the conditionals that flags decide, and those flags.
 
     Args:
       graph_def: the graph; not changed.
@@ -44,12 +32,12 @@ def without_conditionals(
       is_training_only: whether a node has no place in inference.
     """
     if not any(node.op in SWITCH_OPS for node in graph_def.node):
-        return Decided(graph_def, ())
+        return graph_def, ()
     view = view_lib.GraphView(graph_def)
     flags = flags_lib.decide(view, outputs, is_training_only)
     resolved = Resolver(view, {flag.name: flag.value for flag in flags}).result()
     used = flags_lib.that_matter(view, outputs, flags)
-    return Decided(with_reads_outside(resolved), used)
+    return with_reads_outside(resolved), used
 
 
 def with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
@@ -73,19 +61,12 @@ def _read_outside(view: view_lib.GraphView, node: tf.NodeDef) -> List[tf.NodeDef
         handle = view_lib.data_inputs(view.node(handle.node))[0]
     if not switches:
         return [node]
-    read = tf.NodeDef(
-        name=f'{node.name}/outside', op='ReadVariableOp', input=[handle.as_input]
-    )
-    read.attr['dtype'].CopyFrom(node.attr['dtype'])
-    found, last = [read], read.name
+    dtype = tf.as_dtype(node.attr['dtype'].type)
+    last, inputs = f'{node.name}/outside', [handle.as_input]
+    found = [nodes.make_node(last, 'ReadVariableOp', inputs, dtype=dtype)]
     for i, ref in enumerate(reversed(switches)):
         condition = view_lib.data_inputs(view.node(ref.node))[1].as_input
-        switch = tf.NodeDef(
-            name=f'{node.name}/switch_{i}', op='Switch', input=[last, condition]
-        )
-        found.append(switch)
-        last = TensorRef(switch.name, ref.output).as_input
-    found.append(tf.NodeDef(name=node.name, op='Identity', input=[last]))
-    for new in found[1:]:
-        new.attr['T'].CopyFrom(node.attr['dtype'])
-    return found
+        name = f'{node.name}/switch_{i}'
+        found.append(nodes.make_node(name, 'Switch', [last, condition], T=dtype))
+        last = TensorRef(name, ref.output).as_input
+    return [*found, nodes.make_node(node.name, 'Identity', [last], T=dtype)]

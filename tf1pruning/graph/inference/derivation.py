@@ -1,6 +1,6 @@
 """Training graph -> inference graph.
 
-From the meta graph that a training run leaves, and the names of the output nodes:
+What becomes of the meta graph that a training leaves, given the output nodes:
 
 - the input pipeline becomes placeholders (`input`, `input_1` ...), or the graph is cut
   at the tensors that the caller names;
@@ -18,17 +18,7 @@ What cannot be turned into inference is an error that names the node.
 
 from __future__ import annotations
 
-from typing import (
-    Any,
-    Dict,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-    Union,
-)
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 import tensorflow.compat.v1 as tf
 
@@ -78,10 +68,10 @@ def derive(
     """
     _check_present(meta_graph.graph_def, outputs)
     inlined = functions.inline(meta_graph.graph_def)
-    decided = conditionals.without_conditionals(
+    decided, flags = conditionals.without_conditionals(
         _cut(inlined, input_map), outputs, _is_training_only
     )
-    view = view_lib.GraphView(decided.graph_def)
+    view = view_lib.GraphView(decided)
     rewriter = Rewriter(view)
     visited = rewriter.run(outputs)
     refusals.refuse_calls(inlined.refused, visited)
@@ -90,7 +80,7 @@ def derive(
     if deterministic:
         refusals.refuse_random(view, visited)
         batch_norm.check_none_left(view, visited)
-    return graph_lib.build(rewriter.result(), tuple(outputs), meta_graph, decided.flags)
+    return graph_lib.build(rewriter.result(), tuple(outputs), meta_graph, flags)
 
 
 def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
@@ -128,17 +118,17 @@ class Rewriter:
         for key, value in input_map.items():
             ref = names.parse_tensor(key)
             self._view.node(ref.node)
-            name, dtype, shape = self._placeholder_spec(ref, value)
-            self._add_placeholder(ref, name, dtype, shape)
+            self._put(ref, self._named(ref, value))
 
-    def _placeholder_spec(
-        self, ref: TensorRef, value: Union[str, Any]
-    ) -> Tuple[str, tf.DType, Optional[view_lib.Shape]]:
+    def _named(self, ref: TensorRef, value: Any) -> tf.NodeDef:
+        """The placeholder that an input map asks for in the place of a tensor."""
         if isinstance(value, str):
-            return names.node_name(value), self._dtype(ref), self._view.shape(ref)
+            name = names.node_name(value)
+            return placeholder(name, self._dtype(ref), self._view.shape(ref))
         try:
             shape = view_lib.shape_from_proto(value.shape.as_proto())
-            return names.node_name(value.name), tf.as_dtype(value.dtype), shape
+            name = names.node_name(value.name)
+            return placeholder(name, tf.as_dtype(value.dtype), shape)
         except AttributeError:
             raise GraphError(
                 f'Input {str(ref)!r} is mapped to {value!r}. Expected a placeholder '
@@ -152,27 +142,20 @@ class Rewriter:
                 return tf.as_dtype(node.attr[key].list.type[ref.output])
         return self._view.dtype(ref)
 
-    def _add_placeholder(
-        self,
-        ref: TensorRef,
-        name: str,
-        dtype: tf.DType,
-        shape: Optional[view_lib.Shape],
-    ) -> None:
-        node = placeholder(name, dtype, shape)
+    def _put(self, ref: TensorRef, node: tf.NodeDef) -> None:
+        """Puts a placeholder in the place of a tensor."""
+        name = node.name
         if name == ref.node:
             self._replaced[name] = node
             return
         self._redirected[ref] = name
         self._names.add(name)
-        if name in self._view:
-            self._check_unused(name)
+        if name not in self._view:
+            if all(added.name != name for added in self._added):
+                self._added.append(node)
+        elif self._view.node(name).op in nodes.INPUT_OPS:
             self._replaced[name] = node
-        elif all(added.name != name for added in self._added):
-            self._added.append(node)
-
-    def _check_unused(self, name: str) -> None:
-        if self._view.node(name).op not in nodes.INPUT_OPS:
+        else:
             raise GraphError(
                 f'The new input {name!r} has the name of another node of the graph. '
                 'Choose a different name for the placeholder.'
@@ -226,7 +209,7 @@ class Rewriter:
             return
         if pipelines.ends_pipeline(self._view, ref.node):
             name = names.claim(DEFAULT_INPUT, self._names)
-            self._add_placeholder(ref, name, self._dtype(ref), self._view.shape(ref))
+            self._put(ref, self._named(ref, name))
 
     def _replace_batch_moment(self, ref: TensorRef) -> None:
         """Batch norm that is not fused: a moving average for a mean over the batch."""
@@ -249,7 +232,11 @@ class Rewriter:
                 'inference meta graph instead of the training one.'
             )
         base = names.claim(f'{ref.node}/average', self._names)
-        self._added += _reshaped(base, read, self._view.node(variable), wanted)
+        sizes = nodes.constant(f'{base}/shape', list(wanted), tf.int32)
+        inputs = [read, sizes.name]
+        reshaped = nodes.make_node(base, 'Reshape', inputs, Tshape=tf.int32)
+        reshaped.attr['T'].CopyFrom(self._view.node(variable).attr['dtype'])
+        self._added += [sizes, reshaped]
         return base
 
     def _inference_batch_norm(self, node: tf.NodeDef) -> tf.NodeDef:
@@ -270,11 +257,11 @@ class Rewriter:
                 return edge.node.name
         if not is_resource:
             return variable
-        read = tf.NodeDef(name=f'{variable}/Read/ReadVariableOp', op='ReadVariableOp')
-        read.input.append(variable)
-        read.attr['dtype'].CopyFrom(node.attr['dtype'])
+        name, dtype = f'{variable}/Read/ReadVariableOp', node.attr['dtype'].type
+        read = nodes.make_node(name, 'ReadVariableOp', [variable])
+        read.attr['dtype'].type = dtype
         self._added.append(read)
-        return read.name
+        return name
 
     def result(self) -> tf.GraphDef:
         """The rewritten graph; still holds what the outputs do not need."""
@@ -308,19 +295,8 @@ def placeholder(
     name: str, dtype: tf.DType, shape: Optional[view_lib.Shape]
 ) -> tf.NodeDef:
     """A Placeholder node; `shape` None means unknown rank."""
-    node = tf.NodeDef(name=name, op='Placeholder')
-    node.attr['dtype'].type = dtype.as_datatype_enum
+    node = nodes.make_node(name, 'Placeholder', dtype=dtype)
     proto = tf.TensorShape(shape).as_proto()
     node.attr['shape'].shape.CopyFrom(proto)
     node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(proto)
     return node
-
-
-def _reshaped(
-    name: str, source: str, typed: tf.NodeDef, shape: view_lib.Shape
-) -> List[tf.NodeDef]:
-    """A Reshape and the constant with its shape; `typed` has the element type."""
-    sizes = nodes.constant(f'{name}/shape', list(shape), tf.int32)
-    node = nodes.make_node(name, 'Reshape', [source, sizes.name], Tshape=tf.int32)
-    node.attr['T'].CopyFrom(typed.attr['dtype'])
-    return [sizes, node]

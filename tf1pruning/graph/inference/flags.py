@@ -1,4 +1,4 @@
-"""Which flags decide conditionals, and what they are in inference.
+"""Finds the flags that decide conditionals, and their values in inference.
 
 A flag is a boolean that nothing computes: a placeholder, with or without a default, or
 a variable; the comparison of a placeholder with a constant (`mode == 'train'`); or what
@@ -64,11 +64,16 @@ def decide(
       outputs: names of the nodes that matter.
       is_training_only: whether a node has no place in inference.
     """
+
+    def wanted(known: Dict[str, bool]) -> List[str]:
+        needed = Resolver(view, known).needed(outputs)
+        return sorted(n for n in needed if is_training_only(view, view.node(n)))
+
     known: Dict[str, bool] = {}
     names = _flags(view)
     found = []
     while True:
-        named = _training_flag(view, outputs, is_training_only, names, known)
+        named = _training_flag(view, wanted, names, known)
         if named is None:
             break
         known[named.name] = named.value
@@ -96,39 +101,31 @@ def that_matter(
 
 def _training_flag(
     view: view_lib.GraphView,
-    outputs: Sequence[str],
-    is_training_only: IsTrainingOnly,
+    wanted: Callable[[Dict[str, bool]], List[str]],
     names: Sequence[str],
     known: Dict[str, bool],
 ) -> Optional[Flag]:
-    """One more training flag; None if there is none."""
-    wanted = _wanted(view, outputs, is_training_only, known)
-    for through_dead in (False, True) if wanted else ():
+    """One more training flag; None if there is none.
+
+    Args:
+      view: of the graph.
+      wanted: values of flags -> nodes for training alone that the outputs need.
+      names: of the flags.
+      known: values of the flags that are decided.
+    """
+    left = wanted(known)
+    for through_dead in (False, True) if left else ():
         for name in names:
             if name in known:
                 continue
             sides = [Resolver(view, {**known, name: value}) for value in (False, True)]
             if any(
-                _leaves_out(view, side, other, wanted, through_dead)
+                _leaves_out(view, side, other, left, through_dead)
                 for side, other in (sides, sides[::-1])
             ):
-                counts = [
-                    len(_wanted(view, outputs, is_training_only, {**known, name: v}))
-                    for v in (False, True)
-                ]
-                return Flag(name, counts[1] < counts[0], is_training=True)
+                off, on = (wanted({**known, name: v}) for v in (False, True))
+                return Flag(name, len(on) < len(off), is_training=True)
     return None
-
-
-def _wanted(
-    view: view_lib.GraphView,
-    outputs: Sequence[str],
-    is_training_only: IsTrainingOnly,
-    known: Dict[str, bool],
-) -> List[str]:
-    """The nodes for training alone that outputs need."""
-    needed = Resolver(view, known).needed(outputs)
-    return sorted(name for name in needed if is_training_only(view, view.node(name)))
 
 
 def _leaves_out(
@@ -138,23 +135,19 @@ def _leaves_out(
     wanted: Iterable[str],
     through_dead: bool,
 ) -> bool:
-    """Whether a conditional, once decided, has no more what is for training alone.
+    """Whether a conditional loses what is for training alone, once a flag decides it.
 
-    The innermost conditional counts, as one around it may mean something else. With
-    `through_dead`, it is the innermost that is left.
+    The innermost conditional counts, as one around it may mean something else.
 
     Args:
       view: of the graph.
-      resolver: with one value of a flag.
+      resolver: with one value of the flag.
       other: with the other value, which must decide the conditional, too.
       wanted: names of the nodes that are for training alone.
-      through_dead: see above.
+      through_dead: whether the innermost conditional that is left counts.
     """
-    inside: List[str] = []
-    outside: List[str] = []
-    for name in wanted:
-        is_alive = resolver.is_alive(TensorRef(name, 0))
-        (outside if is_alive else inside).append(name)
+    outside = [name for name in wanted if resolver.is_alive(TensorRef(name, 0))]
+    inside = [name for name in wanted if name not in outside]
     dead = resolver if through_dead else None
     reached = _sides(view, inside, None, dead) | _sides(view, outside, _ENTRANCE, dead)
     for merge, side in reached:

@@ -69,15 +69,15 @@ def cut(graph: tf.MetaGraphDef, inputs: Sequence[Input]) -> tf.MetaGraphDef:
     """Puts placeholders in the place of tensors.
 
     A placeholder has the name of the node whose place it takes; if other outputs of
-    that node are read, too, it is called `node_1` for output 1, say. Signatures name
-    the placeholders.
+    that node are read, too, it is called `node_1` for output 1. Signatures name the
+    placeholders.
 
     Args:
       graph: the graph; not changed.
       inputs: the tensors.
 
     Returns:
-      A graph whose static shapes have to be inferred anew.
+      A graph without static shapes: they have to be inferred again.
 
     Raises:
       GraphError: names all tensors that do not exist or have other shapes.
@@ -112,14 +112,9 @@ def cut(graph: tf.MetaGraphDef, inputs: Sequence[Input]) -> tf.MetaGraphDef:
 
 
 def inside(graph: tf.MetaGraphDef, signature: str) -> List[Input]:
-    """What a signature feeds in the middle of a graph, behind its placeholders.
+    """What a signature feeds in the middle of a graph, sorted.
 
-    Args:
-      graph: of a SavedModel.
-      signature: name of the signature.
-
-    Returns:
-      Tensors with the shapes that they have, sorted; none without such a signature.
+    Nothing, if the graph has no such signature or feeds placeholders only.
     """
     if signature not in graph.signature_def:
         return []
@@ -172,11 +167,7 @@ def _split(ref: TensorRef) -> str:
 
 
 def check_used(inputs: Sequence[str], given: Sequence[Input]) -> None:
-    """Checks that tensors became inputs.
-
-    Args:
-      inputs: names of the inputs of the model that was made.
-      given: what was asked for.
+    """Checks that the tensors `given` are among the `inputs` of the model.
 
     Raises:
       GraphError: names those that its outputs do not need.

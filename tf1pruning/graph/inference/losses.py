@@ -1,4 +1,4 @@
-"""The losses of a training graph, without the terms that look at weights alone."""
+"""Finds the losses of a training graph, without terms that look at weights alone."""
 
 from __future__ import annotations
 
@@ -62,15 +62,11 @@ def only_loss(meta_graph: tf.MetaGraphDef) -> str:
     """
     collected = meta_graph_lib.members(meta_graph, tf.GraphKeys.LOSSES)
     found = list(dict.fromkeys(names.node_name(name) for name in collected))
-    if not found:
+    if len(found) != 1:
+        listed = f'{len(found)} losses: {names.quoted(found)}'
         raise GraphError(
-            'The graph has no collection of losses: name the loss tensor, a scalar '
-            'that the training graph minimizes.',
-            options=('loss',),
-        )
-    if len(found) > 1:
-        raise GraphError(
-            f'The graph has {len(found)} losses: {names.quoted(found)}. Name one.',
+            f'The graph has {listed if found else "no collection of losses"}. Name the '
+            'loss tensor, a scalar that the training graph minimizes.',
             options=('loss',),
         )
     return found[0]

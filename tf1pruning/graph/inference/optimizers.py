@@ -1,8 +1,8 @@
-"""What optimizers divide by with nothing added: zero would make a weight NaN.
+"""Finds the variables that optimizers divide by, which must never be zero.
 
-Adagrad and its kin keep sums of squared gradients. With a sum of zero, a gradient of
-zero is 0 / 0. The op that reads a sum tells that it is one, whatever name the user gave
-to the optimizer.
+Adagrad and its kin divide by sums of squared gradients with nothing added: with a sum
+of zero, a gradient of zero is 0 / 0. The op that reads a sum tells that it is one,
+whatever the user called the optimizer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What cannot be turned into inference: refused, with the names of the nodes."""
+"""Refuses what cannot be turned into inference, with the names of the nodes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _TWINS = {
 
 
 def repeatable(graph_def: tf.GraphDef, step: str) -> tf.GraphDef:
-    """The graph with the random numbers of a dropout, say, fixed for each step.
+    """The graph with its random numbers, such as those of dropout, fixed for each step.
 
     Args:
       graph_def: not changed. Its functions stay as they are.
@@ -35,7 +35,13 @@ def repeatable(graph_def: tf.GraphDef, step: str) -> tf.GraphDef:
     Raises:
       GraphError: names the random ops that have no twin.
     """
-    _check(graph_def)
+    others = RANDOM_OPS.difference(_TWINS)
+    found = [f'{n.name!r} ({n.op})' for n in graph_def.node if n.op in others]
+    if found:
+        raise GraphError(
+            f'Random ops cannot be made to repeat their numbers: {", ".join(found)}. '
+            f'Expected none but {", ".join(_TWINS)}.'
+        )
     taken = {node.name for node in graph_def.node} | {step}
     placeholder = nodes.make_node(step, 'Placeholder', dtype=tf.int32)
     placeholder.attr['shape'].shape.SetInParent()
@@ -47,16 +53,6 @@ def repeatable(graph_def: tf.GraphDef, step: str) -> tf.GraphDef:
             _twin(node, next(number), step, taken) if is_random else [node]
         )
     return result
-
-
-def _check(graph_def: tf.GraphDef) -> None:
-    others = RANDOM_OPS.difference(_TWINS)
-    found = [f'{n.name!r} ({n.op})' for n in graph_def.node if n.op in others]
-    if found:
-        raise GraphError(
-            f'Random ops cannot be made to repeat their numbers: {", ".join(found)}. '
-            f'Expected none but {", ".join(_TWINS)}.'
-        )
 
 
 def _twin(
