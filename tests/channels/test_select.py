@@ -101,7 +101,7 @@ def test_all_bad_scopes_are_named_at_once(groups):
 
 
 def test_no_scopes_at_all_is_an_error(groups):
-    with pytest.raises(GraphError, match='No scope names were given'):
+    with pytest.raises(GraphError, match='No scopes are given'):
         select.groups_in_scopes(groups, [])
 
 
@@ -135,7 +135,7 @@ def test_a_pattern_protects_by_group_or_producer(groups, pattern, protected):
     ('patterns', 'message'),
     [
         (['SE1', 'SE2'], "Pattern 'SE2' protects no chosen group. Groups: "),
-        (['('], r"Pattern '\(' is no regular expression"),
+        (['('], r"Pattern '\(' is not a regular expression"),
         ([''], 'All chosen groups are protected'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which channels of a network move together. Opens no file and runs no session.
+"""Finds the channels of a network that go together; no files, no sessions.
 
 Importing this package registers the rules.
 """

@@ -1,4 +1,4 @@
-"""Which channels do not depend on the input, and what value they have.
+"""Finds the channels that do not depend on the input, and their values.
 
 The graph is interpreted once more, now with numbers: every tensor becomes an array of
 its rank, with size 1 on axes along which nothing changes, that holds the value of a

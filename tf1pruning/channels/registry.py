@@ -79,7 +79,7 @@ class Unsupported(Exception):
 
 
 class Registry:
-    """Rules of one interpretation of the graph (labels, or constants)."""
+    """Rules of one interpretation of the graph: of labels or of constants."""
 
     def __init__(self, what: str):
         self._what = what

@@ -1,4 +1,4 @@
-"""Which groups a user means: by scope and by kind."""
+"""Selects the groups that a user means, by scope and by kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHICH = (AUTO, INNER, ALL)
 
 
 def check_which(which: str) -> str:
-    """Returns which groups are meant, one of `WHICH`.
+    """Returns `which`, one of `WHICH`.
 
     Raises:
       OptionError: if it is none of them.
@@ -67,7 +67,7 @@ def groups_in_scopes(
     free = [group for group in meant if not group.frozen]
     problems = [_problem(s, groups, meant) for s in scopes if not _within(free, s)]
     if problems or not scopes:
-        raise GraphError(' '.join(problems) or 'No scope names were given.')
+        raise GraphError(' '.join(problems) or 'No scopes are given. Name one or more.')
     taken: List[str] = []
     result = {}
     for scope in scopes:
@@ -78,7 +78,7 @@ def groups_in_scopes(
 
 
 def listed(groups: Sequence[Group], scopes: Sequence[str]) -> List[Group]:
-    """The groups that lie in any of the scopes, also those that may not be cut.
+    """The groups in any of the scopes, frozen ones included.
 
     Raises:
       GraphError: names every scope that holds none.
@@ -139,7 +139,7 @@ def unprotected(
             found = re.compile(pattern)
         except re.error as error:
             raise OptionError(
-                f'Pattern {pattern!r} is no regular expression: {error}.'
+                f'Pattern {pattern!r} is not a regular expression: {error}.'
             ) from error
         matched = [key for key, g in groups.items() if any(map(found.search, _own(g)))]
         if not matched:

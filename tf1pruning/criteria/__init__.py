@@ -1,7 +1,7 @@
 """Criteria: arrays -> one score per filter. A high score means redundant.
 
-Importing this package registers the criteria of the house; `register` and
-`register_data` add one's own.
+Importing this package registers its criteria; `register` and `register_data` add the
+user's own.
 """
 
 from tf1pruning.criteria import activations, gradients, similarity, weights

@@ -74,7 +74,7 @@ def squared_product(w: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
 
 @registry.register_data('fisher_bn', SCALES)
 def squared_product_of_scales(w: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """The same for the batch norm behind a channel (Molchanov et al., 1906.10771).
+    """The Fisher criterion on the batch norm behind a channel (1906.10771).
 
     I(c) = gamma^2 E[g_gamma^2] + beta^2 E[g_beta^2]
     """

@@ -1,6 +1,6 @@
 """Criteria by name: how redundant each filter of a layer is.
 
-A criterion of one's own is one decorated function:
+A user's own criterion is one decorated function:
 
     @registry.register('largest_weight')
     def largest_weight(kernel, axis):
@@ -189,7 +189,7 @@ def find(name: str, seed: int = 0) -> Union[Criterion, DataCriterion]:
 
 
 def find_data(name: str) -> DataCriterion:
-    """The criterion of a name, which looks at data.
+    """The criterion of a name, if it looks at data.
 
     Raises:
       OptionError: if there is none, or it looks at weights alone.
@@ -197,22 +197,22 @@ def find_data(name: str) -> DataCriterion:
     found = find(name)
     if isinstance(found, Criterion):
         raise OptionError(
-            f'Criterion {name!r} looks at weights alone and needs no data. Those that '
-            f'do: {listed_data()}.'
+            f'Criterion {name!r} looks at weights alone and needs no data. Expected '
+            f'one that does: {listed_data()}.'
         )
     return found
 
 
 def listed_data() -> str:
-    """The names of those that look at data, for messages."""
+    """The names of the criteria that look at data, for messages."""
     return names.quoted(known_data(), 30)
 
 
 def known() -> List[str]:
-    """The names of those that look at weights alone, sorted."""
+    """The names of the criteria that look at weights alone, sorted."""
     return sorted(_FACTORIES)
 
 
 def known_data() -> List[str]:
-    """The names of those that look at data, sorted."""
+    """The names of the criteria that look at data, sorted."""
     return sorted(_DATA)

@@ -74,7 +74,7 @@ def test_a_wrong_input_in_the_map(refused, new):
         (['SE'], "Scope 'SE' matches nothing"),
         (['SE1', 'expanded_conv'], "Scope 'expanded_conv' matches nothing"),
         (['Logits'], "Scope 'Logits' holds no inverted-residual.*kind 'dense'"),
-        ([], 'No scope names were given'),
+        ([], 'No scopes are given'),
     ],
 )
 @pytest.mark.parametrize('step', ['get_pruning_params', 'pruning_process'])

@@ -1,7 +1,7 @@
-"""Ops that join tensors and cut parts out of them, and the same for shapes.
+"""Ops that join tensors and shapes, or cut parts out of them.
 
-Constants that say where the parts begin and end follow the channels. A part that would
-become empty keeps a channel.
+Constants with the bounds of the parts follow the channels. A part that would become
+empty keeps a channel.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def unpack(op: Op) -> Tuple[Union[Activation, Sizes], ...]:
 
 
 def _alike(op: Op, labels: np.ndarray, count: int) -> Tuple[Activation, ...]:
-    """Parts with the same channels, cut along another axis."""
+    """Parts that are cut along an axis without channels; each has all channels."""
     return tuple(Activation(op.shape(i), labels) for i in range(count))
 
 

@@ -1,4 +1,4 @@
-"""Shapes as values in the graph: where channel counts hide.
+"""Shapes as values in the graph, in which channel counts hide.
 
 A size is fixed by a constant, which must then shrink with its channels, or taken from a
 tensor at run time, which ties the channels on both sides.

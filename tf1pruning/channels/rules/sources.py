@@ -1,4 +1,4 @@
-"""Where values come from: placeholders, variables, constants; and plain hand-ons."""
+"""Placeholders, variables and constants, and ops that hand values on."""
 
 from __future__ import annotations
 
