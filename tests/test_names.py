@@ -84,5 +84,7 @@ def test_long_lists_of_names_are_cut():
 
 @pytest.mark.parametrize('text', ['net/w:', 'net/w:x', 'net/w:1:2'])
 def test_what_is_no_tensor_name_is_refused(text):
-    with pytest.raises(GraphError, match=r'no tensor name; expected .*net/w:0'):
+    with pytest.raises(
+        GraphError, match=r'not the name of a tensor; expected .*net/w:0'
+    ):
         names.parse_tensor(text)

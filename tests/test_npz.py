@@ -35,7 +35,7 @@ def not_an_archive(path):
 def other_archive(path):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('notes.txt', 'nothing')
-    return "'notes.txt' in it is no array"
+    return "'notes.txt' in it is not an array"
 
 
 def pickled(path):

@@ -15,10 +15,7 @@ TEMPORARY = '.tmp-'
 
 
 def make_folder(path: str) -> str:
-    """Makes a folder and its parents.
-
-    Returns:
-      `path`.
+    """Makes a folder and its parents; returns `path`.
 
     Raises:
       OutputError: if it cannot be made or written.

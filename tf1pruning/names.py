@@ -74,8 +74,8 @@ def parse_tensor(name: str) -> TensorRef:
     node, colon, index = name.lstrip('^').partition(':')
     if colon and not index.isdigit():
         raise GraphError(
-            f'{name!r} is no tensor name; expected a node name, or one like '
-            f'{node + ":0"!r}.'
+            f'{name!r} is not the name of a tensor; expected that of a node, or one '
+            f'like {node + ":0"!r}.'
         )
     return TensorRef(node, int(index) if colon else 0)
 

@@ -45,7 +45,7 @@ def _names(archive: zipfile.ZipFile) -> List[str]:
     found = archive.namelist()
     others = [name for name in found if not name.endswith(_ENDING)]
     if others:
-        raise ValueError(f'{others[0]!r} in it is no array')
+        raise ValueError(f'{others[0]!r} in it is not an array')
     return [name[: -len(_ENDING)] for name in found]
 
 

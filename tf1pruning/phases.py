@@ -1,4 +1,4 @@
-"""How long each phase of a work took."""
+"""Measures how long each phase of a program takes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Phases:
 
 
 def total(*parts: Mapping[str, float]) -> Dict[str, float]:
-    """Seconds per phase of several works.
+    """Seconds per phase, summed over several programs.
 
     >>> total({'load': 1.0, 'trace': 2.0}, {'load': 0.5})
     {'load': 1.5, 'trace': 2.0}

@@ -48,7 +48,7 @@ class Cut:
       axis: axis of the variable.
       size: length of that axis before stripping.
       role: what the axis does, see `channels.trace_result.Use`.
-      entries: per removed channel its positions on the axis.
+      entries: positions on the axis of each removed channel.
 
     Raises:
       PlanError: if axis, role or a position cannot be right.
@@ -113,7 +113,8 @@ class GroupPlan:
     def __post_init__(self) -> None:
         if list(self.removed) != sorted(set(self.removed)):
             raise PlanError(
-                f'Channels of group {self.name!r} are not sorted, distinct.'
+                f'Group {self.name!r} removes channels {list(self.removed)}; expected '
+                'each once, in ascending order.'
             )
         unknown = [c for c in self.removed if not 0 <= c < self.width]
         if unknown:
@@ -215,16 +216,15 @@ class Plan:
         for cut in self.cuts:
             if cut.role == PRODUCER:
                 gone.setdefault((cut.variable, cut.axis), set()).update(cut.indices)
-        missing = sorted({name for name, _ in gone} - set(shapes))
+        kernels = {name for name, _ in gone}
+        missing = sorted(kernels.difference(shapes))
         if missing:
             raise PlanError(
                 f'No shapes are given for {names.quoted(missing)}. '
                 f'{names.did_you_mean(missing[0], shapes)} Give those of the network '
                 'that the plan was made for.'
             )
-        scopes = collections.Counter(
-            map(names.parent_scope, {name for name, _ in gone})
-        )
+        scopes = collections.Counter(map(names.parent_scope, kernels))
         widths = {}
         for (name, axis), removed in gone.items():
             scope = names.parent_scope(name)
@@ -244,15 +244,14 @@ def check_mode(mode: str) -> None:
 
 
 def check_threshold(value: float) -> float:
-    """Returns a threshold that lies in (0, 1).
+    """Returns a threshold in (0, 1).
 
     Raises:
       OptionError: if it does not, or is no number.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+    is_number = isinstance(value, (int, float, np.number))
+    if isinstance(value, bool) or not is_number or not 0 < value < 1:
         raise OptionError(f'Threshold is {value!r}; expected a number in (0, 1).')
-    if not 0 < value < 1:
-        raise OptionError(f'Threshold is {value}; expected a number in (0, 1).')
     return float(value)
 
 
@@ -365,12 +364,7 @@ def misfits(cuts: Iterable[Cut], shapes: Mapping[str, Tuple[int, ...]]) -> List[
 
 
 def check_fits(plan: Plan, groups: Sequence[Group], model: InferenceGraph) -> None:
-    """Checks that a plan was made for a model, group by group and place by place.
-
-    Args:
-      plan: the plan.
-      groups: all groups of the model.
-      model: the model.
+    """Checks that a plan was made for a model with these groups.
 
     Raises:
       PlanError: names the groups that are gone, or that have other places now.
@@ -396,7 +390,7 @@ def check_fits(plan: Plan, groups: Sequence[Group], model: InferenceGraph) -> No
         if planned.width != group.width or not same_places:
             raise PlanError(
                 f'Group {planned.name!r} has other places in the plan than in the '
-                'graph. Make the plan anew from this graph.'
+                'graph. Make a new plan from this graph.'
             )
 
 

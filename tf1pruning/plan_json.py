@@ -60,9 +60,7 @@ def from_json(text: str, name: str = 'plan') -> Plan:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PlanError(
-            f'{name!r} is not JSON ({error}). Make the plan anew.'
-        ) from error
+        raise PlanError(f'{name!r} is not JSON ({error}). Make a new plan.') from error
     if not isinstance(fields, dict) or fields.get('format') != _FORMAT:
         raise PlanError(
             f'{name!r} is not a plan of format {_FORMAT}. Expected a '
@@ -79,7 +77,7 @@ def from_json(text: str, name: str = 'plan') -> Plan:
             ),
         )
     except (PlanError, OptionError) as error:
-        raise PlanError(f'{name!r} is damaged: {error} Make the plan anew.') from error
+        raise PlanError(f'{name!r} is damaged: {error} Make a new plan.') from error
 
 
 def _group_from(fields: Any) -> GroupPlan:
@@ -110,7 +108,7 @@ def _field(fields: Any, name: str, *types: type) -> Any:
     if not isinstance(fields, dict):
         raise PlanError(f'Expected an object with field {name!r}, found {fields!r}.')
     if name not in fields:
-        raise PlanError(f'A part is without the field {name!r}.')
+        raise PlanError(f'The field {name!r} is missing.')
     value = fields[name]
     if types and type(value) not in types:
         expected = ' or '.join(kind.__name__ for kind in types)

@@ -81,7 +81,7 @@ def test_every_average_of_another_shape_is_named():
 
 
 def test_no_averages_at_all_are_an_error():
-    with pytest.raises(CheckpointError, match='no variable has one'):
+    with pytest.raises(CheckpointError, match='No variable has a moving average'):
         averaged(w=[1.0], b=[2.0])
 
 

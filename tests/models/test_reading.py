@@ -98,7 +98,7 @@ def test_the_graph_of_a_training_is_the_one_beside_its_checkpoint(paths):
 def test_a_frozen_graph_has_no_moving_averages(paths):
     options = LoadOptions(use_moving_averages=True)
 
-    with pytest.raises(CheckpointError, match='no variable has one'):
+    with pytest.raises(CheckpointError, match='No variable has a moving average'):
         reading.load(paths['frozen'], ('output',), options)
 
 

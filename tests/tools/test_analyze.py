@@ -135,7 +135,7 @@ def strange_graph():
         (('--model=none/model.ckpt',), "No checkpoint at 'none/model.ckpt'"),
         (('--model=none.pb',), "'none.pb' cannot be read"),
         (('--checkpoint=x',), "flag 'checkpoint'. Did you mean --model?"),
-        ((f'--model={__file__}',), "analyze.py' is no checkpoint. Expected the prefix"),
+        ((f'--model={__file__}',), "analyze.py' is not a checkpoint. Expected"),
         (('--model={folder}',), "no SavedModel, since there is no 'saved_model.pb'"),
         (('--model={folder}/..',), 'There is no checkpoint in'),
         (('--model={prefix}.index',), "Give the prefix of all its files: '{prefix}'"),

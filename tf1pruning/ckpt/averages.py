@@ -50,7 +50,8 @@ def _averages(variables: Arrays) -> Dict[str, str]:
     ]
     if misshaped:
         raise CheckpointError(
-            f'Shapes differ: {"; ".join(misshaped)}. Is the checkpoint of one training?'
+            f'Shapes differ: {"; ".join(misshaped)}. Expected a checkpoint of one '
+            'training.'
         )
     found: Dict[str, str] = {}
     for average, owner in find_slots(shapes, own).items():
@@ -63,7 +64,7 @@ def _averages(variables: Arrays) -> Dict[str, str]:
             found[owner] = average
     if not found:
         raise CheckpointError(
-            'The moving averages are asked for, and no variable has one: nothing is '
-            f"named '<variable>{SUFFIX}'. Use the variables themselves."
+            'No variable has a moving average: nothing is named '
+            f"'<variable>{SUFFIX}'. Use the variables themselves."
         )
     return found

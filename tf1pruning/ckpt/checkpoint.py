@@ -115,9 +115,9 @@ def _open(prefix: str) -> Any:
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         if not os.path.exists(prefix + '.index'):
             raise CheckpointError(
-                f'{prefix!r} is no checkpoint. Expected the prefix of one, the folder '
-                'of a SavedModel (a Keras file can be saved as one), or a frozen graph '
-                '(.pb).'
+                f'{prefix!r} is not a checkpoint. Expected the prefix of one, the '
+                'folder of a SavedModel (a Keras file can be saved as one), or a '
+                'frozen graph (.pb).'
             ) from error
         if glob.escape(prefix) != prefix or '\\' in prefix:
             raise CheckpointError(

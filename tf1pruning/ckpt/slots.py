@@ -1,4 +1,4 @@
-"""Which checkpoint variables shadow others: optimizer slots and moving averages.
+"""Finds the slots of variables in a checkpoint.
 
 TensorFlow names a slot `w/Adam` or, when the optimizer was made inside a variable
 scope, `scope/w/Adam`. The last component is the optimizer's name, which a user may

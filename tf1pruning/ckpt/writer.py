@@ -1,4 +1,4 @@
-"""Arrays -> checkpoint, as a whole or not at all.
+"""Writes checkpoints as a whole or not at all.
 
 The files are written to a temporary folder beside the target, synced and renamed: data,
 index, meta graph. Without its index a checkpoint does not exist. The number of shards,
@@ -73,8 +73,8 @@ def check_state(prefix: str, overwrite: bool) -> None:
     if others:
         path = os.path.join(folder, 'checkpoint')
         raise OutputError(
-            f'{path!r} names {names.quoted(others)}; with {name!r} there, a '
-            'training in this folder would go on from that. Choose another folder, or '
+            f'{path!r} names {names.quoted(others)}; with {name!r} there, a training '
+            'in this folder would continue from that. Choose another folder, or '
             'overwrite the file, so that it names the new checkpoint.',
             options=('overwrite',),
         )
@@ -86,8 +86,8 @@ def save(staged: str, prefix: str, arrays: Arrays, meta: Optional[bytes]) -> Non
     Args:
       staged: folder to write them to.
       prefix: where `publish` will put them.
-      arrays: variable name -> array.
-      meta: serialized meta graph to put beside it as `.meta`.
+      arrays: see `write_checkpoint`.
+      meta: see `write_checkpoint`.
 
     Raises:
       OutputError: with TensorFlow's reason, if they cannot be written.
@@ -125,7 +125,10 @@ def publish(staged: str, prefix: str) -> None:
     files.sync(folder)
     for file in set(old).difference(new, [f'{name}.index', f'{name}.meta']):
         os.remove(os.path.join(folder, file))
-    _write_state(folder, name)
+    files.write_text(
+        os.path.join(folder, 'checkpoint'),
+        f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n',
+    )
 
 
 def _files(folder: str, name: str) -> List[str]:
@@ -143,13 +146,6 @@ def _shard_counts(prefix: str) -> Set[int]:
         for file in _files(folder or '.', name)
         if file.rpartition('-')[2].isdigit()
     }
-
-
-def _write_state(folder: str, name: str) -> None:
-    files.write_text(
-        os.path.join(folder, 'checkpoint'),
-        f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n',
-    )
 
 
 def _save(prefix: str, shards: List[List[str]], arrays: Arrays) -> None:
