@@ -170,7 +170,7 @@ def test_clusters_need_the_number_that_stays():
     net = tied()
     scorer = WeightScorer(net.trace, net.arrays, registry.find('kmeans'))
 
-    with pytest.raises(OptionError, match="'kmeans' has to know how many channels"):
+    with pytest.raises(OptionError, match="'kmeans' needs to know how many channels"):
         scorer(net.group('a'))
 
 

@@ -144,7 +144,7 @@ def test_a_target_is_met_and_not_missed_by_more_than_a_channel(plain, quantity):
     plan = by_choice(plain, Choice(target=Target(quantity, 0.7)))
 
     def left(p):
-        shapes = cost.planned_shapes(source.trace, p)
+        shapes = cost.planned_shapes(source.trace, p.cuts)
         return getattr(cost.measure(source.trace, shapes, ()), quantity)
 
     nothing = planning.plan_by_filters(source, plain[1], {}, 1, 'block')

@@ -211,7 +211,10 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
         (('--scope_ratios=net',), "'net'; expected scope:ratio"),
         (('--width_bins=1,two', '--width_ratios=0.5'), "'two'; expected a number"),
         (('--protect=nothing',), "Pattern 'nothing' protects no chosen group"),
-        (('--criterion=kmeans', '--target_macs=0.5'), 'has to know how many channels'),
+        (
+            ('--criterion=kmeans', '--target_macs=0.5'),
+            'needs to know how many',
+        ),
         (('--scope_names=nothing',), "Scope 'nothing' matches nothing"),
         (('--output_nodes=outptu',), "Nearest names: 'output'"),
         (

@@ -1,15 +1,14 @@
-"""What a user asks for: how many channels go, counted how, and within which limits."""
+"""How many channels go, how they are counted, and what has to stay."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Optional, Sequence, Tuple, Union
+from typing import Collection, Optional, Sequence, Tuple
 
 from tf1pruning import names
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
-from tf1pruning.criteria.registry import Criterion, DataCriterion
 from tf1pruning.errors import OptionError
 
 PER_GROUP = 'group'
@@ -23,9 +22,8 @@ class Limits:
     """What must stay of every group.
 
     Attributes:
-      multiple: what is left of a group that is cut is a multiple of it, and at least
-        that.
-      min_width: at least so many channels stay.
+      multiple: the kept width of a group that is cut is a multiple of it.
+      min_width: at least this number of channels stays.
       max_share: at most this share of a group's channels goes.
 
     Raises:
@@ -75,8 +73,7 @@ class WidthBins:
     As in github.com/gaborvecsei/Ridurre-Network-Filter-Pruning-Keras.
 
     Attributes:
-      bounds: ascending; bin i holds the widths from `bounds[i]` up to, and without,
-        `bounds[i + 1]`.
+      bounds: ascending; bin i holds the widths `bounds[i] <= width < bounds[i + 1]`.
       ratios: of each bin.
 
     Raises:
@@ -89,7 +86,7 @@ class WidthBins:
     def __post_init__(self) -> None:
         if len(self.bounds) != len(self.ratios) + 1 or not self.ratios:
             raise OptionError(
-                f'There are {len(self.bounds)} bounds of width bins and '
+                f'The width bins have {len(self.bounds)} bounds and '
                 f'{len(self.ratios)} ratios; expected one bound more than ratios.'
             )
         if any(a >= b for a, b in zip(self.bounds, self.bounds[1:])):
@@ -114,11 +111,11 @@ class WidthBins:
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A budget: the share of a quantity that is to be left.
+    """A budget: the share of a quantity that may stay.
 
     Attributes:
       quantity: 'macs', 'parameters' or 'latency' (measured).
-      share: of the unpruned model's, in (0, 1).
+      share: of what the unpruned model costs, in (0, 1).
 
     Raises:
       OptionError: on a share out of range, or another quantity.
@@ -128,11 +125,7 @@ class Target:
     share: float
 
     def __post_init__(self) -> None:
-        if self.quantity not in QUANTITIES:
-            raise OptionError(
-                f'The target is of {self.quantity!r}; expected one of '
-                f'{names.quoted(QUANTITIES)}.'
-            )
+        check_known('The quantity of the target', self.quantity, QUANTITIES)
         check_ratio(f'The target of {self.quantity}', self.share)
 
 
@@ -140,11 +133,11 @@ class Target:
 class Choice:
     """How many channels go.
 
-    One of `threshold`, `ratio`, `count` and `target`. With `scope_ratios` or `bins` the
-    ratio is that of all other groups, and may be left out: they stay whole then.
+    Give one of `threshold`, `ratio`, `count` and `target`. With `scope_ratios` or
+    `bins`, `ratio` is that of all other groups; without it they stay whole.
 
     Attributes:
-      threshold: channels with a larger score go.
+      threshold: channels with a larger score go; in (0, 1).
       ratio: this share of the channels goes; rounded down to whole channels.
       count: this number of channels goes.
       target: a budget, met by a search over the ranking of all groups.
@@ -159,7 +152,7 @@ class Choice:
         al., arXiv 1611.06440, section 2.3). For a global ranking.
 
     Raises:
-      OptionError: if they contradict each other.
+      OptionError: on a value out of range, or values that contradict each other.
     """
 
     threshold: Optional[float] = None
@@ -173,11 +166,7 @@ class Choice:
     flop_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.ranking not in RANKINGS:
-            raise OptionError(
-                f'ranking is {self.ranking!r}; expected one of '
-                f'{names.quoted(RANKINGS)}.'
-            )
+        check_known('ranking', self.ranking, RANKINGS)
         given = [
             name
             for name in ('threshold', 'ratio', 'count', 'target')
@@ -201,23 +190,27 @@ class Choice:
         return bool(self.scope_ratios) or self.bins is not None
 
     def _check_values(self) -> None:
+        if self.threshold is not None:
+            # NumPy's numbers become Python's, which a plan is saved with.
+            checked = plan_lib.check_threshold(self.threshold)
+            object.__setattr__(self, 'threshold', checked)
         if self.ratio is not None:
             check_ratio('ratio', self.ratio)
         if self.count is not None and self.count < 1:
             raise OptionError(f'count is {self.count}; expected at least 1.')
         for scope, ratio in self.scope_ratios:
             check_ratio(f'The ratio of scope {scope!r}', ratio)
-        for name in ('threshold', 'flop_penalty'):
-            value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
-                raise OptionError(f'{name} is {value}; expected a finite number.')
+        if not math.isfinite(self.flop_penalty):
+            raise OptionError(
+                f'flop_penalty is {self.flop_penalty}; expected a finite number.'
+            )
 
     def _check_combination(self) -> None:
         amounts = (self.threshold, self.count)
         if self._varies and (self.is_global or amounts != (None, None)):
             raise OptionError(
-                'Ratios by scope or width are ratios per group: they go with no '
-                'threshold, count, target or global ranking.'
+                'Ratios by scope or width are per group: they cannot be combined with '
+                'a threshold, count, target or global ranking.'
             )
         if self.threshold is not None and self.ranking == GLOBAL:
             raise OptionError(
@@ -229,7 +222,7 @@ class Choice:
             )
 
     def ratio_of(self, group: Group) -> float:
-        """The share of a group's channels that goes, if there are ratios."""
+        """The share of a group's channels that goes; 0 without a ratio for it."""
         for scope, ratio in self.scope_ratios:
             if group.in_scope(scope):
                 return ratio
@@ -238,25 +231,21 @@ class Choice:
 
 
 def check_ratio(what: str, value: float) -> None:
-    """Refuses a ratio that does not lie between 0 and 1.
-
-    Args:
-      what: its name, for the message.
-      value: the ratio.
-
-    Raises:
-      OptionError: if it does not.
-    """
+    """Raises OptionError unless a ratio lies in (0, 1); `what` names it."""
     if not 0 < value < 1:
         raise OptionError(f'{what} is {value}; expected between 0 and 1.')
 
 
-def check_scopes(choice: Choice, groups: Sequence[Group]) -> None:
-    """Refuses scopes with a ratio of their own that hold no group.
+def check_known(what: str, value: str, known: Collection[str]) -> None:
+    """Raises OptionError unless a value is one of the known ones."""
+    if value not in known:
+        raise OptionError(
+            f'{what} is {value!r}; expected one of {names.quoted(list(known))}.'
+        )
 
-    Raises:
-      OptionError: names all of them.
-    """
+
+def check_scopes(choice: Choice, groups: Sequence[Group]) -> None:
+    """Raises OptionError for scopes with a ratio that hold no group; names all."""
     empty = [
         scope
         for scope, _ in choice.scope_ratios
@@ -268,26 +257,3 @@ def check_scopes(choice: Choice, groups: Sequence[Group]) -> None:
             f'Ratios are given for {names.quoted(empty)}, where no chosen group lies. '
             f'{names.did_you_mean(empty[0], known)}'
         )
-
-
-def check_threshold(
-    threshold: Optional[float], criterion: Union[Criterion, DataCriterion]
-) -> None:
-    """Refuses a threshold that does not go with a criterion.
-
-    Args:
-      threshold: of a choice; None goes with all.
-      criterion: whose scores it is compared to.
-
-    Raises:
-      OptionError: if scores are no shares, or the threshold does not lie in (0, 1).
-    """
-    if threshold is None:
-        return
-    if not criterion.is_share:
-        raise OptionError(
-            f'Criterion {criterion.name!r} has no threshold in (0, 1): its scores are '
-            'no shares. Give a ratio, a count or a target instead.',
-            options=('ratio', 'count', 'target_macs'),
-        )
-    plan_lib.check_threshold(threshold)

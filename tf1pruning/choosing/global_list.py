@@ -1,7 +1,7 @@
 """Chooses channels by one ranking of all groups, up to a number or a budget.
 
-The limits come first: the channels that they keep in each group are not ranked. So the
-first n channels of the ranking can always go, but for the rounding to multiples.
+Channels that the limits keep in a group are not ranked. So the first n channels of the
+ranking can always go, except for the rounding to multiples.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Measure = Callable[[Sequence[GroupPlan]], float]
 def penalized(
     scored: Sequence[Scored], costs: Mapping[str, float], penalty: float
 ) -> List[Scored]:
-    """Scores with a penalty on what a channel costs.
+    """Scores with a penalty on costs, see `Choice.flop_penalty`.
 
     Args:
       scored: the groups.
       costs: group name -> MACs of one of its channels.
-      penalty: times the cost over the largest, it is added to the scores.
+      penalty: times the cost over the largest cost, it is added to the scores.
     """
     largest = max(costs.values(), default=0) or 1
     return [
@@ -50,7 +50,7 @@ def choose(
       measure: plans -> the quantity of the target; needed if there is one.
 
     Raises:
-      PlanError: if the limits do not let as many go; says how far it can go.
+      PlanError: if the limits do not let so many go; says how many can go.
     """
     ranked = _ranked(scored, choice.limits)
     if choice.target is not None:
@@ -60,8 +60,8 @@ def choose(
     wanted = choice.count or wanted_share(choice.ratio or 0, total)
     if wanted > len(ranked):
         raise PlanError(
-            f'{wanted} of {total} channels are to go, and the limits let '
-            f'{len(ranked)} go at most. Ask for less, or relax the limits.'
+            f'{wanted} of {total} channels should go, and the limits let at most '
+            f'{len(ranked)} go. Ask for less, or relax the limits.'
         )
     return _plans(scored, ranked[:wanted], choice.limits)
 

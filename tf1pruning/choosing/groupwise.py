@@ -1,4 +1,4 @@
-"""Chooses channels group by group."""
+"""Chooses the channels of each group for itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf1pruning.plan import GroupPlan
 
 
 def choose(groups: Sequence[Group], choice: Choice, scorer: Scorer) -> List[GroupPlan]:
-    """Plans each group by a threshold, ratio or count of its own.
+    """Plans each group by its own ratio or count, or by the threshold.
 
     Args:
       groups: groups that are not frozen.

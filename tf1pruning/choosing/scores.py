@@ -1,19 +1,19 @@
-"""Scores of a group's channels: the scores of its layers, put together.
+"""Scores of a group's channels, combined from those of its layers.
 
-A channel of a group may be made by several layers (those that an add ties, say). Each
-of them gives it a score; `Combination` says how these become one.
+Several layers may make one channel, such as those whose outputs are added. Each gives
+it a score; `Combination` says how these become one.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Collection, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, Optional
 
 import numpy as np
 
-from tf1pruning import names
 from tf1pruning.channels.groups import Group, Place
 from tf1pruning.channels.trace_result import PRODUCER, SCALE, Trace
+from tf1pruning.choosing.choice import check_known
 from tf1pruning.criteria import weights
 from tf1pruning.criteria.registry import Criterion
 from tf1pruning.errors import OptionError
@@ -51,8 +51,8 @@ class Combination:
     normalizer: str = 'none'
 
     def __post_init__(self) -> None:
-        _check_known('combine', self.combine, COMBINE)
-        _check_known('normalizer', self.normalizer, NORMALIZERS)
+        check_known('combine', self.combine, COMBINE)
+        check_known('normalizer', self.normalizer, NORMALIZERS)
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """One score per channel `[width]` from those of the layers `[layers, width]`.
@@ -62,13 +62,6 @@ class Combination:
         """
         scales = NORMALIZERS[self.normalizer](scores)[:, np.newaxis]
         return COMBINE[self.combine](scores / np.where(scales == 0, 1, scales))
-
-
-def _check_known(option: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise OptionError(
-            f'{option} is {value!r}; expected one of {names.quoted(list(known))}.'
-        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,18 +111,13 @@ class WeightScorer:
     combination: Combination = Combination()
 
     def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
-        """Scores a group.
-
-        Args:
-          group: the group.
-          kept: how many of its channels stay, for a criterion that has to know.
+        """Scores a group, given how many of its channels stay.
 
         Raises:
           OptionError: if the group lacks what the criterion looks at, or the criterion
-            has to know how many channels stay.
+            needs to know how many channels stay.
         """
-        makers = judging_places(group, self.trace)
-        judged = makers
+        judged = judging_places(group, self.trace)
         if self.criterion.of_scales:
             judged = [place for place in group.places if place.role == SCALE]
         if not judged:
@@ -148,7 +136,7 @@ class WeightScorer:
             return criterion.score(array, place.axis)[place.positions].mean(axis=1)
         if kept is None:
             raise OptionError(
-                f'Criterion {criterion.name!r} has to know how many channels of each '
+                f'Criterion {criterion.name!r} needs to know how many channels of each '
                 'group stay: give a ratio or a count per group.'
             )
         filters = np.moveaxis(array, place.axis, 0)[place.positions]
@@ -156,7 +144,7 @@ class WeightScorer:
 
 
 def judging_places(group: Group, trace: Trace) -> List[Place]:
-    """The producers that a group is judged by: all but the depthwise ones, if any."""
+    """The producers that a group is judged by: all but depthwise ones, else all."""
     keys = trace.keys()
     depthwise = {keys[k.source] for k in trace.kernels if k.depthwise}
     makers = [place for place in group.places if place.role == PRODUCER]
@@ -166,25 +154,15 @@ def judging_places(group: Group, trace: Trace) -> List[Place]:
 def with_tie_breakers(
     group: Group, scores: np.ndarray, trace: Trace, arrays: Mapping[str, np.ndarray]
 ) -> Scored:
-    """A scored group; its layers are read where some of its scores are equal.
+    """A group with its scores `[width]`; equal ones are ordered by L1 norms.
 
-    Args:
-      group: the group.
-      scores: `[width]` of its channels.
-      trace: of the model.
-      arrays: checkpoint key, or name of a Const node -> array.
+    The weights that make the channels, in `arrays` by checkpoint key or name of a Const
+    node, are read only if some scores are equal.
     """
     if np.unique(scores).size == scores.size:
         return Scored(group, scores, np.zeros(group.width))
-    return Scored(group, scores, _magnitudes(group, trace, arrays))
-
-
-def _magnitudes(
-    group: Group, trace: Trace, arrays: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """`[width]` L1 norms of what makes each channel."""
     norms = [
         weights.l1(arrays[place.variable], place.axis)[place.positions].mean(axis=1)
         for place in judging_places(group, trace)
     ]
-    return np.sum(norms, axis=0)
+    return Scored(group, scores, np.sum(norms, axis=0))

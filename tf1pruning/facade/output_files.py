@@ -130,7 +130,7 @@ def write_events(
       OutputError: if it cannot be written.
     """
     model, groups = selection.model, list(selection.groups.values())
-    shapes = cost.planned_shapes(model.trace, plan)
+    shapes = cost.planned_shapes(model.trace, plan.cuts)
     planned = cost.measure(model.trace, shapes, selection.layers)
     step = int(retrained['global_step']) if 'global_step' in retrained else 0
     summaries.write_step(

@@ -201,7 +201,7 @@ class Pruning:
         Raises:
           OptionError: unless it lies in (0, 1), and the criterion's scores do.
         """
-        self.set_choice(Choice(threshold=plan_lib.check_threshold(value)))
+        self.set_choice(Choice(threshold=value))
 
     def set_choice(self, choice: Choice) -> None:
         """Sets how many filters go otherwise than by a threshold.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import Collection, Dict, Iterable, Mapping, Optional, Tuple
 
-import numpy as np
-
 from tf1pruning.channels.trace_result import Trace
-from tf1pruning.plan import Plan
+from tf1pruning.plan import Cut
 from tf1pruning.shapes import element_count
 
 Shape = Tuple[int, ...]
@@ -23,7 +22,7 @@ class Cost:
         constants in which channels live.
       macs: multiply-accumulates of one example in convolutions and dense layers; None
         if an output size is not static.
-      prunable_macs: of those, the ones in layers that touch a prunable group.
+      prunable_macs: those of the layers that touch a prunable group.
     """
 
     parameters: int
@@ -79,23 +78,17 @@ def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[
       trace: of the model.
       shapes: variable node -> shape, of the trace's size or stripped.
     """
-    result: Dict[str, Optional[int]] = {}
-    full = full_shapes(trace)
-    for kernel in trace.kernels:
-        shape = shapes.get(kernel.source, full[kernel.source])
-        elements = element_count(shape)
-        positions = kernel.positions
-        result[kernel.node] = None if positions is None else positions * elements
-    return result
+    known = {**full_shapes(trace), **shapes}
+    return {
+        kernel.node: None
+        if kernel.positions is None
+        else kernel.positions * element_count(known[kernel.source])
+        for kernel in trace.kernels
+    }
 
 
 def node_costs(trace: Trace, shapes: Mapping[str, Shape]) -> Tuple[NodeCost, ...]:
-    """The nodes that cost something, in graph order; they add up to `measure`.
-
-    Args:
-      trace: of the model.
-      shapes: variable node -> shape, of the trace's size or stripped.
-    """
+    """The nodes that cost something, in graph order; they add up to `measure`."""
     view = trace.model.view()
     macs = layer_macs(trace, shapes)
     positions = {node.name: number for number, node in enumerate(view)}
@@ -126,22 +119,16 @@ def full_shapes(trace: Trace) -> Dict[str, Shape]:
     }
 
 
-def shapes_of(arrays: Mapping[str, np.ndarray]) -> Dict[str, Shape]:
-    """Shapes of arrays."""
-    return {name: array.shape for name, array in arrays.items()}
-
-
-def planned_shapes(trace: Trace, plan: Plan) -> Dict[str, Shape]:
-    """Variable or constant -> shape once everything in a plan is removed."""
-    removed: Dict[Tuple[str, int], int] = {}
-    for cut in plan.cuts:
-        key = (cut.variable, cut.axis)
-        removed[key] = removed.get(key, 0) + len(cut.indices)
+def planned_shapes(trace: Trace, cuts: Iterable[Cut]) -> Dict[str, Shape]:
+    """Variable or constant -> shape once the cuts of a plan are removed."""
+    removed: Dict[Tuple[str, int], int] = collections.Counter()
+    for cut in cuts:
+        removed[cut.variable, cut.axis] += len(cut.indices)
     keys = trace.model.keys()
     full = {**full_shapes(trace), **{v.node: v.shape for v in trace.model.variables}}
     return {
         node: tuple(
-            size - removed.get((keys.get(node, node), axis), 0)
+            size - removed[keys.get(node, node), axis]
             for axis, size in enumerate(shape)
         )
         for node, shape in full.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Collection, Dict, Tuple
+from typing import Callable, Collection, Dict, Iterable, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -12,8 +12,9 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import importing
+from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
-from tf1pruning.plan import Plan
+from tf1pruning.plan import Cut, Plan
 from tf1pruning.report import cost
 from tf1pruning.steps import soft_pruning, stripping
 from tf1pruning.surgery import verify
@@ -27,28 +28,27 @@ def measure_of(model: Model, quantity: str) -> Callable[[Plan], float]:
 
     Args:
       model: the model.
-      quantity: 'macs', 'parameters' or 'latency' (seconds of one run, measured).
+      quantity: 'macs', 'parameters' or 'latency' (see `planned_latencies`).
 
     Raises:
-      GraphError: if the MACs are not known, for want of static sizes.
+      GraphError: if the MACs are not known, since a size is not static.
     """
     if quantity == 'latency':
-        return lambda plan: latency(soft_pruning.with_zeros(model, plan), plan)
+        return lambda plan: _latency(model, plan)
     if quantity == 'parameters':
-        return lambda plan: _cost(model, plan).parameters
-    return lambda plan: _macs(model, plan)
+        return lambda plan: _cost(model, plan.cuts).parameters
+    return lambda plan: _macs(model, plan.cuts)
 
 
 def channel_macs(model: Model, groups: Collection[Group]) -> Dict[str, float]:
     """Group name -> MACs that go with one of its channels.
 
     Raises:
-      GraphError: if the MACs are not known, for want of static sizes.
+      GraphError: if the MACs are not known, since a size is not static.
     """
-    empty = _plan_of(model, [])
-    whole = _macs(model, empty)
+    whole = _macs(model, ())
     return {
-        group.name: whole - _macs(model, _plan_of(model, [group]))
+        group.name: whole - _macs(model, plan_lib.plan_group(group, [0], 1).cuts)
         if group.width > 1
         else 0
         for group in groups
@@ -57,33 +57,25 @@ def channel_macs(model: Model, groups: Collection[Group]) -> Dict[str, float]:
 
 def planned_costs(model: Model, plan: Plan) -> Tuple[cost.Cost, cost.Cost]:
     """What a model costs before and after a plan is carried out."""
-    return _cost(model, _plan_of(model, [])), _cost(model, plan)
+    return _cost(model, ()), _cost(model, plan.cuts)
 
 
 def planned_latencies(model: Model, plan: Plan) -> Tuple[float, float]:
-    """Seconds of a run before and after a plan is carried out, see `latency`."""
-    before = _plan_of(model, [])
-    after = latency(soft_pruning.with_zeros(model, plan), plan)
-    return latency(soft_pruning.with_zeros(model, before), before), after
+    """Median seconds of a run on two random examples, before and after a plan.
+
+    Raises:
+      VerificationError: if no input can be made up, or the model does not run on it.
+    """
+    whole = freeze.freeze(model.graph, model.arrays())
+    return _seconds(whole, model.graph.outputs), _latency(model, plan)
 
 
-def _plan_of(model: Model, groups: Collection[Group]) -> Plan:
-    """A plan to remove the first channel of each group."""
-    return Plan(
-        fingerprint=plan_lib.fingerprint(groups, model.graph),
-        mode=plan_lib.BLOCK,
-        channel_multiple=1,
-        threshold=None,
-        groups=tuple(plan_lib.plan_group(group, [0], 1) for group in groups),
-    )
+def _cost(model: Model, cuts: Iterable[Cut]) -> cost.Cost:
+    return cost.measure(model.trace, cost.planned_shapes(model.trace, cuts), ())
 
 
-def _cost(model: Model, plan: Plan) -> cost.Cost:
-    return cost.measure(model.trace, cost.planned_shapes(model.trace, plan), ())
-
-
-def _macs(model: Model, plan: Plan) -> int:
-    macs = _cost(model, plan).macs
+def _macs(model: Model, cuts: Iterable[Cut]) -> int:
+    macs = _cost(model, cuts).macs
     if macs is None:
         raise GraphError(
             'The MACs are not known, since the output size of a layer is not static. '
@@ -92,28 +84,24 @@ def _macs(model: Model, plan: Plan) -> int:
     return macs
 
 
-def latency(model: Model, plan: Plan) -> float:
-    """Median seconds of one run of the stripped model on two random examples.
+def _latency(model: Model, plan: Plan) -> float:
+    zeroed = soft_pruning.with_zeros(model, plan)
+    stripped = stripping.strip_model(zeroed, plan, verify=False)
+    return _seconds(stripped.frozen, model.graph.outputs)
 
-    Args:
-      model: soft-pruned by the plan.
-      plan: what to strip.
 
-    Raises:
-      VerificationError: if no input can be made up, or the model does not run on it.
-    """
-    frozen = stripping.strip_model(model, plan, verify=False).frozen
+def _seconds(frozen: tf.GraphDef, outputs: Sequence[str]) -> float:
+    """Median seconds of one run of a frozen graph on two random examples."""
     feeds = verify.random_inputs(frozen, seed=0)
-    verify.run(frozen, model.graph.outputs, feeds)  # Says what is wrong, if it is.
+    verify.run(frozen, outputs, feeds)  # Says what is wrong, if it is.
     graph = importing.import_graph(frozen)
     # Without values handed back, only the network is timed.
-    fetches = [graph.get_operation_by_name(name) for name in model.graph.outputs]
+    fetches = [graph.get_operation_by_name(name) for name in outputs]
     seconds = []
     with tf.Session(graph=graph) as session:
         call = session.make_callable(fetches, [f'{name}:0' for name in feeds])
-        for turn in range(_WARM_UP + _RUNS):
+        for _ in range(_WARM_UP + _RUNS):
             started = time.perf_counter()
             call(*feeds.values())
-            if turn >= _WARM_UP:
-                seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds))
+            seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds[_WARM_UP:]))

@@ -1,17 +1,9 @@
-"""Makes plans: by a criterion, or from filters that someone names."""
+"""Makes plans: by the scores of a criterion, or from named filters."""
 
 from __future__ import annotations
 
-import functools
-from typing import (
-    Collection,
-    Dict,
-    Mapping,
-    Optional,
-    Sequence,
-)
+from typing import Collection, Dict, Mapping, Optional, Sequence
 
-import numpy as np
 from absl import logging
 
 from tf1pruning import names
@@ -37,25 +29,24 @@ def plan_by_choice(
     ranking: Ranking,
     mode: str = plan_lib.BLOCK,
 ) -> Plan:
-    """Plans the removal of the channels that a choice names; says why if none goes.
+    """Plans the removal of the channels that a choice means; logs why if none goes.
 
     Args:
       model: the model.
       groups: what may be cut.
-      choice: how many channels go.
+      choice: how many channels go; checked by `Ranking.check`.
       ranking: which ones go first.
       mode: of soft pruning.
 
     Raises:
-      OptionError: if the choice does not go with the ranking, a group lacks what the
-        criterion looks at, or a scope of the choice holds no group.
-      PlanError: if the limits of the choice do not let as many go.
+      OptionError: if a group lacks what the criterion looks at, or a scope of the
+        choice holds no group.
+      PlanError: if the limits of the choice do not let so many go.
       DataError: if scores are of other weights.
       CheckpointError: if a weight is NaN or infinite.
       GraphError: if MACs are asked for and are not known.
       VerificationError: if the latency is asked for and the model does not run.
     """
-    ranking.check(choice)
     scorer = ranking.scorer(model)
     plan = plan_by_scorer(model, groups, choice, scorer, mode)
     if not plan.removed_count:
@@ -71,16 +62,12 @@ def plan_by_scorer(
     mode: str = plan_lib.BLOCK,
 ) -> Plan:
     """Like `plan_by_choice`, by scores of any origin."""
-    chosen = list(groups)
+    chosen, multiple = list(groups), choice.limits.multiple
     choice_lib.check_scopes(choice, chosen)
-    plan = functools.partial(
-        _plan,
-        model,
-        chosen,
-        threshold=choice.threshold,
-        multiple=choice.limits.multiple,
-        mode=mode,
-    )
+
+    def plan(plans: Sequence[GroupPlan]) -> Plan:
+        return _plan(model, chosen, plans, choice.threshold, multiple, mode)
+
     if not choice.is_global:
         return plan(groupwise.choose(chosen, choice, scorer))
     scored = [scorer(group, None) for group in chosen]
@@ -97,23 +84,15 @@ def plan_by_scorer(
 def why_nothing_goes(
     plan: Plan, groups: Collection[Group], choice: Choice, scorer: Scorer
 ) -> str:
-    """Why a plan removes no channel, in one line.
-
-    Args:
-      plan: that removes none.
-      groups: what might have been cut.
-      choice: what was asked for.
-      scorer: of the groups.
-    """
+    """Why the plan that a choice leads to removes no channel, in one line."""
     wanted = sum(group.wanted for group in plan.groups)
     if wanted:
         return (
-            f'Nothing goes: of no group were enough channels to go (of all: {wanted}) '
-            f'for its width to stay a multiple of {choice.limits.multiple} within the '
-            'limits.'
+            f'Nothing goes: {wanted} channels were chosen, but in no group enough for '
+            f'a width that is a multiple of {choice.limits.multiple} within the limits.'
         )
     if choice.threshold is None:
-        return 'Nothing goes: what is asked for is less than one channel of each group.'
+        return 'Nothing goes: the choice is less than one channel of each group.'
     largest = max(float(scorer(group, None).scores.max()) for group in groups)
     return (
         f'Nothing goes: the largest score of a channel is {largest:.4g}, not above the '
@@ -128,7 +107,7 @@ def plan_by_filters(
     multiple: int,
     mode: str,
 ) -> Plan:
-    """Plans the removal of named filters; the widths are taken as they come.
+    """Plans the removal of named filters; their number is not rounded.
 
     Args:
       model: the model.
@@ -140,17 +119,16 @@ def plan_by_filters(
     Raises:
       PlanError: on an unknown name or a filter that does not exist.
     """
-    known: Dict[str, Group] = {g.name: g for g in groups.values()}
-    known.update({key.strip('/'): group for key, group in groups.items()})
+    by_name = {group.name: group for group in groups.values()}
+    known = {**by_name, **{key.strip('/'): group for key, group in groups.items()}}
     problems = [_problem(key, known, chosen) for key, chosen in filters.items()]
     if any(problems):
         raise PlanError(' '.join(problem for problem in problems if problem))
-    plans = {group.name: plan_lib.plan_group(group, (), 0) for group in known.values()}
+    chosen: Dict[str, Sequence[int]] = dict.fromkeys(by_name, ())
     for key, channels in filters.items():
-        group, chosen = known[key.strip('/')], np.unique(np.asarray(channels, np.int64))
-        plans[group.name] = plan_lib.plan_group(group, chosen, chosen.size)
-    unique = {group.name: group for group in known.values()}
-    return _plan(model, unique.values(), list(plans.values()), None, multiple, mode)
+        chosen[known[key.strip('/')].name] = sorted(set(map(int, channels)))
+    plans = [plan_lib.plan_group(by_name[n], c, len(c)) for n, c in chosen.items()]
+    return _plan(model, by_name.values(), plans, None, multiple, mode)
 
 
 def _problem(key: str, known: Mapping[str, Group], channels: Sequence[int]) -> str:

@@ -1,11 +1,10 @@
-"""What ranks channels: any criterion, on weights or on data, with all that it needs."""
+"""Rankings: a criterion, on weights or on data, with all that it needs."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Optional, Union
 
-from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination, Scorer, WeightScorer
 from tf1pruning.criteria import registry
@@ -41,19 +40,16 @@ class Ranking:
         return dataclasses.replace(self, scores=scores)
 
     def check(self, choice: Choice) -> None:
-        """Refuses a threshold that does not go with the criterion.
-
-        Raises:
-          OptionError: if the choice is one.
-        """
-        choice_lib.check_threshold(choice.threshold, self.criterion)
+        """Raises OptionError for a threshold on scores that are no shares."""
+        if choice.threshold is not None and not self.criterion.is_share:
+            raise OptionError(
+                f'Criterion {self.criterion.name!r} has no threshold in (0, 1): its '
+                'scores are no shares. Give a ratio, a count or a target instead.',
+                options=('ratio', 'count', 'target_macs'),
+            )
 
     def check_scored(self) -> None:
-        """Refuses to rank by data without scores on data.
-
-        Raises:
-          OptionError: if the criterion looks at data, and there are no scores.
-        """
+        """Raises OptionError if the criterion looks at data and has no scores."""
         if self.needs_data and self.scores is None:
             raise OptionError(
                 f'Criterion {self.criterion.name!r} looks at data and a loss: score '
@@ -62,7 +58,7 @@ class Ranking:
             )
 
     def scorer(self, model: Model) -> Scorer:
-        """Scores the groups of a model.
+        """What scores the groups of a model.
 
         Raises:
           OptionError: if the criterion needs scores on data, and there are none or they
@@ -87,7 +83,7 @@ def ranking_by(
     combination: Combination = Combination(),
     seed: int = 0,
 ) -> Ranking:
-    """A ranking by the criterion of a name.
+    """A ranking by a criterion.
 
     Args:
       criterion: its name.
@@ -103,7 +99,7 @@ def ranking_by(
     if scores is not None and isinstance(found, Criterion):
         raise OptionError(
             f'Criterion {criterion!r} looks at weights alone and needs no scores. '
-            f'Those that do: {registry.listed_data()}.'
+            f'Criteria that need them: {registry.listed_data()}.'
         )
     return Ranking(found, scores, combination)
 
@@ -118,7 +114,7 @@ def rounded(choice: Choice, multiple: int) -> Choice:
     if limits.multiple not in (1, multiple):
         raise OptionError(
             f'The choice asks for multiples of {limits.multiple}, and channel_multiple '
-            f'is {multiple}. Set channel_multiple, and leave the former out.'
+            f'is {multiple}. Set channel_multiple only.'
         )
     limits = dataclasses.replace(limits, multiple=multiple)
     return dataclasses.replace(choice, limits=limits)

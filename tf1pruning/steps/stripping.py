@@ -147,8 +147,8 @@ def strip_model(
 
 def _shapes(network: stripped_lib.Stripped) -> Dict[str, cost.Shape]:
     """Variable or changed constant -> new shape."""
-    constants = cost.shapes_of(network.resizing.constants)
-    return {**constants, **network.arrays.shapes}
+    constants = network.resizing.constants
+    return {**{n: a.shape for n, a in constants.items()}, **network.arrays.shapes}
 
 
 def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
