@@ -26,7 +26,7 @@ def removed(plan):
 def test_what_is_gone_goes_first_and_scores_are_left_alone():
     before = hooked.plan([0])
 
-    scored = growth.gone_first(scorer, before)(hooked.group())
+    scored = growth.gone_first(scorer, before)(hooked.group(), None)
 
     assert groupwise.take(scored, 1, Limits()).removed == (0,)
     assert groupwise.take(scored, 2, Limits()).removed == (0, 1)
@@ -34,7 +34,7 @@ def test_what_is_gone_goes_first_and_scores_are_left_alone():
 
 
 def test_without_an_earlier_plan_scores_decide():
-    scored = growth.gone_first(scorer, None)(hooked.group())
+    scored = growth.gone_first(scorer, None)(hooked.group(), None)
 
     assert groupwise.take(scored, 1, Limits()).removed == (1,)
 

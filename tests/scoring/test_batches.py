@@ -185,7 +185,7 @@ def test_a_file_that_is_no_data_is_named(write, tmp_path):
 @pytest.mark.parametrize(
     ('make', 'error', 'message'),
     [
-        (lambda: Batches.of_arrays({}, 2), DataError, 'same number'),
+        (lambda: Batches.of_arrays({}, 2), DataError, 'one number'),
         (lambda: Batches.of_arrays({'x': X[:0]}, 2), DataError, 'above 0'),
         (lambda: Batches.of_arrays({'x': X, 'y': Y[:2]}, 2), DataError, "'y': 2"),
         (lambda: Batches.of_arrays({'x': X}, 0), OptionError, 'batch size is 0'),

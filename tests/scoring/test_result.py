@@ -122,10 +122,12 @@ def test_weights_that_were_not_scored_make_no_difference_but_some_have_to_be():
     scores = dataclasses.replace(SCORES, weights=result.digests(ARRAYS, ['a/bias']))
 
     scores.check(result.digests(ARRAYS, ARRAYS))
-    with pytest.raises(DataError, match='no name is the same'):
+    with pytest.raises(DataError, match='no name is in both'):
         scores.check(result.digests(ARRAYS, ['a/kernel']))
 
 
 def test_a_criterion_that_was_not_scored_is_refused():
-    with pytest.raises(OptionError, match="scores are of 'fisher', 'tfo'; criterion"):
+    with pytest.raises(
+        OptionError, match="scores are by 'fisher', 'tfo', not by criterion 'apoz'"
+    ):
         scorer(criterion='apoz')

@@ -153,7 +153,7 @@ def test_a_reader_without_a_bias_is_named():
 
 
 def test_the_other_mode_is_refused():
-    with pytest.raises(OptionError, match="needs mode 'block'; the plan has mode"):
+    with pytest.raises(OptionError, match="needs mode 'block'; the mode is"):
         replaced(nets.net_of(nets.two_convs()), mode='filter')
 
 

@@ -145,7 +145,7 @@ def test_scores_of_an_older_checkpoint_are_refused_unless_they_are_meant(
         stale = models.run_tool('prune.py', *flags, *wanted, f'--output_dir={folder}')
 
         assert (stale.returncode, folder.exists()) == (1, False)
-        assert 'The scores are of other weights than the model has' in stale.stderr
+        assert 'The scores are of other weights than those of the model' in stale.stderr
         written(
             folder, 'prune.py', *flags[:1], *wanted, '--ratio=0.5', '--stale_scores'
         )

@@ -1,38 +1,30 @@
-"""Chooses the channels of each round in the newest checkpoint."""
+"""Chooses and zeroes the channels of each round in the newest checkpoint."""
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Optional
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import Choice
-from tf1pruning.choosing.scores import Scorer
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.models import reading
 from tf1pruning.models.model import Model
 from tf1pruning.models.reading import LoadOptions
 from tf1pruning.plan import Plan
 from tf1pruning.report.cost import Cost
-from tf1pruning.schedules import growth
-from tf1pruning.schedules import model_fn_graph as built_lib
+from tf1pruning.schedules import growth, model_fn_graph
 from tf1pruning.schedules.model_fn_graph import InputFn
 from tf1pruning.schedules.options import Options
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import (
-    budgets,
-    data_scores,
-    planning,
-    soft_pruning,
-)
+from tf1pruning.steps import budgets, data_scores, planning, soft_pruning
 from tf1pruning.steps.data_scores import Trained
 from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.steps.selection import select_groups
 
 
 class Chooser:
-    """The channels of a `model_fn`; it is built and traced once.
+    """Chooses channels of a `model_fn`, which is built and traced once.
 
     Args:
       estimator: of the model.
@@ -55,7 +47,7 @@ class Chooser:
     ):
         self._options = options
         self._input_fn = input_fn
-        self._built = built_lib.build(estimator, input_fn)
+        self._built = model_fn_graph.build(estimator, input_fn)
         variables = Checkpoint(checkpoint)
         self._model = reading.from_graph(
             self._built.meta_graph,
@@ -65,7 +57,7 @@ class Chooser:
             LoadOptions(traced_only=True),
         )
         found = select_groups(self._model, options.scope_names, options.groups)
-        self._groups: List[Group] = list(found.groups.values())
+        self._groups = list(found.groups.values())
 
     def check(self, choice: Choice) -> None:
         """Makes a choice in the first checkpoint, to see whether it can be made.
@@ -73,14 +65,15 @@ class Chooser:
         Raises:
           OptionError: if it names scopes without groups, or does not go with the
             criterion.
-          PlanError: if its limits do not let as much go as it asks for.
+          PlanError: if its limits do not let so much go.
           CheckpointError: if a weight is NaN or infinite.
         """
         ranking = self._options.ranking()
         ranking.check(choice)
         if ranking.needs_data:
             ranking = ranking_by()  # Which channels go makes no difference here.
-        self._plan(self._model, choice, ranking.scorer(self._model))
+        scorer = ranking.scorer(self._model)
+        planning.plan_by_scorer(self._model, self._groups, choice, scorer)
 
     def choose(self, checkpoint: str, choice: Choice, before: Optional[Plan]) -> Plan:
         """Plans a round.
@@ -92,13 +85,14 @@ class Chooser:
 
         Raises:
           OptionError: if the choice does not fit the groups or the criterion.
-          PlanError: if its limits do not let as much go as it asks for.
+          PlanError: if its limits do not let so much go.
           DataError: if scores are not finite, or the data does not fit the model.
           CheckpointError: if the checkpoint is damaged or has NaN weights.
         """
-        model = self._at(checkpoint)
+        model, mode = self._at(checkpoint), self._options.mode
         scorer = growth.gone_first(self._ranking(model).scorer(model), before)
-        return growth.at_least(self._plan(model, choice, scorer), before)
+        plan = planning.plan_by_scorer(model, self._groups, choice, scorer, mode)
+        return growth.at_least(plan, before)
 
     def cost(self, plan: Plan) -> Cost:
         """What the model costs once it is stripped."""
@@ -114,34 +108,24 @@ class Chooser:
         """
         model = self._at(checkpoint)
         if self._options.mean_replacement:
-            model = self._with_means(model, plan)
+            trained = self._with_loss(model)
+            means = data_scores.only_means(trained, self._batches(trained))
+            model = soft_pruning.with_means(model, plan, means)
         soft_pruning.write_zeros(prefix, model, plan)
-
-    def _with_means(self, model: Model, plan: Plan) -> Model:
-        trained = self._with_loss(model)
-        known = data_scores.only_means(trained, self._batches(trained))
-        return soft_pruning.with_means(model, plan, known)
 
     def _at(self, checkpoint: str) -> Model:
         """The model with the weights of another checkpoint."""
         variables = Checkpoint(checkpoint)
         return self._model.at(variables.prefix, variables, variables.meta_path)
 
-    def _plan(self, model: Model, choice: Choice, scorer: Scorer) -> Plan:
-        mode = self._options.mode
-        return planning.plan_by_scorer(model, self._groups, choice, scorer, mode)
-
     def _ranking(self, model: Model) -> Ranking:
         options, ranking = self._options, self._options.ranking()
         if not ranking.needs_data:
             return ranking
         trained = self._with_loss(model)
+        batches, criteria = self._batches(trained), [options.criterion]
         scores = data_scores.score_groups(
-            trained,
-            self._groups,
-            self._batches(trained),
-            [options.criterion],
-            options.initial,
+            trained, self._groups, batches, criteria, options.initial
         )
         return ranking.with_scores(scores)
 

@@ -1,9 +1,9 @@
-"""Plans that only grow: what went in an earlier round goes in every later one."""
+"""Plans that only grow: what an earlier round removed stays removed."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional
 
 import numpy as np
 
@@ -12,40 +12,23 @@ from tf1pruning.choosing.scores import Scored, Scorer
 from tf1pruning.plan import GroupPlan, Plan
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class GoneFirst:
-    """Scores groups, with what is gone already before everything else.
+def gone_first(scorer: Scorer, plan: Optional[Plan]) -> Scorer:
+    """A scorer that puts what a plan removes first; None: nothing is gone."""
+    gone = {group.name: list(group.removed) for group in plan.groups} if plan else {}
 
-    Attributes:
-      scorer: of what is left.
-      gone: group -> its channels that are gone.
-    """
-
-    scorer: Scorer
-    gone: Dict[str, Tuple[int, ...]]
-
-    def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
-        """Scores a group, given how many of its channels stay.
-
-        Raises:
-          OptionError: if the scorer cannot score it.
-        """
-        scored = self.scorer(group, kept)
+    def gone_before_others(group: Group, kept: Optional[int]) -> Scored:
+        scored = scorer(group, kept)
         scores = np.array(scored.scores, np.float64)
-        scores[list(self.gone.get(group.name, ()))] = np.inf
+        scores[gone.get(group.name, [])] = np.inf
         return dataclasses.replace(scored, scores=scores)
 
-
-def gone_first(scorer: Scorer, plan: Optional[Plan]) -> GoneFirst:
-    """A scorer that puts what a plan removes first; None: nothing is gone."""
-    groups = plan.groups if plan else ()
-    return GoneFirst(scorer, {group.name: group.removed for group in groups})
+    return gone_before_others
 
 
 def at_least(plan: Plan, before: Optional[Plan]) -> Plan:
-    """A plan that removes nothing less than the one before it.
+    """A plan that removes at least what the one before it removed.
 
-    A budget may be met by less than what is gone, if that went for a coarser one.
+    A budget may be met by less than what is gone, if a coarser choice removed that.
 
     Args:
       plan: chosen with `gone_first`: in each group one plan holds the other.

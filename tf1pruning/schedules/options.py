@@ -1,4 +1,4 @@
-"""What a run of a schedule is told besides its schedule."""
+"""Options of a run besides its schedule."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.steps.ranking import Ranking, ranking_by
+from tf1pruning.surgery import mean_replacement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,18 +26,18 @@ class Options:
       output_nodes: of the model, separated by commas; where there is no node `output`,
         the channels before the loss are meant. A latency is that of these outputs.
       mode: of soft pruning, 'block' or 'filter'.
-      batches: so many of the data, at most, are scored on in each round.
+      batches: the most batches that each round scores on.
       initial: checkpoint before the first training, for a criterion that looks at it.
       seed: of a criterion that draws.
       mean_replacement: whether channels that go leave their means behind, found in one
         more pass over these batches; needs mode 'block'.
-      evaluate_pruned: whether a run with an evaluation also does it between pruning and
-        training, which costs an evaluation per round.
+      evaluate_pruned: whether a run with an evaluation also evaluates between pruning
+        and training.
       min_accuracy: a round that ends below it is the last, and is not the result.
-      metric: which one of the evaluation's is meant by that.
+      metric: name of the metric that `min_accuracy` limits.
       keep_optimizer: whether the optimizer's slots and the global step go on from round
         to round; else each training starts with new ones.
-      keep_rounds: of so many rounds, the last ones, the folders stay; at least 2.
+      keep_rounds: how many of the last rounds keep their folders; at least 2.
 
     Raises:
       OptionError: if a value is out of range, or there is no such criterion.
@@ -64,15 +65,12 @@ class Options:
         self.ranking()
         if self.batches < 1:
             raise OptionError(f'batches is {self.batches}; expected at least 1.')
-        if self.mean_replacement and self.mode != plan_lib.BLOCK:
-            raise OptionError(
-                f'Mean replacement needs mode {plan_lib.BLOCK!r}; the mode is '
-                f'{self.mode!r}, in which removed channels go on to be read.'
-            )
+        if self.mean_replacement:
+            mean_replacement.check_mode(self.mode)
         if self.keep_rounds < 2:
             raise OptionError(
                 f'keep_rounds is {self.keep_rounds}; expected at least 2: the last '
-                'round, and the one that is the result if the last is not good enough.'
+                'round, and the round before it if the last is not good enough.'
             )
 
     def ranking(self) -> Ranking:

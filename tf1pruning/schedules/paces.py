@@ -1,4 +1,4 @@
-"""How much is gone after each of n rounds, if a share is to be gone at the end.
+"""Paces: how much is gone after each of n rounds that end at a share.
 
 A pace is a function of the final share, the round (1 to n) and n. It gives the share of
 the whole that is gone then, not of what is left: so no rounding adds up, and the last
@@ -27,7 +27,7 @@ def harmonic(share: float, number: int, rounds: int) -> float:
 
 
 def linear(share: float, number: int, rounds: int) -> float:
-    """Each round takes as much of the whole.
+    """All rounds take one share of the whole.
 
     >>> [linear(0.75, number, 3) for number in (1, 2, 3)]
     [0.25, 0.5, 0.75]
@@ -36,7 +36,7 @@ def linear(share: float, number: int, rounds: int) -> float:
 
 
 def cubic(share: float, number: int, rounds: int) -> float:
-    """Fast first, then ever slower (Zhu and Gupta, arXiv 1710.01878, eq. 1).
+    """Fast first, then slower and slower (Zhu and Gupta, arXiv 1710.01878, eq. 1).
 
     >>> [round(cubic(0.75, number, 3), 3) for number in (1, 2, 3)]
     [0.528, 0.722, 0.75]

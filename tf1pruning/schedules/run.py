@@ -1,12 +1,12 @@
-"""Carries out a schedule over a `tf.estimator.Estimator`: prune, train, and again.
+"""Carries out a schedule over a `tf.estimator.Estimator`, which trains in each round.
 
 Each round chooses channels in the newest checkpoint, writes zeros, and trains on from
-there, with a hook that keeps the zeros. What is gone stays gone. Shapes stay: the
-`model_fn` is the same all the time, and the result is stripped afterwards.
+there, with a hook that keeps the zeros. What is gone stays gone. Shapes stay: all
+rounds use one `model_fn`, and the result is stripped afterwards.
 
-Below `output_dir`: `state.json`, what is done; `round_0001/` with `plan.json`,
-`pruned/` (the soft-pruned checkpoint) and `trained/` (the Estimator's `model_dir`).
-A run that was killed goes on from there when it is called with the same arguments.
+`output_dir` holds `state.json`, which lists what is done, and `round_0001/` with
+`plan.json`, `pruned/` (the soft-pruned checkpoint) and `trained/` (the Estimator's
+`model_dir`). A run that was killed goes on from there when its call is repeated.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Result:
     """What a run of a schedule left.
 
     Attributes:
-      rounds: all that were run, also one that was not good enough.
+      rounds: all that were run, also a last one that was not good enough.
       checkpoint: of the last good round; the given one, if no round was good.
       plan: what is zero in it; None, if no round was good.
     """
@@ -95,13 +95,13 @@ def prune_finetune(
     config: Optional[tf.estimator.RunConfig] = None,
     on_round: Optional[Callable[[Done], None]] = None,
 ) -> Result:
-    """Prunes and trains by a schedule; goes on with a run that was stopped.
+    """Prunes and trains by a schedule; continues a run that was stopped.
 
     Args:
       model_fn: as for an Estimator.
       input_fn: training data; takes no arguments. Data-driven criteria look at its
         first batches.
-      schedule: what goes when.
+      schedule: how much goes in which round.
       checkpoint: prefix of a trained checkpoint of the model.
       output_dir: for everything that the run writes.
       options: how channels are chosen.
@@ -112,10 +112,10 @@ def prune_finetune(
 
     Raises:
       OptionError: on options that do not fit each other or the model, or if the run in
-        `output_dir` had other ones.
+        `output_dir` had others.
       CheckpointError: if the checkpoint is missing, damaged, or of another model.
       GraphError: if a scope holds nothing that may be cut.
-      PlanError: if the limits of the schedule do not let as much go as it asks for.
+      PlanError: if the limits of the schedule do not let so much go.
       VerificationError: if a latency is asked for and the model does not run.
       DataError: if scores are not finite, the evaluation lacks the metric, or the
         state of the run in `output_dir` is damaged.
@@ -134,7 +134,7 @@ def prune_finetune(
 
 
 class _Run:
-    """The rounds of a run, in order. What is finished is not done again."""
+    """The rounds of a run, in order. Finished work is not repeated."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class _Run:
         return bool(self.done) and not self._is_good(self.done[-1])
 
     def result(self) -> Result:
-        """What is there at the end."""
+        """The rounds, and the checkpoint and plan of the last good one."""
         done = self.done
         good = done[:-1] if self.is_over else done
         if not good:
@@ -179,7 +179,7 @@ class _Run:
         return Result(done, good[-1].checkpoint, self._plan_of(len(good)))
 
     def round(self, wanted: Round) -> Done:
-        """Prunes, trains and evaluates, from where an earlier run was stopped."""
+        """Prunes, trains and evaluates; skips steps that an earlier run finished."""
         number = len(self._state.steps) + 1
         source = self.done[-1].checkpoint if self.done else self._start
         plan = self._plan(number, source, wanted)
@@ -209,7 +209,7 @@ class _Run:
         return found
 
     def _plan(self, number: int, source: str, wanted: Round) -> Plan:
-        """The plan of a round, also one that an earlier run made."""
+        """The plan of a round, which an earlier run may have made."""
         path = self._path(number, PLAN_FILE)
         if not os.path.exists(path):
             before = self._plan_of(number - 1) if number > 1 else None
@@ -217,8 +217,8 @@ class _Run:
             gone = before.removed_count if before else 0
             if plan.removed_count == gone:
                 logging.warning(
-                    'Round %d removes nothing but the %d channels that are gone '
-                    'already: the training behind it is more of the same.',
+                    'Round %d removes no channels besides the %d that are gone '
+                    'already: its training only goes on.',
                     number,
                     gone,
                 )
@@ -248,20 +248,18 @@ class _Run:
         try:
             found = estimator.evaluate(given, checkpoint_path=pruned, name='pruned')
         except tf.errors.NotFoundError as error:
-            # A start without the slots, say, that a model_fn makes in evaluation, too.
+            # Such as the slots, which a model_fn may make in evaluation, too.
             lines = error.message.split('\n')
             reason = next((line for line in lines if 'not found' in line), lines[0])
             logging.warning('Round %d is not evaluated untrained: %s', number, reason)
             return {}
-        metrics = {key: float(value) for key, value in found.items()}
-        logging.info('Round %d, pruned and not trained yet: %s', number, metrics)
-        return metrics
+        logging.info('Round %d, pruned and not trained yet: %s', number, found)
+        return _as_floats(found)
 
     def _evaluate(self, estimator: tf.estimator.Estimator) -> Dict[str, float]:
         if self._recipe.eval_input_fn is None:
             return {}
-        found = estimator.evaluate(self._recipe.eval_input_fn)
-        metrics = {key: float(value) for key, value in found.items()}
+        metrics = estimator.evaluate(self._recipe.eval_input_fn)
         wanted = self._options.metric
         if self._options.min_accuracy is not None and wanted not in metrics:
             raise DataError(
@@ -269,7 +267,7 @@ class _Run:
                 f'gives {names.quoted(sorted(metrics))}. Add it to eval_metric_ops, or '
                 'name another metric.'
             )
-        return metrics
+        return _as_floats(metrics)
 
     def _is_good(self, done: Done) -> bool:
         limit = self._options.min_accuracy
@@ -292,17 +290,17 @@ class _Run:
         return os.path.join(self._output_dir, f'round_{number:04d}', *parts)
 
 
+def _as_floats(metrics: Mapping[str, Any]) -> Dict[str, float]:
+    return {key: float(value) for key, value in metrics.items()}
+
+
 def _settings(checkpoint: str, options: Options, schedule: Schedule) -> Dict[str, Any]:
     """What decides the outcome, as JSON has it."""
     settings = {
         'checkpoint': checkpoint,
         'options': dataclasses.asdict(options),
-        'schedule': _as_json(schedule),
+        'schedule': dataclasses.asdict(schedule)
+        if isinstance(schedule, Rounds)
+        else 'a function',
     }
     return json.loads(json.dumps(settings))
-
-
-def _as_json(schedule: Schedule) -> Any:
-    if isinstance(schedule, Rounds):
-        return dataclasses.asdict(schedule)
-    return 'a function'

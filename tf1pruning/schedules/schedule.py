@@ -1,26 +1,30 @@
-"""Schedules: which choice is made in which round, and how long is trained behind it.
+"""Schedules: how much each round removes, and how long it trains.
 
 A schedule is a function: it gets the rounds that are done and gives the next one, or
 None at the end. `Rounds` is one that is known from the start; `ladder`, `spread`,
-`one_by_one`, `layer_by_layer` and `iterate` make such.
+`one_by_one`, `layer_by_layer` and `iterate` make such schedules.
 
-The choice of a round counts from the network before the first round: what went in
-earlier rounds is part of it.
+The choice of a round counts from the network before the first round: it includes what
+earlier rounds removed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
-
-from tf1pruning.choosing.choice import (
-    GLOBAL,
-    PER_GROUP,
-    Choice,
-    Limits,
-    check_ratio,
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
 )
+
+from tf1pruning.choosing.choice import GLOBAL, PER_GROUP, Choice, Limits, check_ratio
 from tf1pruning.errors import OptionError
 from tf1pruning.plan import ROUNDING
 from tf1pruning.schedules import paces
@@ -58,7 +62,7 @@ class Done:
       removed: channels that are gone, since the first round.
       kept: channels that stay.
       parameters: of the model once it is stripped.
-      macs: of the same; None if a size is not static.
+      macs: of the stripped model; None if a size is not static.
       checkpoint: prefix of the trained checkpoint.
       pruned_metrics: of the evaluation between pruning and training; empty if there
         was none, or the pruned checkpoint lacks variables that it restores.
@@ -105,10 +109,13 @@ class Rounds:
         return self.rounds[len(done)] if len(done) < len(self.rounds) else None
 
 
+def _rounds(choices: Iterable[Choice], steps: int) -> Rounds:
+    """A round per choice, each with as many steps."""
+    return Rounds(tuple(Round(choice, steps) for choice in choices))
+
+
 def ladder(
-    thresholds: Sequence[float],
-    steps: int,
-    limits: Limits = Limits(),
+    thresholds: Sequence[float], steps: int, limits: Limits = Limits()
 ) -> Rounds:
     """A round per threshold: the channels that score above it go.
 
@@ -122,23 +129,23 @@ def ladder(
     """
     if any(a <= b for a, b in zip(thresholds, thresholds[1:])):
         raise OptionError(
-            f'The thresholds are {_listed(thresholds)}; expected each to be smaller '
-            'than the one before, so that more goes.'
+            f'The thresholds are {", ".join(f"{t:g}" for t in thresholds)}; expected '
+            'each to be smaller than the one before, so that more goes.'
         )
-    choices = [Choice(threshold=value, limits=limits) for value in thresholds]
-    return Rounds(tuple(Round(choice, steps) for choice in choices))
+    choices = (Choice(threshold=value, limits=limits) for value in thresholds)
+    return _rounds(choices, steps)
 
 
 def spread(
     choice: Choice, rounds: int, steps: int, pace: Pace = paces.harmonic
 ) -> Rounds:
-    """A choice that is reached in several rounds.
+    """Several rounds up to a choice.
 
     Args:
       choice: what is gone at the end: by ratio, also by scope or width, or by a target.
       rounds: how many.
       steps: of each training.
-      pace: how fast: `paces.harmonic`, `linear`, `cubic`, or one's own.
+      pace: how fast: `paces.harmonic`, `linear`, `cubic`, or your own.
 
     Raises:
       OptionError: if the choice is a threshold or a count, which is no share.
@@ -149,12 +156,12 @@ def spread(
             'For thresholds there is ladder(), for counts one_by_one().'
         )
     numbers = range(1, rounds + 1)
-    choices = [_part_of(choice, pace, number, rounds) for number in numbers]
-    return Rounds(tuple(Round(each, steps) for each in choices))
+    choices = (_part_of(choice, pace, number, rounds) for number in numbers)
+    return _rounds(choices, steps)
 
 
 def _part_of(choice: Choice, pace: Pace, number: int, rounds: int) -> Choice:
-    """The choice of a round: another share in the place of each."""
+    """The choice of a round: each share of the last one replaced by its part."""
 
     def part(share: float) -> float:
         return pace(share, number, rounds)
@@ -188,7 +195,7 @@ def one_by_one(
     Args:
       channels: to remove in all.
       steps: of training behind each of them.
-      at_once: so many go in each round.
+      at_once: how many go in each round.
       flop_penalty: see `Choice`.
       limits: what must stay.
 
@@ -197,23 +204,14 @@ def one_by_one(
     """
     if channels < 1 or at_once < 1:
         raise OptionError(
-            f'{channels} channels are to go, {at_once} at once; expected at least 1.'
+            f'{channels} channels should go, {at_once} at once; expected at least 1.'
         )
     counts = [*range(at_once, channels, at_once), channels]
-    return Rounds(
-        tuple(
-            Round(
-                Choice(
-                    count=count,
-                    ranking=GLOBAL,
-                    limits=limits,
-                    flop_penalty=flop_penalty,
-                ),
-                steps,
-            )
-            for count in counts
-        )
+    choices = (
+        Choice(count=n, ranking=GLOBAL, limits=limits, flop_penalty=flop_penalty)
+        for n in counts
     )
+    return _rounds(choices, steps)
 
 
 def layer_by_layer(
@@ -229,8 +227,8 @@ def layer_by_layer(
     Args:
       ratios: scope -> share that goes, in the order of the rounds.
       steps: of training behind each of them.
-      increment: by so much a visit raises the share of a scope; the scopes are visited
-        in turn until all have theirs. 1: each is visited once.
+      increment: how much a visit raises the share of a scope; the scopes are visited in
+        turn until all have their ratio. 1: each is visited once.
       limits: what must stay.
 
     Raises:
@@ -246,16 +244,15 @@ def layer_by_layer(
     if len(targets) < len(ratios):
         raise OptionError('A scope is given twice; expected one ratio for each.')
     now: Dict[str, float] = {}
-    found: List[Round] = []
+    choices: List[Choice] = []
     for visit in itertools.count(1):
         if now == targets:
             break
         for scope, target in targets.items():
             if now.get(scope) != target:
                 now[scope] = _up_to(visit * increment, target)
-                choice = Choice(scope_ratios=tuple(now.items()), limits=limits)
-                found.append(Round(choice, steps))
-    return Rounds(tuple(found))
+                choices.append(Choice(scope_ratios=tuple(now.items()), limits=limits))
+    return _rounds(choices, steps)
 
 
 def iterate(
@@ -267,17 +264,17 @@ def iterate(
     ranking: str = PER_GROUP,
     limits: Limits = Limits(),
 ) -> Rounds:
-    """The same share of what is left, again and again.
+    """Rounds that each remove one share of what is left.
 
     As in github.com/gaborvecsei/Ridurre-Network-Filter-Pruning-Keras.
 
     Args:
-      ratio: of what is left, that goes in the first round.
+      ratio: share of what is left that goes in the first round.
       steps: of training behind each round.
       final_share: of the whole; the last round ends there.
-      max_rounds: so many rounds at most.
+      max_rounds: the most rounds.
       scheduler: gives the ratio of a round from that of the round before and the
-        number of the round, from 1 on; None: always the same.
+        number of the round, from 1 on; None: all rounds have the first ratio.
       ranking: see `Choice`.
       limits: what must stay.
 
@@ -285,23 +282,19 @@ def iterate(
       OptionError: if a share is out of range, also one that the scheduler gives.
     """
     check_ratio('final_share', final_share)
-    found: List[Round] = []
+    choices: List[Choice] = []
     left = 1.0
     for number in range(1, max_rounds + 1):
         ratio = scheduler(ratio, number) if scheduler else ratio
         check_ratio(f'The ratio of round {number}', ratio)
         left *= 1 - ratio
         gone = _up_to(1 - left, final_share)
-        found.append(Round(Choice(ratio=gone, ranking=ranking, limits=limits), steps))
+        choices.append(Choice(ratio=gone, ranking=ranking, limits=limits))
         if gone == final_share:
             break
-    return Rounds(tuple(found))
+    return _rounds(choices, steps)
 
 
 def _up_to(share: float, most: float) -> float:
-    """A share, but the given one from there on, also if it is missed by rounding."""
+    """A share, at most the given one, which it becomes if only rounding lacks."""
     return share if share < most - ROUNDING else most
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ', '.join(f'{value:g}' for value in values)

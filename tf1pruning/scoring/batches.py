@@ -1,13 +1,11 @@
-"""Batches to score a model on: a data file, an `input_fn`, or its own pipeline.
+"""Batches to score a model on: arrays, an `input_fn`, or the model's own pipeline.
 
-A batch maps the name of an input to its array. The names are those of placeholders of
-the loss; where the training graph has an input pipeline, the names of its tensors
-(`IteratorGetNext:0`) do as well.
+A batch maps the name of an input to its array. The names are those of the placeholders
+of the loss, or of the tensors of the input pipeline (`IteratorGetNext:0`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 from typing import (
@@ -40,10 +38,10 @@ Batch = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Batches:
-    """Batches that can be gone through more than once.
+    """Batches that can be read more than once.
 
     Attributes:
-      start: gives an iterable of them, anew each time.
+      start: gives a new iterable of them.
       count: how many there are, if that is known.
     """
 
@@ -59,18 +57,16 @@ class Batches:
         Args:
           arrays: input -> `[examples, ...]`.
           size: of a batch; the last may be smaller.
-          count: so many batches at most; None: all.
+          count: the most batches; None: all.
 
         Raises:
-          DataError: if the lengths differ or there is nothing.
-          OptionError: if a size is below 1.
+          DataError: if the lengths differ or are 0.
+          OptionError: if `size` or `count` is below 1.
         """
         length = _length(arrays)
         _check_positive('batch size', size)
-        starts = range(0, length, size)
-        if count is not None:
-            _check_positive('number of batches', count)
-            starts = starts[:count]
+        _check_positive('number of batches', count)
+        starts = range(0, length, size)[:count]
         return cls(
             lambda: ({k: a[s : s + size] for k, a in arrays.items()} for s in starts),
             len(starts),
@@ -84,7 +80,7 @@ class Batches:
         per_class: int,
         seed: int = 0,
     ) -> Batches:
-        """One batch per class, as GraSP takes them: as many examples of each.
+        """One batch per class, as for GraSP, with the same number of examples.
 
         Args:
           arrays: input -> `[examples, ...]`.
@@ -137,15 +133,14 @@ class Batches:
             iterable of batches; called for each pass.
           inputs: the inputs that the tensors of the dataset are for, in the order in
             which `tf.nest.flatten` gives them; an iterable of batches has names.
-          count: so many batches at most; None: until the data ends.
+          count: the most batches; None: until the data ends.
 
         Raises:
           OptionError: if `count` is below 1.
-          DataError: later, when they are gone through, if the tensors are not as many
-            as the inputs, or the data cannot be read.
+          DataError: later, when they are read, if the number of tensors is not that of
+            the inputs, or the data cannot be read.
         """
-        if count is not None:
-            _check_positive('number of batches', count)
+        _check_positive('number of batches', count)
 
         def start() -> Iterator[Batch]:
             with tf.Graph().as_default() as graph:
@@ -172,7 +167,7 @@ def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:
     missing = [name for name in inputs if name not in arrays]
     if missing:
         raise DataError(
-            f'Data file {path!r} lacks {names.quoted(missing)}; it holds '
+            f'Data file {path!r} lacks {names.quoted(missing)}; it has '
             f'{names.quoted(list(arrays))}.'
         )
     return {inputs.get(name, name): array for name, array in arrays.items()}
@@ -188,11 +183,11 @@ def of_pipeline(
     Args:
       meta_graph: of training.
       loss_model: of the same graph.
-      count: so many batches at most.
+      count: the most batches.
 
     Raises:
       DataError: if the loss reads no pipeline, or one that can be started in several
-        ways; later, when the batches are gone through, if it fails.
+        ways; later, when the batches are read, if it fails.
       OptionError: if `count` is below 1.
     """
     _check_positive('number of batches', count)
@@ -264,15 +259,15 @@ def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], i
         )
     if unknown:
         raise DataError(
-            f'The data has {names.quoted(unknown)}, which is no input of the loss. '
-            f'Inputs: {names.quoted(inputs)}.'
+            f'The data has {names.quoted(unknown)}, which is no input of the loss; its '
+            f'inputs are {names.quoted(inputs)}.'
         )
     size = next((len(a) for a in found.values() if a.ndim), 1)
     return {f'{name}:0': array for name, array in found.items()}, size
 
 
 def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:
-    """How to say which array is which input; '' where the numbers differ."""
+    """A guess which array is for which input; '' where the numbers differ."""
     if len(arrays) != len(inputs):
         return ''
     pairs = ','.join(f'{array}={name}' for array, name in zip(arrays, inputs))
@@ -291,34 +286,18 @@ def _run(
     session = tf.Session(graph=graph)
     try:
         for initializer in initializers:
-            with _as_data_error(advice):
-                session.run(initializer)
+            session.run(initializer)
         for _ in itertools.count() if count is None else range(count):
-            try:
-                with _as_data_error(advice):
-                    batch = session.run(dict(tensors))
-            except _EndOfData:
-                return
-            yield batch
-    finally:
-        session.close()
-
-
-class _EndOfData(Exception):
-    pass
-
-
-@contextlib.contextmanager
-def _as_data_error(advice: str) -> Iterator[None]:
-    try:
-        yield
-    except tf.errors.OutOfRangeError as error:
-        raise _EndOfData from error
+            yield session.run(dict(tensors))
+    except tf.errors.OutOfRangeError:
+        return
     except tf.errors.OpError as error:
         raise DataError(
             f'The input pipeline fails: {first_line(error)}.{advice}',
             options=_DATA if advice else (),
         ) from error
+    finally:
+        session.close()
 
 
 def _holds_tensors(found: Any) -> bool:
@@ -348,12 +327,12 @@ def _length(arrays: Mapping[str, np.ndarray]) -> int:
     lengths = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if len(set(lengths.values())) != 1 or not all(lengths.values()):
         raise DataError(
-            f'The data has arrays of {lengths} examples; expected the same number, '
-            'above 0, in each.'
+            f'The arrays of the data have {lengths} examples; expected one number '
+            'above 0 for all.'
         )
     return next(iter(lengths.values()))
 
 
-def _check_positive(what: str, value: int) -> None:
-    if value < 1:
+def _check_positive(what: str, value: Optional[int]) -> None:
+    if value is not None and value < 1:
         raise OptionError(f'The {what} is {value}; expected at least 1.')

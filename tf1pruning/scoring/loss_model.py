@@ -1,4 +1,4 @@
-"""Training graph -> a graph without variables or pipeline that ends in its loss."""
+"""Derives from a training graph one that computes its loss as in inference."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def loss_model(
       loss: name of the loss tensor, a scalar; '': the only one in the collection of
         losses.
       outputs: nodes of the model; what they read of the pipeline comes first, so that
-        the inputs are called as in the inference graph.
+        the inputs have the names of those of the inference graph.
 
     Raises:
       GraphError: if there is no such loss, it is no scalar, or it cannot be computed
@@ -72,7 +72,7 @@ def loss_model(
 
 
 def tempered(loss_model: LossModel, temperature: float) -> LossModel:
-    """The same loss with the logits of its softmax divided by a temperature.
+    """A loss with the logits of its softmax divided by a temperature.
 
     GraSP is meant for T = 200 (Wang et al., arXiv 2002.07376): a trained network is so
     sure of its answers that its gradients vanish.
@@ -91,8 +91,8 @@ def tempered(loss_model: LossModel, temperature: float) -> LossModel:
     source = model.graph_def
     if not any(node.op in CROSS_ENTROPIES for node in source.node):
         raise GraphError(
-            f'The loss {loss_model.loss!r} has no softmax cross entropy whose logits '
-            'could get a temperature.'
+            f'The loss {loss_model.loss!r} has no softmax cross entropy whose logits a '
+            'temperature could divide. Leave the temperature out.'
         )
     changed = (new for node in source.node for new in _tempered(node, temperature))
     graph_def = nodes.with_nodes(source, changed)
@@ -101,10 +101,7 @@ def tempered(loss_model: LossModel, temperature: float) -> LossModel:
 
 
 def _tempered(node: tf.NodeDef, temperature: float) -> List[tf.NodeDef]:
-    """A cross entropy whose logits are divided, behind what divides them.
-
-    Other nodes stay as they are.
-    """
+    """A cross entropy behind the nodes that divide its logits; or any other node."""
     if node.op not in CROSS_ENTROPIES:
         return [node]
     dtype = tf.as_dtype(node.attr['T'].type)
@@ -117,12 +114,12 @@ def _tempered(node: tf.NodeDef, temperature: float) -> List[tf.NodeDef]:
 
 
 def _pipeline(view: view_lib.GraphView, starts: Sequence[str]) -> Dict[str, str]:
-    """New placeholder -> tensor of the pipeline, the one that is read first first."""
+    """New placeholder -> tensor of the pipeline, in the order of their reading."""
     taken = {node.name for node in view}
-    found: Dict[str, str] = {}
-    for ref in _pipeline_tensors(view, starts):
-        found[names.claim(derivation.DEFAULT_INPUT, taken)] = str(ref)
-    return found
+    return {
+        names.claim(derivation.DEFAULT_INPUT, taken): str(ref)
+        for ref in _pipeline_tensors(view, starts)
+    }
 
 
 def _pipeline_tensors(

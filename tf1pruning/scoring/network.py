@@ -1,8 +1,8 @@
-"""A loss as a TensorFlow graph: values and derivatives at the spots of groups."""
+"""Runs a loss as a TensorFlow graph, with values and derivatives at spots."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -13,7 +13,7 @@ from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, freeze
 from tf1pruning.scoring.loss_model import LossModel
-from tf1pruning.scoring.spots import ActivationSpot, Column
+from tf1pruning.scoring.spots import ActivationSpot, Column, Spot
 
 Key = TypeVar('Key')
 
@@ -30,6 +30,13 @@ def _sparse_cross_entropy_gradient(
     share = tf.nn.softmax(logits)
     target = tf.one_hot(labels, tf.shape(logits)[-1], dtype=logits.dtype)
     return [tf.expand_dims(gradient, -1) * (share - target), None]
+
+
+class Read(NamedTuple):
+    """A tensor that a layer reads, and the axis of the channels in it."""
+
+    tensor: tf.Tensor
+    axis: int
 
 
 class Network:
@@ -51,37 +58,51 @@ class Network:
         self._constants = _constants(loss_model, self.graph)
         self._arrays = arrays
 
-    def reads(self, node: str, reads: int) -> int:
-        """How many channels a layer reads; 0 if the loss does not depend on it."""
+    def variable(self, node: str) -> Optional[tf.Tensor]:
+        """The value of a variable; None if the loss does not depend on it."""
+        return self._constants.get(node)
+
+    def read(self, node: str, reads: int, size: int) -> Optional[Read]:
+        """What a layer reads; None if it is not `size` channels, or no loss needs it.
+
+        Args:
+          node: the layer.
+          reads: number of its input.
+          size: of the channel axis.
+        """
         try:
-            tensor = self.read_tensor(node, reads)
+            inputs = view_lib.data_inputs(self._nodes[node])
+            tensor = self.graph.get_tensor_by_name(str(inputs[reads]))
         except KeyError:
-            return 0
-        return tensor.shape[self.channel_axis(node, reads)].value or 0
-
-    def has_variable(self, variable: str) -> bool:
-        """Whether the loss depends on a variable."""
-        return variable in self._constants
-
-    def read_tensor(self, node: str, reads: int) -> tf.Tensor:
-        """The tensor that a layer reads."""
-        inputs = view_lib.data_inputs(self._nodes[node])
-        tensor = self.graph.get_tensor_by_name(str(inputs[reads]))
+            return None
         if self._nodes[node].op == 'MatMul':
             # The sizes behind tf.layers.flatten are known to Python, not to the graph.
             other = 1 - reads
             kernel = self.graph.get_tensor_by_name(str(inputs[other]))
             tensor.set_shape(_product_shapes(self._nodes[node], kernel, other)[reads])
-        return tensor
+        axis = layout.channel_axis(self._nodes[node], tensor.shape.ndims)
+        return Read(tensor, axis) if tensor.shape[axis].value == size else None
 
-    def variable(self, variable: str) -> tf.Tensor:
-        """The value of a variable."""
-        return self._constants[variable]
+    def tensors(self, spot: Spot) -> Dict[str, tf.Tensor]:
+        """Tensor name or variable node -> value; empty if the loss reads not all."""
+        if isinstance(spot, ActivationSpot):
+            read = self.read(spot.node, spot.reads, spot.size)
+            return {read.tensor.name: read.tensor} if read else {}
+        found = {column.variable: self.variable(column.variable) for column in spot}
+        return {} if None in found.values() else found
 
-    def channel_axis(self, node: str, reads: int) -> int:
-        """The axis of the channels in the tensor that a layer reads."""
-        rank = self.read_tensor(node, reads).shape.ndims
-        return layout.channel_axis(self._nodes[node], rank)
+    def arranged(self, spot: Spot, values: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Values at a spot, such as those of `tensors`, with the channels of its group.
+
+        Returns:
+          `[batch, places, channels]` of an activation, `[channels, everything else]`
+          of weights.
+        """
+        if isinstance(spot, ActivationSpot):
+            read = self.read(spot.node, spot.reads, spot.size)
+            assert read is not None, 'a spot on which the loss depends'
+            return _places(values[read.tensor.name], read.axis, spot.positions)
+        return tf.concat([_rows(values[c.variable], c) for c in spot], axis=1)
 
     def run(
         self,
@@ -100,28 +121,17 @@ class Network:
             raise DataError(f'The loss does not run on the data: {error}') from error
         return dict(zip(fetches, values))
 
-    def derivatives_at(
-        self, loss: tf.Tensor, tensors: Sequence[tf.Tensor], variables: Sequence[str]
-    ) -> Dict[str, tf.Tensor]:
-        """Derivatives of a scalar, by one pass back.
 
-        Args:
-          loss: the scalar.
-          tensors: by which to derive.
-          variables: by which to derive, too.
-
-        Returns:
-          Tensor name or variable node -> derivative; absent if the scalar does not
-          depend on it.
-        """
-        known = [name for name in variables if name in self._constants]
-        owners = known + [tensor.name for tensor in tensors]
-        by = [self._constants[name] for name in known] + list(tensors)
-        return {
-            owner: tf.convert_to_tensor(gradient)
-            for owner, gradient in zip(owners, tf.gradients(loss, by))
-            if gradient is not None
-        }
+def derivatives(
+    loss: tf.Tensor, tensors: Mapping[str, tf.Tensor]
+) -> Dict[str, tf.Tensor]:
+    """Name -> derivative of a scalar by a tensor; absent where it does not depend."""
+    gradients = tf.gradients(loss, list(tensors.values()))
+    return {
+        name: tf.convert_to_tensor(gradient)
+        for name, gradient in zip(tensors, gradients)
+        if gradient is not None
+    }
 
 
 def _product_shapes(
@@ -145,34 +155,23 @@ def _constants(loss_model: LossModel, graph: tf.Graph) -> Dict[str, tf.Tensor]:
     }
 
 
-def places(tensor: tf.Tensor, axis: int, spot: ActivationSpot) -> tf.Tensor:
+def _places(tensor: tf.Tensor, axis: int, positions: np.ndarray) -> tf.Tensor:
     """An activation as `[batch, places, channels]`, the channels those of a group."""
-    x = _channels_last(tensor, axis)
-    size = x.shape[-1].value
-    batch = tf.shape(x)[0]
-    x = tf.reshape(x, [batch, -1, size])
-    width, entries = spot.positions.shape
-    x = tf.gather(x, spot.positions.ravel(), axis=2)
+    rank = tensor.shape.ndims
+    if axis != rank - 1:
+        order = [a for a in range(rank) if a != axis] + [axis]
+        tensor = tf.transpose(tensor, order)
+    batch = tf.shape(tensor)[0]
+    x = tf.reshape(tensor, [batch, -1, tensor.shape[-1].value])
+    width, entries = positions.shape
+    x = tf.gather(x, positions.ravel(), axis=2)
     x = tf.transpose(tf.reshape(x, [batch, -1, width, entries]), [0, 1, 3, 2])
     return tf.reshape(x, [batch, -1, width])
 
 
-def channel_means(tensor: tf.Tensor, axis: int) -> tf.Tensor:
-    """`[channels]` means over all other axes."""
-    others = [a for a in range(tensor.shape.ndims) if a != axis]
-    return tf.reduce_mean(tensor, axis=others)
-
-
-def rows(tensor: tf.Tensor, column: Column) -> tf.Tensor:
+def _rows(tensor: tf.Tensor, column: Column) -> tf.Tensor:
     """A weight as `[channels, everything else]`, the channels those of a group."""
     rank = tensor.shape.ndims
     order = [column.axis] + [a for a in range(rank) if a != column.axis]
     found = tf.gather(tf.transpose(tensor, order), column.positions.ravel())
     return tf.reshape(found, [len(column.positions), -1])
-
-
-def _channels_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
-    rank = tensor.shape.ndims
-    if axis == rank - 1:
-        return tensor
-    return tf.transpose(tensor, [a for a in range(rank) if a != axis] + [axis])

@@ -1,4 +1,4 @@
-"""Scores on data, as a value and as a file."""
+"""Scores that were found on data: a value, its file, and a scorer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Scores:
       batches: number of batches.
       loss: averaged over them.
       weights: checkpoint key -> digest of each weight that the model had; empty: the
-        scores are taken for those of any weights.
+        scores go with any weights.
     """
 
     scores: Dict[str, Dict[str, np.ndarray]]
@@ -40,14 +40,14 @@ class Scores:
     weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def of_any_weights(self) -> Scores:
-        """The same, to be used with other weights than those that were scored."""
+        """The scores for use with other weights than those that were scored."""
         return dataclasses.replace(self, weights={})
 
     def check(self, weights: Mapping[str, str]) -> None:
         """Refuses weights that are not those that were scored.
 
-        Weights that only one side has make no difference: a graph may have been scored
-        as a whole and be pruned up to an output.
+        Weights that only one side has do not count: a graph may have been scored as a
+        whole and be pruned up to an output.
 
         Args:
           weights: as `digests` gives them.
@@ -62,8 +62,8 @@ class Scores:
         if other or not common:
             found = f'{len(other)} of {len(common)} differ: {names.quoted(other)}'
             raise DataError(
-                'The scores are of other weights than the model has '
-                f'({found if other else "no name is the same"}). Score this checkpoint '
+                'The scores are of other weights than those of the model '
+                f'({found if other else "no name is in both"}). Score this checkpoint '
                 'again, or insist on the older scores.',
                 options=('stale_scores',),
             )
@@ -92,7 +92,7 @@ class Scores:
 
     @classmethod
     def load(cls, path: str) -> Scores:
-        """Reads the file that `save`, or the command `score`, wrote.
+        """Reads a file that `save` or the command `score` wrote.
 
         Raises:
           DataError: if the file is missing, damaged, or holds something else.
@@ -109,7 +109,7 @@ class Scores:
             weights = {str(key): str(digest) for key, digest in info['weights'].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                f'{path!r} is no file of scores: {error}. `score` writes one.'
+                f'{path!r} is no file of scores: {error}. `score` writes such files.'
             ) from error
         scores: Dict[str, Dict[str, np.ndarray]] = {}
         means = {}
@@ -136,7 +136,7 @@ def _digest(array: np.ndarray) -> str:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SavedScorer:
-    """Scores groups by what a pass over data found.
+    """Scores groups by the scores that a pass over data found.
 
     Attributes:
       scores: from the pass.
@@ -158,9 +158,8 @@ class SavedScorer:
     def __post_init__(self) -> None:
         if self.criterion not in self.scores.scores:
             raise OptionError(
-                f'The scores are of {names.quoted(list(self.scores.scores))}; '
-                f'criterion {self.criterion!r} is not among them. Score the model by '
-                'it.'
+                f'The scores are by {names.quoted(list(self.scores.scores))}, not by '
+                f'criterion {self.criterion!r}. Score the model by that.'
             )
 
     def __call__(self, group: Group, kept: Optional[int] = None) -> Scored:
@@ -174,13 +173,13 @@ class SavedScorer:
         if found is None:
             raise DataError(
                 f'There are no scores by {self.criterion!r} of group {group.name!r}. '
-                f'{names.did_you_mean(group.name, by_group)} Score this model '
-                'anew, or leave the group out.'
+                f'{names.did_you_mean(group.name, by_group)} Score this model again, '
+                'or leave the group out.'
             )
         if found.shape[1] != group.width:
             raise DataError(
                 f'The scores of group {group.name!r} are for {found.shape[1]} '
-                f'channels, and it has {group.width}. Score this model anew.'
+                f'channels, and it has {group.width}. Score this model again.'
             )
         scores = self.combination(found)
         return with_tie_breakers(group, scores, self.trace, self.arrays)

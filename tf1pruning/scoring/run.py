@@ -6,13 +6,7 @@ Criteria of the Hessian (GraSP) need the mean gradient first: they take a second
 from __future__ import annotations
 
 import time
-from typing import (
-    Callable,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-)
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -58,8 +52,6 @@ def score(
 ) -> Scores:
     """Scores groups by what they do on data.
 
-    Memory does not grow with the number of batches.
-
     Args:
       trace: of the model.
       groups: of the model, those to score.
@@ -81,16 +73,13 @@ def score(
     )
     with network.graph.as_default():
         statistics = Statistics(network, trace, groups, criteria, weights.start)
-    averages: Averages[Key] = Averages(alpha)
     with tf.Session(graph=network.graph) as session:
-        run = _Pass(session, network, loss_model, batches, clock)
-        count = run(statistics.first, {}, averages)
+        run = _Pass(session, network, loss_model, batches, alpha, clock)
+        values, count = run(statistics.first, {})
         if statistics.second:
-            feeds = statistics.mean_gradients(averages.values)
-            later: Averages[Key] = Averages(alpha)
-            run(statistics.second, feeds, later)
-            averages.values.update(later.values)
-    return statistics.finished(averages.values, count)
+            later, _ = run(statistics.second, statistics.mean_gradients(values))
+            values.update(later)
+    return statistics.finished(values, count)
 
 
 class _Clock:
@@ -121,15 +110,14 @@ class _Pass(NamedTuple):
     network: Network
     loss_model: LossModel
     batches: Batches
+    alpha: Optional[float]
     clock: _Clock
 
     def __call__(
-        self,
-        fetches: Mapping[Key, tf.Tensor],
-        feeds: Mapping[tf.Tensor, np.ndarray],
-        averages: Averages[Key],
-    ) -> int:
-        """Returns the number of batches."""
+        self, fetches: Mapping[Key, tf.Tensor], feeds: Mapping[tf.Tensor, np.ndarray]
+    ) -> Tuple[Dict[Key, np.ndarray], int]:
+        """Returns the averages, and the number of batches."""
+        averages: Averages[Key] = Averages(self.alpha)
         count = 0
         for batch in self.batches.start():
             inputs, size = batches_lib.feeds(self.loss_model, batch)
@@ -140,7 +128,7 @@ class _Pass(NamedTuple):
             self.clock.tick()
         if not count:
             raise DataError('The data has no batch: nothing can be scored.')
-        return count
+        return averages.values, count
 
 
 def _check_finite(found: Mapping[Key, np.ndarray], batch: int) -> None:
@@ -149,5 +137,5 @@ def _check_finite(found: Mapping[Key, np.ndarray], batch: int) -> None:
         owners = list(dict.fromkeys(str(key.owner) for key in bad))
         raise DataError(
             f'Batch {batch} gives NaN or infinite values at {names.quoted(owners)}. '
-            'Check the data and the loss, or the weights, for overflow.'
+            'Check the data, the loss and the weights for overflow.'
         )

@@ -1,4 +1,4 @@
-"""Spots: where the channels of a group are looked at while the model works."""
+"""Spots: where the channels of a group are observed while the model works."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
 import numpy as np
 
 from tf1pruning import names
-from tf1pruning.channels.groups import Group
+from tf1pruning.channels.groups import Group, Place
 from tf1pruning.channels.trace_result import BIAS, CONSUMER, SCALE, Trace
 from tf1pruning.choosing.scores import judging_places
 from tf1pruning.criteria.registry import ACTIVATIONS, SCALES
 
 
 class ActivationSpot(NamedTuple):
-    """The tensor that a layer reads: what a group's channels are behind everything.
+    """The tensor that a layer reads: the channels of a group behind all other ops.
 
     Attributes:
-      group: name of the group.
       node: the layer.
       reads: number of its input.
       size: positions that the layer's kernel has for them; a grouped convolution has
@@ -25,7 +24,6 @@ class ActivationSpot(NamedTuple):
       positions: `[width, entries]` positions of each channel along the channel axis.
     """
 
-    group: str
     node: str
     reads: int
     size: int
@@ -46,19 +44,21 @@ class Column(NamedTuple):
     positions: np.ndarray
 
 
-class WeightSpot(NamedTuple):
-    """Weights that make the channels of a group, side by side.
-
-    Attributes:
-      group: name of the group.
-      columns: the weights.
-    """
-
-    group: str
-    columns: Tuple[Column, ...]
+# Weights that make the channels of a group, side by side.
+WeightSpot = Tuple[Column, ...]
+Spot = Union[ActivationSpot, WeightSpot]
 
 
-def activation_spots(trace: Trace, group: Group) -> List[ActivationSpot]:
+def spots_of(trace: Trace, group: Group, looks_at: str) -> Sequence[Spot]:
+    """The spots of a group at which a criterion looks; see `DataCriterion`."""
+    if looks_at == ACTIVATIONS:
+        return _activation_spots(trace, group)
+    if looks_at == SCALES:
+        return _weight_spots(trace, _scale_families(group))
+    return _weight_spots(trace, [[place] for place in judging_places(group, trace)])
+
+
+def _activation_spots(trace: Trace, group: Group) -> List[ActivationSpot]:
     """The tensors that the layers behind a group read, each once."""
     keys = trace.keys()
     view = trace.model.view()
@@ -72,51 +72,36 @@ def activation_spots(trace: Trace, group: Group) -> List[ActivationSpot]:
                 continue
             tensor = view.node(kernel.node).input[kernel.reads]
             size = len(trace.weights[kernel.source][kernel.in_axis])
-            spot = ActivationSpot(
-                group.name, kernel.node, kernel.reads, size, place.positions
-            )
+            spot = ActivationSpot(kernel.node, kernel.reads, size, place.positions)
             spots.setdefault(tensor, spot)
     return list(spots.values())
 
 
-def weight_spots(trace: Trace, group: Group) -> List[WeightSpot]:
-    """The kernels that a group is judged by."""
-    nodes = {key: node for node, key in trace.model.keys().items()}
+def _scale_families(group: Group) -> List[List[Place]]:
+    """Each gamma behind a group, with the beta of the same scope."""
+
+    def scope(place: Place) -> str:
+        return names.parent_scope(place.variable)
+
+    biases = [place for place in group.places if place.role == BIAS]
     return [
-        WeightSpot(
-            group.name,
-            (Column(nodes[place.variable], place.axis, place.positions),),
-        )
-        for place in judging_places(group, trace)
-        if place.variable in nodes
+        [scale, *(bias for bias in biases if scope(bias) == scope(scale))]
+        for scale in group.places
+        if scale.role == SCALE
     ]
 
 
-def scale_spots(trace: Trace, group: Group) -> List[WeightSpot]:
-    """The batch norms behind a group: each gamma, with the beta of the same scope."""
+def _weight_spots(
+    trace: Trace, families: Sequence[Sequence[Place]]
+) -> List[WeightSpot]:
+    """The variables of families of places; the first of each must be one."""
     nodes = {key: node for node, key in trace.model.keys().items()}
-    spots = []
-    for scale in group.places:
-        if scale.role != SCALE or scale.variable not in nodes:
-            continue
-        scope = names.parent_scope(scale.variable)
-        columns = [Column(nodes[scale.variable], scale.axis, scale.positions)]
-        columns += [
+    return [
+        tuple(
             Column(nodes[place.variable], place.axis, place.positions)
-            for place in group.places
-            if place.role == BIAS
-            and place.variable in nodes
-            and names.parent_scope(place.variable) == scope
-        ]
-        spots.append(WeightSpot(group.name, tuple(columns)))
-    return spots
-
-
-Spot = Union[ActivationSpot, WeightSpot]
-
-
-def spots_of(trace: Trace, group: Group, looks_at: str) -> Sequence[Spot]:
-    """The spots of a group at which a criterion looks; see `DataCriterion`."""
-    if looks_at == ACTIVATIONS:
-        return activation_spots(trace, group)
-    return (scale_spots if looks_at == SCALES else weight_spots)(trace, group)
+            for place in family
+            if place.variable in nodes
+        )
+        for family in families
+        if family[0].variable in nodes
+    ]

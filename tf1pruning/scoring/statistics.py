@@ -1,8 +1,8 @@
-"""The tensors to average over the batches, and the scores that follow from them."""
+"""Which tensors are averaged over the batches, and the scores made of them."""
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,7 +14,7 @@ from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.scoring import network as network_lib
 from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.result import Scores
-from tf1pruning.scoring.spots import ActivationSpot, Spot, WeightSpot, spots_of
+from tf1pruning.scoring.spots import Spot, spots_of
 
 _LOSS = 'loss'
 _MEAN = 'mean'
@@ -67,9 +67,13 @@ class Statistics:
         self._start = start
         self._criteria = {criterion.name: criterion for criterion in criteria}
         found = _reached_spots(network, trace, groups, criteria)
-        kernels = _kernels(network, trace)
+        tensors: Dict[str, tf.Tensor] = {}
+        for key, spot in found.items():
+            if self._criteria[key.kind].derivative:
+                tensors.update(network.tensors(spot))
         twice = any(c.derivative == HESSIAN for c in criteria)
-        gradients = _derivatives(network, criteria, found, kernels if twice else [])
+        kernels = _kernels(network, trace) if twice else {}
+        gradients = network_lib.derivatives(network.loss, {**kernels, **tensors})
         self.first = {Key(_LOSS, 'the loss'): network.loss, **_means(network, trace)}
         self.second: Dict[Key, tf.Tensor] = {}
         self._directions: Dict[str, tf.Tensor] = {}
@@ -77,14 +81,13 @@ class Statistics:
         if twice:
             hessian = self._along_mean_gradient(gradients, kernels)
         for key, spot in found.items():
-            criterion = self._criteria[key.kind]
-            if criterion.derivative == HESSIAN:
-                self.second[key] = self._statistic(criterion, spot, hessian)
-            else:
-                self.first[key] = self._statistic(criterion, spot, gradients)
+            of_hessian = self._criteria[key.kind].derivative == HESSIAN
+            known = hessian if of_hessian else gradients
+            tensor = self._statistic(key, spot, known)
+            (self.second if of_hessian else self.first)[key] = tensor
 
     def _along_mean_gradient(
-        self, gradients: Mapping[str, tf.Tensor], kernels: Sequence[str]
+        self, gradients: Mapping[str, tf.Tensor], kernels: Mapping[str, tf.Tensor]
     ) -> Dict[str, tf.Tensor]:
         """Products of the Hessian and the mean gradient, over all kernels.
 
@@ -98,10 +101,9 @@ class Statistics:
                 direction = tf.placeholder(gradients[name].dtype, gradients[name].shape)
                 self._directions[name] = direction
                 products.append(tf.reduce_sum(direction * gradients[name]))
-        names = list(self._directions)
-        found = self._network.derivatives_at(tf.add_n(products), [], names)
-        zeros = {name: tf.zeros_like(self._network.variable(name)) for name in names}
-        return {**zeros, **found}
+        derived = {name: kernels[name] for name in self._directions}
+        found = network_lib.derivatives(tf.add_n(products), derived)
+        return {**{name: tf.zeros_like(derived[name]) for name in derived}, **found}
 
     def mean_gradients(
         self, values: Mapping[Key, np.ndarray]
@@ -113,27 +115,23 @@ class Statistics:
         }
 
     def _statistic(
-        self,
-        criterion: DataCriterion,
-        spot: Spot,
-        derivatives: Mapping[str, tf.Tensor],
+        self, key: Key, spot: Spot, derivatives: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:
-        if isinstance(spot, ActivationSpot):
-            axis = self._network.channel_axis(spot.node, spot.reads)
-            tensor = self._network.read_tensor(spot.node, spot.reads)
-            arguments = [network_lib.places(tensor, axis, spot)]
-            if criterion.derivative:
-                g = _existing(derivatives, tensor.name, spot, criterion)
-                arguments.append(network_lib.places(g, axis, spot))
-            return criterion.statistic(*arguments)
-        arguments = [_matrix(spot, self._network.variable)]
+        criterion = self._criteria[key.kind]
+        network, values = self._network, self._network.tensors(spot)
+        arguments = [network.arranged(spot, values)]
         if criterion.derivative:
-            arguments.append(
-                _matrix(spot, lambda n: _existing(derivatives, n, spot, criterion))
-            )
+            missing = [name for name in values if name not in derivatives]
+            if missing:
+                raise GraphError(
+                    f'Criterion {criterion.name!r}: no gradient of the loss flows to '
+                    f'{missing[0]!r} of group {key.owner!r}. Leave the group out, or '
+                    'choose another loss.'
+                )
+            arguments.append(network.arranged(spot, derivatives))
         if criterion.from_start and self._start is not None:
-            start = self._start
-            arguments.append(_matrix(spot, lambda n: tf.constant(start[n])))
+            start = {name: tf.constant(self._start[name]) for name in values}
+            arguments.append(network.arranged(spot, start))
         return criterion.statistic(*arguments)
 
     def finished(self, values: Mapping[Key, np.ndarray], batches: int) -> Scores:
@@ -176,7 +174,7 @@ def _reached_spots(
     for criterion in criteria:
         for group in groups:
             known = spots_of(trace, group, criterion.looks_at)
-            spots = [spot for spot in known if _reaches(network, spot)]
+            spots = [spot for spot in known if network.tensors(spot)]
             if not spots:
                 raise _unread(criterion, group, known)
             for number, spot in enumerate(spots):
@@ -196,15 +194,10 @@ def _unread(
     )
 
 
-def _reaches(network: Network, spot: Spot) -> bool:
-    if isinstance(spot, ActivationSpot):
-        return network.reads(spot.node, spot.reads) == spot.size
-    return all(network.has_variable(column.variable) for column in spot.columns)
-
-
-def _kernels(network: Network, trace: Trace) -> List[str]:
-    sources = dict.fromkeys(kernel.source for kernel in trace.kernels)
-    return [source for source in sources if network.has_variable(source)]
+def _kernels(network: Network, trace: Trace) -> Dict[str, tf.Tensor]:
+    """Variable node -> value of each kernel on which the loss depends."""
+    found = {kernel.source: network.variable(kernel.source) for kernel in trace.kernels}
+    return {source: value for source, value in found.items() if value is not None}
 
 
 def _means(network: Network, trace: Trace) -> Dict[Key, tf.Tensor]:
@@ -213,50 +206,9 @@ def _means(network: Network, trace: Trace) -> Dict[Key, tf.Tensor]:
     for kernel in trace.kernels:
         # In a grouped convolution an input position stands for several channels.
         size = len(trace.weights[kernel.source][kernel.in_axis])
-        if kernel.depthwise or network.reads(kernel.node, kernel.reads) != size:
-            continue
-        tensor = network.read_tensor(kernel.node, kernel.reads)
-        axis = network.channel_axis(kernel.node, kernel.reads)
-        found[Key(_MEAN, kernel.node)] = network_lib.channel_means(tensor, axis)
+        read = network.read(kernel.node, kernel.reads, size)
+        if read is not None and not kernel.depthwise:
+            others = [a for a in range(read.tensor.shape.ndims) if a != read.axis]
+            mean = tf.reduce_mean(read.tensor, axis=others)
+            found[Key(_MEAN, kernel.node)] = mean
     return found
-
-
-def _derivatives(
-    network: Network,
-    criteria: Sequence[DataCriterion],
-    spots: Mapping[Key, Spot],
-    kernels: Sequence[str],
-) -> Dict[str, tf.Tensor]:
-    """Tensor name or variable node -> gradient of the loss; all by one pass back."""
-    tensors: Dict[str, tf.Tensor] = {}
-    variables = dict.fromkeys(kernels)
-    derived = {criterion.name for criterion in criteria if criterion.derivative}
-    for key, spot in spots.items():
-        if key.kind not in derived:
-            continue
-        if isinstance(spot, ActivationSpot):
-            tensor = network.read_tensor(spot.node, spot.reads)
-            tensors[tensor.name] = tensor
-        else:
-            variables.update(dict.fromkeys(c.variable for c in spot.columns))
-    return network.derivatives_at(network.loss, list(tensors.values()), list(variables))
-
-
-def _existing(
-    derivatives: Mapping[str, tf.Tensor],
-    name: str,
-    spot: Spot,
-    criterion: DataCriterion,
-) -> tf.Tensor:
-    if name not in derivatives:
-        raise GraphError(
-            f'Criterion {criterion.name!r}: no gradient of the loss flows to {name!r} '
-            f'of group {spot.group!r}. Leave the group out, or choose another loss.'
-        )
-    return derivatives[name]
-
-
-def _matrix(spot: WeightSpot, values: Callable[[str], tf.Tensor]) -> tf.Tensor:
-    """Weights of a spot as `[channels, everything else]`."""
-    columns = [network_lib.rows(values(c.variable), c) for c in spot.columns]
-    return tf.concat(columns, axis=1)

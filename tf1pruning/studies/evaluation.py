@@ -70,11 +70,8 @@ class Evaluator:
         Raises:
           DataError: if the data does not fit the loss.
         """
-        weights = {
-            self._network.variable(node): array
-            for node, array in changed.items()
-            if self._network.has_variable(node)
-        }
+        tensors = ((self._network.variable(n), array) for n, array in changed.items())
+        weights = {tensor: array for tensor, array in tensors if tensor is not None}
         total = 0
         sums = dict.fromkeys(self._fetches, 0.0)
         for batch in self._batches:

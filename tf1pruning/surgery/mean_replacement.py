@@ -1,9 +1,9 @@
-"""Mean replacement: what reads a removed channel gets its mean instead of zero.
+"""Mean replacement: layers that read a removed channel get its mean instead of zero.
 
-A removed channel contributes `mean * kernel slice` to each layer that reads it, if its
-value is taken to be its mean over data (Evci et al., arXiv 1806.06068). That constant
-is added to the bias behind the layer, or subtracted from the moving mean of the batch
-norm behind it.
+A removed channel whose value is taken to be its mean over data contributes
+`mean * kernel slice` to each layer that reads it (Evci et al., arXiv 1806.06068). That
+constant is added to the bias behind the layer, or subtracted from the moving mean of
+the batch norm behind it.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def replace(
       means: layer -> `[channels]` mean of each channel that it reads.
 
     Raises:
-      OptionError: if the plan is of another mode: what reads a channel stays then.
+      OptionError: if the plan is of another mode.
       DataError: if means are missing or do not fit.
     """
-    _check_mode(plan)
+    check_mode(plan.mode)
     gone = _gone(trace, groups, plan)
     targets = fold.find_fold_targets(trace)
     view = trace.model.view()
@@ -81,11 +81,12 @@ def replace(
     return Replacement(replaced, tuple(without))
 
 
-def _check_mode(plan: Plan) -> None:
-    if plan.mode != BLOCK:
+def check_mode(mode: str) -> None:
+    """Raises OptionError for a mode in which removed channels are still read."""
+    if mode != BLOCK:
         raise OptionError(
-            f'Mean replacement needs mode {BLOCK!r}; the plan has mode {plan.mode!r}, '
-            'in which removed channels go on to be read.'
+            f'Mean replacement needs mode {BLOCK!r}; the mode is {mode!r}, in which '
+            'removed channels are still read.'
         )
 
 
@@ -106,8 +107,8 @@ def _mean(
         size = 'no' if found is None else f'{found.size}'
         raise DataError(
             f'Layer {kernel.node!r} reads {removed.size} channels, and there are '
-            f'{size} means of them. Score this model anew, with a loss that depends on '
-            'the layer.'
+            f'{size} means of them. Score this model again, with a loss that depends '
+            'on the layer.'
         )
     return found
 
@@ -151,7 +152,7 @@ def _coverage(
 def _axis_coverage(
     size: Optional[int], taps: int, stride: int, dilation: int
 ) -> np.ndarray:
-    """The same along one axis of a SAME convolution.
+    """`[taps]` the coverage along one axis of a SAME convolution.
 
     >>> _axis_coverage(4, 3, 1, 1).tolist()
     [0.75, 1.0, 0.75]
