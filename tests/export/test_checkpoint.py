@@ -69,5 +69,5 @@ def test_a_damaged_file_does_not_pass(folder):
     with open(os.path.join(folder, data), 'r+b') as file:
         file.truncate(10)
 
-    with pytest.raises(VerificationError, match='does not load again and run'):
+    with pytest.raises(VerificationError, match='does not load and run'):
         CheckpointFormat().answers(folder, ['output'], {'input': made.IMAGE})

@@ -96,5 +96,5 @@ def test_resource_variables_are_restored(tmp_path):
 
 
 def test_a_missing_file_does_not_pass(tmp_path):
-    with pytest.raises(VerificationError, match='does not load again and run'):
+    with pytest.raises(VerificationError, match='does not load and run'):
         SavedModelFormat().answers(str(tmp_path), ['output'], {'input': made.IMAGE})

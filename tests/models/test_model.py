@@ -26,7 +26,7 @@ def test_outputs_are_separated_by_commas(text, expected):
 
 @pytest.mark.parametrize('text', ['', ' ', 'a,', ',a', 'a,,b'])
 def test_a_blank_output_is_refused(text):
-    with pytest.raises(GraphError, match='expected names, got a blank'):
+    with pytest.raises(GraphError, match='have a blank; expected names'):
         reading.split_outputs(text)
 
 

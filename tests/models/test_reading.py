@@ -63,7 +63,7 @@ def test_a_folder_of_checkpoints_means_its_newest(paths):
 
 @pytest.mark.parametrize('kind', ['saved model', 'frozen'])
 def test_a_model_with_a_graph_of_its_own_takes_no_other(paths, kind):
-    with pytest.raises(OptionError, match='has a graph of its own'):
+    with pytest.raises(OptionError, match='has its own graph'):
         reading.load(paths[kind], ('output',), LoadOptions(meta_path='x.meta'))
 
 

@@ -128,6 +128,6 @@ def test_weights_that_were_not_scored_make_no_difference_but_some_have_to_be():
 
 def test_a_criterion_that_was_not_scored_is_refused():
     with pytest.raises(
-        OptionError, match="scores are by 'fisher', 'tfo', not by criterion 'apoz'"
+        OptionError, match="by 'fisher', 'tfo', not by criterion 'apoz'"
     ):
         scorer(criterion='apoz')

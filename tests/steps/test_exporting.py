@@ -241,7 +241,7 @@ def test_the_source_is_never_replaced(source, result):
 def test_another_file_is_no_part_of_the_export(name, tmp_path):
     path = str(tmp_path / name)
 
-    with pytest.raises(OutputError, match='is a part of what is exported'):
+    with pytest.raises(OutputError, match='is a part of the export to'):
         exporting.check_new(str(tmp_path), ('ckpt', 'pb'), True, [path])
 
 

@@ -137,7 +137,7 @@ def test_a_loop_is_refused():
         )[1]
         tf.losses.add_loss(tf.reduce_mean(y))
 
-    with pytest.raises(GraphError, match=r'cannot be derived .* Loops cannot'):
+    with pytest.raises(GraphError, match=r'has no gradient in an imported graph'):
         clone_of(graph, Steps(1, 0.1))
 
 

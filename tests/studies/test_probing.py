@@ -102,8 +102,8 @@ def test_histograms_show_what_is_left(subject, probe, groups):
 @pytest.mark.parametrize(
     ('ratios', 'message'),
     [
-        ([], 'Ratios are not given; expected numbers from 0 to below 1'),
-        ([0.5, 1.0], 'Ratios 1; expected numbers from 0 to below 1'),
+        ([], 'No ratios; expected numbers from 0 to below 1'),
+        ([0.5, 1.0], 'Ratios out of range: 1; expected numbers from 0 to below 1'),
         ([0.5, 0.25], 'expected each to be larger'),
     ],
 )

@@ -89,7 +89,7 @@ def test_curves_of_another_model_are_refused(tmp_path):
     path = str(tmp_path / 'curves.json')
     sensitivity.save(CURVES, path)
 
-    with pytest.raises(DataError, match='of another model, or of other data'):
+    with pytest.raises(DataError, match='of another model, other data'):
         sensitivity.load(path, 'xyz')
 
 

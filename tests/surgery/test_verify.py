@@ -71,7 +71,7 @@ def test_an_input_of_strings_cannot_be_made_up():
         tf.strings.length(tf.placeholder(tf.string, [None], 'files'), name='output')
     graph_def = graph.as_graph_def()
 
-    with pytest.raises(VerificationError, match="Input 'files' of type string"):
+    with pytest.raises(VerificationError, match="input 'files' of type string"):
         verify.compare(graph_def, graph_def, ('output',))
 
 

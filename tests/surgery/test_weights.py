@@ -56,7 +56,7 @@ def test_other_variables_of_a_checkpoint_are_left_out(dense):
 
 
 def test_all_missing_variables_are_named(dense):
-    with pytest.raises(CheckpointError, match=r"lacks: 'a/bias', 'b/bias'\. Do the"):
+    with pytest.raises(CheckpointError, match=r"lacks: 'a/bias', 'b/bias'\. Only"):
         weights.model_arrays(
             dense.model,
             ArraysInMemory(

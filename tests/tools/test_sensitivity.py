@@ -67,7 +67,7 @@ def test_points_after_steps_are_gone_on_with_after_as_many(prefix, tmp_path):
         assert point['loss_change'] == change != 0
     assert (folder / 'loss_change.png').read_bytes().startswith(b'\x89PNG')
     assert other.returncode == 1
-    assert 'of another model, or of other data, steps or scores' in other.stderr
+    assert 'of another model, other data, steps or scores' in other.stderr
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_an_unsafe_graph_is_refused_before_it_runs(tmp_path, kind):
     assert (done.returncode, done.stdout) == (1, '')
     name = "'WriteFile' (WriteFile)" if kind == 'writes' else "'PyFunc' (PyFunc)"
     assert f'write files or call Python: {name}. Nothing was run' in done.stderr
-    assert done.stderr.endswith('or insist. See --allow_unsafe_ops.\n')
+    assert done.stderr.endswith('or allow them. See --allow_unsafe_ops.\n')
     assert done.stderr.count('\n') == 1
     assert not written.exists()
     assert not (tmp_path / 'out').exists()

@@ -59,7 +59,10 @@ def test_a_file_that_is_there_stays(name, prefix, tmp_path):
     ('flags', 'message'),
     [
         (['--ratios=0,half'], "--ratios is '0,half'; expected numbers"),
-        (['--ratios=0.5,1'], 'Ratios 1; expected numbers from 0 to below 1'),
+        (
+            ['--ratios=0.5,1'],
+            'Ratios out of range: 1; expected numbers from 0 to below 1',
+        ),
         (['--criterion=fisher'], "'fisher' looks at data and a loss: score the model"),
         (['--mean_replacement=none.npz'], "'none.npz' cannot be read"),
     ],

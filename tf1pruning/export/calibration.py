@@ -1,4 +1,4 @@
-"""Samples of real input, on which a quantizer measures ranges."""
+"""Checks samples of real input, on which a quantizer measures ranges."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _fits(shape: Sequence[int], expected: Optional[view_lib.Shape]) -> bool:
 def batches(
     samples: Mapping[str, np.ndarray], graph: InferenceGraph
 ) -> List[Dict[str, np.ndarray]]:
-    """The samples as the network takes them: one by one, unless its batch is fixed.
+    """The samples in batches of the size that the network has, or else of one.
 
     Returns:
       Per batch input node -> array, in the order of the inputs.

@@ -1,4 +1,4 @@
-"""Checkpoint with a meta graph that imports, restores and can be trained further."""
+"""Format `ckpt`: a checkpoint with a meta graph that imports, restores and trains."""
 
 from __future__ import annotations
 

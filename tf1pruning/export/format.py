@@ -1,4 +1,4 @@
-"""What a format is: files of one kind, which are written, loaded again and run."""
+"""Base class of the formats: files of one kind, written, loaded again and run."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Format(abc.ABC):
       name: what users call it.
       file: name of the file or folder, or of the prefix of a checkpoint.
       is_frozen: whether it is made from the frozen graph.
-      is_exact: whether its answers have to be those of the network.
-      may_fail: whether there are networks that it cannot take, which keeps no other
-        format back.
+      is_exact: whether its answers must equal those of the network.
+      may_fail: whether it cannot take some networks; the other formats are written
+        all the same.
     """
 
     name: str
@@ -83,16 +83,16 @@ class Format(abc.ABC):
     def own_feeds(
         self, folder: str, usual: Sequence[Mapping[str, np.ndarray]]
     ) -> Optional[List[Dict[str, np.ndarray]]]:
-        """The inputs on which what was written is compared; None: the usual ones.
+        """The inputs on which the files are compared; None: the usual ones.
 
         Args:
-          folder: where `write` put it.
+          folder: where `write` put the files.
           usual: inputs on which the network was run already.
         """
         return None
 
     def publish(self, folder: str, target: str) -> None:
-        """Gives the files their name, in the place of older ones.
+        """Renames the files to their target, which replaces older ones.
 
         Raises:
           OutputError: if that fails.

@@ -23,15 +23,11 @@ FORMATS: Dict[str, Type[Format]] = {kind.name: kind for kind in _KINDS}
 
 
 def check_known(formats: Sequence[str]) -> None:
-    """Refuses names of no format.
-
-    Raises:
-      OptionError: if there are some, or no names at all.
-    """
+    """Raises OptionError for a name that is no format, or no names at all."""
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         hint = names.did_you_mean(unknown[0], FORMATS) if unknown else ''
         raise OptionError(
-            f'Formats {",".join(formats)!r}: expected some of '
+            f'The formats are {",".join(formats)!r}; expected some of '
             f'{names.quoted(list(FORMATS))}. {hint}'
         )

@@ -1,4 +1,4 @@
-"""Frozen graph: one GraphDef without variables."""
+"""Format `pb`: a frozen graph, one GraphDef without variables."""
 
 from __future__ import annotations
 

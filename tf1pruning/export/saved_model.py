@@ -1,4 +1,4 @@
-"""SavedModel with the signature of the network, made without a session."""
+"""Format `saved_model`, with the network's signature, made without a session."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
 from tf1pruning.graph import meta_graph, saved_model, signature
 from tf1pruning.surgery import weights
-
-TAGS = (tf.saved_model.tag_constants.SERVING,)
 
 
 class SavedModelFormat(Format):
@@ -48,7 +46,8 @@ class SavedModelFormat(Format):
         path = os.path.join(folder, self.file)
 
         def load(session: tf.Session) -> None:
-            tf.saved_model.loader.load(session, list(TAGS), path)
+            tags = [tf.saved_model.tag_constants.SERVING]
+            tf.saved_model.loader.load(session, tags, path)
 
         return session_lib.answers(load, outputs, feeds)
 

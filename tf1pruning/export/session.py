@@ -1,4 +1,4 @@
-"""Runs what was exported, in a fresh graph and session."""
+"""Runs an export in a fresh graph and session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tf1pruning.surgery import verify
 
 
 def restoring(prefix: str) -> Callable[[tf.Session], None]:
-    """What loads a checkpoint with the meta graph beside it."""
+    """A function that loads a checkpoint with the meta graph beside it."""
 
     def load(session: tf.Session) -> None:
         tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
@@ -52,5 +52,5 @@ def answers(
             )
     except (tf.errors.OpError, OSError, ValueError, KeyError, TypeError) as error:
         raise VerificationError(
-            f'The export does not load again and run: {first_line(error)}.'
+            f'The export does not load and run: {first_line(error)}.'
         ) from error

@@ -1,4 +1,4 @@
-"""TensorFlow Lite, float or quantized, by TensorFlow's own converter."""
+"""Format `tflite`, float or quantized, by TensorFlow's own converter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tf1pruning.export.format import Format, Network
 from tf1pruning.graph.frozen import precision
 from tf1pruning.graph.inference_graph import InferenceGraph
 
-# Of the samples of a calibrated file, so many are compared.
+# How many batches of samples a calibrated file is compared on.
 _COMPARED_BATCHES = 4
 _MEANINGFUL_LINES = 3
 # Lines of the converter's Python traceback and of its crash report.
@@ -36,7 +36,7 @@ class LiteFormat(Format):
     Args:
       quantize: whether weights become 8-bit integers.
       samples: input node -> `[samples, ...]`: all arithmetic becomes 8-bit, with ranges
-        measured on them; None: it stays float.
+        measured on the samples; None: it stays float.
     """
 
     name = 'tflite'
@@ -54,7 +54,7 @@ class LiteFormat(Format):
         self.is_exact = not quantize and samples is None
 
     def write(self, folder: str, network: Network, target: str) -> None:
-        """See `Format.write`; an error has TensorFlow Lite's own reason."""
+        """See `Format.write`; errors quote TensorFlow Lite's own reason."""
         source = os.path.join(folder, f'{self.file}.pb')
         with open(source, 'wb') as file:
             # It knows no other floats than those of 32 bits.
@@ -114,9 +114,9 @@ class LiteFormat(Format):
     def own_feeds(
         self, folder: str, usual: Sequence[Mapping[str, np.ndarray]]
     ) -> Optional[List[Dict[str, np.ndarray]]]:
-        """Inputs of the batch size that the file has: it fixes all sizes.
+        """Inputs with the batch size that the file fixes.
 
-        Where ranges were measured on samples, these are the first of them: random input
+        Where ranges were measured on samples, these are the first samples: random input
         lies outside the ranges.
         """
         _, inputs = _interpreter(os.path.join(folder, self.file))
@@ -137,7 +137,7 @@ def _converter_on_path() -> Iterator[None]:
 
 
 def reason(text: str) -> str:
-    r"""What a message of the converter says, without its traceback.
+    r"""The reason in a message of the converter, without its traceback.
 
     >>> reason('See console for info.\nTraceback\n  File "x"\nException: no')
     'Exception: no'

@@ -1,4 +1,4 @@
-"""Checkpoint to train on from: optimizer state, and the graph as it is trained."""
+"""Format `ckpt` for further training: optimizer state and the training graph."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tf1pruning.surgery.stripped import Stripped
 
 
 class TrainingFormat(CheckpointFormat):
-    """`stripped.ckpt*` to train on from, in the place of `CheckpointFormat`.
+    """`stripped.ckpt*` for further training, instead of `CheckpointFormat`.
 
     Args:
       graph: of the training; not changed.
@@ -55,7 +55,7 @@ class TrainingFormat(CheckpointFormat):
     ) -> List[np.ndarray]:
         """Restores the checkpoint, and runs the inference graph of the training graph.
 
-        As it is trained, a network with dropout never answers twice the same.
+        The training graph itself would answer differently each time, with dropout.
         """
         prefix = os.path.join(folder, self.file)
         session_lib.answers(session_lib.restoring(prefix), [], {})

@@ -1,4 +1,4 @@
-"""A model that was read: its graph, its weights, and where its channels live."""
+"""Model: a network that was read, with its graph, weights and channels."""
 
 from __future__ import annotations
 
@@ -53,13 +53,7 @@ class Model:
     seconds: Mapping[str, float] = dataclasses.field(repr=False)
 
     def at(self, path: str, variables: Arrays, meta_path: Optional[str]) -> Model:
-        """The model with the weights of another checkpoint of the same graph.
-
-        Args:
-          path: prefix of the checkpoint.
-          variables: its arrays.
-          meta_path: its `.meta` file.
-        """
+        """The model with the weights of another checkpoint of the same graph."""
         return dataclasses.replace(
             self, path=path, variables=variables, meta_path=meta_path
         )
@@ -76,19 +70,19 @@ class Model:
         """
         if self.meta_path is None:
             raise OptionError(
-                f'{self.path!r} is no checkpoint of a training, so there is no '
-                'optimizer state to keep and no loss. Give the prefix of a checkpoint.'
+                f'{self.path!r} is no checkpoint of a training, so it has neither '
+                'optimizer state nor loss. Give the prefix of a checkpoint.'
             )
         if isinstance(self.variables, Averaged):
             raise OptionError(
                 'Training goes on from the variables, not from their averages: keep '
-                'the optimizer state, or use the moving averages.'
+                'the optimizer state, or use the moving averages, not both.'
             )
         return self.meta_graph
 
     @property
     def unused_keys(self) -> List[str]:
-        """What the checkpoint holds besides the model's variables and their slots."""
+        """Keys of the checkpoint besides the model's variables and their slots."""
         own = set(self.weight_keys)
         known = own | set(slots.find_slots(self.variables.shapes, own))
         return sorted(set(self.variables.shapes) - known)
@@ -120,6 +114,6 @@ class Model:
 
         Raises:
           CheckpointError: if variables are missing, misshaped, damaged or not finite;
-            of many arrays the last two when they are read.
+            many arrays are checked for the last two when they are read.
         """
         return weights.model_arrays(self.graph, self.variables)

@@ -1,4 +1,4 @@
-"""Any kind of model on disk -> `Model`: checkpoint, SavedModel or frozen graph."""
+"""Reads a `Model` from a checkpoint, a SavedModel or a frozen graph."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class LoadOptions:
         `parse_inputs`.
       input_map: tensor name -> placeholder, or name for one, that replaces it; None:
         the input pipeline is found and replaced.
-      traced_only: whether the model is looked at, and never run. Then random ops do no
-        harm, and where it lacks a node `output`, its losses are its ends: every layer
-        lies before a loss.
+      traced_only: whether the model is only traced and never run. Then random ops do no
+        harm, and where it lacks a node `output`, its losses are its outputs: every
+        layer lies before a loss.
     """
 
     meta_path: Optional[str] = None
@@ -57,15 +57,7 @@ class LoadOptions:
 
 
 class _Parts(NamedTuple):
-    """What was read.
-
-    Attributes:
-      graph: the graph.
-      outputs: names of its output nodes.
-      variables: its weights.
-      path: of the model.
-      meta_path: see `Model`.
-    """
+    """What was read; see `Model`."""
 
     graph: tf.MetaGraphDef
     outputs: Sequence[str]
@@ -93,7 +85,7 @@ def load(
         leaves no clear output, or has no such input tensors.
       CheckpointError: if there is no checkpoint, or it is damaged, or has no moving
         averages and these are asked for.
-      OptionError: if an option goes with another kind of model.
+      OptionError: if an option is for another kind of model.
     """
     phases = Phases()
     with phases.phase('load'):
@@ -134,7 +126,9 @@ def split_outputs(output_nodes: str) -> Tuple[str, ...]:
     """
     given = [name.strip() for name in output_nodes.split(',')]
     if not all(given):
-        raise GraphError(f'Output nodes {output_nodes!r}: expected names, got a blank.')
+        raise GraphError(
+            f'Output nodes {output_nodes!r} have a blank; expected names with commas.'
+        )
     for name in given:
         if ':' in name and not name.endswith(':0'):
             raise GraphError(
@@ -144,18 +138,14 @@ def split_outputs(output_nodes: str) -> Tuple[str, ...]:
     return tuple(names.node_name(name) for name in given)
 
 
-def is_saved_model(path: str) -> bool:
-    """Whether a folder is that of a SavedModel."""
-    return os.path.exists(os.path.join(path, saved_model.SAVED_MODEL_FILE))
-
-
 def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
     is_frozen = not os.path.isdir(path) and path.endswith('.pb')
-    if is_frozen or is_saved_model(path):
+    proto = os.path.join(path, saved_model.SAVED_MODEL_FILE)
+    if is_frozen or os.path.exists(proto):
         if options.meta_path is not None:
             raise OptionError(
-                f'A meta graph is given for {path!r}, which has a graph of its own. '
-                'Give the prefix of a checkpoint, or leave the meta graph out.'
+                f'A meta graph is given for {path!r}, which has its own graph. Give '
+                'the prefix of a checkpoint, or leave the meta graph out.'
             )
         if not is_frozen:
             return _read_saved_model(path, outputs, options)
@@ -170,11 +160,7 @@ def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
 
 
 def _prefix(path: str) -> str:
-    """The prefix of a checkpoint, of a folder that of its newest.
-
-    Raises:
-      GraphError: if a folder holds neither a checkpoint nor a SavedModel.
-    """
+    """The prefix of a checkpoint; of a folder, that of its newest checkpoint."""
     if not os.path.isdir(path):
         return path
     newest: Optional[str] = tf.train.latest_checkpoint(path)

@@ -1,4 +1,4 @@
-"""What a model consists of: its groups, what they cost, and why some may not be cut."""
+"""Lists the groups of a model, what they cost, and why some may not be cut."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Analysis:
       nodes: all nodes that cost something, in graph order.
       unsupported_ops: op types without a rule, all of them.
       lost_layers: layer whose channels could not be followed -> why.
-      flags: what has one value in the model (see `graph.inference.flags`).
+      flags: those of the training graph that have one value in the model.
     """
 
     inputs: Tuple[str, ...]
@@ -119,8 +119,8 @@ class Analysis:
             f'{self.prunable_channels:,} of {self.channels:,} channels may be cut '
             f'({share:.1f} %); {self.parameters:,} parameters, '
             f'{text.number(self.macs)} MACs.',
+            _LEGEND,
         ]
-        lines.append(_LEGEND)
         if self.unsupported_ops:
             lines.append(f'Ops without a rule: {", ".join(self.unsupported_ops)}.')
         lines += [
@@ -148,7 +148,7 @@ def _row(group: GroupFigures) -> List[object]:
 def analyze(
     trace: Trace, groups: Sequence[Group], arrays: Mapping[str, np.ndarray]
 ) -> Analysis:
-    """Puts a model into numbers.
+    """Figures of a model and its groups.
 
     Args:
       trace: of the model.

@@ -1,19 +1,19 @@
-"""What makes TensorBoard show a whole study: charts, hyperparameters, coloured groups.
+"""Charts, hyperparameters and coloured groups for TensorBoard.
 
 Each threshold step is a run of its own; TensorBoard puts the runs of a log folder into
-the same charts and the same table.
+one set of charts and one table.
 """
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Sequence, Union
+from typing import Collection, Sequence
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.plan import MODES, Plan
 
-# Their step is the cost in thousands of MACs, so that they are drawn over the cost.
+# Their step is the cost in thousands of MACs, so that TensorBoard draws them over it.
 ACCURACY_BY_COST = 'accuracy_by_kmacs'
 WIDTH_BY_COST = 'kept_width_by_kmacs'
 COST_UNIT = 1000
@@ -27,7 +27,7 @@ METRICS = ('accuracy', 'failure_rate', 'macs', 'parameters')
 
 def layout() -> tf.Summary:
     """The charts of the custom-scalars tab."""
-    # Here and below: who writes no events need not wait for TensorBoard's import.
+    # Here and below: programs that write no events do not import TensorBoard.
     from tensorboard.plugins.custom_scalar import layout_pb2, summary
 
     charts = [
@@ -44,35 +44,27 @@ def hyperparameters(plan: Plan) -> Sequence[tf.Summary]:
     """The row of one threshold step in the hparams tab, and the table it belongs to."""
     from tensorboard.plugins.hparams import api_pb2, summary
 
-    values: Dict[str, Union[str, float]] = {
-        'mode': plan.mode,
-        'channel_multiple': float(plan.channel_multiple),
-    }
+    # The tab of TensorBoard 1.15 shows no text column without a list of its values.
+    mode = api_pb2.HParamInfo(name='mode', type=api_pb2.DATA_TYPE_STRING)
+    mode.domain_discrete.extend(MODES)
+    numbers = {'channel_multiple': float(plan.channel_multiple)}
     if plan.threshold is not None:
-        values['threshold'] = plan.threshold
-    columns = [_column(name, values[name]) for name in sorted(values)]
+        numbers['threshold'] = plan.threshold
+    columns = [
+        api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_FLOAT64)
+        for name in numbers
+    ]
+    columns.insert(1, mode)
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in METRICS]
     return (
         summary.experiment_pb(columns, metrics),
-        summary.session_start_pb(values),
+        summary.session_start_pb({'mode': plan.mode, **numbers}),
         summary.session_end_pb(api_pb2.STATUS_SUCCESS),
     )
 
 
-def _column(name: str, value: Union[str, float]) -> Any:
-    """A hyperparameter (`HParamInfo`) with what the tab needs to filter by it."""
-    from tensorboard.plugins.hparams import api_pb2
-
-    if not isinstance(value, str):
-        return api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_FLOAT64)
-    column = api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_STRING)
-    # The tab of TensorBoard 1.15 cannot do with texts of which it has no list.
-    column.domain_discrete.extend(MODES)
-    return column
-
-
 def coloured(graph_def: tf.GraphDef, plan: Plan) -> tf.GraphDef:
-    """A graph whose nodes have the group that they lie in as their device.
+    """A graph whose nodes name their group as their device.
 
     The graph tab gives every device a colour (Color: Device).
 

@@ -19,7 +19,7 @@ _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 class NormHistory:
     """Norms of the filters of each group, one column per measurement.
 
-    When there are more than `MOST_COLUMNS`, every other one is forgotten.
+    Above `MOST_COLUMNS` columns every other one is dropped.
     """
 
     def __init__(self) -> None:

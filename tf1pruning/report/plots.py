@@ -1,4 +1,4 @@
-"""Pictures, drawn with matplotlib, which only plots need."""
+"""Draws with matplotlib, which nothing else needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pyplot() -> Any:
     Raises:
       Tf1PruningError: if it is not installed.
     """
-    # Its font cache is news to nobody.
+    # Silences what it logs about its font cache.
     logging.getLogger('matplotlib').setLevel(logging.WARNING)
     try:
         import matplotlib

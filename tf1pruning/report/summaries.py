@@ -1,4 +1,4 @@
-"""TensorBoard events of one threshold step: a run of its own."""
+"""TensorBoard events of one threshold step, in a run of its own."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def write_step(
 
     Args:
       folder: of the run; made if missing.
-      step: global step to file them under.
+      step: their global step.
       plan: source of the group table.
       scalars: tag -> value; None values are left out.
-      before: group name -> filter norms before soft pruning; filed under step 0.
+      before: group name -> filter norms before soft pruning; their step is 0.
       after: group name -> filter norms after retraining.
       graph_def: the network.
 
@@ -76,27 +76,29 @@ def write_step(
 
 
 def _step_summary(plan: Plan, scalars: Mapping[str, Optional[float]]) -> tf.Summary:
-    summary = tf.Summary()
-    for tag, value in scalars.items():
-        if value is not None:
-            summary.value.add(tag=tag, simple_value=value)
+    summary = _scalars(scalars)
     table = text.markdown_table(text.GROUP_HEADER, text.group_rows(plan))
     summary.value.add().CopyFrom(text_value('groups', table))
     return summary
 
 
-def _by_cost(plan: Plan, scalars: Mapping[str, Optional[float]]) -> tf.Summary:
-    """What the step keeps, to be filed under its cost; nothing if that is unknown."""
+def _scalars(values: Mapping[str, Optional[float]]) -> tf.Summary:
+    """A summary of the values that are known, by tag."""
     summary = tf.Summary()
-    if scalars.get('macs') is None:
-        return summary
-    accuracy = scalars.get('accuracy')
-    if accuracy is not None:
-        summary.value.add(tag=dashboard.ACCURACY_BY_COST, simple_value=accuracy)
-    for group in plan.groups:
-        tag = f'{dashboard.WIDTH_BY_COST}/{group.name}'
-        summary.value.add(tag=tag, simple_value=group.kept_count)
+    for tag, value in values.items():
+        if value is not None:
+            summary.value.add(tag=tag, simple_value=value)
     return summary
+
+
+def _by_cost(plan: Plan, scalars: Mapping[str, Optional[float]]) -> tf.Summary:
+    """Accuracy and widths, which get the cost as their step; empty without a cost."""
+    if scalars.get('macs') is None:
+        return tf.Summary()
+    values = {dashboard.ACCURACY_BY_COST: scalars.get('accuracy')}
+    for group in plan.groups:
+        values[f'{dashboard.WIDTH_BY_COST}/{group.name}'] = group.kept_count
+    return _scalars(values)
 
 
 def _norms(norms: Mapping[str, np.ndarray]) -> tf.Summary:

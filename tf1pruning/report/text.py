@@ -31,7 +31,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """The same as a Markdown table."""
+    """A Markdown table."""
     cells = [header, ['---'] * len(header), *rows]
     return '\n'.join('| ' + ' | '.join(map(str, row)) + ' |' for row in cells)
 
@@ -92,7 +92,7 @@ def _counts(what: str, counts: Dict[str, Count]) -> str:
 
 
 def failure_json(report: FailureReport) -> Dict[str, object]:
-    """The same counts as plain data."""
+    """A failure report as plain data."""
 
     def fields(count: Count) -> Dict[str, object]:
         return {'planned': count.planned, 'failed': count.failed, 'rate': count.rate}

@@ -1,4 +1,4 @@
-"""TensorBoard events of a training that a plan is watched in."""
+"""TensorBoard events of a training whose planned zeros are watched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def summary(
     planned: Mapping[str, np.ndarray],
     history: images.NormHistory,
 ) -> tf.Summary:
-    """Failure rate and filter norms at one step, and pictures of the norms up to it.
+    """Failure rate and filter norms at one step, and pictures of all norms so far.
 
     Args:
       failures: planned zeros that are not zero.

@@ -1,4 +1,4 @@
-"""The shape of a stripped network: how wide each group was and is, and why."""
+"""The widths of the groups of a stripped network, before and after."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class GroupWidth:
       kind: of the group.
       before: number of its channels.
       after: number that stayed.
-      reason: why others stayed that were to go, or why none may go; '' if all went that
-        were to go.
+      reason: why planned channels stayed, or why none may go; '' if all planned went.
     """
 
     name: str

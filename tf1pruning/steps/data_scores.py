@@ -1,4 +1,4 @@
-"""A model and its loss on data -> scores of its groups."""
+"""Scores the groups of a model by its loss on data."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
     if found:
         raise GraphError(
             f'The loss depends on ops that write files or call Python: '
-            f'{", ".join(found)}. Nothing was run. Name another loss, or insist.',
+            f'{", ".join(found)}. Nothing was run. Name another loss, or allow them.',
             options=('loss', 'allow_unsafe_ops'),
         )
 
@@ -93,7 +93,7 @@ def score_groups(
     alpha: Optional[float] = None,
     progress: Optional[run.Progress] = None,
 ) -> Scores:
-    """Scores groups by what they do on data; all criteria at once.
+    """Scores groups by what they do on data, by all criteria at once.
 
     Args:
       trained: the model and its loss.
@@ -114,8 +114,7 @@ def score_groups(
     """
     if not criteria:
         raise OptionError(
-            'No criterion is given to score by; expected any of '
-            f'{registry.listed_data()}.'
+            f'No criterion is given; expected some of {registry.listed_data()}.'
         )
     model, graph = trained.model, trained.loss_model.model
     wanted = [registry.find_data(name) for name in dict.fromkeys(criteria)]

@@ -1,7 +1,7 @@
-"""Writes a stripped network in the formats that were asked for.
+"""Writes a stripped network in several formats.
 
-All files are written to a temporary folder beside their targets, loaded again from
-there and run against the network before it was stripped. Then they get their names.
+All files are written to a temporary folder beside their targets, loaded from there and
+run against the network before stripping. Then they are renamed.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class ExportOptions:
       quantize: whether the weights of `tflite` are 8-bit integers.
       samples: input node -> `[samples, ...]`: all arithmetic of `tflite` is 8-bit, with
         ranges measured on them; None: it stays float.
-      keep_optimizer: whether `ckpt` is one that training goes on from: slots are cut
-        with their variables, the step is kept, and the graph is as it is trained.
+      keep_optimizer: whether `ckpt` is for further training: slots are cut with their
+        variables, the step is kept, and the graph is the training graph.
     """
 
     fold_batch_norm: bool = True
@@ -56,11 +56,7 @@ class ExportOptions:
     keep_optimizer: bool = False
 
     def check(self, formats: Sequence[str]) -> None:
-        """Refuses an option without the format that it is for.
-
-        Raises:
-          OptionError: if there is one, or a format is not known.
-        """
+        """Raises OptionError for an unknown format, or an option without its format."""
         formats_lib.check_known(formats)
         if self.keep_optimizer and CKPT not in formats:
             raise OptionError(
@@ -126,23 +122,23 @@ def export(
     formats: Sequence[str] = DEFAULT_FORMATS,
     options: ExportOptions = ExportOptions(),
 ) -> Exports:
-    """Writes the formats that were asked for; nothing unless all of them are right.
+    """Writes all formats, or none if one of them is not right.
 
-    A network that TensorFlow Lite cannot take does not keep the other formats back; an
-    older file then goes. The report of an older export goes before its files do, as it
-    is not of the new ones; the new one comes last.
+    If TensorFlow Lite cannot take the network, the other formats are written all the
+    same, and an older `.tflite` file is removed. The report of an older export is
+    removed before its files are replaced; the new report comes last.
 
     Args:
       stripped: the stripped network; if it was not compared, neither are the exports.
-      folder: where the exports go; files of the original are not replaced.
+      folder: where the exports go; files of the original are never replaced.
       formats: some of `FORMATS`.
       options: how.
 
     Raises:
       OptionError: on an unknown format, or an option that fits none of them.
-      OutputError: if a file cannot be written, would replace the original, there is
-        none to write, or the checkpoint of another network would stay beside the new
-        files; or if TensorFlow Lite cannot take the network, once all else is written.
+      OutputError: if a file cannot be written or would replace the original, if there
+        is nothing to write, or the checkpoint of another network would stay beside the
+        new files; or if TensorFlow Lite cannot take the network.
       VerificationError: if an export does not load, or gives other answers.
       GraphError: if the training graph cannot be stripped like the network.
     """
@@ -156,13 +152,15 @@ def export(
     found = Exports(written, job.folded.nodes, job.folded.kept, seconds)
     fields = {
         **stripping.report(stripped),
-        **_report(found),
+        'exports': [_fields(each) for each in written],
+        'folded_batch_norms': list(found.folded),
+        'kept_batch_norms': [dataclasses.asdict(kept) for kept in found.kept],
         'unused_variables': original.unused_keys,
         'signature_inputs_gone': list(original.signature.gone),
         'seconds': seconds,
     }
     files.write_json(os.path.join(folder, REPORT), fields)
-    _check_complete(found)
+    _check_complete(written)
     return found
 
 
@@ -197,11 +195,11 @@ class _Job:
         return constant_folding.fold_constants(self._stripped.frozen, outputs)
 
     def _check_left(self, wanted: Sequence[str]) -> None:
-        """Raises OutputError if there is nothing to write, or an old one stays."""
+        """Raises OutputError if nothing can be written, or an old file would stay."""
         if not self._formats:
             raise OutputError(
                 'The network has no variables and hence no checkpoint, and no other '
-                'format is asked for. Add pb, saved_model or tflite to the formats.'
+                'format is given. Add pb, saved_model or tflite to the formats.'
             )
         checkpoint = CheckpointFormat()
         left = checkpoint.present(self._target(checkpoint))
@@ -285,25 +283,18 @@ def _made(
 ) -> List[Format]:
     """The formats, in their order; without variables there is no checkpoint."""
     found: List[Format] = []
+    original, network = stripped.original, stripped.stripped
     for name, make in FORMATS.items():
-        if name not in wanted:
+        if name not in wanted or (name == CKPT and not network.graph.variables):
             continue
         if name == LITE:
             found.append(LiteFormat(options.quantize, options.samples))
-        elif name != CKPT:
+        elif name == CKPT and options.keep_optimizer:
+            graph = original.training_graph()
+            found.append(TrainingFormat(graph, original.variables, network))
+        else:
             found.append(make())
-        elif stripped.stripped.graph.variables:
-            found.append(_checkpoint(stripped, options))
     return found
-
-
-def _checkpoint(stripped: StrippedModel, options: ExportOptions) -> Format:
-    if not options.keep_optimizer:
-        return CheckpointFormat()
-    original = stripped.original
-    return TrainingFormat(
-        original.training_graph(), original.variables, stripped.stripped
-    )
 
 
 def check_new(
@@ -328,8 +319,8 @@ def check_new(
         for target in (*targets.values(), report):
             if protection.replaces(path, target):
                 raise OutputError(
-                    f'{path!r} is a part of what is exported to {target!r}. Choose '
-                    'another path.'
+                    f'{path!r} is a part of the export to {target!r}. Choose another '
+                    'path.'
                 )
     present = [each.present(target) for each, target in targets.items()]
     files.check_new([*present, report, *others], overwrite)
@@ -359,29 +350,17 @@ def _table(written: Sequence[Export]) -> str:
     return text.table(['format', 'bytes', 'difference', 'of scale', 'path'], rows)
 
 
-def _check_complete(exports: Exports) -> None:
-    """Refuses to call an incomplete export a success.
-
-    Raises:
-      OutputError: if a format is missing that was asked for; says why.
-    """
-    problems = [each.problem for each in exports.written if each.problem]
+def _check_complete(written: Sequence[Export]) -> None:
+    """Raises OutputError if a format is missing that was asked for; says why."""
+    problems = [each.problem for each in written if each.problem]
     if problems:
-        others = [e.path for e in exports.written if not e.problem]
+        others = [each.path for each in written if not each.problem]
         end = f' The other formats were written: {names.quoted(others)}.'
         raise OutputError(f'{" ".join(problems)}{end if others else ""}')
 
 
-def _report(exports: Exports) -> Dict[str, Any]:
-    """The exports as plain data, for `report.json`."""
-    return {
-        'exports': [_fields(each) for each in exports.written],
-        'folded_batch_norms': list(exports.folded),
-        'kept_batch_norms': [dataclasses.asdict(kept) for kept in exports.kept],
-    }
-
-
 def _fields(each: Export) -> Dict[str, Any]:
+    """An export as plain data, for `report.json`."""
     found = each.comparison
     return {
         'format': each.format,

@@ -1,4 +1,4 @@
-"""Keeps what is written from replacing what it is made from."""
+"""Protects the sources of new files from being replaced by them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PARTS = (
 
 
 def check_target(path: str, sources: Sequence[Optional[str]]) -> None:
-    """Protects what a file, folder or checkpoint is made from.
+    """Refuses a new file, folder or checkpoint that would replace a source of its own.
 
     Args:
       path: of a file or folder, or prefix of a checkpoint.
       sources: checkpoints, SavedModel folders, other files; None is no path.
 
     Raises:
-      OutputError: if a part of one would be replaced.
+      OutputError: if a part of a source would be replaced.
     """
     if any(replaces(path, source) for source in sources if source):
         raise OutputError(

@@ -1,4 +1,4 @@
-"""A model together with the groups that the user's scopes choose in it."""
+"""Selects the groups of a model that lie in the user's scopes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tf1pruning.plan import Plan
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
-    """A model and its chosen groups; what is said of the one fits the other.
+    """A model and its chosen groups.
 
     Attributes:
       model: the model.
@@ -41,11 +41,7 @@ class Selection:
         return frozenset(n for group in self.groups.values() for n in group.kernels)
 
     def check_plan(self, plan: Plan) -> None:
-        """Refuses the plan of another model.
-
-        Raises:
-          PlanError: unless it was made for a model like this one.
-        """
+        """Raises PlanError unless a plan was made for a model like this one."""
         plan_lib.check_fits(plan, self.model.groups, self.model.graph)
 
 

@@ -1,4 +1,4 @@
-"""Writes zeros in the place of the channels that go, and their means elsewhere."""
+"""Writes zeros for the channels that go, and their means into what reads them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def with_means(model: Model, plan: Plan, means: Mapping[str, np.ndarray]) -> Mod
     changed = {key: whole[key] for key in keys}
     if found.without:
         layers = names.quoted(found.without)
-        logging.warning('No bias for means behind %s: zeros there.', layers)
+        logging.warning('No bias takes the means behind %s: zeros there.', layers)
     return model.with_variables(Replaced(model.variables, changed))
 
 
@@ -86,7 +86,7 @@ def write_zeros(prefix: str, model: Model, plan: Plan) -> Model:
     if not model.variables:
         raise GraphError(
             f'{model.path!r} has no variables, so there is no checkpoint to write '
-            'zeros into. Strip it instead: that removes what is zero already.'
+            'zeros into. Strip the model: that removes channels that are zero already.'
         )
     protection.check_target(prefix, [model.path])
     pruned = with_zeros(model, plan).variables

@@ -1,4 +1,4 @@
-"""Strips a model, runs it against the original, and says what came of it."""
+"""Strips a model, runs it against the original, and reports on both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StrippedModel:
     Attributes:
       original: the model before stripping.
       stripped: the network.
-      planned: what was to go; None: every channel that is provably redundant.
+      planned: what should go; None: every channel that is provably redundant.
       arrays: variable node -> array, before stripping.
       comparison: largest difference between the two; None if it was not measured.
       before: cost before stripping.
@@ -64,12 +64,12 @@ class StrippedModel:
 
     @property
     def reference(self) -> tf.GraphDef:
-        """The network before stripping, frozen anew each time it is asked for."""
+        """The network before stripping, frozen at each call."""
         return freeze.freeze(self.original.graph, self.arrays)
 
     @property
     def frozen(self) -> tf.GraphDef:
-        """The stripped network, frozen anew each time it is asked for."""
+        """The stripped network, frozen at each call."""
         return freeze.freeze(self.stripped.graph, self.stripped.arrays)
 
     def __str__(self) -> str:
@@ -105,8 +105,8 @@ def strip_model(
       prunable: layers to count as prunable; empty: those of the groups that were cut.
 
     Raises:
-      GraphError: if it would, and may not; or it is too large to be frozen, or looks
-        up in tables.
+      GraphError: if the graph is not safe to run, too large to be frozen, or looks up
+        in tables.
       CheckpointError: if a weight is missing, misshaped, damaged, NaN or infinite.
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
@@ -117,7 +117,7 @@ def strip_model(
         raise GraphError(
             'The outputs depend on ops that write files or call Python: '
             f'{", ".join(model.unsafe_ops)}. Nothing was run. Name output nodes '
-            'that do not need them, or insist.',
+            'that do not need them, or allow them.',
             options=('allow_unsafe_ops',),
         )
     lint.check_no_tables(model.graph.graph_def)
@@ -152,11 +152,7 @@ def _shapes(network: stripped_lib.Stripped) -> Dict[str, cost.Shape]:
 
 
 def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
-    """The stripped model with the comparison.
-
-    Raises:
-      VerificationError: if the networks differ, and nothing lossy was removed.
-    """
+    """The stripped model with the comparison; errors like `strip_model`."""
     with phases.phase('freeze'):
         reference, frozen = found.reference, found.frozen
     with phases.phase('verify'):
@@ -175,8 +171,7 @@ def write_checkpoint(stripped: StrippedModel, prefix: str) -> str:
     """Writes the stripped checkpoint with a meta graph that imports and restores.
 
     Raises:
-      OutputError: if it would replace the checkpoint that it was made from, or cannot
-        be written.
+      OutputError: if it would replace its own source, or cannot be written.
     """
     protection.check_target(prefix, [stripped.original.path])
     network = stripped.stripped
@@ -187,23 +182,22 @@ def write_checkpoint(stripped: StrippedModel, prefix: str) -> str:
 
 def summary_line(stripped: StrippedModel) -> str:
     """What was removed and the largest difference, in one line."""
-    plan = stripped.plan
-    whole = plan.channel_count
-    removed = f'Stripped {plan.removed_count} of {whole} channels'
-    lossy = sum(len(verdict.channels) for verdict in stripped.stripped.lossy)
-    note = (
-        f' {lossy} of them went although that changes the outputs, so the limit of '
-        f'{verify_lib.TOLERANCE:.0e} does not apply.'
-    )
-    if stripped.comparison is None:
-        line = f'{removed}; outputs were not compared.'
+    plan, found = stripped.plan, stripped.comparison
+    line = f'Stripped {plan.removed_count} of {plan.channel_count} channels; '
+    if found is None:
+        line += 'outputs were not compared.'
     else:
-        line = (
-            f'{removed}; largest difference of the outputs '
-            f'{stripped.comparison.absolute:.2e}, {stripped.comparison.relative:.2e} '
-            'of their scale.'
+        line += (
+            f'largest difference of the outputs {found.absolute:.2e}, '
+            f'{found.relative:.2e} of their scale.'
         )
-    return line + note if lossy else line
+    lossy = sum(len(verdict.channels) for verdict in stripped.stripped.lossy)
+    if lossy:
+        line += (
+            f' {lossy} of them went although that changes the outputs, so the limit of '
+            f'{verify_lib.TOLERANCE:.0e} does not apply.'
+        )
+    return line
 
 
 def folded_line(stripped: StrippedModel) -> str:

@@ -1,4 +1,4 @@
-"""Histograms of magnitudes, one picture per step, and all steps as a GIF."""
+"""Draws histograms of magnitudes: a picture per step, and all steps as a GIF."""
 
 from __future__ import annotations
 
@@ -25,8 +25,13 @@ def draw(frames: Sequence[Frame], bins: int) -> List[bytes]:
         the first dozen are drawn.
       bins: of each histogram.
     """
-    figures = [_figure(frame, bins, _limits(frames)) for frame in frames]
-    return [plots.png(figure) for figure in figures]
+    limits = _limits(frames)
+    pictures = []
+    for frame in frames:
+        figure = _figure(frame)
+        _fill(figure, frame, bins, limits)
+        pictures.append(plots.png(figure))
+    return pictures
 
 
 def write_gif(path: str, frames: Sequence[Frame], bins: int) -> None:
@@ -35,12 +40,9 @@ def write_gif(path: str, frames: Sequence[Frame], bins: int) -> None:
     Raises:
       OutputError: if it cannot be written.
     """
-    module = plots.pyplot()
-    from matplotlib import animation
-
     limits = _limits(frames)
-    rows, columns = _grid(frames[0])
-    figure = module.figure(figsize=(4 * columns, 3 * rows))
+    figure = _figure(frames[0])
+    from matplotlib import animation
 
     def show(index: int) -> None:
         figure.clear()
@@ -52,14 +54,13 @@ def write_gif(path: str, frames: Sequence[Frame], bins: int) -> None:
         staged = os.path.join(temporary, name)
         found.save(staged, writer=animation.PillowWriter(fps=1))
         files.publish(staged, path)
-    module.close(figure)
+    plots.pyplot().close(figure)
 
 
-def _figure(frame: Frame, bins: int, limits: Mapping[str, float]) -> Any:
+def _figure(frame: Frame) -> Any:
+    """An empty figure with room for the histograms of a frame."""
     rows, columns = _grid(frame)
-    figure = plots.pyplot().figure(figsize=(4 * columns, 3 * rows))
-    _fill(figure, frame, bins, limits)
-    return figure
+    return plots.pyplot().figure(figsize=(4 * columns, 3 * rows))
 
 
 def _fill(figure: Any, frame: Frame, bins: int, limits: Mapping[str, float]) -> None:
@@ -92,9 +93,8 @@ def _grid(frame: Frame) -> Tuple[int, int]:
 
 
 def _limits(frames: Sequence[Frame]) -> Mapping[str, float]:
-    """Layer -> right end of its axis, the same in all frames."""
-    names = frames[0][1]
+    """Layer -> right end of its axis in all frames."""
     return {
         name: max(float(np.max(layers[name])) for _, layers in frames) or 1.0
-        for name in names
+        for name in frames[0][1]
     }

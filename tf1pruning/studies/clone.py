@@ -1,13 +1,13 @@
-"""A clone of a model that is trained for some steps, again and again from the start.
+"""A clone of a model that trains for some steps, each time from the start.
 
-The training graph is built once, and its variables are set anew before each time, so
-that equal weights end up equal. It is trained as its graph says: batch norm normalizes
-by the batch and the ops of `tf.GraphKeys.UPDATE_OPS` move its statistics, dropout
-drops. Of the same step the random numbers are always the same.
+The training graph is built once, and its variables are set before each training, so
+that equal weights end up equal. It trains as its graph says: batch norm normalizes by
+the batch, the ops of `tf.GraphKeys.UPDATE_OPS` move its statistics, and dropout drops.
+Each step draws the same random numbers in all trainings.
 
-The optimizer is plain gradient descent, which has no state. The graph's own would come
-with slots that belong to the weights before pruning, and with a learning rate that may
-have decayed to nothing.
+The optimizer is plain gradient descent, which has no state. The graph's own optimizer
+has slots that belong to the weights before pruning, and a learning rate that may have
+decayed to almost 0.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ class Steps:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Graph:
-    """A training graph, by variable node.
+    """A training graph; the dictionaries have variable nodes as keys.
 
     Attributes:
-      graph: it.
+      graph: the graph.
       values: placeholder of a value.
       sets: ops that set all variables to those values.
       reads: tensor of the value.
@@ -132,9 +132,9 @@ class Clone:
 
         Args:
           batches: one per step, and again from the first when they end.
-          changed: variable node -> array to begin with; others are as they were.
+          changed: variable node -> array to begin with; others are unchanged.
           free: variable node -> boolean array of its shape, False where a weight is not
-            trained: a zero stays one.
+            trained and a zero stays zero.
 
         Returns:
           Variable node -> array after the steps.
@@ -196,7 +196,7 @@ def _check_safe(forward: Forward) -> None:
     if found:
         raise GraphError(
             f'The update ops of the training write files or call Python: '
-            f'{", ".join(found)}. Nothing was run. Train no steps, or insist.',
+            f'{", ".join(found)}. Nothing was run. Train no steps, or allow them.',
             options=('steps', 'allow_unsafe_ops'),
         )
 
@@ -256,8 +256,8 @@ def _gradients(
     # A loop without its Python context, which a graph does not hold, lacks attributes.
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise GraphError(
-            f'The loss {loss!r} cannot be derived in an imported graph: {error}. Loops '
-            'cannot, say. Train no steps.',
+            f'The loss {loss!r} has no gradient in an imported graph (loops never '
+            f'have): {error}. Train no steps.',
             options=('steps',),
         ) from error
     known = [(tf.convert_to_tensor(g), v) for g, v in found if g is not None]

@@ -1,4 +1,4 @@
-"""Curves of loss and accuracy."""
+"""Draws curves of loss and accuracy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Line:
     Attributes:
       label: its name.
       shares: what is pruned at each point, 0 to 1.
-      outcomes: loss and accuracy of each point, as `scoring.evaluation.Outcome`.
+      outcomes: loss and accuracy of each point, see `studies.evaluation.Outcome`.
       kind: lines of one kind have one colour.
       dashed: how it is drawn.
     """
@@ -61,7 +61,7 @@ def grid(
     """
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
-    # A row of its own for the legend, which is the same for all.
+    # One legend for all panels has a row of its own.
     figure, axes = plots.pyplot().subplots(
         rows,
         columns,

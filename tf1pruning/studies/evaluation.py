@@ -1,6 +1,6 @@
-"""Loss and accuracy of a model on data, with any weights, in one running session.
+"""Evaluates a model on data with any weights, in one running session.
 
-The weights of each point are fed: no graph is built or rewritten again.
+The weights are fed: the graph is built once.
 """
 
 from __future__ import annotations

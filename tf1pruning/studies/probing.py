@@ -1,8 +1,7 @@
-"""What pruning would cost, right away or after a few steps: points of curves.
+"""Probes a model on its data: the loss after pruning, at once or after a few steps.
 
-A `Probe` is a model on its data. Each point is one run over the data with other
-weights, fed into the same session; if steps are asked for, after the steps of a clone
-that starts with these weights.
+Each point is one run over the data with other weights, fed into one session. With
+steps, a clone that starts with these weights is trained first.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Probe:
     Args:
       trained: the model and its loss.
       batches: the data; kept in memory.
-      steps: how a clone is trained before each point is measured; None: not at all.
+      steps: how a clone is trained before each point; None: no training.
 
     Raises:
       DataError: if there is none.
@@ -61,7 +60,7 @@ class Probe:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of weights, data, loss and steps: equal ones give equal points."""
+        """A digest of weights, data, loss and steps, which decide every point."""
         digest = hashlib.sha256(f'{self._graph.outputs} {self._steps} '.encode())
         for batch in [self._arrays, *self._evaluator.batches]:
             for name in sorted(batch):
@@ -154,7 +153,7 @@ class Probe:
 
         Args:
           variables: checkpoint key -> array.
-          free: checkpoint key -> where it is trained; others are everywhere.
+          free: checkpoint key -> where it is trained; others are trained everywhere.
         """
         found = weights.model_arrays(self._graph, variables)
         changed = {

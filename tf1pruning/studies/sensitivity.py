@@ -1,8 +1,7 @@
-"""What each group can bear: loss and accuracy with a share of its channels gone.
+"""Sensitivity: loss and accuracy with a share of one group's channels gone.
 
-One group is pruned at a time, and nothing is trained but a clone, if the probe has
-steps. The points are a value that is saved after each of them, so that a run that was
-stopped goes on.
+One group is pruned at a time, and nothing is trained except a clone, if the probe has
+steps. The curves are saved after each point, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import dataclasses
 import io
 import json
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from tf1pruning import files
 from tf1pruning.channels.groups import Group
@@ -35,10 +34,10 @@ class Point:
       criterion: which of its channels go first.
       means: whether they leave their means behind, or zeros.
       ratio: share of its channels that goes.
-      removed: how many that are.
-      loss: of the model.
-      accuracy: of the model, if that is known.
-      loss_change: its loss less that of the unpruned model.
+      removed: how many channels that is.
+      loss: of the pruned model.
+      accuracy: of the pruned model, if that is known.
+      loss_change: its loss minus that of the unpruned model.
     """
 
     group: str
@@ -52,7 +51,7 @@ class Point:
 
     @property
     def key(self) -> Tuple[str, str, bool, float]:
-        """What was asked."""
+        """What was measured."""
         return self.group, self.criterion, self.means, self.ratio
 
 
@@ -72,10 +71,6 @@ class Curves:
     fingerprint: str
     unpruned: Outcome
     points: Tuple[Point, ...] = ()
-
-    def as_json(self) -> Dict[str, Any]:
-        """As `load` reads it."""
-        return {'format': FORMAT, **dataclasses.asdict(self)}
 
     def as_csv(self) -> str:
         """A row per point."""
@@ -102,31 +97,21 @@ class Curves:
     def _lines(
         self, start: Outcome, outcome: Callable[[Point], Outcome]
     ) -> Dict[str, List[Line]]:
-        found: Dict[str, Dict[Tuple[str, bool], List[Point]]] = {}
+        curves: Dict[Tuple[str, str, bool], List[Point]] = {}
         for point in self.points:
-            curves = found.setdefault(point.group, {})
-            curves.setdefault((point.criterion, point.means), []).append(point)
-        return {
-            group: [_line(*key, points, start, outcome) for key, points in own.items()]
-            for group, own in found.items()
-        }
-
-
-def _line(
-    criterion: str,
-    means: bool,
-    points: Sequence[Point],
-    start: Outcome,
-    outcome: Callable[[Point], Outcome],
-) -> Line:
-    ordered = sorted(points, key=lambda point: point.ratio)
-    return Line(
-        f'{criterion} (means)' if means else criterion,
-        [0.0, *(point.ratio for point in ordered)],
-        [start, *map(outcome, ordered)],
-        kind=criterion,
-        dashed=means,
-    )
+            curves.setdefault(point.key[:3], []).append(point)
+        found: Dict[str, List[Line]] = {}
+        for (group, criterion, means), points in curves.items():
+            points.sort(key=lambda point: point.ratio)
+            line = Line(
+                f'{criterion} (means)' if means else criterion,
+                [0.0, *(point.ratio for point in points)],
+                [start, *map(outcome, points)],
+                kind=criterion,
+                dashed=means,
+            )
+            found.setdefault(group, []).append(line)
+        return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,8 +122,8 @@ class Question:
       groups: the groups.
       ratios: shares that go, between 0 and 1.
       scorers: criterion -> scorer.
-      means: layer -> means of what it reads: every point once more, with them left
-        behind; None: zeros only.
+      means: layer -> means of what it reads: every point is measured with zeros and
+        with these means; None: zeros only.
 
     Raises:
       OptionError: on a ratio out of range.
@@ -205,7 +190,7 @@ def save(curves: Curves, path: str) -> None:
     Raises:
       OutputError: if they cannot be written.
     """
-    files.write_json(path, curves.as_json())
+    files.write_json(path, {'format': FORMAT, **dataclasses.asdict(curves)})
 
 
 def load(path: str, fingerprint: str) -> Optional[Curves]:
@@ -231,7 +216,7 @@ def load(path: str, fingerprint: str) -> Optional[Curves]:
         ) from error
     if found.fingerprint != fingerprint:
         raise DataError(
-            f'{path!r} is of another model, or of other data, steps or scores. '
+            f'{path!r} is of another model, other data, steps or scores. '
             'Overwrite it with new measurements, or choose another folder.',
             options=('overwrite',),
         )

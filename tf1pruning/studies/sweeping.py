@@ -1,4 +1,4 @@
-"""Weight and unit pruning over a list of shares, from the same model each time.
+"""Sweeps over shares: weight and unit pruning of one model at each share.
 
 As in github.com/justincosentino/network-pruning: nothing is trained in between.
 """
@@ -20,13 +20,7 @@ from tf1pruning.studies.animation import Frame
 from tf1pruning.studies.evaluation import Outcome
 from tf1pruning.studies.probing import Means, Probe
 
-COLUMNS = (
-    'Sparsity',
-    'Acc (weight)',
-    'Acc (unit)',
-    'Loss (weight)',
-    'Loss (unit)',
-)
+COLUMNS = ('Sparsity', 'Acc (weight)', 'Acc (unit)', 'Loss (weight)', 'Loss (unit)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +42,8 @@ def check_ratios(ratios: Sequence[float]) -> None:
     """Raises OptionError unless all ratios lie in [0, 1) and ascend."""
     wrong = [f'{ratio:g}' for ratio in ratios if not 0 <= ratio < 1]
     if wrong or not ratios:
-        raise OptionError(
-            f'Ratios {", ".join(wrong) or "are not given"}; expected numbers from 0 '
-            'to below 1.'
-        )
+        problem = f'Ratios out of range: {", ".join(wrong)}' if wrong else 'No ratios'
+        raise OptionError(f'{problem}; expected numbers from 0 to below 1.')
     if any(a >= b for a, b in zip(ratios, ratios[1:])):
         raise OptionError(
             f'The ratios are {", ".join(f"{s:g}" for s in ratios)}; expected each to '
@@ -122,17 +114,12 @@ def unit_frames(
 
 
 def as_csv(points: Sequence[Point]) -> str:
-    """`results.csv`, four digits behind the point."""
+    """The text of `results.csv`, with four decimals."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator='\n')
     writer.writerow(COLUMNS)
     for point in points:
-        values = (
-            point.share,
-            point.weight.accuracy,
-            point.unit.accuracy,
-            point.weight.loss,
-            point.unit.loss,
-        )
+        weight, unit = point.weight, point.unit
+        values = (point.share, weight.accuracy, unit.accuracy, weight.loss, unit.loss)
         writer.writerow('' if v is None else f'{v:.4f}' for v in values)
     return buffer.getvalue()

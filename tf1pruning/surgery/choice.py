@@ -1,7 +1,7 @@
 """Which channels go: those that are provably safe, and those that the user insists on.
 
-What was to go and is not safe stays, with the reason. At least one channel of every
-group stays, always: a convolution without channels kills the TensorFlow process.
+Channels that should go and are not safe stay, with the reason. At least one channel of
+every group stays: a convolution without channels kills the TensorFlow process.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class RemovalOptions:
         plan_lib.check_multiple(self.multiple)
         if not 0 <= self.tolerance < 1:
             raise OptionError(
-                f'The tolerance is {self.tolerance}; expected a share from 0 to below '
-                '1 of the largest weight of a layer.'
+                f'The tolerance is {self.tolerance}; expected a share, from 0 to below '
+                '1, of the largest weight of a layer.'
             )
 
 
@@ -64,13 +64,13 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Removal:
-    """What goes.
+    """The channels that go.
 
     Attributes:
-      removed: per group that was looked at the sorted channels that go.
-      wanted: per group the number of channels that were to go.
-      kept: what was to go and stays.
-      lossy: what goes although that changes the outputs.
+      removed: each group of the plan with its sorted channels that go.
+      wanted: group name -> number of channels that should go.
+      kept: channels that should go and stay.
+      lossy: channels that go although that changes the outputs.
       exact: judgment of the model as it is.
       loose: judgment with the tolerance; `exact` if there is none.
     """
@@ -108,7 +108,10 @@ def choose(
             'Lossy removal needs a plan that says which channels go; none was given.'
         )
     exact = safety_lib.find_safety(trace, arrays)
-    loose = _with_tolerance(trace, arrays, options) or exact
+    loose = exact
+    if options.tolerance or options.allow_lossy:
+        small = near_zero.flushed(trace, arrays, options.tolerance)
+        loose = safety_lib.find_safety(trace, small, options.allow_lossy)
     wanted = _wanted(trace, groups, plan, loose)
     multiple = plan.channel_multiple if plan else options.multiple
     obstacles = {} if options.allow_lossy else loose.obstacles
@@ -126,20 +129,10 @@ def choose(
     return Removal(tuple(removed), counts, tuple(kept), tuple(lossy), exact, loose)
 
 
-def _with_tolerance(
-    trace: Trace, arrays: Mapping[str, np.ndarray], options: RemovalOptions
-) -> Optional[Safety]:
-    """The judgment with small weights taken for zero; None if none is asked for."""
-    if not options.tolerance and not options.allow_lossy:
-        return None
-    small = near_zero.flushed(trace, arrays, options.tolerance)
-    return safety_lib.find_safety(trace, small, options.allow_lossy)
-
-
 def _wanted(
     trace: Trace, groups: Sequence[Group], plan: Optional[Plan], safety: Safety
 ) -> Dict[str, Tuple[int, ...]]:
-    """Group -> what is to go: what the plan says, else what is redundant."""
+    """Group -> channels that should go: the planned ones, else all redundant ones."""
     if plan is None:
         return {g.name: _redundant(g, safety) for g in groups if not g.frozen}
     plan_lib.check_fits(plan, groups, trace.model)
@@ -147,7 +140,7 @@ def _wanted(
 
 
 def _redundant(group: Group, safety: Safety) -> Tuple[int, ...]:
-    """What is safe, and what would be if its constant could be folded."""
+    """Safe channels, and those that would be safe if their constant could be folded."""
     return tuple(
         index
         for index, channel in enumerate(group.channels.tolist())
@@ -162,10 +155,10 @@ def _split(
     obstacles: Mapping[int, str],
     multiple: int,
 ) -> Tuple[Tuple[int, ...], List[Verdict]]:
-    """What goes, and what the rounding of the kept width holds back."""
+    """Channels that go, and those that the rounding of the kept width holds back."""
     traced = group.channels.tolist()
     free = [c for c in channels if traced[c] not in obstacles]
-    # What costs nothing goes first.
+    # Exactly removable channels go first.
     free.sort(key=lambda c: (traced[c] in exact.obstacles, c))
     count = plan_lib.removable(group.width, len(free), multiple)
     if not free[count:]:

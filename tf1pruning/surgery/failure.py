@@ -14,7 +14,7 @@ from tf1pruning.surgery import soft
 
 @dataclasses.dataclass(frozen=True)
 class Count:
-    """Pairs of place and channel: how many were planned, how many are not zero."""
+    """How many pairs of place and channel were planned, and how many are not zero."""
 
     planned: int
     failed: int
@@ -44,7 +44,7 @@ class FailureReport:
 
 
 def count_failures(checkpoint: Arrays, plan: Plan) -> FailureReport:
-    """Counts the places of a plan that hold something else than zero.
+    """Counts the places of a plan that are not zero in a checkpoint.
 
     Args:
       checkpoint: the retrained checkpoint.
@@ -62,8 +62,7 @@ def count_alive(plan: Plan, alive: Callable[[Cut], np.ndarray]) -> FailureReport
 
     Args:
       plan: what was zeroed.
-      alive: cut -> `[size of its axis]` whether a position of the axis holds something
-        else than zero.
+      alive: cut -> `[size of its axis]` whether a position of the axis is not zero.
     """
     zeroed = set(plan.zeroed_cuts)
     variables: Dict[Tuple[str, int], List[Count]] = {}

@@ -1,4 +1,4 @@
-"""Where the constant share of a removed channel goes.
+"""Finds the vectors that take up the constant shares of removed channels.
 
 A channel with the constant value v contributes `v * sum(kernel slice)` to each output
 of a 1x1 or VALID convolution or a dense layer. The same sum can be added to the bias

@@ -1,4 +1,4 @@
-"""Weights that are almost zero, counted as zero."""
+"""Counts almost zero weights as zero."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tf1pruning.surgery import weights
 def flushed(
     trace: Trace, arrays: Mapping[str, np.ndarray], tolerance: float
 ) -> Dict[str, np.ndarray]:
-    """The arrays of a model with zeros in the place of almost zero weights.
+    """The arrays of a model with zeros for almost zero weights.
 
     Moving means and variances stay: a small variance is a large factor.
 

@@ -1,4 +1,4 @@
-"""Which channels can be removed without changing a single answer, and why not.
+"""Which channels can be removed without changing an output, and why others cannot.
 
 Removing a channel is exact iff at every layer that reads it its share is zero (its
 weights there, or its value, are zero) or constant and foldable into the vector behind

@@ -1,8 +1,8 @@
 """Soft pruning: zeros at the cuts of a plan; every shape stays.
 
-What is written depends on the plan's mode (see `plan.Plan.zeroed_cuts`). The optimizer
+The plan's mode decides where zeros go (see `plan.Plan.zeroed_cuts`). The optimizer
 slots and moving averages of a zeroed weight are zeroed with it: a stale momentum would
-wake the filter at the first step of retraining. What Adagrad divides by, under whatever
+wake the filter at the first step of retraining. What Adagrad divides by, under any
 name, stays: zero would make the weights NaN. All other variables pass unchanged.
 """
 
@@ -73,11 +73,7 @@ def with_zeros(array: np.ndarray, cuts: Iterable[Cut]) -> np.ndarray:
 
 
 def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> None:
-    """Refuses cuts of variables that are missing, or have other sizes.
-
-    Raises:
-      PlanError: names every variable that is missing, else every axis of another size.
-    """
+    """Raises PlanError for cuts of variables that are missing or have other sizes."""
     missing = sorted({cut.variable for cut in cuts} - set(shapes))
     if missing:
         raise PlanError(
@@ -87,6 +83,6 @@ def check_cuts(cuts: Tuple[Cut, ...], shapes: Mapping[str, Tuple[int, ...]]) -> 
     problems = plan_lib.misfits(cuts, shapes)
     if problems:
         raise PlanError(
-            f'The plan does not fit the checkpoint: {"; ".join(problems[:10])}. It was '
-            'made for another model, or the checkpoint is stripped already.'
+            f'The plan does not fit the checkpoint: {"; ".join(problems[:10])}. It is '
+            'for another model, or the checkpoint is stripped already.'
         )

@@ -1,6 +1,6 @@
-"""Stripping: removes channels from graph and arrays; the outputs do not change.
+"""Stripping: removes channels from graph and arrays without changing the outputs.
 
-`choice` says which channels go; only what the user insists on changes the outputs.
+`choice` says which channels go. Only lossy ones change the outputs, on demand.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Stripped:
       graph: with the new sizes; node names as before, plus constants of sizes.
       arrays: variable node -> array of the new size.
       plan: what was really removed.
-      kept: what was to go and stays.
-      lossy: what went although that changes the outputs.
-      resizing: what became of the sizes, for other graphs of the network.
+      kept: channels that should go and stay.
+      lossy: channels that went although that changes the outputs.
+      resizing: the new sizes, to apply to other graphs of the network.
       folded: nodes of the biases and moving means that took up a constant. That is
         exact in inference; with batch norm in training mode it is not.
     """
@@ -116,7 +116,7 @@ def _remove(
         for channel in group.channels[list(indices)].tolist()
     }
     gone = _mask(trace, removed)
-    # What is safe as it is keeps its own constants, whatever is tolerated elsewhere.
+    # Channels that are exactly safe fold their true constants, without the tolerance.
     safe = removed - removal.exact.obstacles.keys()
     shares = _shares(removal.exact, _mask(trace, safe))
     shares += _shares(removal.loose, _mask(trace, removed - safe))
@@ -183,10 +183,7 @@ def _kept(axes: Sequence[np.ndarray], gone: np.ndarray) -> Dict[int, np.ndarray]
 
 
 def _new_sizes(trace: Trace, gone: np.ndarray) -> List[rewrite.NewSize]:
-    """Constants that say something else now.
-
-    A bound that counts from the end becomes one that counts from the front.
-    """
+    """Sizes that change; bounds that count from the end now count from the front."""
     if not gone.any():
         return []
     counted = [(use, int((~gone[use.labels]).sum())) for use in trace.sizes]
@@ -215,7 +212,7 @@ def _mask(trace: Trace, removed: Set[int]) -> np.ndarray:
 def _shares(
     safety: Safety, gone: np.ndarray
 ) -> List[Tuple[fold.FoldTarget, np.ndarray]]:
-    """What removed channels add to the vectors that take it up."""
+    """Vectors that take up constants, and what removed channels add to them."""
     shares = [(f.target, f.shares[gone[f.channels]].sum(axis=0)) for f in safety.folds]
     return [(target, share) for target, share in shares if share.any()]
 

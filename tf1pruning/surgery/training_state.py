@@ -1,4 +1,4 @@
-"""The checkpoint of a training whose network is stripped, optimizer state included."""
+"""Strips the checkpoint of a training, with its optimizer state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf1pruning.plan import Cut
 
 
 class StrippedState(Arrays):
-    """Stripped weights, their slots cut alike, and what belongs to the training itself.
+    """Stripped weights, their slots cut alike, and the variables of the training.
 
     The latter are the global step, the powers of Adam's betas and the like. Arrays of
     slots are read when asked for.

@@ -15,11 +15,11 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, precision
 
 TOLERANCE = 1e-5
-# Flags that help where an input cannot be made up.
+# Options that help where an input cannot be made up.
 _WAYS_OUT = ('input_tensors', 'verify')
 _BATCH = 2
 _UNKNOWN_SIZE = 64
-# Integers that are made up lie below.
+# Random integers lie below.
 _LARGEST = 128
 
 
@@ -55,7 +55,7 @@ class Answers:
 def compare(
     reference: tf.GraphDef, other: tf.GraphDef, outputs: Sequence[str]
 ) -> Comparison:
-    """Compares the outputs of two frozen graphs with the same inputs.
+    """Compares the outputs of two frozen graphs on the same random inputs.
 
     Inputs are drawn from a standard normal distribution. A batch of unknown size
     becomes 2, any other unknown size 64. Boolean inputs are once false and once true.
@@ -67,14 +67,10 @@ def compare(
 
 
 def differences(answers: Sequence[Answers], other: tf.GraphDef) -> Comparison:
-    """Compares what a network answers with what a frozen graph does.
-
-    Args:
-      answers: of the network.
-      other: the graph, which has the same inputs and outputs.
+    """Compares the answers of a network with those of a frozen graph.
 
     Raises:
-      VerificationError: if it does not run, or gives NaN or another shape.
+      VerificationError: if the graph does not run, or gives NaN or another shape.
     """
     return largest([measure(a, run(other, a.outputs, a.feeds)) for a in answers])
 
@@ -83,14 +79,6 @@ def largest(found: Sequence[Comparison]) -> Comparison:
     """The largest differences of several comparisons."""
     return Comparison(
         max(each.absolute for each in found), max(each.relative for each in found)
-    )
-
-
-def _has_flags(graph_def: tf.GraphDef) -> bool:
-    return any(
-        node.op == 'Placeholder'
-        and view_lib.attribute(node, 'dtype').type == tf.bool.as_datatype_enum
-        for node in graph_def.node
     )
 
 
@@ -103,9 +91,14 @@ def answers_of(reference: tf.GraphDef, outputs: Sequence[str]) -> Tuple[Answers,
     Raises:
       VerificationError: if it does not run or gives NaN.
     """
+    has_flags = any(
+        node.op == 'Placeholder'
+        and view_lib.attribute(node, 'dtype').type == tf.bool.as_datatype_enum
+        for node in reference.node
+    )
     return tuple(
         answers_to(reference, outputs, random_inputs(reference, flags=flags))
-        for flags in ((False, True) if _has_flags(reference) else (False,))
+        for flags in ((False, True) if has_flags else (False,))
     )
 
 
@@ -121,17 +114,17 @@ def answers_to(
     for name, value in zip(outputs, values):
         if _is_number(value) and not np.all(np.isfinite(value)):
             raise VerificationError(
-                f'Output {name!r} is not finite on random input, before anything is '
-                'stripped. Name an output before the op that overflows.'
+                f'Output {name!r} is not finite on random input, even before '
+                'stripping. Name an output before the op that overflows.'
             )
     return Answers(tuple(outputs), dict(feeds), tuple(values))
 
 
 def measure(answers: Answers, found: Sequence[np.ndarray]) -> Comparison:
-    """The largest differences between the answers of a network and other ones.
+    """The largest differences between the answers of a network and other answers.
 
     Raises:
-      VerificationError: if they do not have the same shapes.
+      VerificationError: if the shapes differ.
     """
     absolute = relative = 0.0
     for name, a, b in zip(answers.outputs, answers.values, found):
@@ -176,8 +169,8 @@ def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
     if comparison.relative > tolerance:
         raise VerificationError(
             f'The stripped network differs by {comparison.relative:.1e} of the output '
-            f'scale; allowed are {tolerance:.0e}. Nothing was written. Please report '
-            'this: it is a bug, or the network is not deterministic.'
+            f'scale; expected at most {tolerance:.0e}. Nothing was written. Either the '
+            'network is not deterministic, or this is a bug: please report it.'
         )
 
 
@@ -187,7 +180,7 @@ def random_inputs(
     """One random array per placeholder.
 
     Inputs with a default keep it, unless the graph has no others. Integers lie below
-    128, and within the tables from which they choose.
+    128, and within the tables in which they look up.
 
     Args:
       graph_def: a frozen graph.
@@ -221,7 +214,7 @@ def random_inputs(
 def _sizes(shape: Optional[view_lib.Shape], name: str) -> List[int]:
     if shape is None:
         raise VerificationError(
-            f'Input {name!r} has no known rank; give it a shape.',
+            f'Input {name!r} has no known rank. Give it a shape.',
             options=('input_tensors',),
         )
     sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
@@ -241,12 +234,12 @@ def _random(
         except (MemoryError, ValueError) as error:
             raise VerificationError(
                 f'Input {name!r} of shape {tuple(sizes)} does not fit into memory. '
-                'Give it a smaller one, or do without verification.',
+                'Give it a smaller shape, or do without verification.',
                 options=_WAYS_OUT,
             ) from error
     raise VerificationError(
-        f'Input {name!r} of type {dtype.name} cannot be made up. Cut the graph behind '
-        'it, or do without verification.',
+        f'No random input {name!r} of type {dtype.name} can be made. Cut the graph '
+        'behind it, or do without verification.',
         options=_WAYS_OUT,
     )
 
@@ -254,9 +247,9 @@ def _random(
 def run(
     graph_def: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
 ) -> List[np.ndarray]:
-    """Outputs of a frozen graph, also where it has kernels for GPUs only.
+    """The outputs of a frozen graph on a CPU, even if it was made for GPUs.
 
-    16-bit floats are run as 32-bit ones: their rounding would hide what is measured.
+    16-bit floats run as 32-bit ones: their rounding would hide the difference.
 
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
@@ -276,10 +269,7 @@ def run(
 
 
 def session_of(graph: tf.Graph) -> tf.Session:
-    """A session for a graph that runs once or twice, as it is written.
-
-    Optimizing it first would take longer than the runs.
-    """
+    """A session that runs a graph without optimizing it, which takes longer than it."""
     config = tf.ConfigProto()
     config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
     config.graph_options.rewrite_options.disable_meta_optimizer = True

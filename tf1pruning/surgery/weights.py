@@ -1,4 +1,4 @@
-"""The arrays of a model's variables, taken from a checkpoint and checked against it."""
+"""Reads and checks the arrays of a model's variables in a checkpoint."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def _check_shapes(model: InferenceGraph, checkpoint: Arrays) -> None:
         extra = sorted(set(shapes) - {v.key for v in model.variables})
         raise CheckpointError(
             f'The graph has variables that the checkpoint lacks: '
-            f'{names.quoted(missing, limit=len(missing))}. Do the graph and the '
-            'checkpoint belong together?'
-            f' Only in the checkpoint: {names.quoted(extra) or "nothing"}.'
+            f'{names.quoted(missing, limit=len(missing))}. Only in the checkpoint: '
+            f'{names.quoted(extra) or "nothing"}. Give a graph and a checkpoint that '
+            'belong together.'
         )
     wrong = [
         f'{v.key!r} is {shapes[v.key]} in the checkpoint and {v.full_shape} in the '
@@ -56,8 +56,8 @@ def _check_shapes(model: InferenceGraph, checkpoint: Arrays) -> None:
     ]
     if wrong:
         raise CheckpointError(
-            f'Shapes differ: {"; ".join(wrong)}. Do the graph and the checkpoint '
-            'belong together?'
+            f'Shapes differ: {"; ".join(wrong)}. Give a graph and a checkpoint that '
+            'belong together.'
         )
 
 
@@ -88,8 +88,8 @@ class ModelArrays(Arrays):
         if not _is_finite(array):
             bad = [each for each in self if not _is_finite(self._read(each))]
             raise CheckpointError(
-                f'NaN or infinite values in {names.quoted(bad)}. Redundancy cannot be '
-                'measured on them; use a checkpoint from before training diverged.'
+                f'NaN or infinite values in {names.quoted(bad)}. Use a checkpoint from '
+                'before the training diverged.'
             )
         return array
 
