@@ -256,7 +256,7 @@ def test_the_checkpoint_of_another_network_does_not_stay_beside(source, tmp_path
     with pytest.raises(OutputError, match=r'no variables .* of another network'):
         exporting.export(result, str(folder))
 
-    with pytest.raises(OutputError, match='no other format is asked for'):
+    with pytest.raises(OutputError, match='no other format is given'):
         exporting.export(result, str(folder), CKPT)
     assert trained.contents(folder) == before
 
