@@ -135,7 +135,7 @@ def test_scores_by_other_criteria_are_named(new, scores):
     pruning.set_choice(HALF)
     pruning.get_pruning_params()
 
-    with pytest.raises(OptionError, match="scores are of 'taylor_abs_rs', 'apoz'"):
+    with pytest.raises(OptionError, match="scores are by 'taylor_abs_rs', 'apoz'"):
         pruning.get_pruning_filters()
 
 

@@ -77,10 +77,10 @@ def test_the_inner_groups_go_by_sparsity_unless_told_otherwise(prefix, tmp_path)
 @pytest.mark.parametrize(
     ('flags', 'reason'),
     [
-        (['--ratio=0.01'], 'what is asked for is less than one channel'),
+        (['--ratio=0.01'], 'the choice is less than one channel'),
         (
             ['--count=2', '--channel_multiple=64'],
-            'its width to stay a multiple of 64',
+            'a width that is a multiple of 64',
         ),
     ],
 )
