@@ -71,4 +71,5 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
         if conv.pooled:
             net = layers.max_pool(net, 3, 'VALID')
     hidden = [config.scaled(channels) for channels in config.hidden]
-    return layers.classifier('AlexNet', net, hidden, config.classes)
+    net = layers.flatten(net)
+    return layers.classifier('AlexNet', net, config.classes, hidden)

@@ -63,13 +63,8 @@ def _backbone(images: tf.Tensor, config: Config) -> List[tf.Tensor]:
     stem = config.scaled(config.stem_channels)
     net = layers.conv('ResNet/Conv', images, stem, 7, 2, tf.nn.relu)
     net = layers_lib.max_pool(net, 3)
-    maps = []
-    for stage, (channels, repeats) in enumerate(config.stages):
-        for repeat in range(repeats):
-            name = f'ResNet/stage{stage}_{repeat}'
-            stride = 2 if stage and repeat == 0 else 1
-            net = _bottleneck(layers, name, net, config.scaled(channels), stride)
-        maps.append(net)
+    stages = [(config.scaled(width), repeats) for width, repeats in config.stages]
+    maps = layers_lib.residual_stages(layers, 'ResNet', net, stages, _bottleneck)
     return maps[1:]
 
 

@@ -82,8 +82,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
     net = layers_lib.biased_conv(
         f'{scope}/Head', net, config.head_channels, activation=tf.nn.relu
     )
-    net = layers_lib.dense(f'{scope}/Logits', layers_lib.flatten(net), config.classes)
-    return tf.identity(net, name='output')
+    return layers_lib.classifier(scope, layers_lib.flatten(net), config.classes)
 
 
 def _bottleneck(

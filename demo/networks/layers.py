@@ -12,11 +12,12 @@ by `use_resource`.
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
 Activation = Callable[[tf.Tensor], tf.Tensor]
+Initial = Callable[[], tf.keras.initializers.Initializer]
 
 
 def linear(net: tf.Tensor) -> tf.Tensor:
@@ -129,10 +130,9 @@ class Layers:
             mean = _statistic('moving_mean', shape, zeros)
             variance = _statistic('moving_variance', shape, ones)
             if not self.is_training:
-                net, _, _ = tf.nn.fused_batch_norm(
+                return tf.nn.fused_batch_norm(
                     net, gamma, beta, mean, variance, self.epsilon, is_training=False
-                )
-                return net
+                )[0]
             net, batch_mean, batch_variance = tf.nn.fused_batch_norm(
                 net, gamma, beta, epsilon=self.epsilon, is_training=True
             )
@@ -167,13 +167,10 @@ def biased_conv(
     stride: int = 1,
     activation: Activation = linear,
 ) -> tf.Tensor:
-    """SAME convolution with bias, activation.
-
-    In a scope that reuses its variables it is the same layer once more.
-    """
+    """SAME convolution with bias, activation."""
     with tf.variable_scope(scope):
         shape = [kernel, kernel, net.shape[-1].value, channels]
-        weights = _kernel(shape, tf.initializers.glorot_normal())
+        weights = _kernel(shape, tf.initializers.glorot_normal)
         bias = biases(channels)
         net = tf.nn.conv2d(net, weights, strides=stride, padding='SAME')
         return activation(tf.nn.bias_add(net, bias))
@@ -204,20 +201,13 @@ def max_pool(net: tf.Tensor, size: int, padding: str = 'SAME') -> tf.Tensor:
 
 
 def classifier(
-    scope: str, net: tf.Tensor, hidden: Sequence[int], classes: int
+    scope: str, net: tf.Tensor, classes: int, hidden: Sequence[int] = ()
 ) -> tf.Tensor:
-    """Dense layers on a flattened feature map, of static height and width.
-
-    Args:
-      scope: of the network.
-      net: `[batch, height, width, channels]`.
-      hidden: widths of the layers before the last one.
-      classes: width of the last one.
+    """Dense layers on `[batch, features]`, of the widths `hidden`, then `classes`.
 
     Returns:
       Logits `[batch, classes]`; the node is named `output`.
     """
-    net = flatten(net)
     for index, channels in enumerate(hidden):
         net = dense(f'{scope}/fc{index + 1}', net, channels, activation=tf.nn.relu)
     net = dense(f'{scope}/Logits', net, classes)
@@ -225,18 +215,8 @@ def classifier(
 
 
 def pooled_classifier(scope: str, net: tf.Tensor, classes: int) -> tf.Tensor:
-    """The mean over all pixels, and a dense layer.
-
-    Args:
-      scope: of the network.
-      net: `[batch, height, width, channels]`.
-      classes: width of the layer.
-
-    Returns:
-      Logits `[batch, classes]`; the node is named `output`.
-    """
-    net = dense(f'{scope}/Logits', tf.reduce_mean(net, [1, 2]), classes)
-    return tf.identity(net, name='output')
+    """A `classifier` on the means of `[batch, height, width, channels]`."""
+    return classifier(scope, tf.reduce_mean(net, [1, 2]), classes)
 
 
 def squeeze_excite(
@@ -246,16 +226,9 @@ def squeeze_excite(
     activation: Activation = tf.nn.relu,
     gate: Activation = tf.sigmoid,
 ) -> tf.Tensor:
-    """Multiplies each channel of `net` by a gate that sees all channels.
+    """Multiplies channels by gates that see all channels (Hu et al., arXiv 1709.01507).
 
-    Hu et al., arXiv 1709.01507.
-
-    Args:
-      scope: of `Conv` and `Conv_1`.
-      net: `[batch, height, width, channels]`.
-      squeezed: inner width.
-      activation: of the inner layer.
-      gate: of the outer layer.
+    The inner layer, `Conv`, has the width `squeezed`; the gates are `Conv_1`.
     """
     pooled = tf.reduce_mean(net, [1, 2], keepdims=True, name=f'{scope}/AvgPool')
     inner = biased_conv(f'{scope}/Conv', pooled, squeezed, activation=activation)
@@ -324,22 +297,27 @@ def residual_stages(
     net: tf.Tensor,
     stages: Sequence[Tuple[int, int]],
     block: Callable[[Layers, str, tf.Tensor, int, int], tf.Tensor],
-) -> tf.Tensor:
+) -> List[tf.Tensor]:
     """Stages of residual blocks; every stage but the first halves the resolution.
 
     Args:
-      layers: what makes the layers.
+      layers: make the layers.
       scope: of the stages.
-      net: what the first block reads.
-      stages: width and number of blocks of each.
-      block: adds one, given layers, scope, what it reads, width and stride.
+      net: input of the first block.
+      stages: width and number of blocks of each stage.
+      block: adds a block, given layers, scope, input, width and stride.
+
+    Returns:
+      The feature map of each stage.
     """
+    maps = []
     for stage, (channels, repeats) in enumerate(stages):
         for repeat in range(repeats):
             stride = 2 if stage and repeat == 0 else 1
             name = f'{scope}/stage{stage}_{repeat}'
             net = block(layers, name, net, channels, stride)
-    return net
+        maps.append(net)
+    return maps
 
 
 def basic_block(
@@ -362,8 +340,6 @@ def biases(channels: int) -> tf.Variable:
 
 
 def _kernel(
-    shape: Sequence[int],
-    initializer: Optional[tf.keras.initializers.Initializer] = None,
+    shape: Sequence[int], initial: Initial = tf.initializers.he_normal
 ) -> tf.Variable:
-    initializer = initializer or tf.initializers.he_normal()
-    return tf.get_variable('weights', shape, initializer=initializer)
+    return tf.get_variable('weights', shape, initializer=initial())

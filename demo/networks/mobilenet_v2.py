@@ -102,7 +102,6 @@ class MobileNetV2Config(Scaled):
     activation: str = 'relu6'
     dropout: float = 0.0
     batch_norm_decay: float = 0.997
-    batch_norm_epsilon: float = 1e-3
     widths: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -205,7 +204,7 @@ def build(
     Returns:
       Logits `[batch, classes]`; the node is named `output`.
     """
-    layers = Layers(is_training, config.batch_norm_decay, config.batch_norm_epsilon)
+    layers = Layers(is_training, config.batch_norm_decay)
     activation = ACTIVATIONS[config.activation]
     with tf.variable_scope(tf.get_variable_scope(), use_resource=False):
         net = layers.conv(

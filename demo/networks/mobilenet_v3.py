@@ -79,8 +79,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
     net = layers_lib.dense(
         f'{scope}/Head', net, config.head_channels, activation=hard_swish
     )
-    net = layers_lib.dense(f'{scope}/Logits', net, config.classes)
-    return tf.identity(net, name='output')
+    return layers_lib.classifier(scope, net, config.classes)
 
 
 def _inverted_residual(config: Config, row: Block) -> InvertedResidual:

@@ -45,8 +45,8 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
     if not config.small_images:
         net = layers_lib.max_pool(net, 3)
     stages = [(config.scaled(width), repeats) for width, repeats in config.stages]
-    net = layers_lib.residual_stages(layers, scope, net, stages, _block)
-    return layers_lib.pooled_classifier(scope, net, config.classes)
+    maps = layers_lib.residual_stages(layers, scope, net, stages, _block)
+    return layers_lib.pooled_classifier(scope, maps[-1], config.classes)
 
 
 def _block(

@@ -47,8 +47,8 @@ def build(
     stem = config.scaled(config.stages[0])
     net = layers.conv(f'{scope}/Conv', images, stem, 3, activation=tf.nn.relu)
     stages = [(config.scaled(width), config.repeats) for width in config.stages]
-    net = layers_lib.residual_stages(layers, scope, net, stages, _block)
-    return layers_lib.pooled_classifier(scope, net, config.classes)
+    maps = layers_lib.residual_stages(layers, scope, net, stages, _block)
+    return layers_lib.pooled_classifier(scope, maps[-1], config.classes)
 
 
 def _block(

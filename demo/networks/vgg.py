@@ -58,4 +58,5 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
             net = layers.biased_conv(scope, net, channels, 3, activation=tf.nn.relu)
         net = layers.max_pool(net, 2)
     hidden = [config.scaled(channels) for channels in config.hidden]
-    return layers.classifier('VGG', net, hidden, config.classes)
+    net = layers.flatten(net)
+    return layers.classifier('VGG', net, config.classes, hidden)
