@@ -66,8 +66,8 @@ def test_failed_rate_is_1_before_the_first_summary(checkpoint):
 @pytest.mark.parametrize(
     ('options', 'error', 'message'),
     [
-        ({'input_ckpt_path': None}, OptionError, 'input_ckpt_path is None'),
-        ({'input_ckpt_path': ''}, OptionError, "input_ckpt_path is ''"),
+        ({'input_ckpt_path': None}, OptionError, 'input_ckpt_path is missing'),
+        ({'input_ckpt_path': ''}, OptionError, 'input_ckpt_path is missing'),
         ({'input_ckpt_path': 'no'}, CheckpointError, "No checkpoint at 'no'"),
         ({'scope_names': 'SE1'}, OptionError, "scope_names is 'SE1'; expected a list"),
         ({'scope_names': [1]}, OptionError, r'scope_names is \[1\]; expected a list'),

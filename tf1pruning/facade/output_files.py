@@ -36,21 +36,14 @@ EVENTS_DIR = 'events'
 PLAN_FILE = 'Pruned_Filters.json'
 
 
-def write_params(
-    folder: str,
-    scope_conv: Mapping[str, Any],
-    conv_vars: Mapping[str, Any],
-    bias_vars: Mapping[str, Any],
-) -> None:
-    """`Pruning_Dict/{Scope_Conv,Conv_Vars,Bias_Vars}_Dict.json`.
+def write_dictionaries(folder: str, **found: Mapping[str, Any]) -> None:
+    """`Pruning_Dict/<name>.json` for each dictionary.
 
     Raises:
       OutputError: if they cannot be written.
     """
-    target = os.path.join(folder, PARAMS_DIR)
-    files.write_json(os.path.join(target, 'Scope_Conv_Dict.json'), scope_conv)
-    files.write_json(os.path.join(target, 'Conv_Vars_Dict.json'), conv_vars)
-    files.write_json(os.path.join(target, 'Bias_Vars_Dict.json'), bias_vars)
+    for name, content in found.items():
+        files.write_json(os.path.join(folder, PARAMS_DIR, f'{name}.json'), content)
 
 
 def write_plan(folder: str, plan: Plan) -> None:
@@ -170,19 +163,6 @@ def write_rebuilt(folder: str, model: Model) -> Model:
     files.write_text(prefix + '.pbtxt', text_format.MessageToString(meta))
     checkpoint = Checkpoint(prefix)
     return model.at(prefix, checkpoint, checkpoint.meta_path)
-
-
-def write_strip_params(
-    folder: str, strip_nodes: Mapping[str, Any], strip_vars: Mapping[str, Any]
-) -> None:
-    """`Pruning_Dict/{Strip_Nodes,Strip_Vars}_Dict.json`.
-
-    Raises:
-      OutputError: if they cannot be written.
-    """
-    target = os.path.join(folder, PARAMS_DIR)
-    files.write_json(os.path.join(target, 'Strip_Nodes_Dict.json'), strip_nodes)
-    files.write_json(os.path.join(target, 'Strip_Vars_Dict.json'), strip_vars)
 
 
 def write_training_meta(folder: str, meta_path: str, stripped: StrippedModel) -> None:

@@ -19,7 +19,6 @@ and `training.meta` to train on from), and `events/` for TensorBoard.
 from __future__ import annotations
 
 import dataclasses
-import os
 from types import MappingProxyType
 from typing import Any, Mapping, Optional, Sequence
 
@@ -33,7 +32,6 @@ from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.ckpt.arrays import check_readable
 from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError, WorkflowError
 from tf1pruning.facade import dictionaries, output_files
 from tf1pruning.facade.attributes import Computed, Exported, Found, Option
 from tf1pruning.facade.options import PruningOptions, check_computed
@@ -41,8 +39,7 @@ from tf1pruning.facade.state import State
 from tf1pruning.report import summaries
 from tf1pruning.scoring.result import Scores
 from tf1pruning.steps import stripping
-from tf1pruning.steps.ranking import Ranking, ranking_by
-from tf1pruning.surgery import failure
+from tf1pruning.steps.ranking import ranking_by
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -53,11 +50,9 @@ class Pruning:
     Args:
       input_ckpt_path: prefix of the checkpoint to prune; its `.meta` lies beside it.
       scope_names: scopes whose blocks are pruned, matched at `/`; `['']`: all of them.
-      scope_conv_dict: computed, as are `conv_vars_dict`, `bias_vars_dict`,
-        `strip_nodes_dict` and `strip_vars_dict`: keywords for the sake of older
-        scripts, which must be left empty.
-      conv_vars_dict: see `scope_conv_dict`.
-      bias_vars_dict: see `scope_conv_dict`.
+      scope_conv_dict, conv_vars_dict, bias_vars_dict, strip_nodes_dict,
+        strip_vars_dict: leave them empty; they are computed, and keywords only for
+        older scripts.
       pruning_filters_dict: filters to prune as long as no threshold is set: group or
         scope -> filters, counted along the first convolution of the block.
       pruned_ckpt_path: soft-pruned checkpoint of an earlier run.
@@ -66,8 +61,6 @@ class Pruning:
         training meta graph beside the retrained checkpoint.
       input_tensors_map: tensor name in the meta graph -> placeholder that replaces it.
       ckpt_to_strip: rebuilt checkpoint of an earlier run.
-      strip_nodes_dict: see `scope_conv_dict`.
-      strip_vars_dict: see `scope_conv_dict`.
       output_dir: where files go; None: the folder of `input_ckpt_path`.
       output_nodes: output node names, separated by commas.
       export_ckpt_path: prefix of the stripped checkpoint; '': below `Stripped_Dir`.
@@ -76,10 +69,7 @@ class Pruning:
       mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
       groups: 'inner': the inner channels of inverted-residual and squeeze-and-excite
         blocks. 'all': every group of the scopes, also those that adds and concats tie.
-      criterion: what ranks filters, see `set_criterion`.
-      scores: file of scores, see `set_criterion`.
-      combination: of the scores of a group's layers.
-      seed: of a criterion that draws.
+      criterion, scores, combination, seed: see `set_criterion`.
 
     Attributes:
       failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
@@ -157,12 +147,6 @@ class Pruning:
             strip_nodes_dict=strip_nodes_dict,
             strip_vars_dict=strip_vars_dict,
         )
-        if not input_ckpt_path:
-            raise OptionError(
-                f'input_ckpt_path is {input_ckpt_path!r}; expected the prefix of a '
-                'checkpoint, such as model.ckpt-1000.'
-            )
-        prefix = checkpoint_lib.Checkpoint(input_ckpt_path).prefix
         self._state = State(
             options=PruningOptions(
                 scope_names=scope_names,
@@ -175,24 +159,18 @@ class Pruning:
                 export_ckpt_path=export_ckpt_path,
                 export_pb_path=export_pb_path,
             ),
-            ranking=_ranking(criterion, scores, combination, seed),
             given_filters=dict(pruning_filters_dict),
-            input_ckpt_path=prefix,
-            output_dir=output_dir or os.path.dirname(prefix) or '.',
+            input_ckpt_path=input_ckpt_path or '',
+            output_dir=output_dir or '',
             pruned_ckpt_path=pruned_ckpt_path,
             retrained_ckpt_path=retrained_ckpt_path,
             ckpt_to_strip=ckpt_to_strip,
         )
-
-    # -- soft pruning --------------------------------------------------------------
+        self.set_criterion(criterion, scores, combination, seed)
 
     def set_output_dir(self, dir_path: Optional[str] = None) -> None:
-        """Chooses where files go from now on; the folder is made.
-
-        Args:
-          dir_path: folder; None: the folder of the input checkpoint.
-        """
-        folder = dir_path or os.path.dirname(self.input_ckpt_path) or '.'
+        """Makes the folder for all files from now on; None: the checkpoint's folder."""
+        folder = dir_path or self._state.source_folder
         self.output_dir = files.make_folder(folder)
 
     def set_threshold(self, value: float) -> None:
@@ -204,14 +182,14 @@ class Pruning:
         self.set_choice(Choice(threshold=value))
 
     def set_choice(self, choice: Choice) -> None:
-        """Sets how many filters go otherwise than by a threshold.
+        """Sets how many filters go, other than by a threshold.
 
         Args:
           choice: ratio, count or target, per group or of all groups together, and what
             must stay. Kept widths are multiples of `channel_multiple`.
 
         Raises:
-          OptionError: if it is a threshold and the criterion's scores are no shares.
+          OptionError: if it is a threshold and the criterion gives no shares.
         """
         self._state.ranking.check(choice)
         self._state.choice = choice
@@ -237,7 +215,10 @@ class Pruning:
             needs none and gets some, or a threshold is set and it gives no shares.
           DataError: if the file of scores is missing or damaged.
         """
-        found = _ranking(criterion, scores, combination, seed)
+        found = ranking_by(
+            criterion, Scores.load(scores) if scores else None, combination, seed
+        )
+        found.check_scored()
         if self._state.choice is not None:
             found.check(self._state.choice)
         self._state.ranking = found
@@ -278,11 +259,10 @@ class Pruning:
         state = self._state
         selection = state.current()
         if pruning_filters_path is not None:
-            state.load_filters(pruning_filters_path)
+            given = state.load_filters(pruning_filters_path)
+            output_files.write_plan(state.output_dir, given)
         plan = state.needed_plan('get_pruning_ckpt')
         selection.check_plan(plan)
-        if pruning_filters_path is not None:
-            output_files.write_plan(state.output_dir, plan)
         state.norms_before = summaries.filter_norms(
             selection.groups.values(), selection.model.variables
         )
@@ -290,12 +270,7 @@ class Pruning:
             state.output_dir, selection.model, plan
         )
         state.retrained_ckpt_path = ''
-        logging.info(
-            'Soft-pruned %d of %d channels into %s',
-            plan.removed_count,
-            plan.channel_count,
-            state.pruned_ckpt_path,
-        )
+        logging.info('Soft-pruned %d channels', plan.removed_count)
         return state.pruned_ckpt_path
 
     def get_retrained_ckpt(self, dir: str) -> str:  # noqa: A002 (the given name)
@@ -325,30 +300,14 @@ class Pruning:
           PlanError: if the plan does not fit it, or the one of an earlier run is
             damaged.
         """
-        state = self._state
-        plan = state.needed_plan('get_pruning_summary')
-        state.check_retrained('get_pruning_summary')
-        retrained = checkpoint_lib.Checkpoint(state.retrained_ckpt_path)
-        report = failure.count_failures(retrained, plan)
-        output_files.write_failure(state.output_dir, report)
-        if state.trained is not None:
-            output_files.write_events(
-                state.output_dir,
-                state.trained,
-                plan,
-                retrained,
-                state.norms_before,
-                {'failure_rate': report.total.rate, 'accuracy': accuracy},
-            )
-        state.failed_rate = report.total.rate
-        return state.failed_rate
+        return self._state.summarize(accuracy)
 
     def pruning_process(self, retrain: bool = False) -> str:
         """One soft-pruning step.
 
         Args:
-          retrain: False: choose filters anew at the current threshold. True: zero the
-            same filters again in the retrained checkpoint.
+          retrain: False: choose filters at the current threshold. True: zero the
+            filters of the last step again, in the retrained checkpoint.
 
         Returns:
           Prefix of the soft-pruned checkpoint.
@@ -375,14 +334,12 @@ class Pruning:
         return self.get_pruning_ckpt()
 
     def _write_params(self) -> None:
-        output_files.write_params(
+        output_files.write_dictionaries(
             self.output_dir,
-            self.scope_conv_dict,
-            self.conv_vars_dict,
-            self.bias_vars_dict,
+            Scope_Conv_Dict=self.scope_conv_dict,
+            Conv_Vars_Dict=self.conv_vars_dict,
+            Bias_Vars_Dict=self.bias_vars_dict,
         )
-
-    # -- stripping -----------------------------------------------------------------
 
     def get_rebuild_graph(self) -> str:
         """Writes the inference graph of the retrained checkpoint, with its weights.
@@ -411,8 +368,10 @@ class Pruning:
         plan = state.needed_plan('get_strip_params')
         selection.check_plan(plan)
         state.strip_plan = plan
-        output_files.write_strip_params(
-            state.output_dir, self.strip_nodes_dict, self.strip_vars_dict
+        output_files.write_dictionaries(
+            state.output_dir,
+            Strip_Nodes_Dict=self.strip_nodes_dict,
+            Strip_Vars_Dict=self.strip_vars_dict,
         )
 
     def get_strip_ckpt(self) -> str:
@@ -429,42 +388,9 @@ class Pruning:
         Raises:
           VerificationError: if the outputs differ; nothing is written then.
         """
-        state, plan = self._state, self._state.strip_plan
-        rebuilt = state.needed_rebuilt('get_strip_ckpt') if plan else None
-        # Another plan or another rebuilt graph makes the parameters stale.
-        if plan is None or rebuilt is None or state.strip_plan is not state.plan:
-            raise WorkflowError(
-                'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
-            )
-        state.check_export()
-        model, layers = rebuilt.model, rebuilt.layers
-        stripped = stripping.strip_model(model, plan, prunable=layers)
-        options = state.options
-        state.exported = output_files.write_stripped(
-            state.output_dir, stripped, options.export_ckpt_path, options.export_pb_path
-        )
-        meta_path = f'{state.retrained_ckpt_path}.meta'
-        output_files.write_training_meta(state.output_dir, meta_path, stripped)
-        state.strip_report = stripped
+        small = self._state.strip()
         # The contract asks for the last line on the terminal, whatever the log level.
-        for kept in stripped.stripped.kept:
+        for kept in small.stripped.kept:
             print(f'kept {len(kept.channels)} of {kept.group}: {kept.reason}')
-        print(stripping.summary_line(stripped))
+        print(stripping.summary_line(small))
         return self.export_ckpt_path
-
-
-def _ranking(
-    criterion: str, scores: str, combination: Combination, seed: int
-) -> Ranking:
-    """A ranking by a criterion, and the file of its scores if it looks at data.
-
-    Raises:
-      OptionError: if there is no such criterion, it needs scores and gets none, or
-        needs none and gets some.
-      DataError: if the file is missing or damaged.
-    """
-    found = ranking_by(
-        criterion, Scores.load(scores) if scores else None, combination, seed
-    )
-    found.check_scored()
-    return found

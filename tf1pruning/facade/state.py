@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from tf1pruning import plan_json
 from tf1pruning.choosing.choice import Choice
-from tf1pruning.errors import WorkflowError
+from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import OptionError, WorkflowError
 from tf1pruning.facade import output_files, pickled_filters
 from tf1pruning.facade.options import PruningOptions
-from tf1pruning.models.reading import load
+from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
-from tf1pruning.steps import planning, protection
+from tf1pruning.steps import planning, protection, stripping
 from tf1pruning.steps import ranking as ranking_lib
 from tf1pruning.steps.ranking import Ranking
 from tf1pruning.steps.selection import Selection, select_groups
 from tf1pruning.steps.stripping import StrippedModel
+from tf1pruning.surgery import failure
 
 Filters = Mapping[str, Sequence[int]]
 
@@ -29,13 +32,13 @@ class State:
 
     Attributes:
       options: how to prune.
-      ranking: what ranks filters.
       given_filters: to prune as long as there is no choice.
       input_ckpt_path: prefix of the checkpoint that is pruned next.
-      output_dir: where files go.
+      output_dir: where files go; '': the folder of the input checkpoint.
       pruned_ckpt_path: of the last soft pruning.
       retrained_ckpt_path: of the last retraining.
       ckpt_to_strip: the rebuilt checkpoint.
+      ranking: what ranks filters.
       choice: how many filters go.
       trained: the input checkpoint with its groups, once it was read.
       plan: of the current step.
@@ -45,16 +48,20 @@ class State:
       exported: checkpoint and frozen graph of the last stripping.
       failed_rate: of the last `get_pruning_summary`.
       strip_report: of the last `get_strip_ckpt`.
+
+    Raises:
+      OptionError: if there is no input checkpoint.
+      CheckpointError: if it is missing or damaged.
     """
 
     options: PruningOptions
-    ranking: Ranking
     given_filters: Filters
     input_ckpt_path: str
     output_dir: str
     pruned_ckpt_path: str
     retrained_ckpt_path: str
     ckpt_to_strip: str
+    ranking: Ranking = dataclasses.field(default_factory=ranking_lib.ranking_by)
     choice: Optional[Choice] = None
     trained: Optional[Selection] = None
     plan: Optional[Plan] = None
@@ -64,6 +71,20 @@ class State:
     exported: Tuple[str, str] = ('', '')
     failed_rate: float = 1.0
     strip_report: Optional[StrippedModel] = None
+
+    def __post_init__(self) -> None:
+        if not self.input_ckpt_path:
+            raise OptionError(
+                'input_ckpt_path is missing; expected the prefix of a checkpoint, such '
+                'as model.ckpt-1000.'
+            )
+        self.input_ckpt_path = Checkpoint(self.input_ckpt_path).prefix
+        self.output_dir = self.output_dir or self.source_folder
+
+    @property
+    def source_folder(self) -> str:
+        """Folder of the input checkpoint."""
+        return os.path.dirname(self.input_ckpt_path) or '.'
 
     def set_option(self, name: str, value: Any) -> None:
         """Changes an option; what it had a part in is forgotten.
@@ -80,16 +101,17 @@ class State:
 
     def read_trained(self) -> Selection:
         """Reads the input checkpoint and selects its groups; writes nothing."""
-        self.trained = self._selected(self.input_ckpt_path, traced_only=True)
+        how = self.options.load_options(traced_only=True)
+        self.trained = self._selected(self.input_ckpt_path, how)
         return self.trained
 
     def read_retrained(self) -> Selection:
         """Reads the inference graph of the retrained checkpoint."""
-        return self._selected(self.retrained_ckpt_path, traced_only=False)
+        how = self.options.load_options(traced_only=False)
+        return self._selected(self.retrained_ckpt_path, how)
 
-    def _selected(self, checkpoint: str, traced_only: bool) -> Selection:
+    def _selected(self, checkpoint: str, how: LoadOptions) -> Selection:
         options = self.options
-        how = options.load_options(traced_only)
         model = load(checkpoint, options.outputs, how)
         return select_groups(model, options.scope_names, options.groups)
 
@@ -116,7 +138,7 @@ class State:
             options.mode,
         )
 
-    def load_filters(self, path: str) -> None:
+    def load_filters(self, path: str) -> Plan:
         """Takes a plan, or filters by name, from a file."""
         selection = self.current()
         if path.endswith('.pkl'):
@@ -126,6 +148,45 @@ class State:
             plan = plan_json.load_plan(path)
         selection.check_plan(plan)
         self.plan = plan
+        return plan
+
+    def summarize(self, accuracy: Optional[float]) -> float:
+        """Counts failures, and writes them for people, programs and TensorBoard."""
+        plan = self.needed_plan('get_pruning_summary')
+        self.check_retrained('get_pruning_summary')
+        retrained = Checkpoint(self.retrained_ckpt_path)
+        report = failure.count_failures(retrained, plan)
+        output_files.write_failure(self.output_dir, report)
+        self.failed_rate = report.total.rate
+        if self.trained is not None:
+            output_files.write_events(
+                self.output_dir,
+                self.trained,
+                plan,
+                retrained,
+                self.norms_before,
+                {'failure_rate': self.failed_rate, 'accuracy': accuracy},
+            )
+        return self.failed_rate
+
+    def strip(self) -> StrippedModel:
+        """Strips the rebuilt checkpoint, verifies and writes it."""
+        plan, options = self.strip_plan, self.options
+        rebuilt = self.needed_rebuilt('get_strip_ckpt') if plan else None
+        # Another plan or another rebuilt graph makes the parameters stale.
+        if plan is None or rebuilt is None or self.strip_plan is not self.plan:
+            raise WorkflowError(
+                'get_strip_ckpt() needs the parameters: call get_strip_params() first.'
+            )
+        self.check_export()
+        small = stripping.strip_model(rebuilt.model, plan, prunable=rebuilt.layers)
+        self.exported = output_files.write_stripped(
+            self.output_dir, small, options.export_ckpt_path, options.export_pb_path
+        )
+        meta_path = f'{self.retrained_ckpt_path}.meta'
+        output_files.write_training_meta(self.output_dir, meta_path, small)
+        self.strip_report = small
+        return small
 
     # -- what a step needs; WorkflowError says what comes before it ------------------
 
@@ -174,10 +235,7 @@ class State:
         known = self.rebuilt
         if known is not None and known.model.path == self.ckpt_to_strip:
             return known
-        options = self.options
-        model = load(self.ckpt_to_strip, options.outputs)
-        found = select_groups(model, options.scope_names, options.groups)
-        return self.keep_rebuilt(found)
+        return self.keep_rebuilt(self._selected(self.ckpt_to_strip, LoadOptions()))
 
     def keep_rebuilt(self, selection: Selection) -> Selection:
         """Remembers a rebuilt checkpoint; an older plan of what to strip goes."""
