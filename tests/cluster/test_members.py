@@ -9,7 +9,7 @@ from tests.cluster.test_publication import wait_until
 from tf1pruning.cluster import members
 from tf1pruning.errors import WorkflowError
 
-MODULE = 'tests.training.made_up_member'
+MODULE = 'tests.cluster.made_up_member'
 
 
 def run(then, is_over=lambda: False):
@@ -44,7 +44,7 @@ def test_without_a_reason_all_that_a_member_says_is_raised():
 def test_a_member_ends_with_its_parent():
     parent = (
         'import os, sys\n'
-        'from tf1pruning.training import members\n'
+        'from tf1pruning.cluster import members\n'
         'def end(message):\n'
         '    print(message["pid"], flush=True)\n'
         '    os._exit(0)\n'
@@ -52,7 +52,7 @@ def test_a_member_ends_with_its_parent():
         f'members.run({MODULE!r}, order, end, lambda: False)\n'
     )
     done = subprocess.run(
-        [sys.executable, '-c', parent], stdout=subprocess.PIPE, timeout=30, check=True
+        [sys.executable, '-c', parent], stdout=subprocess.PIPE, timeout=120, check=True
     )
 
     wait_until(lambda: has_ended(int(done.stdout)))

@@ -67,3 +67,27 @@ def test_what_the_work_raises_is_raised():
 
     with pytest.raises(KeyError):
         watch(1.0, nowhere()).run(work)
+
+
+def test_work_that_waits_for_a_lost_peer_is_left_when_the_run_is_over():
+    never, begun = threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        never.wait(10)
+
+    watch(0.2, nowhere()).run(work, is_over=begun.is_set)
+
+    never.set()
+
+
+def test_work_that_ends_soon_after_the_run_is_awaited():
+    done = []
+
+    def work():
+        time.sleep(0.3)
+        done.append(True)
+
+    watch(5.0, nowhere()).run(work, is_over=lambda: True)
+
+    assert done == [True]

@@ -1,4 +1,4 @@
-"""Many processes that train one network, as TF_CONFIG describes them.
+"""Lets many processes train one network, as TF_CONFIG describes them.
 
 `read_task` says which process this is, and `Task.serve` starts its server. The chief
 tells the others through a `Chief` what is trained from which checkpoint; they learn it

@@ -1,11 +1,12 @@
-"""Processes that each take part in one training, for tasks that train in step.
+"""Runs members: processes that each take part in one training, in step with others.
 
-A server of TensorFlow 1.15 remembers the shapes of all collective ops that it ran, and
-the processes that took part, and it cannot be stopped. So neither a training of other
+A server of TensorFlow 1.15 remembers the shapes of all collective ops that it ran and
+the processes that took part, and nothing can stop it. So neither a training of other
 widths nor a peer that was started again fits in: each attempt has new processes.
 
 A member reads one line of JSON from its standard input, and ends when that is closed,
-as it is when its parent dies. Its standard output is messages, a line of JSON each.
+as it is when its parent dies. It writes messages to its standard output, a line of JSON
+each.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def run(
 
 
 def _reason(said: str) -> str:
-    """Why a program ended: its line about it, or all that it said."""
+    """Why a program ended: its line `Error: ...`, or all that it printed."""
     start = 'Error: '
     lines = [line for line in said.splitlines() if line.startswith(start)]
     return lines[-1][len(start) :] if lines else said
@@ -82,7 +83,7 @@ def _converse(
     on_message: Callable[[Message], None],
     is_over: Callable[[], bool],
 ) -> None:
-    """Until the member closes its standard output, or is over."""
+    """Passes messages on until the member closes its standard output, or is over."""
     assert process.stdin is not None
     assert process.stdout is not None
     lines: queue.Queue[str] = queue.Queue()
@@ -111,9 +112,9 @@ def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
 
 
 def read_order() -> Message:
-    """What a member is to do; the process ends when its parent does.
+    """Reads what a member is to do; from now on the process ends with its parent.
 
-    From then on, what is printed goes to standard error: messages stay alone.
+    What is printed goes to standard error, so that messages stay alone.
     """
     sys.stdout = sys.stderr
     order: Message = json.loads(sys.stdin.readline())

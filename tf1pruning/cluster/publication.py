@@ -1,13 +1,13 @@
-"""How the tasks of a run agree on what is trained: the chief says it in a file.
+"""The chief of a run tells the other tasks in a file what is trained.
 
-The chief writes `cluster/published.json` in the folder of the run, as a whole each
-time; all tasks must see that folder. A training is `open` when its variables are set
-and workers may join, `closed` when it has ended, and the run is `done` when nothing
-follows. A worker that left a training says so in `cluster/<task>.json`, and the chief
-starts no other training before all that live have: none writes old gradients into it.
+The chief writes the whole file `cluster/published.json` in the folder of the run, which
+all tasks must see. A training is `open` when its variables are set and workers may
+join, `closed` when it has ended; the run is `done` when no training follows. A worker
+that left a training says so in `cluster/<task>.json`. The chief waits for all workers
+that live before it starts the next one, so that none writes old gradients into it.
 
-Tasks that train in step begin an attempt together. It ends for all when one of them has
-failed: the chief closes it and opens the next, which goes on from the last checkpoint.
+Tasks that train in step begin an attempt together. When one of them fails, the chief
+closes the attempt for all and opens the next, which goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
 
 import tensorflow.compat.v1 as tf
 
@@ -32,6 +32,8 @@ OPEN, CLOSED, DONE = 'open', 'closed', 'done'
 FOLDER = 'cluster'
 # Longest time between two signs of life.
 BEAT_SECONDS = 2.0
+
+Value = TypeVar('Value')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Publication:
-    """What the chief says.
+    """What the chief publishes.
 
     Attributes:
       settings: of the run; JSON values only.
@@ -70,7 +72,7 @@ class Publication:
 
 @dataclasses.dataclass(frozen=True)
 class Presence:
-    """What a worker says, by numbers of trainings; 0: none yet.
+    """What a worker says of itself, by numbers of trainings; 0: none yet.
 
     Attributes:
       joined: the last that it joined.
@@ -83,9 +85,9 @@ class Presence:
     failed: int = 0
 
 
-def path_in(folder: str) -> str:
-    """Where the chief of a run in `folder` publishes."""
-    return os.path.join(folder, FOLDER, 'published.json')
+def path_in(folder: str, name: str = 'published') -> str:
+    """The file of the chief of a run in `folder`, or of the worker of a name."""
+    return os.path.join(folder, FOLDER, f'{name}.json')
 
 
 def read(folder: str) -> Optional[Publication]:
@@ -94,30 +96,44 @@ def read(folder: str) -> Optional[Publication]:
     Raises:
       DataError: if the file is damaged.
     """
-    path = path_in(folder)
+    return _read(
+        path_in(folder),
+        lambda training, **fields: Publication(
+            training=Published(**training), **fields
+        ),
+        'Delete it and start the chief again.',
+    )
+
+
+def _presence(folder: str, name: str) -> Presence:
+    """What a worker has written."""
+    found = _read(
+        path_in(folder, name),
+        lambda **fields: Presence(**{key: int(n) for key, n in fields.items()}),
+        'Delete it.',
+    )
+    return found or Presence()
+
+
+def _read(path: str, make: Callable[..., Value], advice: str) -> Optional[Value]:
     try:
         with open(path, encoding='utf-8') as file:
-            fields = json.load(file)
-        training = Published(**fields.pop('training'))
-        return Publication(training=training, **fields)
+            return make(**json.load(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(
-            f'{path!r} is not what a chief publishes ({error}). Delete it and start '
-            'the chief again.'
-        ) from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f'{path!r} is damaged ({error}). {advice}') from error
 
 
 class Chief:
-    """Publishes; a context in which it also gives signs of life.
+    """Publishes trainings; as a context it also gives signs of life.
 
     Args:
       task: this process.
       folder: of the run.
       settings: of the run; JSON values only.
       seconds: longest time to wait for a worker to leave a training.
-      forget: drops the variables of a training, whose successor may have others of the
+      forget: drops the variables of a training; the next one may have others of the
         same names.
 
     Raises:
@@ -168,7 +184,7 @@ class Chief:
           OutputError: if nothing can be published.
         """
         if self._interrupted != training.name:
-            self._wait_until_left(self._now.number)
+            self._wait_until_left()
             self._forget()
         self._interrupted = None
         number = self._now.number + 1
@@ -190,13 +206,13 @@ class Chief:
         Raises:
           WorkflowError: if a worker does not leave the attempt before; names all such.
         """
-        self._wait_until_left(self._now.number)
+        self._wait_until_left()
         number = self._now.number + 1
-        workers = [*self._task.addresses((tasks.WORKER,))]
         self._publish(number=number, training=training, state=OPEN)
         try:
             yield lambda: any(
-                _presence(self._folder, name).failed == number for name in workers
+                _presence(self._folder, name).failed == number
+                for name in self._task.addresses((tasks.WORKER,))
             )
         finally:
             self._publish(number=number, state=CLOSED)
@@ -209,15 +225,15 @@ class Chief:
         """
         self._publish(state=DONE)
 
-    def _wait_until_left(self, number: int) -> None:
-        # Who does not take a call is dead, and will read that this is closed.
+    def _wait_until_left(self) -> None:
+        # A task that takes no call is dead, and will read later that this is closed.
         deadline = time.monotonic() + self._seconds
         workers = self._task.addresses((tasks.WORKER,))
         while True:
             inside = [
                 f'{name} at {address}'
                 for name, address in workers.items()
-                if _presence(self._folder, name).left < number
+                if _presence(self._folder, name).left < self._now.number
                 and tasks.is_there(address)
             ]
             if not inside:
@@ -226,8 +242,8 @@ class Chief:
                 name = self._now.training.name
                 raise WorkflowError(
                     f'{self._task.name} waited {self._seconds:g} s for '
-                    f'{", ".join(inside)} to leave the training {name!r}. End what '
-                    'hangs and give this command again: the run goes on from its last '
+                    f'{", ".join(inside)} to leave the training {name!r}. End these '
+                    'tasks and give this command again: the run goes on from its last '
                     'checkpoint.'
                 )
             time.sleep(tasks.POLL_SECONDS)
@@ -260,7 +276,7 @@ class _Opening(tf.train.SessionRunHook):
 
 
 class Follower:
-    """Goes where the chief goes.
+    """Joins the trainings of a chief.
 
     Args:
       task: this process.
@@ -286,9 +302,13 @@ class Follower:
 
     def is_open(self) -> bool:
         """Whether the training that was joined last goes on."""
+        found, joined = read(self._folder), self._presence.joined
+        return found is not None and (found.number, found.state) == (joined, OPEN)
+
+    def is_done(self) -> bool:
+        """Whether the chief has published that nothing follows."""
         found = read(self._folder)
-        is_same = found is not None and found.number == self._presence.joined
-        return found is not None and is_same and found.state == OPEN
+        return found is not None and found.state == DONE
 
     def fail(self) -> None:
         """Says that this task fails in the training that it has joined."""
@@ -327,12 +347,12 @@ class Follower:
 
     def _write(self, **changes: int) -> None:
         self._presence = dataclasses.replace(self._presence, **changes)
-        path = _presence_path(self._folder, self._task.name)
+        path = path_in(self._folder, self._task.name)
         files.write_json(path, dataclasses.asdict(self._presence))
 
     def _signs(self) -> Iterator[Publication]:
         """What is published, each time that it changes, until the run is done."""
-        # What is there at first may be of a chief that died.
+        # A chief that died may have left the first one.
         last = read(self._folder)
         deadline = time.monotonic() + self._seconds
         while last is None or last.state != DONE:
@@ -367,20 +387,3 @@ class Follower:
             f'{address}: {path!r} {found}. Start the chief again, with the same '
             'output folder on a disk that all tasks share.'
         )
-
-
-def _presence_path(folder: str, name: str) -> str:
-    return os.path.join(folder, FOLDER, f'{name}.json')
-
-
-def _presence(folder: str, name: str) -> Presence:
-    """What a task has written."""
-    path = _presence_path(folder, name)
-    try:
-        with open(path, encoding='utf-8') as file:
-            fields = json.load(file)
-        return Presence(**{key: int(value) for key, value in fields.items()})
-    except FileNotFoundError:
-        return Presence()
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise DataError(f'{path!r} is damaged ({error}). Delete it.') from error

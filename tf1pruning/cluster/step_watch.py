@@ -1,7 +1,7 @@
-"""A limit for the time between two steps of a training.
+"""Limits the time between two steps of a training.
 
-A TensorFlow call that waits for a peer cannot be interrupted. So the work is done in a
-thread of its own, and the main thread gives up when there was no step for too long.
+A TensorFlow call that waits for a peer cannot be interrupted. So the work has a thread
+of its own, and the main thread gives up when there is no step for too long.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.cluster import tasks
 from tf1pruning.cluster.tasks import Task
 from tf1pruning.errors import WorkflowError
+
+# How long work may take to notice that the run is over.
+GRACE_SECONDS = 10.0
 
 
 class StepWatch(tf.train.SessionRunHook):
@@ -30,8 +33,15 @@ class StepWatch(tf.train.SessionRunHook):
         self._seconds = seconds
         self._deadline: Optional[float] = None
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Does the work; leaves it behind when the limit is over.
+    def run(
+        self, work: Callable[[], None], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Does the work, and leaves it behind when the limit is over.
+
+        Args:
+          work: trains.
+          is_over: whether the run has ended. Work that goes on after that waits for a
+            peer that is gone, and is left behind without an error.
 
         Raises:
           WorkflowError: names the peers that do not answer.
@@ -49,6 +59,9 @@ class StepWatch(tf.train.SessionRunHook):
         thread.start()
         while thread.is_alive():
             thread.join(tasks.POLL_SECONDS)
+            if is_over():
+                thread.join(min(self._seconds, GRACE_SECONDS))
+                break
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
                 raise WorkflowError(self._message())
@@ -56,7 +69,7 @@ class StepWatch(tf.train.SessionRunHook):
             raise raised[0]
 
     def wake(self) -> None:
-        """A training begins: the time runs from here on."""
+        """A training begins, and the limit runs."""
         self._beat()
 
     def after_create_session(
@@ -74,7 +87,7 @@ class StepWatch(tf.train.SessionRunHook):
         self._beat()
 
     def rest(self) -> None:
-        """What follows is no training and takes as long as it takes."""
+        """No training runs from here on, and no limit."""
         self._deadline = None
 
     def _beat(self) -> None:

@@ -1,4 +1,4 @@
-"""The tasks of a distributed training, as the variable TF_CONFIG describes them.
+"""Reads TF_CONFIG, starts the server of a task, and asks which tasks answer.
 
     {"cluster": {"chief": ["host:port"], "worker": [...], "ps": [...]},
      "task": {"type": "worker", "index": 0}}
@@ -209,7 +209,7 @@ def _server_config(task: Task) -> tf.ConfigProto:
 
 
 def forget_variables(server: tf.train.Server, task: Task, seconds: float) -> None:
-    """Drops all variables of the ps tasks, and closes the sessions of this server.
+    """Drops all variables of the ps tasks and closes the sessions of this server.
 
     Args:
       server: of the task.
