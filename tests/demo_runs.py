@@ -38,9 +38,8 @@ class Runs:
     def __init__(self, folder):
         self.folder = folder
         flags = (f'--output_dir={folder}', *SHORT)
-        killed = start(*flags)
-        wait_for('"TH0.7"', folder / 'state.json', killed)
-        killed.kill()
+        with start(*flags) as killed:
+            wait_for('"TH0.7"', folder / 'state.json', killed)
         self.left = json.loads((folder / 'state.json').read_text())
         self.resumed = start(*flags).wait()
         self.results = json.loads((folder / 'results.json').read_text())

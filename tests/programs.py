@@ -34,7 +34,7 @@ _SERVER.set_forkserver_preload([*LIBRARY, 'sklearn.datasets'])
 
 
 class Program:
-    """A running program.
+    """A running program; as a context it is killed at the end.
 
     Args:
       script: path of the program, from the root of the repository.
@@ -69,18 +69,25 @@ class Program:
         """The exit code, None while it runs."""
         return self._process.exitcode
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.kill()
+
     def kill(self):
         """Kills and reaps it, if it still runs."""
         self._process.kill()
         self._process.join()
 
     def wait(self, seconds=SECONDS):
-        """Waits for the end: exit code, stdout, stderr."""
-        self._process.join(seconds)
-        if self.poll() is None:
-            self.kill()
-            raise subprocess.TimeoutExpired(self._process.name, seconds, *self.texts())
-        return (self.poll(), *self.texts())
+        """Waits, and kills what takes longer: exit code, stdout, stderr."""
+        with self:
+            self._process.join(seconds)
+            if self.poll() is None:
+                name = self._process.name
+                raise subprocess.TimeoutExpired(name, seconds, *self.texts())
+            return (self.poll(), *self.texts())
 
 
 def _new_file():

@@ -121,3 +121,13 @@ def test_every_command_is_a_tool():
     tools = {path.stem for path in (programs.ROOT / 'tools').glob('*.py')}
 
     assert tools - {'plot_results'} == set(main.COMMANDS)
+
+
+def test_a_program_that_takes_too_long_is_not_left_running(tmp_path):
+    (tmp_path / 'slow.py').write_text('import time\ntime.sleep(600)\n')
+    program = programs.Program(tmp_path / 'slow.py', [])
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.wait(seconds=0.1)
+
+    assert program.poll() is not None
