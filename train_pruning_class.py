@@ -20,7 +20,7 @@ import dataclasses
 import functools
 import os
 import time
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping
 
 from absl import flags
 
@@ -28,7 +28,7 @@ import tf1pruning as tp
 from demo.datasets import registry
 from demo.training import classifier, cluster_run, results
 from demo.training.settings import Settings
-from demo.training.trainer import Train, Trainer, Training
+from demo.training.trainer import Part, Train, Trainer, Training
 from tf1pruning import Pruning, files
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.cli import program
@@ -36,7 +36,6 @@ from tf1pruning.cluster import tasks
 from tf1pruning.data.dataset import Dataset
 from tf1pruning.errors import OptionError
 from tf1pruning.graph.frozen import freeze
-from tf1pruning.plan import Plan
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.training import run_state
 
@@ -52,8 +51,8 @@ flags.DEFINE_string(
 flags.DEFINE_float(
     'test_share',
     0.3,
-    'Share of the images that is kept for tests, where the data set does not say which '
-    'are for tests (digits); no others heed it.',
+    'Share of the images that is for tests; only for digits, the data set that has no '
+    'test images of its own.',
 )
 flags.DEFINE_string('model', 'small', 'MobileNetV2: small, standard or tiny.')
 flags.DEFINE_string('activation', 'relu6', 'Activation: relu6, relu or swish.')
@@ -79,10 +78,10 @@ flags.DEFINE_string(
     'optimizer', 'momentum', f'One of {", ".join(sorted(classifier.OPTIMIZERS))}.'
 )
 flags.DEFINE_float(
-    'learning_rate', None, 'Learning rate; by default one that suits the optimizer.'
+    'learning_rate', None, 'Learning rate. Default: one that suits the optimizer.'
 )
 flags.DEFINE_float(
-    'retrain_learning_rate', None, 'Of the retrainings; by default the same.'
+    'retrain_learning_rate', None, 'Of the retrainings. Default: --learning_rate.'
 )
 flags.DEFINE_float('weight_decay', 5e-4, 'Factor of the L2 loss of the kernels.')
 flags.DEFINE_float(
@@ -120,7 +119,7 @@ def read_settings() -> Settings:
     values['thresholds'] = tuple(program.numbers('thresholds'))
     values['devices'] = tuple(FLAGS.devices)
     if values['learning_rate'] is None:
-        # Settings refuses an unknown optimizer, together with all else that is wrong.
+        # Settings names an unknown optimizer together with all other bad values.
         recipe = classifier.OPTIMIZERS.get(FLAGS.optimizer)
         values['learning_rate'] = recipe.learning_rate if recipe else 1.0
     if values['retrain_learning_rate'] is None:
@@ -139,20 +138,12 @@ class Run:
 
     Args:
       settings: of the run.
-      output_dir: folder for everything that it writes.
-      train: trains in that folder.
+      train: trains in the output folder.
       dataset: to measure with.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        output_dir: str,
-        train: Train,
-        dataset: Dataset,
-    ):
+    def __init__(self, settings: Settings, train: Train, dataset: Dataset):
         self._settings = settings
-        self._output_dir = output_dir
         self._state_path = self._path('state.json')
         self._state = run_state.load_or_new(self._state_path, settings.as_json())
         self._train_once = train
@@ -169,11 +160,10 @@ class Run:
         training = Training(
             BASELINE, settings.train_steps, settings.learning_rate, settings.l1_decay
         )
-        self._train(training)
-        return self._checkpoint(training)
+        return self._train(training)
 
     def prune(self, baseline: str) -> Pruning:
-        """Climbs down the ladder of thresholds, from where the run stands.
+        """Prunes and retrains at each threshold that is not done yet.
 
         Returns:
           The Pruning object, ready to strip.
@@ -182,7 +172,7 @@ class Run:
         tf_pruning = Pruning(
             input_ckpt_path=baseline,
             scope_names=settings.pruning_scopes(),
-            output_dir=self._output_dir,
+            output_dir=FLAGS.output_dir,
             output_nodes=OUTPUT,
             channel_multiple=settings.channel_multiple,
             mode=settings.mode,
@@ -205,8 +195,19 @@ class Run:
             folder = f'TH{th}' + (f'_Repruned{attempt}' if attempt else '')
             tf_pruning.set_output_dir(self._path(folder))
             checkpoint = tf_pruning.pruning_process(retrain=attempt > 0)
-            say(f'{folder}: pruned {_share(tf_pruning.plan)} channels')
-            accuracy = self._retrain(folder, checkpoint, tf_pruning.plan)
+            plan = tf_pruning.plan
+            share = f'{plan.removed_count} of {plan.channel_count}'
+            say(f'{folder}: pruned {share} channels')
+            training = Training(
+                folder,
+                settings.retrain_steps,
+                settings.retrain_learning_rate,
+                settings.l1_decay,
+                checkpoint,
+                plan,
+            )
+            self._train(training)
+            accuracy = self._state.accuracy(folder, training.steps)
             tf_pruning.get_retrained_ckpt(self._path(folder))
             failed_rate = tf_pruning.get_pruning_summary(accuracy)
             say(f'{folder}: failure rate {failed_rate:.3f}')
@@ -223,19 +224,6 @@ class Run:
             folder=folder,
         )
 
-    def _retrain(self, folder: str, checkpoint: str, plan: Optional[Plan]) -> float:
-        """Trains a soft-pruned checkpoint. Returns the test accuracy at the end."""
-        settings = self._settings
-        training = Training(
-            folder,
-            settings.retrain_steps,
-            settings.retrain_learning_rate,
-            settings.l1_decay,
-            checkpoint,
-            plan,
-        )
-        return self._train(training)
-
     def strip(self, tf_pruning: Pruning) -> StrippedModel:
         """Removes the pruned filters."""
         tf_pruning.get_rebuild_graph()
@@ -245,10 +233,9 @@ class Run:
         return tf_pruning.strip_report
 
     def fine_tune(self, tf_pruning: Pruning) -> str:
-        """Trains the stripped network on.
+        """Trains the stripped network on, without the L1 loss.
 
-        By the model's own code, built with the new widths, and without the L1 loss that
-        has done its work.
+        The model's own code builds it with the new widths.
 
         Returns:
           Its checkpoint.
@@ -262,8 +249,7 @@ class Run:
             checkpoint=tf_pruning.export_ckpt_path,
             widths=_widths(tf_pruning),
         )
-        self._train(training)
-        return self._checkpoint(training)
+        return self._train(training)
 
     def train_from_scratch(self, tf_pruning: Pruning) -> str:
         """Trains a network of the stripped widths from random weights.
@@ -283,8 +269,7 @@ class Run:
             l1_decay=0.0,
             widths=_widths(tf_pruning),
         )
-        self._train(training)
-        return self._checkpoint(training)
+        return self._train(training)
 
     def measure(
         self, report: StrippedModel, checkpoints: Mapping[str, str], stripped_pb: str
@@ -320,13 +305,10 @@ class Run:
         freeze.write_frozen(path, freeze.freeze(model.graph, model.arrays()))
         return path
 
-    def _train(self, training: Training) -> float:
-        """Trains unless it is done. Returns the test accuracy at the last step."""
+    def _train(self, training: Training) -> str:
+        """Trains unless it is done. Returns the last checkpoint."""
         if not self._state.is_evaluated(training.name, training.steps):
             self._train_once(training, self._evaluated)
-        return self._state.accuracy(training.name, training.steps)
-
-    def _checkpoint(self, training: Training) -> str:
         # The steps of many workers may go a few beyond the wanted one.
         return checkpoint_lib.latest(self._path(training.name))
 
@@ -338,8 +320,8 @@ class Run:
         self._state = state
         state.save(self._state_path)
 
-    def _path(self, *parts: str) -> str:
-        return os.path.join(self._output_dir, *parts)
+    def _path(self, name: str) -> str:
+        return os.path.join(FLAGS.output_dir, name)
 
 
 def _widths(tf_pruning: Pruning) -> Dict[str, int]:
@@ -349,15 +331,10 @@ def _widths(tf_pruning: Pruning) -> Dict[str, int]:
     return tf_pruning.strip_report.stripped.plan.layer_widths(shapes)
 
 
-def _share(plan: Optional[Plan]) -> str:
-    assert plan is not None, 'asked before get_pruning_filters()'
-    return f'{plan.removed_count} of {plan.channel_count}'
-
-
 def lead(settings: Settings, train: Train, dataset: Dataset) -> None:
     """Everything, from the first training to the table."""
     started = time.monotonic()
-    demo = Run(settings, FLAGS.output_dir, train, dataset)
+    demo = Run(settings, train, dataset)
     baseline = demo.train()
     tf_pruning = demo.prune(baseline)
     report = demo.strip(tf_pruning)
@@ -371,11 +348,12 @@ def lead(settings: Settings, train: Train, dataset: Dataset) -> None:
 
 
 def run() -> None:
-    """What the flags and TF_CONFIG say."""
+    """Does what the flags and TF_CONFIG say."""
     settings = read_settings()
     task = tasks.read_task(os.environ.get('TF_CONFIG', ''))
+    part = Part(settings, FLAGS.output_dir, say, task, FLAGS.peer_seconds)
     if task is None:
-        trainer = Trainer(settings, FLAGS.output_dir, say)
+        trainer = Trainer(part)
         lead(settings, trainer.train, trainer.dataset)
         return
     if settings.devices:
@@ -383,10 +361,7 @@ def run() -> None:
             f'--devices is {",".join(settings.devices)} and TF_CONFIG has a cluster. '
             'Copies on devices are trained by one process: leave one of the two out.'
         )
-    cluster_run.take_part(
-        cluster_run.Part(task, settings, FLAGS.output_dir, FLAGS.peer_seconds, say),
-        functools.partial(lead, settings),
-    )
+    cluster_run.take_part(part, functools.partial(lead, settings))
 
 
 if __name__ == '__main__':

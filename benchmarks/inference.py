@@ -21,7 +21,8 @@ import tensorflow.compat.v1 as tf
 import tf1pruning as tp
 from benchmarks import freezing, tf_freeze
 from demo.networks import mobilenet_v2
-from demo.training.frozen import FrozenModel, median_latencies
+from demo.training import frozen
+from demo.training.frozen import median_latencies
 
 RATIO = 0.5
 TURNS = 200
@@ -117,7 +118,7 @@ def _export(checkpoint: str, folder: str, fold_batch_norm: bool = False) -> None
 
 
 def _pb(folder: str, kind: str) -> Run:
-    return FrozenModel(os.path.join(folder, kind, 'stripped.pb'))
+    return frozen.load(os.path.join(folder, kind, 'stripped.pb'))
 
 
 def _lite(folder: str, kind: str) -> Run:

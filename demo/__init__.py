@@ -1,1 +1,1 @@
-"""The demo, and the networks and data sets of demo, tests and benchmarks."""
+"""Networks and data sets of the demo, the tests and the benchmarks, and the demo."""

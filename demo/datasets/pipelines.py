@@ -15,16 +15,13 @@ from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError, OptionError
 
 Shape = Tuple[int, int, int]
+Augmentation = Callable[[tf.Tensor, Shape, int], tf.Tensor]
 # Images are resized to so many pixels more than the crop.
 MARGIN = 32
 SHUFFLED = 10_000
 _DEGREES = 20.0
 # Of ImageNet, in blue, green, red (Simonyan and Zisserman, arXiv 1409.1556).
 _VGG_MEANS = (103.939, 116.779, 123.68)
-
-
-def _whole(image: tf.Tensor, shape: Shape, _: int) -> tf.Tensor:
-    return tf.ensure_shape(image, shape)
 
 
 def _shift(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
@@ -49,9 +46,11 @@ def _shift_batch(images: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
     return tf.gather(moved, columns, axis=2, batch_dims=1)
 
 
-def _shift_flip(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
-    moved = _shift(image, shape, seed)
-    return tf.image.random_flip_left_right(moved, seed=seed + 1)
+def _then_flip(move: Augmentation) -> Augmentation:
+    """Moves an image, and flips it left to right half of the time."""
+    return lambda image, shape, seed: tf.image.random_flip_left_right(
+        move(image, shape, seed), seed=seed + 1
+    )
 
 
 def _flips_rotate(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
@@ -67,7 +66,7 @@ def _flips_rotate(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
     y, x = rows - middle[0], columns - middle[1]
     sine, cosine = tf.sin(angle), tf.cos(angle)
     found = (cosine * y - sine * x + middle[0], sine * y + cosine * x + middle[1])
-    # What comes in from outside is the pixel at the border.
+    # Beyond the border the pixel at the border is repeated.
     nearest = [
         tf.clip_by_value(tf.cast(tf.round(at), tf.int32), 0, size - 1)
         for at, size in zip(found, shape)
@@ -75,41 +74,20 @@ def _flips_rotate(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
     return tf.gather_nd(image, tf.stack(nearest, axis=-1))
 
 
-def _crop_flip(image: tf.Tensor, shape: Shape, seed: int) -> tf.Tensor:
-    cropped = tf.image.random_crop(image, shape, seed=seed)
-    return tf.image.random_flip_left_right(cropped, seed=seed + 1)
-
-
-def _unit(image: tf.Tensor) -> tf.Tensor:
-    return image / 255.0
-
-
-def _centred(image: tf.Tensor) -> tf.Tensor:
-    return image / 127.5 - 1.0
-
-
-def _sixteenths(image: tf.Tensor) -> tf.Tensor:
-    return image / 8.0 - 1.0
-
-
-def _vgg(image: tf.Tensor) -> tf.Tensor:
-    return image[..., ::-1] - tf.constant(_VGG_MEANS)
-
-
-# What published pruning code does in training: none on MNIST; shifts and flips, or
+# Augmentations of published pruning code: none on MNIST; shifts and flips, or
 # flips and rotations, on CIFAR; crops and flips on large images. Shifts of whole
 # batches are for tiny images: to read those costs less than to move each of them.
-AUGMENTATIONS: Dict[str, Callable[[tf.Tensor, Shape, int], tf.Tensor]] = {
-    'none': _whole,
+AUGMENTATIONS: Dict[str, Augmentation] = {
+    'none': lambda image, shape, seed: tf.ensure_shape(image, shape),
     'shift': _shift,
     'shift_batch': _shift_batch,
-    'shift_flip': _shift_flip,
+    'shift_flip': _then_flip(_shift),
     'flips_rotate': _flips_rotate,
-    'crop_flip': _crop_flip,
+    'crop_flip': _then_flip(tf.image.random_crop),
 }
-# What takes `[batch, height, width, channels]`; the others take an image.
+# These take `[batch, height, width, channels]`; the others take an image.
 _OF_BATCHES = ('shift_batch',)
-# What TensorFlow raises on a damaged example or a file that went away.
+# TensorFlow raises these for a damaged example or a file that went away.
 _OF_DATA = (
     tf.errors.DataLossError,
     tf.errors.InvalidArgumentError,
@@ -119,11 +97,11 @@ _OF_DATA = (
 _IN_PIPELINE = re.compile(r'\[\[[^]]*IteratorGetNext')
 _FUNCTION = re.compile(r'\{\{function_node [^}]*\}\} ')
 SCALINGS: Dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    'unit': _unit,
-    'centred': _centred,
+    'unit': lambda image: image / 255.0,
+    'centred': lambda image: image / 127.5 - 1.0,
     # Of the digits, whose pixels are 0 to 16.
-    'sixteenths': _sixteenths,
-    'vgg': _vgg,
+    'sixteenths': lambda image: image / 8.0 - 1.0,
+    'vgg': lambda image: image[..., ::-1] - tf.constant(_VGG_MEANS),
 }
 
 
@@ -149,7 +127,7 @@ def train_input_fn(
     """
     name = augmentation or dataset.augmentation
     _check_augmentation(name, dataset)
-    chosen = split or dataset.train
+    chosen, in_batches = split or dataset.train, name in _OF_BATCHES
 
     def augment(image: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
         changed = AUGMENTATIONS[name](image, dataset.image, seed)
@@ -158,7 +136,7 @@ def train_input_fn(
     def input_fn() -> tf.data.Dataset:
         examples = chosen.read().shuffle(min(chosen.count, SHUFFLED), seed=seed)
         examples = examples.repeat()
-        if name in _OF_BATCHES:
+        if in_batches:
             examples = examples.batch(batch_size)
         # TensorFlow seeds the weights by the number of ops before them: a map more or
         # less is another network. With threads, random ops would draw in another order
@@ -166,7 +144,7 @@ def train_input_fn(
         if dataset.sizes_vary or dataset.enlarged:
             examples = examples.map(lambda image, y: (_resized(image, dataset), y))
         examples = examples.map(augment)
-        if name not in _OF_BATCHES:
+        if not in_batches:
             examples = examples.batch(batch_size)
         return examples.prefetch(2)
 
@@ -181,8 +159,8 @@ def _check_augmentation(name: str, dataset: Dataset) -> None:
         )
     if dataset.sizes_vary != (name == 'crop_flip'):
         raise OptionError(
-            f'Augmentation {name!r} does not go with {dataset.name!r}: images of '
-            "varying sizes take 'crop_flip', and no others do."
+            f'Augmentation {name!r} does not fit {dataset.name!r}: expected '
+            "'crop_flip' for images of varying sizes, and another for all others."
         )
 
 
@@ -191,10 +169,7 @@ def eval_input_fn(
 ) -> Callable[[], tf.data.Dataset]:
     """One pass of (float32 images, int32 labels) in the order of the files.
 
-    Args:
-      dataset: what to read.
-      split: part of the data set; None: all that is for tests.
-      batch_size: of the batches.
+    Of a part of the data set, or of all test images.
     """
     chosen = split or dataset.test
 
@@ -209,14 +184,15 @@ def eval_input_fn(
 
 
 def part(split: Split, start: int, stop: int) -> Split:
-    """The images from number `start` up to, and without, `stop`.
+    """The images with the numbers `start` to `stop - 1`.
 
     Raises:
       OptionError: if there are no such images.
     """
     if not 0 <= start < stop <= split.count:
         raise OptionError(
-            f'Images {start} to {stop} are asked for, of {split.count} images.'
+            f'There are no images {start} to {stop}; expected a range within 0 to '
+            f'{split.count}.'
         )
     count = stop - start
     return Split(lambda: split.read().skip(start).take(count), count)
@@ -225,11 +201,7 @@ def part(split: Split, start: int, stop: int) -> Split:
 def batches(
     dataset: Dataset, split: Optional[Split] = None
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Images, as a network gets them in tests, and labels, batch after batch.
-
-    Args:
-      dataset: what to read.
-      split: part of the data set; None: all that is for tests.
+    """The examples of `eval_input_fn`, as arrays.
 
     Yields:
       float32 `[n, height, width, channels]` and int32 `[n]`.
@@ -256,10 +228,10 @@ def batches(
 
 @contextlib.contextmanager
 def named_errors(dataset: Dataset) -> Iterator[None]:
-    """Inside, an example that a training cannot read is an error of the data set.
+    """Turns TensorFlow's errors on unreadable examples, raised inside, into DataErrors.
 
     Raises:
-      DataError: instead of TensorFlow's error.
+      DataError: names the data set.
     """
     try:
         yield
@@ -270,10 +242,7 @@ def named_errors(dataset: Dataset) -> Iterator[None]:
 
 
 def arrays(dataset: Dataset, split: Split) -> Tuple[np.ndarray, np.ndarray]:
-    """What `batches` yields, as one; for small splits.
-
-    Returns:
-      float32 `[n, height, width, channels]` and int32 `[n]`.
+    """All images and labels of a small split, as `batches` yields them.
 
     Raises:
       DataError: if an image cannot be read.
@@ -289,7 +258,7 @@ def _unreadable(dataset: Dataset, error: tf.errors.OpError) -> DataError:
 
 
 def _resized(image: tf.Tensor, dataset: Dataset) -> tf.Tensor:
-    """Images that get their size here; `[..., height, width, channels]`.
+    """Resizes `[..., height, width, channels]` where the data set asks for it.
 
     Where sizes vary, the shorter side is `MARGIN` pixels longer than that of the crop.
     """

@@ -1,6 +1,6 @@
 """Data sets by name.
 
-A data set of one's own is one decorated function from a folder to a `Dataset`:
+A new data set is one decorated function from a folder to a `Dataset`:
 
     @registry.register('mine')
     def mine(data_dir):
@@ -37,9 +37,9 @@ def register(
 
     Args:
       name: how users call it.
-      needs_folder: whether it reads files of the user; the loader takes `data_dir`.
+      needs_folder: whether it reads files of the user; its loader takes `data_dir`.
       has_test_split: whether the data say which images are for tests; if not, the
-        loader decides that: it takes `test_share` and `seed`.
+        loader takes `test_share` and `seed`.
 
     Raises:
       ValueError: if the name is taken.
@@ -88,9 +88,7 @@ def load(
     if entry.needs_folder:
         arguments.append(_checked_folder(name, data_dir))
     elif data_dir:
-        raise OptionError(
-            f'Data set {name!r} has no files of yours: leave --data_dir out.'
-        )
+        raise OptionError(f'Data set {name!r} reads no files: leave --data_dir out.')
     if not entry.has_test_split:
         arguments += [test_share, seed]
     return entry.load(*arguments)

@@ -43,7 +43,7 @@ def make_divisible(channels: float, divisor: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """What the settings of every network have.
+    """Settings that every network has.
 
     Attributes:
       classes: number of logits (output channels where there are no classes).

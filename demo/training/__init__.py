@@ -1,1 +1,1 @@
-"""What `train_pruning_class.py` trains, and how: alone, on devices, in a cluster."""
+"""Trains for `train_pruning_class.py`: alone, on several devices, or in a cluster."""

@@ -1,60 +1,31 @@
-"""What each task of a cluster does in a run: leads, joins trainings, holds variables.
+"""Does the part of a task of a cluster: leads, joins trainings, or holds variables.
 
 A cluster with ps tasks trains asynchronously, one without in step.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from typing import Any, Callable, Dict
 
 from demo.training.in_step import InStepTrainer
-from demo.training.settings import Settings
-from demo.training.trainer import Train, Trainer
+from demo.training.trainer import Part, Train, Trainer
 from tf1pruning.cluster import tasks
 from tf1pruning.cluster.publication import Chief, Follower
+from tf1pruning.cluster.step_watch import StepWatch
 from tf1pruning.cluster.tasks import Task
 from tf1pruning.data.dataset import Dataset
 
-# Does everything but the trainings: with what trains, and the images.
+# Does everything but the trainings, given a function that trains, and the images.
 Lead = Callable[[Train, Dataset], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One task of a run.
-
-    Attributes:
-      task: this process.
-      settings: of the run.
-      folder: of the run.
-      seconds: longest time that it waits for another task.
-      say: prints a line of progress.
-    """
-
-    task: Task
-    settings: Settings
-    folder: str
-    seconds: float
-    say: Callable[[str], None]
-
-    def shared(self) -> Dict[str, Any]:
-        """What the sides of a publication are made from."""
-        return {
-            'task': self.task,
-            'folder': self.folder,
-            'settings': self.settings.as_json(),
-            'seconds': self.seconds,
-        }
-
-
 def take_part(part: Part, lead: Lead) -> None:
-    """The part of one task.
+    """Does the part of one task of a cluster.
 
     Args:
-      part: which task.
+      part: this process.
       lead: what the chief does.
 
     Raises:
@@ -62,29 +33,34 @@ def take_part(part: Part, lead: Lead) -> None:
       DataError: if files of the data are missing, or not what they should be.
       WorkflowError: if another task does not answer in time; names it.
     """
-    if part.task.in_step:
-        _take_part_in_step(part, lead)
-    else:
-        _take_part(part, lead)
+    assert part.task is not None
+    shared = {
+        'task': part.task,
+        'folder': part.folder,
+        'settings': part.settings.as_json(),
+        'seconds': part.seconds,
+    }
+    take = _take_part_in_step if part.task.in_step else _take_part
+    take(part, part.task, lead, shared)
 
 
-def _take_part(part: Part, lead: Lead) -> None:
-    task = part.task
+def _take_part(part: Part, task: Task, lead: Lead, shared: Dict[str, Any]) -> None:
     server = task.serve()
     part.say(f'{task.name} serves at {server.target}')
     os.environ['TF_CONFIG'] = task.tf_config()
-    follower = Follower(**part.shared())
+    follower = Follower(**shared)
     if task.type == tasks.PS:
         follower.wait_until_done()
         return
-    trainer = Trainer(part.settings, part.folder, part.say, task, part.seconds)
+    watch = StepWatch(task, part.seconds)
+    trainer = Trainer(part, watch)
     if task.type == tasks.WORKER:
-        trainer.run(lambda: _follow(trainer, follower))
+        watch.run(lambda: _follow(trainer, follower), follower.is_done)
         return
     forget = functools.partial(tasks.forget_variables, server, task, part.seconds)
-    with Chief(**part.shared(), forget=forget) as chief:
+    with Chief(**shared, forget=forget) as chief:
         train = functools.partial(trainer.train, chief=chief)
-        trainer.run(lambda: lead(train, trainer.dataset))
+        watch.run(lambda: lead(train, trainer.dataset))
         chief.done()
 
 
@@ -93,14 +69,15 @@ def _follow(trainer: Trainer, follower: Follower) -> None:
         trainer.join(found)
 
 
-def _take_part_in_step(part: Part, lead: Lead) -> None:
-    task = part.task
+def _take_part_in_step(
+    part: Part, task: Task, lead: Lead, shared: Dict[str, Any]
+) -> None:
     part.say(f'{task.name} trains in step with {", ".join(task.addresses())}')
-    trainer = InStepTrainer(part.settings, part.folder, part.say, task, part.seconds)
+    trainer = InStepTrainer(part)
     if task.type == tasks.WORKER:
-        trainer.follow(Follower(**part.shared()))
+        trainer.follow(Follower(**shared))
         return
-    with Chief(**part.shared()) as chief:
+    with Chief(**shared) as chief:
         train = functools.partial(trainer.train, chief=chief)
         lead(train, trainer.dataset)
         chief.done()

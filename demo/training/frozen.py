@@ -1,4 +1,4 @@
-"""Run frozen graphs: their answers on a data set and their latency."""
+"""Runs frozen graphs: measures their accuracy and their latency."""
 
 from __future__ import annotations
 
@@ -11,51 +11,31 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import importing, saved_model
 
+Model = Callable[[np.ndarray], np.ndarray]
 
-class FrozenModel:
-    """A frozen graph, loaded and ready to run. Close it, or use it in a `with`.
 
-    Args:
-      pb_path: file with a binary GraphDef.
-      input_node: name of its placeholder.
-      output_node: name of the node to read.
+def load(pb_path: str) -> Model:
+    """A frozen graph that runs, from its node `input` to `output`.
+
+    Its session lives as long as the function that is returned.
 
     Raises:
       GraphError: if the file cannot be read, TensorFlow refuses the graph, or it lacks
         one of the nodes.
     """
-
-    def __init__(
-        self,
-        pb_path: str,
-        input_node: str = 'input',
-        output_node: str = 'output',
-    ):
-        graph = importing.import_graph(saved_model.read_frozen(pb_path).graph_def)
-        try:
-            self._input = graph.get_tensor_by_name(f'{input_node}:0')
-            self._output = graph.get_tensor_by_name(f'{output_node}:0')
-        except KeyError as error:
-            raise GraphError(f'Frozen graph {pb_path!r}: {error.args[0]}') from error
-        self._session = tf.Session(graph=graph)
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Output for a batch `[n, ...]`."""
-        return self._session.run(self._output, {self._input: inputs})
-
-    def close(self) -> None:
-        """Frees the session."""
-        self._session.close()
-
-    def __enter__(self) -> FrozenModel:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    graph = importing.import_graph(saved_model.read_frozen(pb_path).graph_def)
+    try:
+        source, output = (
+            graph.get_tensor_by_name(f'{node}:0') for node in ('input', 'output')
+        )
+    except KeyError as error:
+        raise GraphError(f'Frozen graph {pb_path!r}: {error.args[0]}') from error
+    session = tf.Session(graph=graph)
+    return lambda inputs: session.run(output, {source: inputs})
 
 
 def accuracies(
-    models: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    models: Mapping[str, Model],
     batches: Iterable[Tuple[np.ndarray, np.ndarray]],
 ) -> Dict[str, float]:
     """Share of the images whose largest logit is their label's, for each model.
@@ -74,7 +54,7 @@ def accuracies(
 
 
 def median_latencies(
-    models: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    models: Mapping[str, Model],
     inputs: np.ndarray,
     runs: int = 50,
     warm_up: int = 10,

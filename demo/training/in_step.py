@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Dict
+from typing import Callable
 
-from demo.training.settings import Settings
-from demo.training.trainer import OnResult, Training
+from demo.training.trainer import OnResult, Part, Training
 from tf1pruning import plan_json
 from tf1pruning.cluster import members
 from tf1pruning.cluster.publication import Chief, Follower, Published
-from tf1pruning.cluster.tasks import Task
 from tf1pruning.errors import WorkflowError
 
 # Most attempts of one training that lose a task.
@@ -19,45 +17,29 @@ _MEMBER = 'demo.training.member'
 
 
 class InStepTrainer:
-    """Trains like a `Trainer`, by way of members.
+    """Trains like a `Trainer`, in members: processes that each do one training.
 
     Args:
-      settings: of the run.
-      output_dir: the trainings' folders lie in it.
-      say: prints a line of progress.
-      task: this process.
-      seconds: longest time that a member waits for another task.
+      part: this process, a task of a cluster.
 
     Raises:
       OptionError: if the folder of the data is missing, or the images are too small.
       DataError: if their files are missing, truncated, or not what they should be.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        output_dir: str,
-        say: Callable[[str], None],
-        task: Task,
-        seconds: float,
-    ):
-        self._say = say
+    def __init__(self, part: Part):
+        assert part.task is not None
+        self._say = part.say
         self._order = {
-            'settings': settings.as_json(),
-            'folder': output_dir,
-            'task': dataclasses.asdict(task),
-            'seconds': seconds,
-            'plan': '',
+            'settings': part.settings.as_json(),
+            'folder': part.folder,
+            'task': dataclasses.asdict(part.task),
+            'seconds': part.seconds,
         }
-        self.dataset = settings.load_dataset()
+        self.dataset = part.settings.load_dataset()
 
-    def train(
-        self,
-        training: Training,
-        on_result: OnResult,
-        chief: Chief,
-    ) -> None:
-        """Trains as the chief, or goes on with what was begun.
+    def train(self, training: Training, on_result: OnResult, chief: Chief) -> None:
+        """Trains as the chief, or goes on from the last checkpoint.
 
         Args:
           training: what to train.
@@ -78,12 +60,13 @@ class InStepTrainer:
         plan = plan_json.to_json(training.plan) if training.plan else ''
         for _ in range(MOST_ATTEMPTS):
             with chief.attempt(published) as is_lost:
-                if self._run({'plan': plan}, published, on_message, is_lost):
+                if self._run(published, on_message, is_lost, plan):
                     return
             self._say(f'{training.name}: a task was lost; starting again')
         raise WorkflowError(
-            f'{training.name!r} lost a task {MOST_ATTEMPTS} times. See what the others '
-            'say and give this command again: the run goes on from its last checkpoint.'
+            f'{training.name!r} lost a task {MOST_ATTEMPTS} times. Read what the other '
+            'tasks print and give this command again: the run goes on from its last '
+            'checkpoint.'
         )
 
     def follow(self, follower: Follower) -> None:
@@ -94,7 +77,6 @@ class InStepTrainer:
         """
         for found in follower.trainings():
             done = self._run(
-                {},
                 found,
                 lambda message: self._say(message['say']),
                 lambda: not follower.is_open(),
@@ -104,12 +86,14 @@ class InStepTrainer:
 
     def _run(
         self,
-        order: Dict[str, Any],
         published: Published,
         on_message: Callable[[members.Message], None],
         is_over: Callable[[], bool],
+        plan: str = '',
     ) -> bool:
-        training = {'training': dataclasses.asdict(published)}
-        return members.run(
-            _MEMBER, {**self._order, **training, **order}, on_message, is_over
-        )
+        order = {
+            **self._order,
+            'training': dataclasses.asdict(published),
+            'plan': plan,
+        }
+        return members.run(_MEMBER, order, on_message, is_over)

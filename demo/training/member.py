@@ -1,4 +1,4 @@
-"""The program of a member: one training of a run, as a task that trains in step."""
+"""The program of a member, which does one training in step with others."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any, Dict
 import tensorflow.compat.v1 as tf
 
 from demo.training.settings import Settings
-from demo.training.trainer import Trainer, Training
+from demo.training.trainer import Part, Trainer, Training
 from tf1pruning import plan_json
 from tf1pruning.cli import program
 from tf1pruning.cluster import members, tasks
 from tf1pruning.cluster.publication import Published
+from tf1pruning.cluster.step_watch import StepWatch
 from tf1pruning.errors import WorkflowError
 
-# What TensorFlow raises where a peer died or was started again.
+# TensorFlow raises these where a peer died or was started again.
 _OF_PEERS = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -27,7 +28,7 @@ _OF_PEERS = (
 
 
 def run() -> None:
-    """Trains what its parent says.
+    """Does the training that its parent orders.
 
     Raises:
       WorkflowError: if TensorFlow cannot, or another task does not answer in time.
@@ -37,15 +38,12 @@ def run() -> None:
     # It serves while it is referenced.
     _server = task.serve()
     os.environ['TF_CONFIG'] = task.tf_config()
-    trainer = Trainer(
-        Settings.from_json(order['settings']),
-        order['folder'],
-        _say,
-        task,
-        order['seconds'],
-    )
+    settings = Settings.from_json(order['settings'])
+    part = Part(settings, order['folder'], _say, task, order['seconds'])
+    watch = StepWatch(task, part.seconds)
+    trainer = Trainer(part, watch)
     try:
-        trainer.run(lambda: _train(trainer, task, order))
+        watch.run(lambda: _train(trainer, task, order))
     except _OF_PEERS:
         # The parent of whoever failed says so.
         sys.exit(members.LOST)

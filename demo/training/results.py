@@ -1,8 +1,7 @@
-"""The figures that the demo ends with: a table for people, JSON for programs."""
+"""Measures the networks of the demo, for a table and for JSON."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
@@ -73,14 +72,10 @@ def measure(
     Raises:
       DataError: if an image cannot be read.
     """
-    with contextlib.ExitStack() as stack:
-        models = {
-            kind: stack.enter_context(frozen.FrozenModel(path))
-            for kind, path in pb_paths.items()
-        }
-        images, _ = next(pipelines.batches(dataset))
-        latencies = frozen.median_latencies(models, images[:1], latency_runs)
-        accuracies = frozen.accuracies(models, pipelines.batches(dataset))
+    models = {kind: frozen.load(path) for kind, path in pb_paths.items()}
+    images, _ = next(pipelines.batches(dataset))
+    latencies = frozen.median_latencies(models, images[:1], latency_runs)
+    accuracies = frozen.accuracies(models, pipelines.batches(dataset))
     return {
         kind: ModelFigures(
             **dataclasses.asdict(costs[kind]),
@@ -97,7 +92,7 @@ class Results:
     """All figures of a run.
 
     Attributes:
-      models: one entry for each of `KINDS`; `FROM_SCRATCH` may be absent.
+      models: figures of each of `KINDS`; `FROM_SCRATCH` may be absent.
       steps: the ladder, in order.
       max_difference_relative: largest difference between the outputs of the soft-pruned
         and the stripped network, over the outputs' scale.
@@ -144,17 +139,16 @@ def _kinds(found: Mapping[str, Any]) -> List[str]:
 
 def _steps_table(steps: Sequence[StepFigures]) -> str:
     header = ['threshold', 'failure rate', 'retrains', 'pruned acc.', 'accuracy']
-    rows = []
-    for step in steps:
-        rows.append(
-            [
-                f'{step.threshold:g}',
-                f'{step.failure_rate:.3f}',
-                str(step.retrains),
-                f'{100 * step.accuracy_pruned:.2f} %',
-                f'{100 * step.accuracy:.2f} %',
-            ]
-        )
+    rows = [
+        [
+            f'{step.threshold:g}',
+            f'{step.failure_rate:.3f}',
+            str(step.retrains),
+            f'{100 * step.accuracy_pruned:.2f} %',
+            f'{100 * step.accuracy:.2f} %',
+        ]
+        for step in steps
+    ]
     return text.table(header, rows)
 
 

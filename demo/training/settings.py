@@ -1,8 +1,9 @@
-"""What a run of train_pruning_class.py does, checked before anything is written."""
+"""Checks the settings of train_pruning_class.py before anything is written."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from demo.datasets import registry
@@ -18,6 +19,23 @@ MODELS: Dict[str, Callable[[int], mobilenet_v2.MobileNetV2Config]] = {
     'standard': mobilenet_v2.standard,
     'tiny': mobilenet_v2.tiny,
 }
+# What is expected, its test, and the numbers that it is for.
+_RANGES: Tuple[Tuple[str, Callable[[float], bool], str], ...] = (
+    (
+        '>= 1',
+        lambda value: value >= 1,
+        'train_steps retrain_steps finetune_steps max_retrains channel_multiple '
+        'batch_size checkpoint_steps',
+    ),
+    (
+        '> 0',
+        lambda value: 0 < value < float('inf'),
+        'learning_rate retrain_learning_rate',
+    ),
+    ('>= 0', lambda value: 0 <= value < float('inf'), 'weight_decay l1_decay'),
+    ('0 to 1', lambda value: 0 <= value <= 1, 'max_failure_rate'),
+    ('between 0 and 1', lambda value: 0 < value < 1, 'test_share'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +43,7 @@ class Settings:
     """The flags that decide the outcome of a run, under their names.
 
     Raises:
-      OptionError: on values outside their range; names all such flags in one line.
+      OptionError: names all flags whose values are out of range.
     """
 
     dataset: str
@@ -52,7 +70,11 @@ class Settings:
     data_dir: Optional[str] = None
 
     def __post_init__(self) -> None:
-        problems = self._bad_choices() + self._bad_numbers()
+        problems = [
+            *self._bad_choices(),
+            *self._bad_numbers(),
+            *self._bad_thresholds(),
+        ]
         if problems:
             raise OptionError('; '.join(problems) + '.')
 
@@ -76,33 +98,12 @@ class Settings:
         return problems
 
     def _bad_numbers(self) -> List[str]:
-        problems = []
-        for name in (
-            'train_steps',
-            'retrain_steps',
-            'finetune_steps',
-            'max_retrains',
-            'channel_multiple',
-            'batch_size',
-            'checkpoint_steps',
-        ):
-            if getattr(self, name) < 1:
-                problems.append(f'--{name} is {getattr(self, name)}; expected >= 1')
-        for name in ('learning_rate', 'retrain_learning_rate'):
-            if not 0 < getattr(self, name) < float('inf'):
-                problems.append(f'--{name} is {getattr(self, name)}; expected > 0')
-        for name in ('weight_decay', 'l1_decay'):
-            if not 0 <= getattr(self, name) < float('inf'):
-                problems.append(f'--{name} is {getattr(self, name)}; expected >= 0')
-        if not 0 <= self.max_failure_rate <= 1:
-            problems.append(
-                f'--max_failure_rate is {self.max_failure_rate}; expected 0 to 1'
-            )
-        if not 0 < self.test_share < 1:
-            problems.append(
-                f'--test_share is {self.test_share}; expected between 0 and 1'
-            )
-        return problems + self._bad_thresholds()
+        return [
+            f'--{name} is {getattr(self, name)}; expected {expected}'
+            for expected, is_good, fields in _RANGES
+            for name in fields.split()
+            if not is_good(getattr(self, name))
+        ]
 
     def _bad_thresholds(self) -> List[str]:
         outside = [f'{th:g}' for th in self.thresholds if not 0 < th < 1]
@@ -116,11 +117,8 @@ class Settings:
 
     def as_json(self) -> Dict[str, Any]:
         """As JSON gives it back."""
-        lists = {
-            'thresholds': list(self.thresholds),
-            'devices': list(self.devices),
-        }
-        return {**dataclasses.asdict(self), **lists}
+        as_json: Dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return as_json
 
     @classmethod
     def from_json(cls, fields: Dict[str, Any]) -> Settings:
@@ -129,7 +127,7 @@ class Settings:
         return cls(**{**fields, **tuples})
 
     def load_dataset(self) -> Dataset:
-        """The images that the run is about.
+        """The images of the run.
 
         Raises:
           OptionError: if the folder is missing, or the images are too small.
@@ -140,9 +138,9 @@ class Settings:
         height, width, _ = dataset.image
         if min(height, width) < least:
             raise OptionError(
-                f'--dataset={self.dataset} has images of {height} x {width} pixels, '
-                f'too small for --model={self.model}; expected {least} x {least} or '
-                'more. Take larger images, or a model with fewer strides.'
+                f'--dataset={self.dataset} has images of {height} x {width} pixels; '
+                f'--model={self.model} expects {least} x {least} or more. Take larger '
+                'images, or a model with fewer strides.'
             )
         return dataset
 

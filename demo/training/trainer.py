@@ -75,6 +75,25 @@ class Training:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One process of a run.
+
+    Attributes:
+      settings: of the run.
+      folder: of the run; the folders of the trainings lie in it.
+      say: prints a line of progress.
+      task: this process, if it is one of a cluster.
+      seconds: longest time that it waits for another task.
+    """
+
+    settings: Settings
+    folder: str
+    say: Callable[[str], None]
+    task: Optional[Task] = None
+    seconds: float = 600.0
+
+
 # Called with (training, step, test accuracy) after each evaluation.
 OnResult = Callable[[str, int, float], None]
 Train = Callable[[Training, OnResult], None]
@@ -84,51 +103,25 @@ class Trainer:
     """Trains and evaluates the network of the settings on their data.
 
     Args:
-      settings: of the run.
-      output_dir: the trainings' folders lie in it.
-      say: prints a line of progress.
-      task: this process, if it is one of a cluster.
-      seconds: longest time that it waits for another task.
+      part: this process.
+      watch: of a task of a cluster: watches the steps of its trainings.
 
     Raises:
       OptionError: if the folder of the data is missing, or the images are too small.
       DataError: if their files are missing, truncated, or not what they should be.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        output_dir: str,
-        say: Callable[[str], None],
-        task: Optional[Task] = None,
-        seconds: float = 600.0,
-    ):
-        self._settings = settings
-        self._output_dir = output_dir
-        self._say = say
-        self._task = task
-        self._seconds = seconds
-        self._watch = StepWatch(task, seconds) if task else None
-        self.dataset = settings.load_dataset()
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Does work that trains, and gives up where another task never answers.
-
-        Raises:
-          WorkflowError: if a training takes no step for too long.
-        """
-        if self._watch is None:
-            work()
-        else:
-            self._watch.run(work)
+    def __init__(self, part: Part, watch: Optional[StepWatch] = None):
+        self._part = part
+        self._settings = part.settings
+        self._task = part.task
+        self._watch = watch
+        self.dataset = part.settings.load_dataset()
 
     def train(
-        self,
-        training: Training,
-        on_result: OnResult,
-        chief: Optional[Chief] = None,
+        self, training: Training, on_result: OnResult, chief: Optional[Chief] = None
     ) -> None:
-        """Trains, or goes on with what was begun in the folder of the training.
+        """Trains, or goes on from the last checkpoint in the folder of the training.
 
         Args:
           training: what to train.
@@ -166,7 +159,7 @@ class Trainer:
           DataError: if an image cannot be read.
         """
         training = Training.of(published)
-        self._say(f'{training.name}: joined')
+        self._part.say(f'{training.name}: joined')
         with contextlib.ExitStack() as stack:
             stack.enter_context(pipelines.named_errors(self.dataset))
             hooks = []
@@ -175,7 +168,7 @@ class Trainer:
                 unused = stack.enter_context(tempfile.TemporaryDirectory())
                 hooks.append(self._saver(unused))
             self._fit(self._estimator(training), training, hooks)
-        self._say(f'{training.name}: left')
+        self._part.say(f'{training.name}: left')
 
     def _fit(
         self,
@@ -210,11 +203,15 @@ class Trainer:
     def _hooks(self, training: Training) -> List[tf.train.SessionRunHook]:
         hooks: List[tf.train.SessionRunHook] = [
             ProgressHook(
-                training.steps, 'loss:0', training.name, PROGRESS_SECONDS, self._say
+                training.steps,
+                'loss:0',
+                training.name,
+                PROGRESS_SECONDS,
+                self._part.say,
             )
         ]
         if training.plan is not None:
-            folder = os.path.join(self._output_dir, training.name)
+            folder = os.path.join(self._part.folder, training.name)
             hooks.append(PruningHook(training.plan, summary_dir=folder))
         return hooks
 
@@ -230,11 +227,11 @@ class Trainer:
             keep_checkpoint_max=2,
             # Workers are let in when there is something to do for them.
             experimental_max_worker_delay_secs=0,
-            session_creation_timeout_secs=max(1, int(self._seconds)),
+            session_creation_timeout_secs=max(1, int(self._part.seconds)),
         )
         return tf.estimator.Estimator(
             model_fn=classifier.model_fn,
-            model_dir=os.path.join(self._output_dir, training.name),
+            model_dir=os.path.join(self._part.folder, training.name),
             config=config,
             params={
                 'config': self._settings.model_config(

@@ -25,7 +25,7 @@ def test_all_data_sets_are_known_by_name():
     [
         ('mnst', None, OptionError, "no data set 'mnst'. Nearest names: 'mnist'"),
         ('mnist', None, OptionError, 'needs the folder of its files: --data_dir'),
-        ('digits', 'somewhere', OptionError, 'no files of yours: leave --data_dir out'),
+        ('digits', 'somewhere', OptionError, 'reads no files: leave --data_dir out'),
         ('mnist', '/none/such', DataError, "'/none/such' does not exist"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from demo.training.frozen import FrozenModel, accuracies, median_latencies
+from demo.training.frozen import accuracies, load, median_latencies
 from tf1pruning.errors import GraphError
 
 
@@ -19,8 +19,7 @@ def doubler(tmp_path):
 
 
 def test_runs_the_graph_from_the_file(doubler):
-    with FrozenModel(doubler) as model:
-        np.testing.assert_array_equal(model(np.array([[1, 2, 3]])), [[2, 4, 6]])
+    np.testing.assert_array_equal(load(doubler)(np.array([[1, 2, 3]])), [[2, 4, 6]])
 
 
 def test_accuracy_counts_the_last_short_batch(doubler):
@@ -28,21 +27,23 @@ def test_accuracy_counts_the_last_short_batch(doubler):
     labels = np.array([0, 1, 0, 0, 2])
     batches = [(images[at : at + 2], labels[at : at + 2]) for at in (0, 2, 4)]
 
-    with FrozenModel(doubler) as model:
-        found = accuracies({'same': model, 'first': lambda x: x * [3, 1, 1]}, batches)
+    models = {'same': load(doubler), 'first': lambda x: x * [3, 1, 1]}
+    found = accuracies(models, batches)
 
     assert found == {'same': 0.6, 'first': 0.6}
 
 
-def test_missing_file_node_and_damage_are_named(doubler, tmp_path):
-    with pytest.raises(GraphError, match=r'none\.pb.*No such file'):
-        FrozenModel(str(tmp_path / 'none.pb'))
-    with pytest.raises(GraphError, match='logits'):
-        FrozenModel(doubler, output_node='logits')
-    damaged = tmp_path / 'damaged.pb'
-    damaged.write_bytes(b'no graph at all')
-    with pytest.raises(GraphError, match=r'damaged\.pb.*not a binary GraphDef'):
-        FrozenModel(str(damaged))
+def test_missing_file_node_and_damage_are_named(tmp_path):
+    (tmp_path / 'damaged.pb').write_bytes(b'no graph at all')
+    other = tf.GraphDef(node=[tf.NodeDef(name='other', op='NoOp')])
+    (tmp_path / 'other.pb').write_bytes(other.SerializeToString())
+    for name, message in (
+        ('none', r'none\.pb.*No such file'),
+        ('damaged', r'damaged\.pb.*not a binary GraphDef'),
+        ('other', "'input:0'"),
+    ):
+        with pytest.raises(GraphError, match=message):
+            load(str(tmp_path / f'{name}.pb'))
 
 
 def test_models_take_turns_and_warm_up_does_not_count():
