@@ -126,7 +126,7 @@ def test_the_stripped_checkpoint_fits_the_network_of_these_widths(tmp_path, grou
         tf.train.export_meta_graph(graph=graph), ('output',), pruned, source.path
     )
     result = stripping.strip_model(source, plan)
-    prefix = stripping.write_checkpoint(result, str(tmp_path / 'small.ckpt'), source)
+    prefix = stripping.write_checkpoint(result, str(tmp_path / 'small.ckpt'))
 
     widths = plan.layer_widths(source.variables.shapes)
     small = networks.inverted_residual_net(widths=widths)

@@ -66,6 +66,6 @@ def test_a_damaged_file_is_refused_with_a_way_out(text, tmp_path):
     path = tmp_path / 'state.json'
     path.write_text(text)
 
-    with pytest.raises(DataError, match='Delete it to start anew'):
+    with pytest.raises(DataError, match='Delete it to start again'):
         run_state.load_or_new(str(path), {})
     assert path.read_text() == text

@@ -1,4 +1,4 @@
-"""For a training: a hook that keeps zeros zero, warm start, regularizers."""
+"""Parts of a training: a hook that keeps zeros zero, warm start, regularizers."""
 
 from tf1pruning.training.listener import EvalCheckpointSaverListener
 from tf1pruning.training.pruning_hook import PruningHook

@@ -1,7 +1,7 @@
-"""Devices of one machine that train copies of a network in step.
+"""Lets several devices of one machine train copies of a network in step.
 
-They are written as `cpu:0` and `gpu:1`. A TensorFlow session has as many CPU devices as
-it is asked for, so several of them stand for GPUs where there are none.
+Devices are written as `cpu:0` and `gpu:1`. A TensorFlow session has as many CPU devices
+as it is asked for, so several of them stand for GPUs where there are none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _DEVICE = re.compile(r'(cpu|gpu):(\d+)')
 
 
 def problems(devices: Sequence[str]) -> Iterator[str]:
-    """What is wrong with devices; none at all are good."""
+    """What is wrong with devices; nothing if there are none."""
     known = len(tf.config.experimental.list_physical_devices('GPU'))
     for device in devices:
         match = _DEVICE.fullmatch(device)

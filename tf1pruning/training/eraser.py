@@ -1,8 +1,7 @@
 """Ops that write zeros at the cuts of a plan into the variables of a live graph.
 
-They touch nothing but the cuts (`scatter_nd_update`), so what other workers write
-elsewhere in the same variable at the same time is not lost, and writing twice does no
-harm.
+They touch nothing but the cuts (`scatter_nd_update`): what other workers write at the
+same time elsewhere in a variable is not lost, and writing twice does no harm.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.plan import Plan
 from tf1pruning.training import graph_variables
-from tf1pruning.training.graph_variables import Axis, Part
+from tf1pruning.training.graph_variables import Axis, Part, Parts
 
 
 class Eraser:
@@ -30,9 +29,7 @@ class Eraser:
       in_loops: ops that write and that nothing can wait for.
     """
 
-    def __init__(
-        self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]], replaceable: bool
-    ):
+    def __init__(self, plan: Plan, parts: Parts, replaceable: bool):
         self._shapes = graph_variables.shapes_of(parts)
         self._after: Dict[tf.Operation, List[tf.Operation]] = {}
         self._masks: Dict[Axis, tf.Tensor] = {}
@@ -56,9 +53,7 @@ class Eraser:
             self.all = tf.group(*now)
         self.in_loops: FrozenSet[tf.Operation] = frozenset(loops)
 
-    def _places(
-        self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]]
-    ) -> List[Tuple[Part, int, tf.Tensor]]:
+    def _places(self, plan: Plan, parts: Parts) -> List[Tuple[Part, int, tf.Tensor]]:
         """Parts of weights and slots, with the axis and the indices to zero."""
         slots = graph_variables.find_slots(parts, plan)
         places = []
@@ -76,7 +71,7 @@ class Eraser:
         return [op for writer in running for op in self._after.get(writer, ())]
 
     def feeds(self, plan: Plan) -> Dict[tf.Tensor, np.ndarray]:
-        """What to feed so that another plan of the same groups is zeroed."""
+        """Feeds with which another plan of the groups is zeroed."""
         found = masks(plan, self._shapes)
         return {tensor: found[axis] for axis, tensor in self._masks.items()}
 

@@ -58,6 +58,10 @@ class Part:
     ops: Tuple[tf.Operation, ...]
 
 
+# Checkpoint key -> the parts of the variable.
+Parts = Mapping[str, Tuple[Part, ...]]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Writer:
     """An op that changes a variable.
@@ -132,12 +136,12 @@ def by_key(variables: Iterable[tf.Variable]) -> Dict[str, Tuple[Part, ...]]:
     return {key: tuple(parts) for key, parts in found.items()}
 
 
-def shapes_of(parts: Mapping[str, Tuple[Part, ...]]) -> Dict[str, Shape]:
+def shapes_of(parts: Parts) -> Dict[str, Shape]:
     """Checkpoint key -> shape of the whole variable."""
     return {key: found[0].full_shape for key, found in parts.items()}
 
 
-def find_slots(parts: Mapping[str, Tuple[Part, ...]], plan: Plan) -> Dict[str, str]:
+def find_slots(parts: Parts, plan: Plan) -> Dict[str, str]:
     """Slot -> weight, for the slots that are zeroed with what a plan zeroes."""
     zeroed = {cut.variable for cut in plan.zeroed_cuts}
     trainable = set(by_key(tf.trainable_variables()))

@@ -1,4 +1,4 @@
-"""Evaluation on every checkpoint that a training saves."""
+"""Evaluates every checkpoint that a training saves."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -13,12 +13,12 @@ from tf1pruning.plan import Cut, Plan
 from tf1pruning.surgery import failure
 from tf1pruning.surgery.failure import FailureReport
 from tf1pruning.training import graph_variables
-from tf1pruning.training.graph_variables import Axis, Part
+from tf1pruning.training.graph_variables import Axis, Parts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Observation:
-    """What a plan looks like at one step.
+    """A plan measured at one step.
 
     Attributes:
       failures: planned zeros that are not zero.
@@ -40,7 +40,7 @@ class Observer:
       parts: variables of the graph, by checkpoint key.
     """
 
-    def __init__(self, plan: Plan, parts: Mapping[str, Tuple[Part, ...]]):
+    def __init__(self, plan: Plan, parts: Parts):
         self._parts = parts
         zeroed = {(cut.variable, cut.axis) for cut in plan.zeroed_cuts}
         made = {(cut.variable, cut.axis) for cut in first_producers(plan).values()}

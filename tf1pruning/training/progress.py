@@ -1,4 +1,4 @@
-"""A line about the training every few seconds: step, loss, seconds left."""
+"""Prints step, loss and seconds left every few seconds."""
 
 from __future__ import annotations
 

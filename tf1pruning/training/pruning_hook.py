@@ -4,10 +4,10 @@
     hook = PruningHook(plan, policy=HOLD, summary_dir=model_dir)
     estimator.train(input_fn, hooks=[hook])
 
-Zeros are written in the same `Session.run` as the training step, after the op that
-changes the variable: the checkpoint of a step, which other hooks write before this one
-has its turn, holds the zeros of that step. A call that changes no planned variable
-(evaluation, or a step that only accumulates gradients) writes none.
+The `Session.run` of a training step also writes the zeros, after the op that changes
+the variable. So the checkpoint of a step holds its zeros, even if the hook that saves
+it comes first. A call that changes no planned variable (evaluation, or a step that only
+accumulates gradients) writes none.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class PruningHook(tf.train.SessionRunHook):
 
     @property
     def plan(self) -> Plan:
-        """What is zeroed now: the given plan, or the newest choice of a re-ranking."""
+        """The plan that is zeroed now: the given one, or the last re-ranking."""
         return self._plan
 
     @property
@@ -135,7 +135,7 @@ class PruningHook(tf.train.SessionRunHook):
         if self._eraser is None or not self._is_time(self._step + 1):
             return tf.train.SessionRunArgs((self._step_tensor, []))
         if self._groups:
-            self._plan = self._ranked_anew(run_context.session)
+            self._plan = self._reranked(run_context.session)
         erasing = self._eraser.after(self._ops_that_run(run_context.original_args))
         return tf.train.SessionRunArgs(
             (self._step_tensor, erasing), feed_dict=self._feeds()
@@ -196,7 +196,7 @@ class PruningHook(tf.train.SessionRunHook):
             self._running[key] = running.needed_ops(self._step_tensor.graph, args)
         return self._running[key]
 
-    def _ranked_anew(self, session: tf.Session) -> Plan:
+    def _reranked(self, session: tf.Session) -> Plan:
         norms = self._observer.observe(session, self._plan).norms
         return dataclasses.replace(
             self._plan,
@@ -240,7 +240,7 @@ class _BeforeSaving(tf.train.CheckpointSaverListener):
 def _rank(
     planned: GroupPlan, group: Optional[Group], norms: Mapping[str, np.ndarray]
 ) -> GroupPlan:
-    """As many channels of the group, but those with the smallest norms."""
+    """Plans as many channels of the group: those with the smallest norms."""
     if group is None:
         return planned
     squares = np.square(norms[planned.name])[group.producer.positions].sum(axis=1)
@@ -279,5 +279,5 @@ def _check_options(
         )
     if policy != SOFT and (zero_steps is not None or rerank):
         raise OptionError(
-            f'zero_steps and rerank belong to policy {SOFT!r}; this is {policy!r}.'
+            f'zero_steps and rerank belong to policy {SOFT!r}; found {policy!r}.'
         )

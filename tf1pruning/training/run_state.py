@@ -1,4 +1,4 @@
-"""What a long run has finished, in a JSON file, so that it can go on after a kill."""
+"""Records in a JSON file what a long run has finished, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _load(path: str) -> RunState:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f'{path!r} is not the state of a run ({error}). Delete it to start anew, '
+            f'{path!r} is not the state of a run ({error}). Delete it to start again, '
             'or give another output folder.'
         ) from error
 

@@ -1,4 +1,4 @@
-"""Which ops a `Session.run` runs: those that its fetches need."""
+"""Finds the ops that a `Session.run` runs: those that its fetches need."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Start a training from the weights of a checkpoint, and from nothing else of it.
+"""Starts a training from the weights of a checkpoint.
 
-Two ways, for the same: `init_fn` for whoever makes a Scaffold, `warm_start_settings`
-for `tf.estimator.Estimator(warm_start_from=...)`. Weights and moving statistics are
-restored; optimizer slots and the global step start anew, unless asked for.
+Either `init_fn` for a Scaffold, or `warm_start_settings` for
+`tf.estimator.Estimator(warm_start_from=...)`. Both restore weights and moving
+statistics; optimizer slots and the global step only if that is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 from typing import (
     Any,
+    Collection,
     Dict,
     Iterable,
     Iterator,
@@ -31,6 +32,7 @@ from tf1pruning.errors import CheckpointError, first_line
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.training import graph_variables
+from tf1pruning.training.graph_variables import Part, Parts, Shape
 
 GLOBAL_STEP = 'global_step'
 SLOT = 'optimizer slot or moving average, not asked for'
@@ -124,8 +126,8 @@ def warm_start_settings(
 ) -> tf.estimator.WarmStartSettings:
     """Settings for `tf.estimator.Estimator(warm_start_from=...)`.
 
-    What starts by them raises CheckpointError if the checkpoint lacks a variable of the
-    model, or has one of another shape or type.
+    A training that starts by them raises CheckpointError if the checkpoint lacks a
+    variable of the model, or has one of another shape or type.
 
     Args:
       checkpoint: prefix of the checkpoint to start from.
@@ -148,11 +150,7 @@ def warm_start_settings(
     skipped: Dict[str, str] = {}
     patterns = []
     if not with_slots:
-        found = slots.find_slots(source.shapes, _weights(source))
-        skipped.update(dict.fromkeys(found, SLOT))
-        numbers = optimizer_names.keras_numbers(source.shapes, _weights(source))
-        powers = [key for key in source if optimizer_names.is_power(key)]
-        skipped.update(dict.fromkeys([*powers, *numbers], OPTIMIZER))
+        skipped.update(_optimizer_state(source.shapes, _weights(source)))
         patterns += [optimizer_names.POWER, optimizer_names.SLOT, optimizer_names.KERAS]
     if not with_global_step:
         skipped.update({key: STEP for key in source if key == GLOBAL_STEP})
@@ -167,7 +165,7 @@ class _Settings(tf.estimator.WarmStartSettings):
     """Settings that look at the model when they are used.
 
     An Estimator takes them apart (`warm_start(*settings)`) when it has built its graph.
-    What does not fit, TensorFlow would name without a reason, and the first only.
+    TensorFlow itself would name only the first variable that does not fit.
     """
 
     def __iter__(self) -> Iterator[Any]:
@@ -183,7 +181,7 @@ class _Settings(tf.estimator.WarmStartSettings):
 
 
 def _weights(source: Checkpoint) -> List[str]:
-    """Keys of the weights: what was trained, or what has no name of a slot."""
+    """Keys of the variables that were trained, or that do not look like slots."""
     if os.path.isfile(source.meta_path):
         meta_graph = meta_graph_lib.read_meta_graph(source.meta_path)
         nodes = meta_graph.graph_def.node
@@ -194,7 +192,7 @@ def _weights(source: Checkpoint) -> List[str]:
 
 
 def _skipped(
-    parts: Dict[str, Tuple[graph_variables.Part, ...]],
+    parts: Parts,
     with_slots: bool,
     with_global_step: bool,
 ) -> Dict[str, str]:
@@ -205,20 +203,25 @@ def _skipped(
         found.update({k: STEP for k in parts if k == names.node_name(step.name)})
     if not with_slots:
         trainable = graph_variables.by_key(tf.trainable_variables())
-        shadows = slots.find_slots(graph_variables.shapes_of(parts), trainable)
         found.update({k: SLOT for k in parts if k.endswith(averages.SUFFIX)})
-        found.update(dict.fromkeys(shadows, SLOT))
-        powers = [key for key in parts if optimizer_names.is_power(key)]
-        numbers = optimizer_names.keras_numbers(
-            graph_variables.shapes_of(parts), trainable
-        )
-        found.update(dict.fromkeys([*powers, *numbers], OPTIMIZER))
+        found.update(_optimizer_state(graph_variables.shapes_of(parts), trainable))
     return found
 
 
-def _restore_op(
-    source: Checkpoint, parts: Dict[str, Tuple[graph_variables.Part, ...]]
-) -> tf.Operation:
+def _optimizer_state(
+    shapes: Mapping[str, Shape], weights: Collection[str]
+) -> Dict[str, str]:
+    """Variable of an optimizer -> why it is not restored."""
+    found = slots.find_slots(shapes, weights)
+    powers = [key for key in shapes if optimizer_names.is_power(key)]
+    numbers = optimizer_names.keras_numbers(shapes, weights)
+    return {
+        **dict.fromkeys(found, SLOT),
+        **dict.fromkeys([*powers, *numbers], OPTIMIZER),
+    }
+
+
+def _restore_op(source: Checkpoint, parts: Parts) -> tf.Operation:
     """Reads variables from a checkpoint, into all copies that a strategy has of them.
 
     A `tf.train.Saver` also builds what saves, which a strategy refuses in a replica.
@@ -234,9 +237,7 @@ def _restore_op(
         )
 
 
-def _restore_ops(
-    source: Checkpoint, key: str, part: graph_variables.Part
-) -> List[tf.Operation]:
+def _restore_ops(source: Checkpoint, key: str, part: Part) -> List[tf.Operation]:
     whole = ' '.join(map(str, part.full_shape))
     slices = ':'.join(f'{at},{n}' for at, n in zip(part.offset, part.shape))
     with tf.device('/cpu:0'):
@@ -254,7 +255,7 @@ def _restore_ops(
 
 
 def _warn_of_older(model_dir: str, checkpoint: str) -> None:
-    """Says if a training will not start from a checkpoint, but go on from its own."""
+    """Warns if a training will go on from its own checkpoint."""
     newest = tf.train.latest_checkpoint(model_dir) if model_dir else None
     if newest is not None:
         logging.warning(
@@ -273,9 +274,7 @@ def _log(checkpoint: str, count: int, skipped: Dict[str, str]) -> None:
         logging.info('Not restored (%s): %s', why, names.quoted(keys, len(keys)))
 
 
-def _check(
-    checkpoint: Checkpoint, parts: Mapping[str, Tuple[graph_variables.Part, ...]]
-) -> None:
+def _check(checkpoint: Checkpoint, parts: Parts) -> None:
     known, shapes = checkpoint.shapes, graph_variables.shapes_of(parts)
     types = {key: found[0].variable.dtype.base_dtype for key, found in parts.items()}
     missing = sorted(key for key in shapes if key not in known)
@@ -285,50 +284,46 @@ def _check(
         problems.append(f'it has no {names.quoted(missing)}')
     if other:
         differ = [f'{k!r}: expected {shapes[k]}, found {known[k]}' for k in other]
-        problems.append('of another shape are ' + ', '.join(differ))
+        problems.append('shapes differ, ' + ', '.join(differ))
     retyped = [
         f'{key!r}: expected {types[key].name}, found {checkpoint.dtypes[key].name}'
         for key in sorted(set(types).intersection(known))
         if types[key] != checkpoint.dtypes[key]
     ]
     if retyped:
-        problems.append('of another type are ' + ', '.join(retyped))
+        problems.append('types differ, ' + ', '.join(retyped))
     if problems:
-        sides = {_narrower(shapes[key], known[key]) for key in other}
+        sides = frozenset(_narrower(shapes[key], known[key]) for key in other)
+        advice = _ADVICE.get(sides, 'Was it made by another model?')
         raise CheckpointError(
             f'Checkpoint {checkpoint.prefix!r} does not fit the model: '
-            f'{"; ".join(problems)}. {_advice(sides)}'
+            f'{"; ".join(problems)}. {advice}'
         )
 
 
-_NEITHER, _GRAPH, _CHECKPOINT = 'neither', 'graph', 'checkpoint'
+_GRAPH, _CHECKPOINT = 'graph', 'checkpoint'
+# Which sides are narrower -> what may have happened.
+_ADVICE = {
+    frozenset([_GRAPH]): (
+        'The model was stripped and the checkpoint was not: start from the stripped '
+        'checkpoint.'
+    ),
+    frozenset([_CHECKPOINT]): (
+        'The checkpoint was stripped and the model was not: build the model with the '
+        'widths of the plan (Plan.layer_widths).'
+    ),
+    frozenset([_GRAPH, _CHECKPOINT]): (
+        'Each side is narrower somewhere: the two were stripped by different plans, or '
+        'one of them by half.'
+    ),
+}
 
 
-def _narrower(graph: graph_variables.Shape, checkpoint: graph_variables.Shape) -> str:
+def _narrower(graph: Shape, checkpoint: Shape) -> str:
     """The side whose shape is smaller along some axes and equal along the others."""
     pairs = list(zip(graph, checkpoint))
     if len(graph) == len(checkpoint) and all(g <= c for g, c in pairs):
         return _GRAPH
     if len(graph) == len(checkpoint) and all(g >= c for g, c in pairs):
         return _CHECKPOINT
-    return _NEITHER
-
-
-def _advice(sides: Iterable[str]) -> str:
-    found = set(sides)
-    if found == {_GRAPH}:
-        return (
-            'The model was stripped and the checkpoint was not: start from the '
-            'stripped checkpoint.'
-        )
-    if found == {_CHECKPOINT}:
-        return (
-            'The checkpoint was stripped and the model was not: build the model with '
-            'the widths of the plan (Plan.layer_widths).'
-        )
-    if found == {_GRAPH, _CHECKPOINT}:
-        return (
-            'Each side is narrower somewhere: the two were stripped by different '
-            'plans, or one of them by half.'
-        )
-    return 'Was it made by another model?'
+    return 'neither'
