@@ -43,7 +43,7 @@ def remove(path):
     ('damage', 'message'),
     [
         (lambda d: (d / 'train/dog/c.JPEG').unlink(), r"No images .* in 'dog' of"),
-        (lambda d: remove(d / 'val/dog'), "have other classes: 'dog' only in one"),
+        (lambda d: remove(d / 'val/dog'), "have different classes: 'dog' are only in"),
         (
             lambda d: [remove(d / 'train/dog'), remove(d / 'train/cat')],
             "train' is empty; expected a folder per class",

@@ -190,7 +190,7 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
     ('flags', 'message'),
     [
         (('--criterion=sparsty',), "Nearest names: 'sparsity'"),
-        (('--criterion=l1',), "'l1' has no threshold of its own: give --ratio"),
+        (('--criterion=l1',), "'l1' has no default threshold: give --ratio"),
         (('--criterion=l1', '--threshold=0.5'), "'l1' has no threshold in (0, 1)"),
         (('--modle=x',), "flag 'modle'. Did you mean --mode or --model?"),
         (('--zzz=x',), "flag 'zzz'; see --help."),
@@ -209,7 +209,10 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
             'target is 5.0% of the macs, and with the chosen groups',
         ),
         (('--scope_ratios=net',), "'net'; expected scope:ratio"),
-        (('--width_bins=1,two', '--width_ratios=0.5'), "'two'; expected a number"),
+        (
+            ('--width_bins=1,two', '--width_ratios=0.5'),
+            "--width_bins is '1,two'; expected numbers",
+        ),
         (('--protect=nothing',), "Pattern 'nothing' protects no chosen group"),
         (
             ('--criterion=kmeans', '--target_macs=0.5'),

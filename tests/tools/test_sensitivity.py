@@ -77,7 +77,7 @@ def test_points_after_steps_are_gone_on_with_after_as_many(prefix, tmp_path):
         (['--ratios=0'], 'A ratio is 0.0; expected between 0 and 1'),
         (['--criteria=l3'], "no criterion 'l3'"),
         (['--steps=-1'], '--steps is -1; expected 0 or more'),
-        (['--learning_rate=0.1'], '--learning_rate is that of --steps'),
+        (['--learning_rate=0.1'], '--learning_rate belongs to --steps'),
         (['--steps=2', '--learning_rate=0'], 'learning rate is 0.0; expected above 0'),
         (['--mean_replacement=none.npz'], "'none.npz' cannot be read"),
         (['--criteria=fisher'], 'looks at data and a loss'),

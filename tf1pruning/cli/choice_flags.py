@@ -1,13 +1,14 @@
-"""The command-line flags that say how many channels go, and their `Choice`."""
+"""The flags that say how many channels go, and their `Choice`."""
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import Optional, Tuple
 
 from absl import flags
 
 from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
+from tf1pruning.cli import program
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 
@@ -26,16 +27,16 @@ def define() -> None:
     )
     flags.DEFINE_list('width_ratios', [], 'The ratio of each width bin.')
     flags.DEFINE_integer('channel_multiple', 4, 'Kept widths are multiples of this.')
-    flags.DEFINE_integer('min_width', 1, 'So many channels of a group stay at least.')
-    flags.DEFINE_float('max_share', 1.0, 'At most this share of a group goes.')
+    flags.DEFINE_integer('min_width', 1, 'Fewest channels of a group that stay.')
+    flags.DEFINE_float('max_share', 1.0, 'Largest share of a group that goes.')
     flags.DEFINE_list(
-        'protect', [], 'Regular expressions; groups in whose name one is found stay.'
+        'protect', [], 'Regular expressions; groups whose names match one stay.'
     )
     flags.DEFINE_float(
         'flop_penalty',
         0.0,
-        'Global ranking: this times the relative MACs of a channel is added to its '
-        'score.',
+        'In a global ranking: factor of the relative MACs of a channel, which add to '
+        'its score.',
     )
 
 
@@ -43,29 +44,26 @@ def _define_amounts() -> None:
     flags.DEFINE_float(
         'threshold',
         None,
-        f'Filters with a larger score go; for sparsity, {DEFAULT_THRESHOLD} by '
-        'default.',
+        f'Filters with a larger score go. Default for sparsity: {DEFAULT_THRESHOLD}.',
     )
     flags.DEFINE_float('ratio', None, 'Share of the filters of each group that goes.')
     flags.DEFINE_integer('count', None, 'Number of filters of each group that go.')
-    flags.DEFINE_float('target_macs', None, 'Share of the MACs that is to be left.')
+    flags.DEFINE_float('target_macs', None, 'Share of the MACs that stays.')
+    flags.DEFINE_float('target_parameters', None, 'Share of the parameters that stays.')
     flags.DEFINE_float(
-        'target_parameters', None, 'Share of the parameters that is to be left.'
-    )
-    flags.DEFINE_float(
-        'target_latency', None, 'Share of the measured latency that is to be left.'
+        'target_latency', None, 'Share of the measured latency that stays.'
     )
     flags.DEFINE_enum(
         'ranking',
         choice_lib.PER_GROUP,
         list(choice_lib.RANKINGS),
-        'group: ratio and count are those of each group. global: those of all groups, '
-        'whose channels are ranked in one list. A target ranks globally.',
+        'group: ratio and count are those of each group. global: those of all groups '
+        'together, ranked in one list. A target ranks globally.',
     )
 
 
 def choice(criterion: str) -> Choice:
-    """What the flags ask for; without any of them the default threshold.
+    """The choice by the flags; without any of them the default threshold.
 
     Args:
       criterion: what ranks channels.
@@ -79,7 +77,7 @@ def choice(criterion: str) -> Choice:
     if threshold is None and all(given is None for given in counted):
         if not registry.find(criterion).is_share:
             raise OptionError(
-                f'Criterion {criterion!r} has no threshold of its own: give --ratio, '
+                f'Criterion {criterion!r} has no default threshold: give --ratio, '
                 '--count or a target such as --target_macs.'
             )
         threshold = DEFAULT_THRESHOLD
@@ -110,29 +108,22 @@ def _target() -> Optional[Target]:
 
 
 def _bins() -> Optional[WidthBins]:
-    bounds, ratios = flags.FLAGS.width_bins, flags.FLAGS.width_ratios
-    if not bounds and not ratios:
+    if not flags.FLAGS.width_bins and not flags.FLAGS.width_ratios:
         return None
     return WidthBins(
-        tuple(int(_number('--width_bins', bound)) for bound in bounds),
-        tuple(_number('--width_ratios', ratio) for ratio in ratios),
+        tuple(map(int, program.numbers('width_bins'))),
+        tuple(program.numbers('width_ratios')),
     )
 
 
 def _scope_ratios() -> Tuple[Tuple[str, float], ...]:
-    pairs: List[Tuple[str, float]] = []
+    pairs = []
     for text in flags.FLAGS.scope_ratios:
         scope, colon, ratio = text.rpartition(':')
-        if not colon:
+        try:
+            pairs.append((scope, float(ratio if colon else '')))
+        except ValueError:
             raise OptionError(
                 f'--scope_ratios has {text!r}; expected scope:ratio, such as net/a:0.5.'
-            )
-        pairs.append((scope, _number('--scope_ratios', ratio)))
+            ) from None
     return tuple(pairs)
-
-
-def _number(flag: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise OptionError(f'{flag} has {text!r}; expected a number.') from None

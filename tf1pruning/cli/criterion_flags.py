@@ -1,4 +1,4 @@
-"""The flags that say what ranks channels, and whose means they leave behind."""
+"""The flags of criteria, their scores, and mean replacement."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _define_common() -> None:
         'normalizer',
         'none',
         list(NORMALIZERS),
-        'What the scores of each layer are divided by first.',
+        'Divisor of the scores of each layer, before they are combined.',
     )
     flags.DEFINE_integer('seed', 0, 'Seed of criteria that draw: random, kmeans.')
     define_means()
@@ -55,16 +55,16 @@ def define_means() -> None:
     flags.DEFINE_string(
         'mean_replacement',
         None,
-        'Means on data (.npz), from `score`: what reads a channel that goes takes its '
-        'mean in the place of zero.',
+        'Means on data (.npz), from `score`: they take the place of the channels that '
+        'go, instead of zeros.',
     )
     flags.DEFINE_bool(
-        'stale_scores', False, 'Take scores of other weights, such as older ones.'
+        'stale_scores', False, 'Accept scores of other weights, such as older ones.'
     )
 
 
 def scores() -> Optional[Scores]:
-    """What --scores holds.
+    """The scores of --scores.
 
     Raises:
       DataError: if the file is missing, damaged, or holds something else.
@@ -73,7 +73,7 @@ def scores() -> Optional[Scores]:
 
 
 def ranking(criterion: str) -> Ranking:
-    """What ranks channels, with the scores if the criterion needs them.
+    """The ranking by a criterion, with the scores if it needs them.
 
     Raises:
       OptionError: if there is no such criterion, or it lacks scores.
@@ -89,12 +89,12 @@ def ranking(criterion: str) -> Ranking:
 
 
 def combination() -> Combination:
-    """How the layers of a group are put together."""
+    """How the scores of a group's layers become one."""
     return Combination(flags.FLAGS.combine, flags.FLAGS.normalizer)
 
 
 def mean_scores() -> Optional[Scores]:
-    """What --mean_replacement holds.
+    """The means of --mean_replacement.
 
     Raises:
       DataError: like `scores`.
@@ -103,7 +103,7 @@ def mean_scores() -> Optional[Scores]:
 
 
 def means(model: Model) -> Optional[Mapping[str, np.ndarray]]:
-    """The means to leave behind; None: zeros.
+    """The means that replace channels of a model; None: zeros do.
 
     Raises:
       DataError: like `scores`, or if they are of other weights.

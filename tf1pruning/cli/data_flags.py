@@ -1,4 +1,4 @@
-"""The flags that say what data and which loss a model is run on."""
+"""The flags of the data and the loss that a model runs on."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def define() -> None:
     flags.DEFINE_bool(
         'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
     )
-    flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
+    flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 
 
 def define_samples(what: str) -> None:
-    """Defines the flags of data alone; `what` it is."""
+    """Defines the flags of data alone, with a help text."""
     flags.DEFINE_string('data', None, what)
     flags.DEFINE_list('inputs', [], 'Which array is which input: x=input,y=input_1.')
 
@@ -64,8 +64,8 @@ def trained(temperature: float = 1.0) -> Trained:
     values, model = flags.FLAGS, model_flags.model()
     if model.meta_path is None:
         raise OptionError(
-            f'{values.model!r} is no checkpoint of a training, so it has no loss. Give '
-            'the prefix of a checkpoint that has its meta graph.'
+            f'{values.model!r} has no training graph, so it has no loss. Expected the '
+            'prefix of a checkpoint with a meta graph.'
         )
     return data_scores.with_loss(
         model, values.loss, temperature, values.allow_unsafe_ops

@@ -66,7 +66,7 @@ def _row(row: diff.VariableDiff) -> List[str]:
 
 
 def _both(row: diff.VariableDiff, show: Callable[[diff.Side], str]) -> str:
-    """What is in A and in B; once if it is the same."""
+    """`A -> B`, or the one value that both have."""
     shown = [show(side) for side in (row.first, row.second) if side]
     return ' -> '.join(dict.fromkeys(shown))
 

@@ -1,4 +1,4 @@
-"""The flags that say which model is meant, and which of its groups."""
+"""The flags of the model and its groups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def define() -> None:
     flags.DEFINE_string(
         'model',
         None,
-        'Prefix of a checkpoint, or folder whose newest one is meant; folder of a '
+        'Prefix of a checkpoint, or a folder, for its newest checkpoint; folder of a '
         'SavedModel; or frozen graph (.pb).',
     )
     flags.mark_flag_as_required('model')
@@ -28,7 +28,7 @@ def define() -> None:
         'output_nodes',
         None,
         'Names of the output nodes, separated by commas. Default: those of the '
-        'signature, or the only node that may be one.',
+        'signature, or the only candidate.',
     )
     flags.DEFINE_string(
         'meta_graph', None, 'Meta graph. Default: the .meta beside the checkpoint.'
@@ -44,8 +44,8 @@ def define() -> None:
     flags.DEFINE_bool(
         'use_moving_averages',
         False,
-        'Use the moving averages of the variables as their values. The files that are '
-        'written then hold the averages, also of variables that are not pruned.',
+        'Use the moving averages of the variables as their values, and write these to '
+        'all files, also for variables that are not pruned.',
     )
 
 
@@ -71,9 +71,7 @@ def model() -> Model:
 def define_groups() -> None:
     """Defines the flags that choose groups of the model."""
     flags.DEFINE_list(
-        'scope_names',
-        [''],
-        'Scopes whose channels are meant. Default: the whole model.',
+        'scope_names', [''], 'Scopes of the channels. Default: the whole model.'
     )
     flags.DEFINE_enum(
         'groups',
@@ -86,11 +84,7 @@ def define_groups() -> None:
 
 
 def which_groups(model: Model) -> str:
-    """'inner' or 'all', as --groups says; a line is printed where it had to be found.
-
-    Raises:
-      OptionError: never, since the flag has one of these values.
-    """
+    """'inner' or 'all', by --groups; prints a line where 'auto' finds no blocks."""
     found = select.resolved(flags.FLAGS.groups, model.groups)
     if found == select.ALL and flags.FLAGS.groups == select.AUTO:
         print('The model has no inner blocks: all its groups are meant (--groups=all).')

@@ -1,6 +1,6 @@
-"""How a program on the command line runs and ends.
+"""Runs a program of the command line.
 
-It ends with exit code 0 when done, else with one line and 1.
+It ends with exit code 0, or with one line and exit code 1.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def run(
             _fail(f'Missing argument {arguments[len(argv) - 1]}; see --help.')
         if not flags.FLAGS['verbosity'].present:
             logging.set_verbosity(logging.WARNING)
-        # What the library warns of belongs to what the program says.
+        # Warnings of the library are part of the output.
         handler = logging.get_absl_handler()
         handler.setFormatter(std_logging.Formatter('%(message)s'))
         handler.python_handler.stream = sys.stdout

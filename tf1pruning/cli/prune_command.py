@@ -33,9 +33,9 @@ flags.DEFINE_enum(
     'mode',
     plan_lib.BLOCK,
     list(plan_lib.MODES),
-    'block: zero every place of a channel. filter: the kernels that make it only.',
+    'block: zero every place of a channel. filter: only the kernels that make it.',
 )
-flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
+flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-r"""Scores the channels of a checkpoint by what they do on data.
+r"""Scores the channels of a checkpoint on data and the loss.
 
   tf1pruning score --model model.ckpt-1000 --output_nodes output \
       --criteria taylor_abs_rs,fisher --data images.npz --inputs x=input,y=input_1 \
       --output scores.npz
 
-The checkpoint needs its training graph, whose loss is --loss or the only one in its
+The checkpoint needs its training graph, with a loss: --loss, or the only one in its
 collection of losses. Then
 
   tf1pruning prune --scores scores.npz --criterion fisher ...
@@ -35,10 +35,12 @@ data_flags.define()
 flags.DEFINE_string('output', None, 'File to write (.npz).')
 flags.DEFINE_list('criteria', None, f'Any of {", ".join(registry.known_data())}.')
 flags.DEFINE_float(
-    'temperature', 1.0, 'The logits of the softmax are divided by it; 200 for grasp.'
+    'temperature', 1.0, 'Divisor of the logits of the softmax; 200 for grasp.'
 )
 flags.DEFINE_string(
-    'class_balanced', None, 'Input that holds classes: one batch of --data per class.'
+    'class_balanced',
+    None,
+    'Input that holds classes; makes one batch per class.',
 )
 flags.DEFINE_integer('per_class', 32, 'Examples per class for --class_balanced.')
 flags.DEFINE_float(
@@ -88,7 +90,7 @@ def _batches(trained: Trained) -> Batches:
 
 
 def _progress(done: int, total: Optional[int], left: Optional[float]) -> None:
-    """Says how far it is, on stderr; about twenty times in all."""
+    """Prints progress to stderr, about twenty times in all."""
     every = max(1, (total or 200) // 20)
     if done % every and done != total:
         return

@@ -4,15 +4,15 @@ r"""Measures how much of each group may go, without training or after a few step
       --groups all --criteria l1,random --data test.npz --inputs x=input,y=input_1 \
       --output_dir sensitivity
 
-Every group is pruned by itself, at every ratio, by every criterion; with
---mean_replacement once more with means left behind. All points run in
-one session, with the pruned weights fed. With --steps N each point is measured on a
-clone of the pruned weights after N training steps on the same data, what was removed
-held at zero, and compared with a clone of the unpruned ones after as many.
+Prunes each group alone, at every ratio, by every criterion; with --mean_replacement
+once more with means instead of zeros. All points run in one session, which is fed the
+pruned weights. With --steps N each point is a clone of the pruned weights after N
+training steps on the same data, with the removed channels held at zero; it is compared
+with a clone of the unpruned weights after as many steps.
 
-Written to --output_dir: sensitivity.json after every point, from which a run that was
-stopped goes on, then sensitivity.csv, sensitivity.png, and loss_change.png with the
-loss less that of the unpruned model.
+Written to --output_dir: sensitivity.json after every point, so that a stopped run can
+go on; then sensitivity.csv, sensitivity.png, and loss_change.png: the loss minus that
+of the unpruned model.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ flags.DEFINE_integer(
     'steps', 0, 'Training steps on a clone before each point is measured.'
 )
 flags.DEFINE_float(
-    'learning_rate', None, f'Of the steps, plain gradient descent; {LEARNING_RATE}.'
+    'learning_rate',
+    None,
+    f'Learning rate of --steps. Default: {LEARNING_RATE}.',
 )
 flags.mark_flag_as_required('output_dir')
 
@@ -85,7 +87,7 @@ def main() -> None:
 
 
 def _steps() -> Optional[Steps]:
-    """How a clone is trained, if it is.
+    """How clones are trained; None: they are not.
 
     Raises:
       OptionError: on numbers out of range, or a learning rate without steps.
@@ -97,7 +99,7 @@ def _steps() -> Optional[Steps]:
         rate = LEARNING_RATE if given is None else given
         return Steps(FLAGS.steps, rate, FLAGS.allow_unsafe_ops)
     if FLAGS.learning_rate is not None:
-        raise OptionError('--learning_rate is that of --steps. Give these, too.')
+        raise OptionError('--learning_rate belongs to --steps: give both, or none.')
     return None
 
 

@@ -86,7 +86,7 @@ flags.DEFINE_bool(
     'on --data.',
 )
 data_flags.define_samples('Samples (.npz), one array per input, for --int8.')
-flags.DEFINE_bool('overwrite', False, 'Replace output that is there already.')
+flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
 
 
@@ -141,7 +141,7 @@ def _name_pruned() -> None:
 
 
 def _other_targets() -> List[str]:
-    """What is written besides the exports.
+    """Files that are written besides the exports.
 
     Raises:
       OutputError: if it would replace what this program reads.

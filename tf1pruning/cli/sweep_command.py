@@ -4,10 +4,10 @@ r"""Prunes weights and units by a list of shares and measures loss and accuracy.
       --groups all --data test.npz --inputs x=input,y=input_1 --output_dir sweep
 
 Nothing is trained: each share is pruned from the same weights, in one session. Weight
-pruning zeroes the smallest weights of every kernel that makes a chosen group, unit
-pruning the channels that --criterion names. Written to --output_dir: results.csv,
-loss_accuracy.png, and per share a histogram of the weights that are left and one of the
-units, also as weights.gif and units.gif.
+pruning zeroes the smallest weights of every kernel that makes a chosen group; unit
+pruning zeroes the channels that --criterion ranks first. Written to --output_dir:
+results.csv, loss_accuracy.png, and for each share a histogram of the remaining weights
+and one of the remaining units, also as weights.gif and units.gif.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ flags.DEFINE_string('output_dir', None, 'Folder for table and pictures.')
 flags.DEFINE_list(
     'ratios',
     ['0', '0.25', '0.5', '0.6', '0.7', '0.8', '0.9', '0.95', '0.97', '0.99'],
-    'Shares of the weights, or of the units, that go.',
+    'Shares of the weights and of the units that go.',
 )
 flags.DEFINE_bool('histograms', True, 'Draw histograms and GIFs.')
 flags.mark_flag_as_required('output_dir')

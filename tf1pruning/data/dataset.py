@@ -1,4 +1,4 @@
-"""What a data set is."""
+"""Defines data sets of labelled images."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Dataset:
       classes: number of classes.
       image: height, width and channels that a network gets.
       scaling: how pixels become numbers, a key of `pipelines.SCALINGS`.
-      augmentation: what suits a training, a key of `pipelines.AUGMENTATIONS`.
-      sizes_vary: whether the images have other sizes than `image`; they are resized
-        and cropped then.
-      enlarged: whether they all have one smaller size; they are resized then.
+      augmentation: for a training, a key of `pipelines.AUGMENTATIONS`.
+      sizes_vary: whether the images have other sizes than `image`, so that they are
+        resized and cropped.
+      enlarged: whether all images have one smaller size and are resized.
     """
 
     name: str

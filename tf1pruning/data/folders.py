@@ -1,4 +1,4 @@
-"""Folders of images, one per class; and the lists that CUB-200 comes with."""
+"""Reads images from a folder per class, and by the lists of CUB-200."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tf1pruning.errors import DataError
 
 IMAGE = (224, 224, 3)
 ENDINGS = ('.jpg', '.jpeg', '.png')
-# What JPEG and PNG files begin with.
+# The first bytes of JPEG and PNG files.
 _HEADS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n')
-# What an undamaged one has at its end, if nothing was appended to it.
+# An undamaged file ends with one of these, if nothing was appended to it.
 _TAILS = (b'\xff\xd9', b'IEND')
 _TEST_FOLDERS = ('test', 'val', 'validation')
 
@@ -37,8 +37,8 @@ def folder(data_dir: str) -> Dataset:
     if other != classes:
         differing = sorted(set(other) ^ set(classes))
         raise DataError(
-            f'{train!r} and {test!r} have other classes: {names.quoted(differing)} '
-            'only in one of them.'
+            f'{train!r} and {test!r} have different classes: {names.quoted(differing)} '
+            'are only in one of them; expected each in both.'
         )
     return _dataset('folder', _images(train, classes), _images(test, classes), classes)
 
@@ -112,7 +112,7 @@ def _split(images: Sequence[Labelled]) -> Split:
 
 
 def _check_heads(images: Sequence[Labelled]) -> None:
-    """Refuses files that hold no image, whatever their name says."""
+    """Refuses files that hold no image."""
     wrong = [path for path, _ in images if not _head(path).startswith(_HEADS)]
     if wrong:
         raise DataError(

@@ -1,4 +1,4 @@
-"""TFRecords of `tf.train.Example` with the keys of TF-slim's converters.
+"""Reads TFRecords of `tf.train.Example` with the keys of TF-slim's converters.
 
 `image/encoded` (JPEG or PNG) and `image/class/label`; ImageNet has them, too. A record
 of the file is eight bytes of length, four of checksum, the example, four of checksum.
