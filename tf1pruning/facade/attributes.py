@@ -48,7 +48,7 @@ class Exported(Option):
 
 
 class Computed:
-    """What a function makes of the state; it cannot be set.
+    """A value that a function computes from the state; it cannot be set.
 
     Args:
       compute: State -> value.

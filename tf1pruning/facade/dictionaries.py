@@ -1,4 +1,4 @@
-"""The dictionaries of the `Pruning` class, computed from groups and plan.
+"""Computes the dictionaries of the `Pruning` class from groups and plan.
 
 Their form:
 
@@ -11,8 +11,8 @@ Their form:
 | strip_nodes_dict | group -> names of the nodes whose kernels shrink |
 | strip_vars_dict | variable -> axis (as text, as JSON has it) -> sorted indices |
 
-A scope that holds several groups (the whole model, say) is split: its groups' names are
-the keys instead.
+A scope that holds several groups, such as the whole model, is split: the keys are then
+the names of its groups.
 """
 
 from __future__ import annotations

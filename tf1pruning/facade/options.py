@@ -1,4 +1,4 @@
-"""What a `Pruning` object is told, as one value."""
+"""Holds the options of a `Pruning` object as one checked value."""
 
 from __future__ import annotations
 

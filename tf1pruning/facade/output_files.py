@@ -1,4 +1,4 @@
-"""The files that `Pruning` writes: one function per step, each file as a whole.
+"""Writes the files of `Pruning`: one function per step, each file as a whole.
 
 Every function that writes raises OutputError if it cannot.
 """

@@ -1,7 +1,7 @@
-"""Reads the pruned-filter files of the system that came before: pickles of plain data.
+"""Reads the pruned-filter files of an older system: pickles of plain data.
 
-Only built-in containers, strings and numbers are allowed. Anything that would need an
-import while reading is refused, so a file cannot run code.
+Only built-in containers, strings and numbers are allowed. Reading refuses anything that
+needs an import, so a file cannot run code.
 """
 
 from __future__ import annotations

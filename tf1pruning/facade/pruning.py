@@ -1,4 +1,4 @@
-"""Class Pruning: the order of the steps.
+"""Class `Pruning` runs the steps of pruning in their order.
 
 Soft pruning, once per threshold:
 
@@ -85,7 +85,7 @@ class Pruning:
       WorkflowError: from steps, if one before them is missing; says which.
       OutputError: from steps, if a file cannot be written, or would replace what it is
         made from.
-      What else a step raises, its own docstring says.
+      Each step documents what else it raises.
     """
 
     scope_names = Option()

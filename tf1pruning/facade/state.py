@@ -1,4 +1,4 @@
-"""What a `Pruning` object has found so far, and what a step needs of it."""
+"""Holds what the steps of a `Pruning` object have found, and checks their order."""
 
 from __future__ import annotations
 
