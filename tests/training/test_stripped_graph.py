@@ -11,6 +11,7 @@ from tests.training.test_fine_tune import IMAGES, after_one_step, shapes_of, wit
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
+from tf1pruning.facade import output_files
 from tf1pruning.models import reading
 from tf1pruning.steps import stripping
 from tf1pruning.surgery import soft
@@ -41,10 +42,10 @@ def stripped(graph, folder, planned=None):
     pruned = soft.SoftPruned(arrays, plan, weights)
     source = reading.from_graph(meta, ('output',), pruned, 'memory')
     result = stripping.strip_model(source, plan)
-    path = stripping.write_training_meta(
-        result, str(folder / 'training.meta'), meta, ('output',)
-    )
-    prefix = stripping.write_checkpoint(result, str(folder / 'small.ckpt'), source)
+    (folder / 'trained.meta').write_bytes(meta.SerializeToString())
+    output_files.write_training_meta(str(folder), str(folder / 'trained.meta'), result)
+    path = str(folder / output_files.STRIPPED_DIR / 'training.meta')
+    prefix = stripping.write_checkpoint(result, str(folder / 'small.ckpt'))
     return path, prefix, plan, dict(pruned)
 
 
