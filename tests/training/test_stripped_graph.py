@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import re
+import unittest
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -287,8 +291,11 @@ def test_a_size_that_only_the_training_uses_is_refused(tmp_path):
         x = networks.conv(x, 2, name='b')
         tf.identity(x, 'output')
 
-    with pytest.raises(GraphError, match=r'cannot be stripped.*only the training'):
-        stripped(graph, tmp_path, {'a': [1, 2]})
+    with unittest.TestCase().assertLogs('absl', 'WARNING') as log:
+        path, *_ = stripped(graph, tmp_path, {'a': [1, 2]})
+
+    assert re.search(r'cannot be stripped.*only the training', log.output[0])
+    assert not os.path.exists(path)
 
 
 def test_an_estimator_trains_the_network_that_pruning_stripped(tmp_path):
