@@ -23,7 +23,7 @@ from tf1pruning.steps import data_scores
 from tf1pruning.steps.data_scores import Trained
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.training import regularizers, warm_start
-from tf1pruning.training.import_stripped import import_stripped
+from tf1pruning.training.stripped_graph import import_stripped
 
 BATCH = 128
 # (images, whether it is training) -> logits

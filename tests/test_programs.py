@@ -131,3 +131,26 @@ def test_a_program_that_takes_too_long_is_not_left_running(tmp_path):
         program.wait(seconds=0.1)
 
     assert program.poll() is not None
+
+
+def test_a_program_needs_no_standard_output():
+    script = 'from tf1pruning.cli import main; main.main()'
+    found = subprocess.run(
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            '-c',
+            f'import sys; sys.stdout = None; {script}',
+        ]
+        + ['analyze', '--model=none/model.ckpt'],
+        cwd=str(programs.ROOT),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=programs.SECONDS,
+    )
+
+    assert found.returncode == 1
+    assert found.stderr.startswith("Error: No checkpoint at 'none/model.ckpt'")
+    assert found.stderr.count('\n') == 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Collection, Optional, Sequence
 
+from tf1pruning import names
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.report import analysis
@@ -37,6 +39,7 @@ def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
       GraphError: if a scope holds no group.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
+    names.check_list('scope_names', scope_names)
     chosen = select.listed(model.groups, scope_names)
     return analysis.analyze(model.trace, chosen, model.keyed_arrays())
 
@@ -69,6 +72,8 @@ def score(
         depend on a group.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
+    for name, value in (('scope_names', scope_names), ('criteria', criteria)):
+        names.check_list(name, value)
     chosen = select_groups(model, scope_names, groups).groups.values()
     trained = data_scores.with_loss(model, loss)
     return data_scores.score_groups(trained, chosen, data, criteria)
@@ -111,6 +116,12 @@ def choose(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       VerificationError: if the latency is asked for and the model does not run.
     """
+    for name, value in (('scope_names', scope_names), ('protect', protect)):
+        names.check_list(name, value)
+    if choice is not None and amount:
+        raise OptionError(
+            f'A choice is given, and {names.quoted(list(amount))} as well. Give one.'
+        )
     wanted = Choice(**amount) if choice is None else choice
     ranking = ranking_by(criterion, scores, combination, seed)
     ranking.check(wanted)
@@ -203,4 +214,7 @@ def save(
       VerificationError: if a file gives other answers; nothing is written then.
       GraphError: if the training graph cannot be stripped like the network.
     """
-    return exporting.export(stripped, folder, formats, options)
+    names.check_list('formats', formats)
+    exports = exporting.export(stripped, folder, formats, options)
+    exports.check()
+    return exports

@@ -104,7 +104,7 @@ def test_a_result_prints_short(source):
     result = stripping.strip_model(source, plan_of(source))
 
     assert len(repr(result)) < 600
-    assert repr(result).startswith('StrippedModel(original=Model(')
+    assert repr(result).startswith('StrippedModel(comparison=Comparison(')
     assert len(repr(result.stripped)) < 2000
     assert len(repr(source)) < 1000
 

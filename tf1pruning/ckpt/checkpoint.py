@@ -147,10 +147,26 @@ def latest(folder: str) -> str:
     Raises:
       CheckpointError: if there is none.
     """
-    prefix: Optional[str] = tf.train.latest_checkpoint(folder)
+    prefix = newest(folder)
     if prefix is None:
         raise CheckpointError(
             f'No checkpoint in {folder!r}: expected the `checkpoint` file that '
             'training leaves there. Train into this folder first.'
         )
     return prefix
+
+
+def newest(folder: str) -> Optional[str]:
+    """Prefix of the newest checkpoint in `folder`, which may have been moved.
+
+    None: the file `checkpoint` is missing, or the checkpoint that it names.
+    """
+    state = tf.train.get_checkpoint_state(folder)
+    named = state.model_checkpoint_path if state else ''
+    here = os.path.join(folder, os.path.basename(named))
+    for prefix in (named, here):
+        if os.path.isdir(os.path.dirname(prefix)) and tf.train.checkpoint_exists(
+            prefix
+        ):
+            return prefix
+    return None

@@ -65,7 +65,10 @@ def model() -> Model:
         input_tensors=tuple(inputs.parse_inputs(values.input_tensors)),
     )
     outputs = reading.split_outputs(given) if given is not None else ()
-    return reading.load(values.model, outputs, options)
+    found = reading.load(values.model, outputs, options)
+    if found.path != values.model:
+        print(f'The newest checkpoint of the folder is {found.path}.')
+    return found
 
 
 def define_groups() -> None:

@@ -55,7 +55,7 @@ def run(
         # Warnings of the library are part of the output.
         handler = logging.get_absl_handler()
         handler.setFormatter(std_logging.Formatter('%(message)s'))
-        handler.python_handler.stream = sys.stdout
+        handler.python_handler.stream = sys.stdout or sys.stderr
         try:
             main(*argv[1:])
         except Tf1PruningError as error:
@@ -64,8 +64,10 @@ def run(
             sys.exit(stopped)
 
     def parse(argv: List[str]) -> List[str]:
-        if help_text() and {'--help', '-help', '-h', '--helpfull'}.intersection(argv):
-            print(help_text())
+        asked = {'--help', '-help', '-h', '--helpfull', '-helpfull'}.intersection(argv)
+        text = help_text() if asked else ''
+        if text:
+            print(text)
             sys.exit(0)
         return _parse(argv)
 

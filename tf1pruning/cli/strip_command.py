@@ -24,7 +24,6 @@ import tf1pruning as tp
 from tf1pruning import files, names, plan_json
 from tf1pruning.cli import criterion_flags, data_flags, model_flags
 from tf1pruning.errors import OptionError
-from tf1pruning.export import calibration
 from tf1pruning.export.formats import FORMATS
 from tf1pruning.graph.signature import Signature
 from tf1pruning.report import widths
@@ -76,7 +75,7 @@ flags.DEFINE_bool(
     'fold_batch_norm',
     True,
     'Fold batch norm into the layers before it, in the pb and tflite files, where that '
-    'is exact within the limit.',
+    'is exact within the limit; not with --noverify.',
 )
 flags.DEFINE_bool('quantize', False, 'Quantize the weights of the tflite file.')
 flags.DEFINE_bool(
@@ -102,12 +101,12 @@ def main() -> None:
     if FLAGS.mean_replacement is not None:
         model = _mean_replaced(model, plan)
     options = tp.ExportOptions(
-        FLAGS.fold_batch_norm, FLAGS.quantize, _samples(model), FLAGS.keep_optimizer
+        FLAGS.fold_batch_norm, FLAGS.quantize, _samples(), FLAGS.keep_optimizer
     )
     options.check(FLAGS.formats)
     small = tp.strip(model, plan, removal, FLAGS.verify, FLAGS.allow_unsafe_ops)
     picture = widths.draw(small.widths) if FLAGS.plot else None
-    exports = tp.save(small, folder, FLAGS.formats, options)
+    exports = exporting.export(small, folder, FLAGS.formats, options)
     if picture is not None:
         files.write_bytes(FLAGS.plot, picture)
     print(small)
@@ -120,6 +119,7 @@ def main() -> None:
     print(exports)
     if model.unused_keys:
         print(f'Not used by the network: {names.quoted(model.unused_keys)}.')
+    exports.check()
 
 
 def _mean_replaced(model: tp.Model, plan: Optional[tp.Plan]) -> tp.Model:
@@ -153,7 +153,7 @@ def _other_targets() -> List[str]:
     return [FLAGS.plot]
 
 
-def _samples(model: tp.Model) -> Optional[Dict[str, np.ndarray]]:
+def _samples() -> Optional[Dict[str, np.ndarray]]:
     """The samples for --int8."""
     if FLAGS.int8 != (FLAGS.data is not None):
         raise OptionError(
@@ -163,7 +163,7 @@ def _samples(model: tp.Model) -> Optional[Dict[str, np.ndarray]]:
         return None
     if FLAGS.data == data_flags.GRAPH:
         raise OptionError('--int8 takes samples from a file (.npz), not from "graph".')
-    return calibration.checked(data_flags.arrays(), model.graph, FLAGS.data)
+    return data_flags.arrays()
 
 
 def _gone(signature: Signature) -> str:

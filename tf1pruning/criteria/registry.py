@@ -175,7 +175,8 @@ def find(name: str, seed: int = 0) -> Union[Criterion, DataCriterion]:
       seed: of its random choices, if it makes any.
 
     Raises:
-      OptionError: if there is none; offers the nearest names.
+      OptionError: if there is none, which offers the nearest names; or if the seed is
+        out of range.
     """
     if name in _DATA:
         return _DATA[name]
@@ -185,6 +186,8 @@ def find(name: str, seed: int = 0) -> Union[Criterion, DataCriterion]:
             f'There is no criterion {name!r}. {names.did_you_mean(name, candidates)} '
             f'All: {names.quoted(sorted(candidates), 40)}.'
         )
+    if not 0 <= seed < 2**32:
+        raise OptionError(f'The seed is {seed}; expected from 0 to 2**32 - 1.')
     return _FACTORIES[name](seed)
 
 

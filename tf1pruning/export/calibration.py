@@ -13,14 +13,13 @@ from tf1pruning.graph.inference_graph import InferenceGraph
 
 
 def checked(
-    arrays: Mapping[str, np.ndarray], graph: InferenceGraph, path: str
+    arrays: Mapping[str, np.ndarray], graph: InferenceGraph
 ) -> Dict[str, np.ndarray]:
     """Samples that fit the inputs of a network.
 
     Args:
       arrays: input node -> `[samples, ...]`.
       graph: whose inputs they are for.
-      path: where they come from, for messages.
 
     Returns:
       Input node -> float array `[samples, ...]`.
@@ -30,7 +29,7 @@ def checked(
     """
     problems = _problems(arrays, graph)
     if problems:
-        raise DataError(f'Samples {path!r}: {"; ".join(problems)}.')
+        raise DataError(f'The samples do not fit: {"; ".join(problems)}.')
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 

@@ -69,6 +69,7 @@ class Pruning:
       mode: 'block' zeroes every place of a filter, 'filter' its kernels only.
       groups: 'inner': the inner channels of inverted-residual and squeeze-and-excite
         blocks. 'all': every group of the scopes, also those that adds and concats tie.
+        'auto': 'inner', or 'all' in a model without such blocks, which the log says.
       criterion, scores, combination, seed: see `set_criterion`.
 
     Attributes:
@@ -134,7 +135,7 @@ class Pruning:
         export_pb_path: str = '',
         channel_multiple: int = 4,
         mode: str = plan_lib.BLOCK,
-        groups: str = select.INNER,
+        groups: str = select.AUTO,
         criterion: str = registry.DEFAULT,
         scores: str = '',
         combination: Combination = Combination(),

@@ -87,9 +87,10 @@ def load(
         averages and these are asked for.
       OptionError: if an option is for another kind of model.
     """
+    names.check_list('outputs', outputs)
     phases = Phases()
     with phases.phase('load'):
-        return _model(_read(path, tuple(outputs), options), options, phases)
+        return _model(_read(os.fspath(path), tuple(outputs), options), options, phases)
 
 
 def from_graph(
@@ -163,12 +164,12 @@ def _prefix(path: str) -> str:
     """The prefix of a checkpoint; of a folder, that of its newest checkpoint."""
     if not os.path.isdir(path):
         return path
-    newest: Optional[str] = tf.train.latest_checkpoint(path)
+    newest = checkpoint_lib.newest(path)
     if newest is None:
         raise GraphError(
             f'{path!r} is no SavedModel, since there is no '
-            f'{saved_model.SAVED_MODEL_FILE!r}, and its file `checkpoint` names no '
-            f'checkpoint. {checkpoint_lib.found_in(path)}'
+            f'{saved_model.SAVED_MODEL_FILE!r}, and it has no file `checkpoint` that '
+            f'names a checkpoint. {checkpoint_lib.found_in(path)}'
         )
     return newest
 

@@ -46,7 +46,7 @@ class Options:
     criterion: str = registry.DEFAULT
     combination: Combination = Combination()
     scope_names: Tuple[str, ...] = ('',)
-    groups: str = select.INNER
+    groups: str = select.AUTO
     output_nodes: str = 'output'
     mode: str = plan_lib.BLOCK
     batches: int = 10

@@ -17,6 +17,7 @@ from tf1pruning import files, names
 from tf1pruning import phases as phases_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.errors import OptionError, OutputError, VerificationError
+from tf1pruning.export import calibration
 from tf1pruning.export import formats as formats_lib
 from tf1pruning.export.checkpoint import CheckpointFormat
 from tf1pruning.export.format import Format, Network
@@ -105,8 +106,21 @@ class Exports:
     kept: Tuple[batch_norm_folding.Kept, ...]
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
+    def check(self) -> None:
+        """Refuses to call an incomplete export a success.
+
+        Raises:
+          OutputError: if a requested format is missing; says why.
+        """
+        problems = [each.problem for each in self.written if each.problem]
+        if problems:
+            others = names.quoted([e.path for e in self.written if not e.problem])
+            end = f' The other formats were written: {others}.' if others else ''
+            raise OutputError(f'{" ".join(problems)}{end}')
+
     def __str__(self) -> str:
-        lines = [_table(self.written)] if self.written else []
+        written = [each for each in self.written if not each.problem]
+        lines = [_table(written)] if written else []
         if self.folded:
             lines.append(f'Folded {len(self.folded)} batch norms.')
         lines += [
@@ -138,7 +152,7 @@ def export(
       OptionError: on an unknown format, or an option that fits none of them.
       OutputError: if a file cannot be written or would replace the original, if there
         is nothing to write, or the checkpoint of another network would stay beside the
-        new files; or if TensorFlow Lite cannot take the network.
+        new files.
       VerificationError: if an export does not load, or gives other answers.
       GraphError: if the training graph cannot be stripped like the network.
     """
@@ -160,7 +174,6 @@ def export(
         'seconds': seconds,
     }
     files.write_json(os.path.join(folder, REPORT), fields)
-    _check_complete(written)
     return found
 
 
@@ -178,12 +191,15 @@ class _Job:
         self._stripped, self._folder, self._phases = stripped, folder, phases
         self._formats = _made(stripped, formats, options)
         for each in self._formats:
-            protection.check_target(self._target(each), [stripped.original.path])
+            original = stripped.original
+            sources = [original.path, original.meta_path]
+            protection.check_target(self._target(each), sources)
         self._check_left(formats)
         with phases.phase('freeze'):
             self._frozen = self._frozen_graph()
             self.folded = Folded(self._frozen, (), ())
-            if options.fold_batch_norm and self._frozen.node:
+            # Whether folding is exact enough is only known where answers are compared.
+            if options.fold_batch_norm and self._frozen.node and stripped.answers:
                 self.folded = batch_norm_folding.fold_batch_norms(
                     self._frozen, stripped.stripped.graph.outputs
                 )
@@ -250,10 +266,16 @@ class _Job:
             return Export(form.name, target, 0, None, str(error))
         found = None
         if stripped.answers:
-            with self._phases.phase('verify'):
-                found = self._compared(form, staged)
-            if form.is_exact:
-                verify.check(found, self._limit())
+            try:
+                with self._phases.phase('verify'):
+                    found = self._compared(form, staged)
+                if form.is_exact:
+                    verify.check(found, self._limit(), f'The {form.name} file')
+            except VerificationError as error:
+                # Folding may be the reason; without it the format is written again.
+                if not form.may_fail or self.folded.nodes:
+                    raise
+                return Export(form.name, target, 0, None, str(error))
         return Export(form.name, target, _size(os.path.join(staged, form.file)), found)
 
     def _compared(self, form: Format, staged: str) -> Comparison:
@@ -282,13 +304,16 @@ def _made(
     stripped: StrippedModel, wanted: Sequence[str], options: ExportOptions
 ) -> List[Format]:
     """The formats, in their order; without variables there is no checkpoint."""
+    samples = options.samples
+    if samples is not None:
+        samples = calibration.checked(samples, stripped.original.graph)
     found: List[Format] = []
     original, network = stripped.original, stripped.stripped
     for name, make in FORMATS.items():
         if name not in wanted or (name == CKPT and not network.graph.variables):
             continue
         if name == LITE:
-            found.append(LiteFormat(options.quantize, options.samples))
+            found.append(LiteFormat(options.quantize, samples))
         elif name == CKPT and options.keep_optimizer:
             graph = original.training_graph()
             found.append(TrainingFormat(graph, original.variables, network))
@@ -348,15 +373,6 @@ def _table(written: Sequence[Export]) -> str:
         relative = f'{found.relative:.2e}' if found else '-'
         rows.append([each.format, f'{each.size:,}', difference, relative, each.path])
     return text.table(['format', 'bytes', 'difference', 'of scale', 'path'], rows)
-
-
-def _check_complete(written: Sequence[Export]) -> None:
-    """Raises OutputError if a format is missing that was asked for; says why."""
-    problems = [each.problem for each in written if each.problem]
-    if problems:
-        others = [each.path for each in written if not each.problem]
-        end = f' The other formats were written: {names.quoted(others)}.'
-        raise OutputError(f'{" ".join(problems)}{end if others else ""}')
 
 
 def _fields(each: Export) -> Dict[str, Any]:

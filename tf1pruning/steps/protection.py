@@ -41,9 +41,11 @@ def replaces(path: str, model: str) -> bool:
 
     Args:
       path: of a file or folder, or prefix of a checkpoint.
-      model: prefix or file of a checkpoint, SavedModel folder, or another file.
+      model: prefix, file or folder of a checkpoint, SavedModel folder, or another file.
     """
-    parts = {_whole(model + ending) for ending in _PARTS}
+    prefix = checkpoint_lib.newest(model) if os.path.isdir(model) else None
+    parts = {_whole((prefix or model) + ending) for ending in _PARTS}
+    parts.add(_whole(os.path.join(os.path.dirname(prefix or model), 'checkpoint')))
     below = os.path.join(os.path.realpath(path), '')
     return _whole(path) in parts or any(part.startswith(below) for part in parts)
 

@@ -46,7 +46,7 @@ class StrippedModel:
       seconds: what stripping took, by phase.
     """
 
-    original: Model
+    original: Model = dataclasses.field(repr=False)
     stripped: stripped_lib.Stripped = dataclasses.field(repr=False)
     planned: Optional[Plan] = dataclasses.field(repr=False)
     arrays: Arrays = dataclasses.field(repr=False)

@@ -17,7 +17,7 @@ from tf1pruning import files
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import check_ratio
 from tf1pruning.choosing.scores import Scorer
-from tf1pruning.errors import DataError
+from tf1pruning.errors import DataError, OptionError
 from tf1pruning.studies.curves import Line
 from tf1pruning.studies.evaluation import Outcome
 from tf1pruning.studies.probing import Means, Probe
@@ -126,7 +126,7 @@ class Question:
         with these means; None: zeros only.
 
     Raises:
-      OptionError: on a ratio out of range.
+      OptionError: on a ratio out of range, or without ratios or criteria.
     """
 
     groups: Sequence[Group]
@@ -135,6 +135,8 @@ class Question:
     means: Optional[Means] = None
 
     def __post_init__(self) -> None:
+        if not self.ratios or not self.scorers:
+            raise OptionError('No ratios or no criteria are given; expected some.')
         for ratio in self.ratios:
             check_ratio('A ratio', ratio)
 

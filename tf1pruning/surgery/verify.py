@@ -156,19 +156,24 @@ def _is_number(value: np.ndarray) -> bool:
     return bool(np.issubdtype(value.dtype, np.number) or value.dtype == np.bool_)
 
 
-def check(comparison: Comparison, tolerance: float = TOLERANCE) -> None:
+def check(
+    comparison: Comparison,
+    tolerance: float = TOLERANCE,
+    what: str = 'The stripped network',
+) -> None:
     """Refuses networks that differ.
 
     Args:
       comparison: of the two.
       tolerance: largest difference that is allowed, as a share of the output's scale.
+      what: differs, for the message.
 
     Raises:
       VerificationError: if the difference is larger.
     """
     if comparison.relative > tolerance:
         raise VerificationError(
-            f'The stripped network differs by {comparison.relative:.1e} of the output '
+            f'{what} differs by {comparison.relative:.1e} of the output '
             f'scale; expected at most {tolerance:.0e}. Nothing was written. Either the '
             'network is not deterministic, or this is a bug: please report it.'
         )
