@@ -33,12 +33,14 @@ from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
 from tf1pruning.plan_json import load_plan, save_plan
 from tf1pruning.report.analysis import Analysis
+from tf1pruning.report.cost import Cost
 from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
-from tf1pruning.steps.exporting import ExportOptions, Exports
+from tf1pruning.steps.exporting import Export, ExportOptions, Exports
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery.choice import RemovalOptions
+from tf1pruning.surgery.verify import Comparison
 
 __version__ = '0.2.0'
 
@@ -48,7 +50,10 @@ __all__ = [
     'CheckpointError',
     'Choice',
     'Combination',
+    'Comparison',
+    'Cost',
     'DataError',
+    'Export',
     'ExportOptions',
     'Exports',
     'GraphError',

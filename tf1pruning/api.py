@@ -1,4 +1,4 @@
-"""The functions that `Pruning` and the commands stand on; see `tf1pruning`."""
+"""The functions of the public API. `Pruning` and the commands take the same steps."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
 
     Raises:
       GraphError: if a scope holds no group.
+      OptionError: if `scope_names` is one string.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
     names.check_list('scope_names', scope_names)
@@ -108,6 +109,9 @@ def choose(
       mode: 'block' zeroes every place of a channel, 'filter' its kernels only.
       **amount: fields of `Choice`, such as `ratio=0.5`, in the place of `choice`.
 
+    Returns:
+      The plan: which channels of which groups go.
+
     Raises:
       OptionError: on options out of range or that contradict each other.
       PlanError: if the limits of the choice do not let as many go.
@@ -139,7 +143,8 @@ def soft_prune(
       model: not changed.
       plan: which channels go.
       path: prefix of the checkpoint to write; its meta graph comes beside it.
-      means: scores of the model; what reads a channel takes its mean over their data.
+      means: scores of the model. Layers that read a channel that goes keep its mean on
+        that data, instead of zero.
 
     Returns:
       The model, read from the new checkpoint: to retrain, or to strip.

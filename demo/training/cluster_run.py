@@ -1,6 +1,7 @@
 """Does the part of a task of a cluster: leads, joins trainings, or holds variables.
 
-A cluster with ps tasks trains asynchronously, one without in step.
+A cluster with ps tasks trains asynchronously. Without them all tasks take each step
+together.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ from benchmarks.training import Material, Recipe
 from demo.networks import mlp
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.data.dataset import Dataset, Split
-from tf1pruning.graph import meta_graph
 from tf1pruning.models import reading
-from tf1pruning.steps import any_scorer, data_scores
+from tf1pruning.steps import data_scores
 from tf1pruning.studies.probing import Probe
 
 CONFIG = mlp.Config(classes=2, hidden=(8,), biases=True)
@@ -38,9 +37,7 @@ def trained(material, tmp_path_factory):
     folder = str(tmp_path_factory.mktemp('trained'))
     training.train(network, material, RECIPE, folder)
     checkpoint = training.checkpoint_of(RECIPE, folder)
-    source = reading.load(checkpoint, ('output',))
-    graph = meta_graph.read_meta_graph(checkpoint + '.meta')
-    return data_scores.with_loss(source, graph)
+    return data_scores.with_loss(reading.load(checkpoint, ('output',)))
 
 
 def test_biases_stay_at_zero_if_the_recipe_says_so(trained):
@@ -55,7 +52,7 @@ def test_a_stripped_network_trains_on_with_its_biases(trained, material, tmp_pat
     batches = training.batches(material.dataset, material.split, trained)
     probe = Probe(trained, batches)
     groups = [g for g in trained.model.groups if not g.frozen]
-    plan = probe.plan(groups, 0.5, any_scorer.scorer(trained.model, 'l2'))
+    plan = probe.plan(groups, 0.5, training.scorer(trained, 'l2'))
     soft = probe.pruned_model(plan)
 
     stripped = training.strip(soft, plan, str(tmp_path))

@@ -73,7 +73,7 @@ def test_an_output_without_an_input_is_refused():
 
 
 def test_a_model_without_outputs_is_refused():
-    with pytest.raises(GraphError, match='at least one output node'):
+    with pytest.raises(GraphError, match='A model needs an output'):
         build()
 
 

@@ -10,7 +10,6 @@ from tests.tools import models
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.errors import CheckpointError, GraphError, OptionError
-from tf1pruning.graph.inference.inputs import parse_inputs
 from tf1pruning.models import reading
 from tf1pruning.models.reading import LoadOptions
 from tf1pruning.names import TensorRef
@@ -29,7 +28,7 @@ def paths(tmp_path_factory):
 
 
 def load(path, *texts):
-    options = LoadOptions(input_tensors=tuple(parse_inputs(texts)))
+    options = LoadOptions(input_tensors=texts)
     return reading.load(path, ('output',), options)
 
 

@@ -139,4 +139,6 @@ def test_curves_of_the_change_begin_at_zero():
 
 def test_a_ratio_out_of_range_is_refused():
     with pytest.raises(OptionError, match=r'A ratio is 1\.0'):
-        Question([], [0.5, 1.0], {})
+        Question([], [0.5, 1.0], {'l1': None})
+    with pytest.raises(OptionError, match='No ratios or no criteria'):
+        Question([], [], {'l1': None})

@@ -61,12 +61,8 @@ def trained(temperature: float = 1.0) -> Trained:
       GraphError: if its graph is, or the loss is not found in it.
       OptionError: on bad flags.
     """
-    values, model = flags.FLAGS, model_flags.model()
-    if model.meta_path is None:
-        raise OptionError(
-            f'{values.model!r} has no training graph, so it has no loss. Expected the '
-            'prefix of a checkpoint with a meta graph.'
-        )
+    values = flags.FLAGS
+    model = model_flags.model()
     return data_scores.with_loss(
         model, values.loss, temperature, values.allow_unsafe_ops
     )

@@ -44,7 +44,7 @@ def usage() -> str:
     lines = [f'  {name:{width}}  {what}' for name, (_, what) in COMMANDS.items()]
     return '\n'.join(
         [
-            'Makes TensorFlow 1.x networks physically smaller, with the same answers.',
+            'Makes TensorFlow 1.15 networks physically smaller, with the same answers.',
             '',
             'Usage: tf1pruning COMMAND --flags; COMMAND --help lists its flags.',
             '',

@@ -5,7 +5,6 @@ from __future__ import annotations
 from absl import flags
 
 from tf1pruning.channels import select
-from tf1pruning.graph.inference import inputs
 from tf1pruning.graph.signature import DEFAULT_NAME
 from tf1pruning.models import reading
 from tf1pruning.models.model import Model
@@ -62,7 +61,7 @@ def model() -> Model:
         tags=tuple(values.tags),
         signature=values.signature,
         use_moving_averages=values.use_moving_averages,
-        input_tensors=tuple(inputs.parse_inputs(values.input_tensors)),
+        input_tensors=tuple(values.input_tensors),
     )
     outputs = reading.split_outputs(given) if given is not None else ()
     found = reading.load(values.model, outputs, options)

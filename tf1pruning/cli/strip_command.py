@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _mean_replaced(model: tp.Model, plan: Optional[tp.Plan]) -> tp.Model:
-    """The model with zeros at the cuts of the plan, and means in place of them."""
+    """The soft-pruned model, with means of what went in the layers that read it."""
     if plan is None:
         raise OptionError(
             '--mean_replacement needs a --plan that says which channels go.'

@@ -27,13 +27,13 @@ class Dataset:
     """Images of classes.
 
     Attributes:
-      name: in the registry.
+      name: what users call it.
       train: for training.
       test: for tests.
       classes: number of classes.
       image: height, width and channels that a network gets.
-      scaling: how pixels become numbers, a key of `pipelines.SCALINGS`.
-      augmentation: for a training, a key of `pipelines.AUGMENTATIONS`.
+      scaling: how its input function makes numbers of pixels: 'centred', 'vgg' ...
+      augmentation: what its input function does to images in a training.
       sizes_vary: whether the images have other sizes than `image`, so that they are
         resized and cropped.
       enlarged: whether all images have one smaller size and are resized.

@@ -73,6 +73,8 @@ class Pruning:
       criterion, scores, combination, seed: see `set_criterion`.
 
     Attributes:
+      plan: of the current step; None before `get_pruning_filters`.
+      criterion: name of what ranks filters.
       failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
       strip_report: `StrippedModel` of the last `get_strip_ckpt`, else None.
 

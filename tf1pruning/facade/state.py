@@ -23,6 +23,7 @@ from tf1pruning.steps.selection import Selection, select_groups
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery import failure
 
+_EXPORTS = ('export_ckpt_path', 'export_pb_path')
 Filters = Mapping[str, Sequence[int]]
 
 
@@ -94,9 +95,9 @@ class State:
           GraphError: if it is a malformed output name.
         """
         self.options = dataclasses.replace(self.options, **{name: value})
-        if name in ('scope_names', 'groups', 'output_nodes'):
+        if name not in ('channel_multiple', 'mode', *_EXPORTS):
             self.trained = self.rebuilt = None
-        if name in ('export_ckpt_path', 'export_pb_path'):
+        if name in _EXPORTS:
             self.exported = ('', '')
 
     def read_trained(self) -> Selection:

@@ -38,8 +38,8 @@ class LoadOptions:
       tags: of the graph in a SavedModel.
       signature: of a SavedModel, whose inputs and outputs are meant.
       use_moving_averages: whether variables have the values of their averages.
-      input_tensors: where to cut the graph, and which shapes to give its inputs; see
-        `parse_inputs`.
+      input_tensors: where to cut the graph, with the shapes of its new inputs, such as
+        'image=1,224,224,3' ('?' for an open size).
       input_map: tensor name -> placeholder, or name for one, that replaces it; None:
         the input pipeline is found and replaced.
       traced_only: whether the model is only traced and never run. Then random ops do no
@@ -51,7 +51,7 @@ class LoadOptions:
     tags: Tuple[str, ...] = DEFAULT_TAGS
     signature: str = DEFAULT_NAME
     use_moving_averages: bool = False
-    input_tensors: Tuple[inputs_lib.Input, ...] = ()
+    input_tensors: Tuple[str, ...] = ()
     input_map: Optional[derivation.InputMap] = None
     traced_only: bool = False
 
@@ -204,8 +204,9 @@ def _check_options(graph: tf.MetaGraphDef, options: LoadOptions) -> None:
 
 def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
     meta, outputs = parts.graph, parts.outputs
-    if options.input_tensors:
-        meta = inputs_lib.cut(meta, options.input_tensors)
+    inputs = inputs_lib.parse_inputs(options.input_tensors)
+    if inputs:
+        meta = inputs_lib.cut(meta, inputs)
     if options.traced_only:
         outputs = _outputs_or_losses(meta, outputs)
     graph = derivation.derive(
@@ -216,7 +217,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
     with phases.phase('trace'):
         trace = trace_lib.trace(graph)
         groups = groups_lib.find_groups(trace)
-    inputs_lib.check_used(graph.inputs, options.input_tensors)
+    inputs_lib.check_used(graph.inputs, inputs)
     pipeline = pipelines.PIPELINE_OPS - pipelines.PYTHON_OPS
     return Model(
         path=parts.path,

@@ -60,8 +60,13 @@ def with_loss(
     Raises:
       GraphError: if there is no such loss, it cannot be computed as in inference, or
         the graph is not safe to run.
-      OptionError: if the temperature is not above 0.
+      OptionError: if the model is no checkpoint, or the temperature is not above 0.
     """
+    if model.meta_path is None:
+        raise OptionError(
+            f'{model.path!r} is no checkpoint of a training, so it has no loss. Give '
+            'the prefix of a checkpoint that has its meta graph.'
+        )
     graph = model.meta_graph
     found = loss_model_lib.loss_model(graph, loss, model.graph.outputs)
     if not allow_unsafe:
@@ -80,7 +85,7 @@ def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
         raise GraphError(
             f'The loss depends on ops that write files or call Python: '
             f'{", ".join(found)}. Nothing was run. Name another loss, or allow them.',
-            options=('loss', 'allow_unsafe_ops'),
+            options=('loss', 'allow_unsafe'),
         )
 
 

@@ -118,7 +118,7 @@ def strip_model(
             'The outputs depend on ops that write files or call Python: '
             f'{", ".join(model.unsafe_ops)}. Nothing was run. Name output nodes '
             'that do not need them, or allow them.',
-            options=('allow_unsafe_ops',),
+            options=('allow_unsafe',),
         )
     lint.check_no_tables(model.graph.graph_def)
     phases = Phases()

@@ -197,7 +197,7 @@ def _check_safe(forward: Forward) -> None:
         raise GraphError(
             f'The update ops of the training write files or call Python: '
             f'{", ".join(found)}. Nothing was run. Train no steps, or allow them.',
-            options=('steps', 'allow_unsafe_ops'),
+            options=('steps', 'allow_unsafe'),
         )
 
 
