@@ -1,8 +1,9 @@
 """Lets many processes train one network, as TF_CONFIG describes them.
 
 `read_task` says which process this is, and `Task.serve` starts its server. The chief
-tells the others through a `Chief` which training they join, by a `Published`; they learn
-it from a `Follower`. A `StepWatch` ends a training in which a peer does not answer.
+tells the others through a `Chief` which training they join, by a `Published`; they
+learn it from a `Follower`. A `StepWatch` ends a training in which a peer does not
+answer.
 """
 
 from tf1pruning.cluster.publication import Chief, Follower, Published
