@@ -81,6 +81,7 @@ def test_points_after_steps_are_gone_on_with_after_as_many(prefix, tmp_path):
         (['--steps=2', '--learning_rate=0'], 'learning rate is 0.0; expected above 0'),
         (['--mean_replacement=none.npz'], "'none.npz' cannot be read"),
         (['--criteria=fisher'], 'looks at data and a loss'),
+        (['--scores=none.npz'], 'no criterion looks at data'),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):

@@ -65,6 +65,7 @@ def test_a_file_that_is_there_stays(name, prefix, tmp_path):
         ),
         (['--criterion=fisher'], "'fisher' looks at data and a loss: score the model"),
         (['--mean_replacement=none.npz'], "'none.npz' cannot be read"),
+        (['--scores=none.npz'], 'no criterion looks at data'),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_path):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 from absl import flags
 
 from tf1pruning.choosing.scores import COMBINE, NORMALIZERS, Combination
 from tf1pruning.criteria import registry
+from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.scoring.result import Scores
 from tf1pruning.steps import data_scores
@@ -72,19 +73,26 @@ def scores() -> Optional[Scores]:
     return _read(flags.FLAGS.scores)
 
 
-def ranking(criterion: str) -> Ranking:
-    """The ranking by a criterion, with the scores if it needs them.
+def rankings(criteria: Sequence[str]) -> List[Ranking]:
+    """The rankings by criteria, with the scores where they need them.
 
     Raises:
-      OptionError: if there is no such criterion, or it lacks scores.
+      OptionError: if there is no such criterion, one lacks scores, or scores are given
+        and none needs them.
       DataError: like `scores`.
     """
     values = flags.FLAGS
-    found = ranking_by(criterion, None, combination(), values.seed)
+    found = [ranking_by(name, None, combination(), values.seed) for name in criteria]
+    if values.scores is not None and not any(r.needs_data for r in found):
+        raise OptionError(
+            '--scores is given, but no criterion looks at data. Leave it out, or name '
+            f'one of these: {registry.listed_data()}.'
+        )
     given = scores()
-    if found.needs_data and given is not None:
-        found = found.with_scores(given)
-    found.check_scored()
+    if given is not None:
+        found = [r.with_scores(given) if r.needs_data else r for r in found]
+    for ranking in found:
+        ranking.check_scored()
     return found
 
 

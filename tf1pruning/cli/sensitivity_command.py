@@ -65,7 +65,7 @@ def main() -> None:
     ratios = program.numbers('ratios')
     steps = _steps()
     plots.pyplot()
-    rankings = [criterion_flags.ranking(name) for name in FLAGS.criteria]
+    rankings = criterion_flags.rankings(FLAGS.criteria)
     trained = data_flags.trained()
     model = trained.model
     chosen = select_groups(model, FLAGS.scope_names, model_flags.which_groups(model))

@@ -54,7 +54,7 @@ def main() -> None:
     sweeping.check_ratios(shares)
     files.check_new(_targets(shares), FLAGS.overwrite)
     plots.pyplot()
-    ranking = criterion_flags.ranking(FLAGS.criterion)
+    [ranking] = criterion_flags.rankings([FLAGS.criterion])
     trained = data_flags.trained()
     model = trained.model
     chosen = select_groups(model, FLAGS.scope_names, model_flags.which_groups(model))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery import failure
 
 _EXPORTS = ('export_ckpt_path', 'export_pb_path')
-Filters = Mapping[str, Sequence[int]]
 
 
 @dataclasses.dataclass(eq=False)
@@ -56,7 +55,7 @@ class State:
     """
 
     options: PruningOptions
-    given_filters: Filters
+    given_filters: planning.Filters
     input_ckpt_path: str
     output_dir: str
     pruned_ckpt_path: str
@@ -129,7 +128,7 @@ class State:
             )
         return self.plan
 
-    def _plan_by_filters(self, selection: Selection, filters: Filters) -> Plan:
+    def _plan_by_filters(self, selection: Selection, filters: planning.Filters) -> Plan:
         options = self.options
         return planning.plan_by_filters(
             selection.model,

@@ -157,10 +157,6 @@ class Clone:
         self._check_finite(found)
         return found
 
-    def close(self) -> None:
-        """Ends the session."""
-        self._session.close()
-
     def _run(self, fetches: Any, feeds: Mapping[Any, Any]) -> Any:
         try:
             return self._session.run(fetches, dict(feeds))

@@ -85,10 +85,6 @@ class Evaluator:
         accuracy = sums['hits'] / total if 'hits' in sums else None
         return Outcome(sums['loss'] / total, accuracy)
 
-    def close(self) -> None:
-        """Ends the session."""
-        self._session.close()
-
     def _hits(self) -> Dict[str, tf.Tensor]:
         """The share of right answers, if the loss says what they are."""
         operations = self._network.graph.get_operations()

@@ -68,12 +68,6 @@ class Probe:
                 digest.update(np.ascontiguousarray(batch[name]).tobytes())
         return digest.hexdigest()[:16]
 
-    def close(self) -> None:
-        """Ends the sessions."""
-        self._evaluator.close()
-        if self._clone is not None:
-            self._clone.close()
-
     def unpruned(self) -> Outcome:
         """How good the whole model is, after the same steps.
 
