@@ -242,6 +242,7 @@ def test_all_formats_are_written_and_in_table_and_report(pruned, tmp_path):
         (['--quantize'], "add 'tflite'"),
         (['--formats=tflite', '--int8', '--data=no.npz'], 'cannot be read'),
         (['--formats=tflite', '--int8'], '--int8 and --data go together'),
+        (['--inputs=a=b'], '--inputs names arrays of --data'),
     ],
 )
 def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):

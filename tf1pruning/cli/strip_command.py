@@ -160,6 +160,8 @@ def _samples() -> Optional[Dict[str, np.ndarray]]:
             '--int8 and --data go together: ranges are measured on samples.'
         )
     if not FLAGS.int8:
+        if FLAGS.inputs:
+            raise OptionError('--inputs names arrays of --data: give both, or none.')
         return None
     if FLAGS.data == data_flags.GRAPH:
         raise OptionError('--int8 takes samples from a file (.npz), not from "graph".')
