@@ -45,6 +45,20 @@ def test_one_string_is_no_list(model, stripped, call, name):
         call(model, stripped)
 
 
+def test_every_path_may_be_a_path_object(model, tmp_path):
+    plan = tp.choose(model, ratio=0.5)
+    tp.save_plan(plan, tmp_path / 'plan.json')
+    read = tp.load_plan(tmp_path / 'plan.json')
+    soft = tp.soft_prune(model, read, tmp_path / 'soft' / 'model.ckpt')
+    exports = tp.save(tp.strip(soft, read), tmp_path / 'small', ['ckpt'])
+    scores = tp.Scores(scores={}, means={}, batches=1, loss=0.5)
+    scores.save(tmp_path / 'scores.npz')
+
+    assert read == plan
+    assert [each.format for each in exports.written] == ['ckpt']
+    assert tp.Scores.load(tmp_path / 'scores.npz').loss == 0.5
+
+
 def test_a_choice_takes_no_other_amounts(model):
     with pytest.raises(tp.OptionError, match="'count' as well"):
         tp.choose(model, tp.Choice(ratio=0.5), count=2)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Collection, Optional, Sequence
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
@@ -135,7 +136,10 @@ def choose(
 
 
 def soft_prune(
-    model: Model, plan: Plan, path: str, means: Optional[Scores] = None
+    model: Model,
+    plan: Plan,
+    path: files.Path,
+    means: Optional[Scores] = None,
 ) -> Model:
     """Writes zeros into the channels that go; shapes stay.
 
@@ -161,7 +165,7 @@ def soft_prune(
     if means is not None:
         found = data_scores.means(model, means)
         model = soft_pruning.with_means(model, plan, found)
-    return soft_pruning.write_zeros(path, model, plan)
+    return soft_pruning.write_zeros(os.fspath(path), model, plan)
 
 
 def strip(
@@ -197,7 +201,7 @@ def strip(
 
 def save(
     stripped: StrippedModel,
-    folder: str,
+    folder: files.Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
     options: ExportOptions = ExportOptions(),
 ) -> Exports:
@@ -220,6 +224,6 @@ def save(
       GraphError: if the training graph cannot be stripped like the network.
     """
     names.check_list('formats', formats)
-    exports = exporting.export(stripped, folder, formats, options)
+    exports = exporting.export(stripped, os.fspath(folder), formats, options)
     exports.check()
     return exports

@@ -7,9 +7,12 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Union
 
 from tf1pruning.errors import OutputError
+
+# A path that a public function takes.
+Path = Union[str, 'os.PathLike[str]']
 
 TEMPORARY = '.tmp-'
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import Any, Optional, Tuple
 
 from tf1pruning import files
@@ -13,21 +14,22 @@ from tf1pruning.plan import Cut, GroupPlan, Plan
 _FORMAT = 2
 
 
-def save_plan(plan: Plan, path: str) -> None:
+def save_plan(plan: Plan, path: files.Path) -> None:
     """Writes a plan as JSON.
 
     Raises:
       OutputError: if the file cannot be written.
     """
-    files.write_text(path, to_json(plan))
+    files.write_text(os.fspath(path), to_json(plan))
 
 
-def load_plan(path: str) -> Plan:
+def load_plan(path: files.Path) -> Plan:
     """Reads a plan.
 
     Raises:
       PlanError: if the file is missing or is no plan; names what is wrong with it.
     """
+    path = os.fspath(path)
     try:
         with open(path, encoding='utf-8') as file:
             return from_json(file.read(), path)

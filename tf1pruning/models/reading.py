@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
@@ -67,7 +67,7 @@ class _Parts(NamedTuple):
 
 
 def load(
-    path: str,
+    path: files.Path,
     outputs: Sequence[str] = (),
     options: LoadOptions = LoadOptions(),
 ) -> Model:

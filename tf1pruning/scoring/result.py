@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 from typing import Dict, Iterable, Mapping, Optional
 
 import numpy as np
@@ -68,7 +69,7 @@ class Scores:
                 options=('stale_scores',),
             )
 
-    def save(self, path: str) -> None:
+    def save(self, path: files.Path) -> None:
         """Writes an `.npz` file as a whole.
 
         Raises:
@@ -88,15 +89,16 @@ class Scores:
             arrays[f'mean:{node}'] = array
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        files.write_bytes(path, buffer.getvalue())
+        files.write_bytes(os.fspath(path), buffer.getvalue())
 
     @classmethod
-    def load(cls, path: str) -> Scores:
+    def load(cls, path: files.Path) -> Scores:
         """Reads a file that `save` or the command `score` wrote.
 
         Raises:
           DataError: if the file is missing, damaged, or holds something else.
         """
+        path = os.fspath(path)
         try:
             arrays = npz.read(path)
         except DataError as error:
