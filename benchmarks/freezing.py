@@ -20,7 +20,6 @@ import tf1pruning as tp
 from benchmarks import subjects, tf_freeze
 from demo.networks.catalogue import NETWORKS
 from tf1pruning import phases
-from tf1pruning.graph.inference.forward import OUTPUTS
 
 COMMAND = 'python -m benchmarks'
 GOAL = 0.25
@@ -71,7 +70,7 @@ def save_network(build: Build, prefix: str) -> str:
 
 def soft_prune(checkpoint: str, prefix: str) -> str:
     """Writes zeros into a quarter of the filters of each group that may be cut."""
-    model = tp.load(checkpoint, OUTPUTS)
+    model = tp.load(checkpoint, tf_freeze.OUTPUTS)
     choice = tp.Choice(ratio=RATIO, limits=tp.Limits(4))
     plan = tp.choose(model, choice, criterion='l1', groups='all')
     return tp.soft_prune(model, plan, prefix).path
@@ -111,7 +110,7 @@ def strip(checkpoint: str, folder: str) -> Mapping[str, float]:
     Returns:
       Seconds by phase.
     """
-    small = tp.strip(tp.load(checkpoint, OUTPUTS), verify=False)
+    small = tp.strip(tp.load(checkpoint, tf_freeze.OUTPUTS), verify=False)
     return tp.save(small, folder, ['pb'], _UNFOLDED).seconds
 
 

@@ -85,7 +85,7 @@ def _write(folder: str) -> None:
     build = functools.partial(mobilenet_v2.build, config=_CONFIG)
     checkpoint = os.path.join(folder, 'full', 'model.ckpt')
     freezing.save_network(build, checkpoint)
-    model = tp.load(checkpoint, freezing.OUTPUTS)
+    model = tp.load(checkpoint, tf_freeze.OUTPUTS)
     choice = tp.Choice(ratio=RATIO, limits=tp.Limits(8))
     plan = tp.choose(model, choice, criterion='l1', groups='inner')
     pruned = os.path.join(folder, 'pruned', 'model.ckpt')
@@ -112,7 +112,7 @@ def _save_anew(widths: Mapping[str, int], weights: str, prefix: str) -> None:
 
 
 def _export(checkpoint: str, folder: str, fold_batch_norm: bool = False) -> None:
-    small = tp.strip(tp.load(checkpoint, freezing.OUTPUTS), verify=False)
+    small = tp.strip(tp.load(checkpoint, tf_freeze.OUTPUTS), verify=False)
     options = tp.ExportOptions(fold_batch_norm=fold_batch_norm)
     tp.save(small, folder, _FORMATS, options)
 

@@ -55,13 +55,13 @@ def _seconds(checkpoint: str, folder: str) -> Dict[str, float]:
     """Seconds of each phase of one run."""
     phases = Phases()
     with phases.phase('load'):
-        model = tp.load(checkpoint, freezing.OUTPUTS)
+        model = tp.load(checkpoint, tf_freeze.OUTPUTS)
     with phases.phase('plan'):
         plan = tp.choose(model, threshold=THRESHOLD, limits=tp.Limits(multiple=4))
     with phases.phase('soft prune'):
         pruned = output_files.write_soft_pruned(folder, model, plan)
     with phases.phase('load again'):
-        again = tp.load(pruned, freezing.OUTPUTS)
+        again = tp.load(pruned, tf_freeze.OUTPUTS)
     with phases.phase('strip'):
         stripped = tp.strip(again, plan, verify=False)
     with phases.phase('write'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -38,18 +39,27 @@ def run_loop(folder, output_node):
     return done.stdout.decode()
 
 
-@pytest.fixture(
-    scope='module', params=['output', 'tower/logits'], ids=['output', 'no output']
-)
-def loop(request, tmp_path_factory):
+@pytest.fixture(scope='module')
+def loop_with(tmp_path_factory):
+    """Runs the loop with an output node, once."""
+
+    @functools.lru_cache(maxsize=None)
+    def run(output_node):
+        folder = tmp_path_factory.mktemp('loop')
+        out = run_loop(folder, output_node)
+        return folder, folder / 'Pruning_Class_Test', out, output_node
+
+    return run
+
+
+@pytest.fixture(params=['output', 'tower/logits'], ids=['output', 'no output'])
+def loop(request, loop_with):
     """Folder of the run, its output folder, what it printed; with a node `output`.
 
     And without one: then nobody has named an output node, and planning starts at the
     losses.
     """
-    folder = tmp_path_factory.mktemp('loop')
-    out = run_loop(folder, request.param)
-    return folder, folder / 'Pruning_Class_Test', out, request.param
+    return loop_with(request.param)
 
 
 def result(loop):
