@@ -70,14 +70,16 @@ def test_what_the_work_raises_is_raised():
 
 
 def test_work_that_waits_for_a_lost_peer_is_left_when_the_run_is_over():
-    never, begun = threading.Event(), threading.Event()
+    never, begun, ended = threading.Event(), threading.Event(), []
 
     def work():
         begun.set()
         never.wait(10)
+        ended.append(True)
 
     watch(0.2, nowhere()).run(work, is_over=begun.is_set)
 
+    assert begun.is_set() and not ended
     never.set()
 
 
