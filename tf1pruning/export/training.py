@@ -59,6 +59,8 @@ class TrainingFormat(CheckpointFormat):
         """
         prefix = os.path.join(folder, self.file)
         session_lib.answers(session_lib.restoring(prefix), [], {})
-        graph = derivation.derive(meta_graph.read_meta_graph(prefix + '.meta'), outputs)
-        arrays = weights.model_arrays(graph, Checkpoint(prefix))
+        written = Checkpoint(prefix)
+        meta = meta_graph.read_meta_graph(written.meta_path)
+        graph = derivation.derive(meta, outputs)
+        arrays = weights.model_arrays(graph, written)
         return verify.run(freeze.freeze(graph, arrays), outputs, feeds)
