@@ -15,6 +15,17 @@ from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph.view import Shape, attribute
 
 
+def fits(found: Sequence[int], shape: Shape) -> bool:
+    """Whether an array fits a tensor: as many axes, each of size 1 or the tensor's.
+
+    >>> fits((1, 3), (None, 3)), fits((3,), (1, 3)), fits((1, 3), (2, 4))
+    (True, False, False)
+    """
+    return len(found) == len(shape) and all(
+        size == 1 or dim is None or size == dim for size, dim in zip(found, shape)
+    )
+
+
 def channel_axis(node: tf.NodeDef, rank: int) -> int:
     """The axis of the channels of a node's input, from its `data_format`.
 

@@ -17,9 +17,18 @@ from tf1pruning.channels import values as values_lib
 from tf1pruning.channels.labels import LabelSpace
 from tf1pruning.channels.registry import NodeView, Registry, Unsupported
 from tf1pruning.channels.trace_result import IndexUse, Kernel, Part, SizeUse, Trace, Use
-from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value, Weight
+from tf1pruning.channels.values import (
+    Activation,
+    Constant,
+    Size,
+    Sizes,
+    Unranked,
+    Value,
+    Weight,
+)
 from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.view import Shape
 from tf1pruning.names import TensorRef
 
 RULES = Registry('label')
@@ -66,12 +75,10 @@ class Op(NodeView):
             (-1 the last); None: it may have one long axis only.
 
         Raises:
-          Unsupported: if its rank is unknown, or it is a weight with several axes.
+          Unsupported: if it is a weight with several axes.
         """
         value = self.inputs[position]
         if isinstance(value, Activation):
-            if value.shape is None:
-                raise Unsupported('an input of unknown rank')
             return value
         if isinstance(value, Sizes):
             self.freeze_value(value, 'has its size used as a number')
@@ -222,6 +229,11 @@ class Op(NodeView):
         self.tracer.sizes.append(use)
 
 
+def _unknown(shape: Optional[Shape]) -> Value:
+    """A tensor of which nothing but its shape is known."""
+    return Unranked() if shape is None else values_lib.fixed(shape)
+
+
 def _long_axes(shape: Sequence[int]) -> List[int]:
     return [axis for axis, size in enumerate(shape) if size > 1]
 
@@ -252,12 +264,11 @@ class Tracer:
         """Finds the values of one node, whose inputs have theirs."""
         inputs = [self._value(ref) for ref in self.view.refs(node)]
         try:
-            rule = RULES.find(node)
-            if rule is None:
-                raise Unsupported(f'no rule for {node.op}')
-            result = rule(Op(node, inputs, self))
+            if any(isinstance(value, Unranked) for value in inputs):
+                raise Unsupported('an input of unknown rank')
+            result = RULES.apply(node, Op(node, inputs, self))
         except Unsupported as error:
-            result = self._unknown(node, inputs, str(error))
+            result = self._not_followed(node, inputs, str(error))
         results = result if isinstance(result, tuple) else (result,)
         self.values[node.name] = results
         for value in inputs:
@@ -271,18 +282,18 @@ class Tracer:
         outputs = self.values.get(ref.node, ())
         if ref.output < len(outputs):
             return outputs[ref.output]
-        return values_lib.fixed(self.view.shape(ref))
+        return _unknown(self.view.shape(ref))
 
-    def _unknown(
+    def _not_followed(
         self, node: tf.NodeDef, inputs: Sequence[Value], reason: str
-    ) -> Activation:
+    ) -> Value:
         if node.op not in RULES.ops() and node.op not in self._unsupported:
             self._unsupported.append(node.op)
         if node.op in nodes.LAYER_OPS:
             self._lost[node.name] = reason
         for value in inputs:
             self.freeze_value(value, f'reaches {node.name!r}: {reason}')
-        return values_lib.fixed(self.view.shape(TensorRef(node.name, 0)))
+        return _unknown(self.view.shape(TensorRef(node.name, 0)))
 
     def freeze_value(self, value: Value, reason: str) -> None:
         """Freezes every label of a value."""
@@ -293,7 +304,7 @@ class Tracer:
                 self.labels.freeze(axis, reason)
         elif isinstance(value, Sizes):
             self.labels.freeze(value.labels(), reason)
-        else:
+        elif isinstance(value, Constant):
             # It may turn out to be a weight, where another op reads it.
             self._frozen_constants.setdefault(value.node.name, reason)
 

@@ -1,6 +1,6 @@
 """What the trace knows about a tensor.
 
-Four kinds of value flow along the edges of a graph:
+Five kinds of value flow along the edges of a graph:
 
 - `Activation`: depends on the input. Its labels are an integer array of the tensor's
   rank, with size 1 on the axes along which they do not change.
@@ -8,6 +8,7 @@ Four kinds of value flow along the edges of a graph:
 - `Constant`: a constant whose role is not known yet.
 - `Sizes`: a vector or scalar of sizes (a shape), each either fixed by some constant or
   taken from a tensor at run time.
+- `Unranked`: a tensor of which not even the rank is known. No rule sees it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Optional, Sequence, Tuple, Union
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.channels import layout
 from tf1pruning.channels.labels import FIXED
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph import nodes
@@ -29,28 +31,23 @@ class Activation:
     """A tensor that depends on the model's input.
 
     Attributes:
-      shape: static shape, None where unknown; None as a whole if the rank is unknown.
-        A size that TensorFlow does not know but the labels do is filled in.
+      shape: static shape, None where unknown. A size that TensorFlow does not know but
+        the labels do is filled in.
       labels: array of the same rank; each axis has size 1 or the tensor's size.
 
     Raises:
       Unsupported: if labels and shape do not fit: the graph's own sizes do not.
     """
 
-    shape: Optional[Shape]
+    shape: Shape
     labels: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.shape is None:
-            return
         known = tuple(
             size if dim is None and size > 1 else dim
             for size, dim in zip(self.labels.shape, self.shape)
         )
-        fits = self.labels.ndim == len(self.shape) and all(
-            size in (1, dim) for size, dim in zip(self.labels.shape, known)
-        )
-        if not fits:
+        if not layout.fits(self.labels.shape, self.shape):
             raise Unsupported(
                 f'channels along {self.labels.shape} in a tensor {self.shape}'
             )
@@ -73,7 +70,7 @@ class Activation:
         """
         if any(self.varies(a) for a in range(self.rank) if a != axis):
             raise Unsupported('channels along another axis')
-        size = (self.shape or ())[axis]
+        size = self.shape[axis]
         if size is None:
             raise Unsupported('an unknown number of channels')
         return np.broadcast_to(self.labels.ravel(), (size,))
@@ -163,9 +160,14 @@ class Sizes:
         return np.concatenate([np.zeros(0, np.int64), *map(np.ravel, counted)])
 
 
-Value = Union[Activation, Weight, Constant, Sizes]
+@dataclasses.dataclass(frozen=True)
+class Unranked:
+    """A tensor without channels, of which not even the rank is known."""
 
 
-def fixed(shape: Optional[Shape]) -> Activation:
+Value = Union[Activation, Weight, Constant, Sizes, Unranked]
+
+
+def fixed(shape: Shape) -> Activation:
     """A tensor none of whose positions is a channel."""
-    return Activation(shape, np.full((1,) * len(shape or ()), FIXED))
+    return Activation(shape, np.full((1,) * len(shape), FIXED))

@@ -111,7 +111,7 @@ def _scaled_weight(op: Op) -> Optional[Weight]:
 def _channel_axis(op: Op) -> int:
     """Axis along which the operands' channels lie, from the end; -1 if none do."""
     for value in op.inputs:
-        if isinstance(value, Activation) and value.shape is not None:
+        if isinstance(value, Activation):
             for axis in range(value.rank):
                 if value.varies(axis):
                     return axis - value.rank
@@ -133,7 +133,7 @@ def _record_parameter(op: Op, position: int, operand: Activation) -> None:
 def _unify(op: Op, x: Activation, y: Activation) -> Activation:
     rank = max(x.rank, y.rank)
     x, y = _pad_rank(x, rank), _pad_rank(y, rank)
-    shape_x, shape_y = x.shape or (), y.shape or ()
+    shape_x, shape_y = x.shape, y.shape
     axes = range(rank)
     y_spreads = any(x.varies(a) and shape_y[a] == 1 for a in axes)
     x_spreads = any(y.varies(a) and shape_x[a] == 1 for a in axes)
@@ -154,4 +154,4 @@ def _unify(op: Op, x: Activation, y: Activation) -> Activation:
 def _pad_rank(x: Activation, rank: int) -> Activation:
     missing = rank - x.rank
     labels = x.labels.reshape((1,) * missing + x.labels.shape)
-    return Activation((1,) * missing + (x.shape or ()), labels)
+    return Activation((1,) * missing + (x.shape), labels)

@@ -91,7 +91,7 @@ def transposed_convolution(op: Op) -> Activation:
         kernel,
         in_axis=rank - 1,
         out_axis=rank - 2,
-        positions=_pixels(op.activation(2).shape or (), axis),
+        positions=_pixels(op.activation(2).shape, axis),
         taps=taps,
         borders=layout.spreads_unevenly(op.node, kernel.shape),
         reads=2,
@@ -141,7 +141,7 @@ def dense(op: Op) -> Activation:
         kernel,
         in_axis=in_axis,
         out_axis=out_axis,
-        positions=_pixels(x.shape or (), x.rank - 1),
+        positions=_pixels(x.shape, x.rank - 1),
     )
     out_rank = len(op.shape())
     return Activation(op.shape(), layout.along(makes, out_rank - 1, out_rank))

@@ -58,7 +58,7 @@ def pack(op: Op) -> Union[Activation, Sizes]:
 
 def _raised(x: Activation, axis: int) -> Activation:
     """An activation with an axis of size 1 more."""
-    shape = x.shape or ()
+    shape = x.shape
     return Activation((*shape[:axis], 1, *shape[axis:]), np.expand_dims(x.labels, axis))
 
 

@@ -30,7 +30,7 @@ def squeeze(op: Op) -> Union[Activation, Sizes, Weight]:
         return kernel.view([a for a in range(len(kernel.shape)) if a not in dropped])
     x = op.activation(0)
     return Activation(
-        op.shape(), np.squeeze(x.labels, layout.squeezed_axes(x.shape or (), op.node))
+        op.shape(), np.squeeze(x.labels, layout.squeezed_axes(x.shape, op.node))
     )
 
 
@@ -72,7 +72,7 @@ def reshape(op: Op) -> Union[Activation, Sizes, Weight]:
     if kernel is not None:
         return kernel
     x, shape = op.activation(0), sizes.described_shape(op, 1)
-    labels = layout.reshape(x.labels, x.shape or (), shape)
+    labels = layout.reshape(x.labels, x.shape, shape)
     labels = _tied(op, labels)
     sizes.bind_shape(op, 1, labels)
     return Activation(shape, labels)

@@ -125,8 +125,8 @@ def all_items(op: Op, positions: Sequence[int]) -> Optional[Tuple[Size, ...]]:
 def shape_of(op: Op) -> Sizes:
     """Sizes that follow the tensor by themselves."""
     x = op.inputs[0]
-    if not isinstance(x, Activation) or x.shape is None:
-        raise Unsupported('an input of unknown rank')
+    if not isinstance(x, Activation):
+        raise Unsupported('the shape of a weight')
     axes = range(x.rank)
     if sum(x.varies(axis) for axis in axes) > 1:
         raise Unsupported('channels along several axes')
