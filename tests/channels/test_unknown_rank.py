@@ -1,4 +1,4 @@
-"""No rule sees a tensor of unknown rank; what it reaches stays, and the rest is free."""
+"""No rule sees a tensor of unknown rank; what it reaches stays, the rest is free."""
 
 from __future__ import annotations
 

@@ -16,7 +16,15 @@ from tf1pruning.channels import layout
 from tf1pruning.channels import values as values_lib
 from tf1pruning.channels.labels import LabelSpace
 from tf1pruning.channels.registry import NodeView, Registry, Unsupported
-from tf1pruning.channels.trace_result import IndexUse, Kernel, Part, SizeUse, Trace, Use
+from tf1pruning.channels.trace_result import (
+    IndexUse,
+    Kernel,
+    Part,
+    SizeUse,
+    Summation,
+    Trace,
+    Use,
+)
 from tf1pruning.channels.values import (
     Activation,
     Constant,
@@ -82,7 +90,7 @@ class Op(NodeView):
             return value
         if isinstance(value, Sizes):
             self.freeze_value(value, 'has its size used as a number')
-            return values_lib.fixed(() if value.scalar else (len(value.items),))
+            return values_lib.fixed(value.array.shape)
         if isinstance(value, Constant) and np.prod(value.shape) == 1:
             return values_lib.fixed(value.shape)
         weight = self.weight(position)
@@ -122,7 +130,7 @@ class Op(NodeView):
         return value if isinstance(value, Weight) else None
 
     def constant(self, position: int) -> np.ndarray:
-        """Value of a constant input, or of constants joined to a vector.
+        """Value of an input that is constant, or computed of known numbers.
 
         Raises:
           Unsupported: if it is neither.
@@ -130,10 +138,10 @@ class Op(NodeView):
         value = self.inputs[position]
         if isinstance(value, Constant):
             return value.value
-        if isinstance(value, Sizes) and not value.scalar:
-            numbers = [item.value for item in value.items]
+        if isinstance(value, Sizes):
+            numbers = [item.number for item in value.items]
             if None not in numbers:
-                return np.array(numbers)
+                return np.reshape(numbers, value.array.shape)
         raise Unsupported(f'input {position} that is not a constant')
 
     def unify(self, left: np.ndarray, right: np.ndarray, reason: str) -> None:
@@ -192,6 +200,11 @@ class Op(NodeView):
         )
         self.tracer.kernels.append(kernel)
 
+    def summation(self, reads: Sequence[Tuple[int, int]], labels: np.ndarray) -> None:
+        """Records a sum over channels, see `Summation`."""
+        found = Summation(self.name, tuple(reads), labels)
+        self.tracer.summations.append(found)
+
     def index(self, position: int, labels: np.ndarray) -> None:
         """Records that a constant input indexes `labels`.
 
@@ -248,6 +261,7 @@ class Tracer:
         self.values: Dict[str, Tuple[Value, ...]] = {}
         self.uses: List[Use] = []
         self.kernels: List[Kernel] = []
+        self.summations: List[Summation] = []
         self.sizes: List[SizeUse] = []
         self.indices: List[IndexUse] = []
         self.parts: List[Part] = []
@@ -332,6 +346,9 @@ class Tracer:
             },
             uses=tuple(self.uses),
             kernels=tuple(self.kernels),
+            summations=tuple(
+                s._replace(labels=of_label[s.labels]) for s in self.summations
+            ),
             sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self.sizes),
             indices=tuple(i._replace(labels=of_label[i.labels]) for i in self.indices),
             parts=tuple(p._replace(labels=of_label[p.labels]) for p in self.parts),

@@ -69,6 +69,21 @@ class Kernel(NamedTuple):
         return self.in_axis == self.out_axis
 
 
+class Summation(NamedTuple):
+    """An op sums over channels, so one can go if it adds nothing.
+
+    Attributes:
+      node: name of the op's node.
+      reads: pairs of an input and the axis of it along which the channels lie; of
+        several inputs the products are summed.
+      labels: `[size]` labels (later channels) along these axes.
+    """
+
+    node: str
+    reads: Tuple[Tuple[int, int], ...]
+    labels: np.ndarray
+
+
 class SizeUse(NamedTuple):
     """A constant size that must shrink with its channels.
 
@@ -126,6 +141,7 @@ class Trace:
       weights: weight node -> per axis the `[size]` vector of channels.
       uses: in graph order.
       kernels: in graph order.
+      summations: in graph order.
       sizes: constants that must shrink with their channels.
       indices: constants that index channels.
       parts: parts of tensors that must not become empty.
@@ -139,6 +155,7 @@ class Trace:
     weights: Dict[str, Tuple[np.ndarray, ...]]
     uses: Tuple[Use, ...]
     kernels: Tuple[Kernel, ...]
+    summations: Tuple[Summation, ...]
     sizes: Tuple[SizeUse, ...]
     indices: Tuple[IndexUse, ...]
     parts: Tuple[Part, ...]

@@ -6,8 +6,8 @@ Five kinds of value flow along the edges of a graph:
   rank, with size 1 on the axes along which they do not change.
 - `Weight`: a variable, or a constant used as one. One label vector per axis.
 - `Constant`: a constant whose role is not known yet.
-- `Sizes`: a vector or scalar of sizes (a shape), each either fixed by some constant or
-  taken from a tensor at run time.
+- `Sizes`: an array of whole numbers, such as a shape, each fixed by some constant,
+  taken from a tensor at run time, or computed.
 - `Unranked`: a tensor of which not even the rank is known. No rule sees it.
 """
 
@@ -146,13 +146,34 @@ class Size:
     position: int = 0
     element: int = 0
 
+    @property
+    def now(self) -> Optional[int]:
+        """The number before anything is removed, if that is known."""
+        return self.static if self.value is None else self.value
+
+    @property
+    def number(self) -> Optional[int]:
+        """The number, if it is known and counts no channels."""
+        return self.now if self.labels is None else None
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sizes:
-    """A shape in the graph: a vector of sizes, or one size if `scalar`."""
+    """Whole numbers in the graph, such as a shape.
 
-    items: Tuple[Size, ...]
-    scalar: bool = False
+    Attributes:
+      array: of `Size`.
+    """
+
+    array: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'array', np.asarray(self.array, object))
+
+    @property
+    def items(self) -> Tuple[Size, ...]:
+        """All of them, row by row."""
+        return tuple(self.array.ravel())
 
     def labels(self) -> np.ndarray:
         """All labels that the sizes count."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import List, Sequence, Tuple
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import families, layout
 from tf1pruning.channels.constants import (
@@ -26,6 +27,27 @@ def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return nodes.constant_value(op.node)
 
 
+@RULES.register('Shape', attributes='T out_type')
+@RULES.register('ShapeN', attributes='T N out_type')
+def _shapes(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
+    shapes = (op.input_shape(position) for position in range(len(inputs)))
+    # Where a size changes with its channels, the trace lets no number depend on it.
+    return [np.array(shape, np.float64) for shape in shapes]
+
+
+@RULES.register('Rank', attributes='T')
+def _rank(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array(len(op.input_shape(0)))
+
+
+@RULES.register('Range', attributes='Tidx')
+def _range(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if not tf.as_dtype(op.attr('Tidx').type).is_integer:
+        raise Unsupported('a range of fractions')
+    bounds = (whole_numbers(value)[0] for value in inputs)
+    return np.array(layout.few_numbers(*bounds))
+
+
 @RULES.register_family(families.HAND_ON)
 def _identity(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return inputs[0]
@@ -38,17 +60,16 @@ def _identity_n(op: ConstantOp, inputs: Sequence[np.ndarray]) -> Sequence[np.nda
 
 @RULES.register('Pad', 'PadV2', attributes='T Tpaddings')
 def _pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    x, paddings = inputs[0], np.reshape(whole_numbers(inputs[1]), (-1, 2))
-    fill = float(inputs[2]) if len(inputs) == 3 else 0.0
+    x, fill = inputs[0], float(inputs[2]) if len(inputs) == 3 else 0.0
     last = x.ndim - 1
-    for axis, (before, after) in enumerate(paddings.tolist()):
-        if not before and not after:
+    for axis, pair in enumerate(np.broadcast_to(inputs[1], (x.ndim, 2))):
+        if not pair.any():
             continue
         if axis == last or x.shape[axis] > 1:
             # Channels are padded with channels of a known value.
             x = np.repeat(x, op.input_size(0, axis) // x.shape[axis], axis)
-            widths = [(0, 0)] * x.ndim
-            widths[axis] = (before, after)
+            widths = [[0, 0]] * x.ndim
+            widths[axis] = whole_numbers(pair)
             x = np.pad(x, widths, 'constant', constant_values=fill)
         else:
             x = np.where(x == fill, fill, VARYING)
@@ -57,10 +78,11 @@ def _pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 @RULES.register('MirrorPad', attributes='T Tpaddings mode')
 def _mirror_pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    x, paddings = inputs[0], np.reshape(whole_numbers(inputs[1]), (-1, 2))
+    x = inputs[0]
     changes = np.array(x.shape)[:, np.newaxis] > 1
+    paddings = np.where(changes, inputs[1], 0)
     mode = op.attr('mode').s.decode('utf-8').lower()  # NumPy calls them the same.
-    return np.pad(x, np.where(changes, paddings, 0), mode)
+    return np.pad(x, np.reshape(whole_numbers(paddings), (-1, 2)), mode)
 
 
 @RULES.register('Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
@@ -152,20 +174,13 @@ def _slice(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 )
 def _strided_slice(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x = inputs[0]
-    begin, end, step = (whole_numbers(value) for value in inputs[1:])
+    bounds = [whole_numbers(value) for value in inputs[1:]]
     index: List[object] = []
-    for part in layout.strided_axes(op.node, x.ndim, len(begin)):
-        e = part.element
-        if part.axis < 0:
-            index.append(np.newaxis)
-        elif e is None or x.shape[part.axis] == 1:
+    for part in layout.strided_axes(op.node, x.ndim, len(bounds[0])):
+        if part.axis >= 0 and x.shape[part.axis] == 1:
             index.append(0 if part.shrinks else slice(None))
-        elif part.shrinks:
-            index.append(begin[e])
         else:
-            start = None if op.attr('begin_mask').i >> e & 1 else begin[e]
-            stop = None if op.attr('end_mask').i >> e & 1 else end[e]
-            index.append(slice(start, stop, step[e]))
+            index.append(layout.strided_index(op.node, part, bounds))
     return x[tuple(index)]
 
 

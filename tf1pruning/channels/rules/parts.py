@@ -21,11 +21,11 @@ from tf1pruning.channels.values import Activation, Constant, Size, Sizes
 def concat(op: Op) -> Union[Activation, Sizes]:
     """Joins channels along their axis; along another axis unifies them."""
     count = len(op.inputs) - 1
-    items = sizes.all_items(op, range(count))
-    if items is not None:
-        return Sizes(items)
     rank, axis = len(op.shape()), int(op.constant(count))
     axis %= rank
+    arrays = sizes.arrays_of(op, range(count))
+    if arrays is not None:
+        return Sizes(np.concatenate(arrays, axis))
     if all(op.kernel_like(i) is not None for i in range(count)):
         raise Unsupported('parts of a weight')
     # A weight among the parts has its channels along the axis that is joined.
@@ -46,11 +46,10 @@ def _unified(op: Op, parts: Sequence[Activation]) -> Activation:
 
 @RULES.register('Pack', attributes='T N axis')
 def pack(op: Op) -> Union[Activation, Sizes]:
-    """Scalar sizes -> a shape; activations -> a new axis."""
-    if all(sizes.is_scalar(value) for value in op.inputs):
-        items = sizes.all_items(op, range(len(op.inputs)))
-        if items is not None:
-            return Sizes(items)
+    """Sizes -> a shape, or a matrix of sizes; activations -> a new axis."""
+    arrays = sizes.arrays_of(op, range(len(op.inputs)))
+    if arrays is not None:
+        return Sizes(np.stack(arrays, op.attr('axis').i))
     parts = [op.activation(i) for i in range(len(op.inputs))]
     axis = op.attr('axis').i % (parts[0].rank + 1)
     return _unified(op, [_raised(part, axis) for part in parts])
@@ -67,7 +66,7 @@ def unpack(op: Op) -> Tuple[Union[Activation, Sizes], ...]:
     """A shape -> scalar sizes; an activation -> slices along an axis."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
-        return tuple(Sizes((item,), scalar=True) for item in value.items)
+        return tuple(map(Sizes, np.moveaxis(value.array, op.attr('axis').i, 0)))
     x = op.activation(0)
     axis = op.attr('axis').i % x.rank
     if x.varies(axis):
@@ -81,11 +80,13 @@ def _alike(op: Op, labels: np.ndarray, count: int) -> Tuple[Activation, ...]:
 
 
 @RULES.register('Split', attributes='T num_split')
-def split(op: Op) -> Tuple[Activation, ...]:
+def split(op: Op) -> Tuple[Union[Activation, Sizes], ...]:
     """Equal parts; along the channels, the parts are tied so that they stay equal."""
+    count, value = op.attr('num_split').i, op.inputs[1]
+    if isinstance(value, Sizes):
+        return tuple(map(Sizes, np.split(value.array, count, int(op.constant(0)))))
     x = op.activation(1)
     axis = int(op.constant(0)) % x.rank
-    count = op.attr('num_split').i
     if not x.varies(axis):
         return _alike(op, x.labels, count)
     rows = x.channels(axis).reshape(count, -1)
@@ -133,9 +134,9 @@ def _count(op: Op, size: Size, labels: np.ndarray) -> None:
 def slice_(op: Op) -> Union[Activation, Sizes]:
     """A range of each axis; on a channel axis both numbers follow the channels."""
     if isinstance(op.inputs[0], Sizes):
-        start, count = int(op.constant(1)[0]), int(op.constant(2)[0])
-        stop = None if count < 0 else start + count
-        return Sizes(op.inputs[0].items[start:stop])
+        bounds = zip(op.constant(1), op.constant(2))
+        index = [slice(b, None if size < 0 else b + size) for b, size in bounds]
+        return Sizes(op.inputs[0].array[tuple(index)])
     x = op.activation(0)
     labels = x.labels
     begin, size = (sizes.items_of(op, i) or () for i in (1, 2))
@@ -162,11 +163,10 @@ def slice_(op: Op) -> Union[Activation, Sizes]:
 def strided_slice(op: Op) -> Union[Activation, Sizes]:
     """Some sizes of a shape, or `x[begin:end:step, ...]`."""
     value = op.inputs[0]
-    if isinstance(value, Constant) and len(value.shape) == 1:
+    if isinstance(value, Constant):
         # TensorFlow writes a static shape as a constant.
-        items = sizes.items_of(op, 0)
-        value = value if items is None else Sizes(items)
-    if isinstance(value, Sizes) and not value.scalar:
+        value = sizes.sizes_of(op, 0) or value
+    if isinstance(value, Sizes):
         return _slice_of_sizes(op, value)
     x = op.activation(0)
     labels = x.labels
@@ -211,14 +211,10 @@ def _element(op: Op, position: int, element: int) -> Size:
 
 
 def _slice_of_sizes(op: Op, value: Sizes) -> Sizes:
-    if op.attr('ellipsis_mask').i or op.attr('new_axis_mask').i:
-        raise Unsupported('a slice with an ellipsis or a new axis')
-    begin, end, step = (int(op.constant(i)[0]) for i in (1, 2, 3))
-    if op.attr('shrink_axis_mask').i:
-        return Sizes((value.items[begin],), scalar=True)
-    start = None if op.attr('begin_mask').i else begin
-    stop = None if op.attr('end_mask').i else end
-    return Sizes(value.items[slice(start, stop, step)])
+    bounds = [op.constant(position) for position in (1, 2, 3)]
+    axes = layout.strided_axes(op.node, value.array.ndim, len(bounds[0]))
+    index = [layout.strided_index(op.node, axis, bounds) for axis in axes]
+    return Sizes(value.array[tuple(index)])
 
 
 @RULES.register('GatherV2', attributes='Tparams Tindices Taxis batch_dims')
@@ -226,14 +222,13 @@ def _slice_of_sizes(op: Op, value: Sizes) -> Sizes:
 def gather(op: Op) -> Union[Activation, Sizes]:
     """Picks channels, or sizes of a shape, by constant indices."""
     indices: np.ndarray = op.constant(1)
-    if isinstance(op.inputs[0], Sizes):
-        items = op.inputs[0].items
-        picked = tuple(items[int(i)] for i in np.ravel(indices))
-        return Sizes(picked, scalar=indices.ndim == 0)
-    x = op.activation(0)
-    axis = int(op.constant(2)) % x.rank if op.type == 'GatherV2' else 0
     if op.attr('batch_dims').i:
         raise Unsupported('indices for each example')
+    axis = int(op.constant(2)) if op.type == 'GatherV2' else 0
+    if isinstance(op.inputs[0], Sizes):
+        return Sizes(op.inputs[0].array.take(indices, axis))
+    x = op.activation(0)
+    axis %= x.rank
     if not x.varies(axis):
         # Another axis may move: as many new axes as the indices have.
         shape = x.labels.shape

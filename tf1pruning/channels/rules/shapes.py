@@ -23,7 +23,8 @@ def squeeze(op: Op) -> Union[Activation, Sizes, Weight]:
     """Drops axes of size 1."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
-        return Sizes(value.items, scalar=True)
+        dropped = layout.squeezed_axes(value.array.shape, op.node)
+        return Sizes(np.squeeze(value.array, dropped))
     kernel = op.kernel_like(0)
     if kernel is not None:
         dropped = layout.squeezed_axes(kernel.shape, op.node)
@@ -36,10 +37,10 @@ def squeeze(op: Op) -> Union[Activation, Sizes, Weight]:
 
 @RULES.register('ExpandDims', attributes='T Tdim')
 def expand_dims(op: Op) -> Union[Activation, Sizes, Weight]:
-    """Inserts an axis of size 1; makes a vector of a scalar size."""
+    """Inserts an axis of size 1; makes a vector of a size."""
     value = op.inputs[0]
-    if isinstance(value, Sizes) and value.scalar:
-        return Sizes(value.items)
+    if isinstance(value, Sizes):
+        return Sizes(np.expand_dims(value.array, int(op.constant(1))))
     kernel = op.kernel_like(0)
     if kernel is not None:
         axes: List[Optional[int]] = list(range(len(kernel.shape)))
@@ -50,9 +51,11 @@ def expand_dims(op: Op) -> Union[Activation, Sizes, Weight]:
 
 
 @RULES.register('Transpose', attributes='T Tperm')
-def transpose(op: Op) -> Union[Activation, Weight]:
+def transpose(op: Op) -> Union[Activation, Sizes, Weight]:
     """Permutes the axes."""
     order = [int(axis) for axis in op.constant(1)]
+    if isinstance(op.inputs[0], Sizes):
+        return Sizes(np.transpose(op.inputs[0].array, order))
     kernel = op.kernel_like(0)
     if kernel is not None:
         return kernel.view(order)
@@ -65,9 +68,7 @@ def reshape(op: Op) -> Union[Activation, Sizes, Weight]:
     """Repeats the labels over the axes that are merged, then cuts them again."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
-        if len(op.shape()) > 1:
-            raise Unsupported('sizes as a matrix')
-        return Sizes(value.items, scalar=not op.shape())
+        return Sizes(value.array.reshape(op.constant(1)))
     kernel = _reshaped_kernel(op)
     if kernel is not None:
         return kernel
@@ -131,9 +132,9 @@ def tile(op: Op) -> Activation:
         if item.labels is not None:
             op.freeze(item.labels, 'has its size used as a number')
         if x.varies(axis):
-            if item.value is None:
+            if item.number is None:
                 raise Unsupported('computed multiples')
-            labels = np.concatenate([labels] * item.value, axis)
+            labels = np.concatenate([labels] * item.number, axis)
     return Activation(op.shape(), labels)
 
 
