@@ -12,6 +12,7 @@ HAND_ON = Family(
     ('Identity', 'ReadVariableOp', 'StopGradient', 'PreventGradient', 'Snapshot'),
     'T dtype message',
 )
+ENTRIES = Family(('Enter',), 'T frame_name is_constant parallel_iterations')
 CONVOLUTIONS = Family(
     ('Conv2D', 'Conv3D'),
     'T strides use_cudnn_on_gpu padding explicit_paddings data_format dilations',

@@ -21,6 +21,7 @@ from tf1pruning.channels.trace_result import (
     Kernel,
     Part,
     SizeUse,
+    StatedShape,
     Summation,
     Trace,
     Use,
@@ -28,6 +29,7 @@ from tf1pruning.channels.trace_result import (
 from tf1pruning.channels.values import (
     Activation,
     Constant,
+    Elements,
     Size,
     Sizes,
     Unranked,
@@ -73,6 +75,10 @@ class Op(NodeView):
     def type(self) -> str:
         """Op type."""
         return self.node.op
+
+    def sources(self) -> List[tf.NodeDef]:
+        """The nodes that the inputs come from."""
+        return self.tracer.view.inputs(self.node)
 
     def activation(self, position: int, axis: Optional[int] = None) -> Activation:
         """Input number `position` as a tensor with labels.
@@ -228,6 +234,10 @@ class Op(NodeView):
         self.tracer.parts.append(Part(self.name, labels))
         return labels
 
+    def states_shape(self, node: str, attribute: str, labels: np.ndarray) -> None:
+        """Records that an attribute states the shape of a tensor with `labels`."""
+        self.tracer.stated.append(StatedShape(node, attribute, labels.ravel()))
+
     def size(self, size: Size, labels: np.ndarray) -> None:
         """Records that a constant size counts `labels`.
 
@@ -263,6 +273,7 @@ class Tracer:
         self.kernels: List[Kernel] = []
         self.summations: List[Summation] = []
         self.sizes: List[SizeUse] = []
+        self.stated: List[StatedShape] = []
         self.indices: List[IndexUse] = []
         self.parts: List[Part] = []
         # Pairs of an op and a Const node that it reads as a weight.
@@ -318,6 +329,8 @@ class Tracer:
                 self.labels.freeze(axis, reason)
         elif isinstance(value, Sizes):
             self.labels.freeze(value.labels(), reason)
+        elif isinstance(value, Elements):
+            self.labels.freeze(value.element.labels, reason)
         elif isinstance(value, Constant):
             # It may turn out to be a weight, where another op reads it.
             self._frozen_constants.setdefault(value.node.name, reason)
@@ -350,6 +363,7 @@ class Tracer:
                 s._replace(labels=of_label[s.labels]) for s in self.summations
             ),
             sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self.sizes),
+            stated=tuple(s._replace(labels=of_label[s.labels]) for s in self.stated),
             indices=tuple(i._replace(labels=of_label[i.labels]) for i in self.indices),
             parts=tuple(p._replace(labels=of_label[p.labels]) for p in self.parts),
             count=len(of_label),

@@ -104,6 +104,20 @@ class SizeUse(NamedTuple):
     labels: np.ndarray
 
 
+class StatedShape(NamedTuple):
+    """An attribute that states a shape, which is forgotten when channels go.
+
+    Attributes:
+      node: name of the node.
+      attribute: name of the attribute.
+      labels: labels (later channels) of the tensor that has the shape.
+    """
+
+    node: str
+    attribute: str
+    labels: np.ndarray
+
+
 class IndexUse(NamedTuple):
     """Constant indices into an axis that must be counted again when channels go.
 
@@ -143,6 +157,7 @@ class Trace:
       kernels: in graph order.
       summations: in graph order.
       sizes: constants that must shrink with their channels.
+      stated: attributes that state the shape of a tensor with channels.
       indices: constants that index channels.
       parts: parts of tensors that must not become empty.
       count: of labels; every channel is smaller.
@@ -157,6 +172,7 @@ class Trace:
     kernels: Tuple[Kernel, ...]
     summations: Tuple[Summation, ...]
     sizes: Tuple[SizeUse, ...]
+    stated: Tuple[StatedShape, ...]
     indices: Tuple[IndexUse, ...]
     parts: Tuple[Part, ...]
     count: int

@@ -1,6 +1,6 @@
 """What the trace knows about a tensor.
 
-Five kinds of value flow along the edges of a graph:
+Six kinds of value flow along the edges of a graph:
 
 - `Activation`: depends on the input. Its labels are an integer array of the tensor's
   rank, with size 1 on the axes along which they do not change.
@@ -8,6 +8,7 @@ Five kinds of value flow along the edges of a graph:
 - `Constant`: a constant whose role is not known yet.
 - `Sizes`: an array of whole numbers, such as a shape, each fixed by some constant,
   taken from a tensor at run time, or computed.
+- `Elements`: a list of tensors (a TensorArray), filled at once.
 - `Unranked`: a tensor of which not even the rank is known. No rule sees it.
 """
 
@@ -181,12 +182,19 @@ class Sizes:
         return np.concatenate([np.zeros(0, np.int64), *map(np.ravel, counted)])
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Elements:
+    """A list of tensors that all have the labels of `element`."""
+
+    element: Activation
+
+
 @dataclasses.dataclass(frozen=True)
 class Unranked:
     """A tensor without channels, of which not even the rank is known."""
 
 
-Value = Union[Activation, Weight, Constant, Sizes, Unranked]
+Value = Union[Activation, Weight, Constant, Sizes, Elements, Unranked]
 
 
 def fixed(shape: Shape) -> Activation:

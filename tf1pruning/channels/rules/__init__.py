@@ -1,6 +1,7 @@
 """Label rules, one module per op family; importing this package registers them."""
 
 from tf1pruning.channels.rules import (
+    control,
     elementwise,
     kernels,
     normalization,
@@ -13,6 +14,7 @@ from tf1pruning.channels.rules import (
 )
 
 __all__ = [
+    'control',
     'elementwise',
     'kernels',
     'normalization',
