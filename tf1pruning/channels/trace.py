@@ -203,6 +203,7 @@ class Op(NodeView):
             taps=taps,
             borders=borders,
             scaled=weight.scaled,
+            share=weight.share,
         )
         self.tracer.kernels.append(kernel)
 

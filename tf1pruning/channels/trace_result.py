@@ -50,6 +50,7 @@ class Kernel(NamedTuple):
       taps: spatial size of the kernel (1 for a dense layer).
       borders: whether outputs differ in how many taps reach them: at padded borders.
       scaled: whether the kernel's values are not quite those of the source.
+      share: how much of the source the op reads: less than 1 if only a part.
     """
 
     node: str
@@ -62,6 +63,7 @@ class Kernel(NamedTuple):
     taps: int
     borders: bool
     scaled: bool
+    share: float = 1.0
 
     @property
     def depthwise(self) -> bool:

@@ -87,7 +87,9 @@ class Weight:
       axes: one `[size]` label vector per axis.
       source_axes: the axis of the source that each axis is; None for an axis of size 1
         that the source lacks.
-      scaled: whether an op lies between that changes values, but keeps zeros zero.
+      scaled: whether an op lies between that changes values, but keeps zeros zero, or
+        that takes a part.
+      share: how large a part of the source this is.
     """
 
     source: str
@@ -95,6 +97,18 @@ class Weight:
     axes: Tuple[np.ndarray, ...]
     source_axes: Tuple[Optional[int], ...]
     scaled: bool = False
+    share: float = 1.0
+
+    def part(self, axis: int, labels: np.ndarray) -> Weight:
+        """The part of the weight that has these labels along an axis."""
+        whole = self.shape[axis]
+        return dataclasses.replace(
+            self,
+            shape=(*self.shape[:axis], len(labels), *self.shape[axis + 1 :]),
+            axes=(*self.axes[:axis], labels, *self.axes[axis + 1 :]),
+            scaled=True,
+            share=self.share * len(labels) / whole,
+        )
 
     def view(self, axes: Sequence[Optional[int]]) -> Weight:
         """The same weight with its axes in another order; None inserts a new one."""

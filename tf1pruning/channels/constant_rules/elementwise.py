@@ -157,7 +157,7 @@ def _binary(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 def _select(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     condition, x, y = (value.astype(np.float64) for value in inputs)
     if condition.ndim != x.ndim:
-        raise Unsupported('a condition of another rank')
+        condition = np.array(VARYING)  # One for each row.
     unknown = np.where(x == y, x, VARYING)
     return np.where(np.isnan(condition), unknown, np.where(condition != 0, x, y))
 

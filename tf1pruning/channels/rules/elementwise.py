@@ -72,10 +72,13 @@ def fake_quant_per_channel(op: Op) -> Union[Activation, Weight]:
 
 @RULES.register('Select', attributes='T')
 def select(op: Op) -> Union[Activation, Sizes, Weight]:
-    """Chooses between equal positions; its condition has the same shape."""
-    if op.activation(0).rank != op.activation(1).rank:
-        raise Unsupported('a condition of another rank')
-    return combine(op)
+    """Chooses between equal positions, or between the rows of two tensors."""
+    condition, x = op.activation(0), op.activation(1)
+    if condition.rank == x.rank:
+        return combine(op)
+    if any(condition.labels.shape) and condition.labels.size > 1:
+        raise Unsupported('a condition for each channel')
+    return _unify(op, x, op.activation(2))
 
 
 @RULES.register('ClipByValue', 'SelectV2', attributes='T')

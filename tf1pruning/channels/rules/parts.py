@@ -14,7 +14,7 @@ from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op
-from tf1pruning.channels.values import Activation, Constant, Size, Sizes
+from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Weight
 
 
 @RULES.register('ConcatV2', attributes='T N Tidx')
@@ -80,37 +80,57 @@ def _alike(op: Op, labels: np.ndarray, count: int) -> Tuple[Activation, ...]:
 
 
 @RULES.register('Split', attributes='T num_split')
-def split(op: Op) -> Tuple[Union[Activation, Sizes], ...]:
+def split(op: Op) -> Tuple[Union[Activation, Sizes, Weight], ...]:
     """Equal parts; along the channels, the parts are tied so that they stay equal."""
     count, value = op.attr('num_split').i, op.inputs[1]
+    axis = int(op.constant(0))
     if isinstance(value, Sizes):
-        return tuple(map(Sizes, np.split(value.array, count, int(op.constant(0)))))
+        return tuple(map(Sizes, np.split(value.array, count, axis)))
+    kernel = op.kernel_like(1)
+    if kernel is not None:
+        axis %= len(kernel.shape)
+        rows = _tied_rows(op, kernel.axes[axis], count)
+        return tuple(kernel.part(axis, op.part(row)) for row in rows)
     x = op.activation(1)
-    axis = int(op.constant(0)) % x.rank
+    axis %= x.rank
     if not x.varies(axis):
         return _alike(op, x.labels, count)
-    rows = x.channels(axis).reshape(count, -1)
+    return _parts(op, _tied_rows(op, x.channels(axis), count), axis)
+
+
+def _tied_rows(op: Op, labels: np.ndarray, count: int) -> np.ndarray:
+    rows = labels.reshape(count, -1)
     op.unify(rows, rows[:1], 'is split into equal parts')
-    return _parts(op, rows, axis)
+    return rows
 
 
 @RULES.register('SplitV', attributes='T Tlen num_split')
-def split_v(op: Op) -> Tuple[Activation, ...]:
+def split_v(op: Op) -> Tuple[Union[Activation, Weight], ...]:
     """Parts of given sizes."""
-    x = op.activation(0)
-    axis = int(op.constant(2)) % x.rank
+    kernel, axis = op.kernel_like(0), int(op.constant(2))
     count = op.attr('num_split').i
+    if kernel is not None:
+        axis %= len(kernel.shape)
+        rows = _rows(op, kernel.axes[axis], axis)
+        return tuple(kernel.part(axis, op.part(row)) for row in rows)
+    x = op.activation(0)
+    axis %= x.rank
     if not x.varies(axis):
         return _alike(op, x.labels, count)
-    items = sizes.items_of(op, 1) or ()
+    return _parts(op, _rows(op, x.channels(axis), axis), axis)
+
+
+def _rows(op: Op, labels: np.ndarray, axis: int) -> Sequence[np.ndarray]:
+    """The labels of each part of a SplitV; its sizes follow them."""
+    items, count = sizes.items_of(op, 1) or (), op.attr('num_split').i
     lengths = [op.shape(i)[axis] for i in range(count)]
     if len(items) != count or any(length is None for length in lengths):
         raise Unsupported('parts of computed sizes')
     bounds = np.cumsum([length or 0 for length in lengths])[:-1]
-    rows = np.split(x.channels(axis), bounds)
+    rows = np.split(labels, bounds)
     for item, row in zip(items, rows):
         _count(op, item, row)
-    return _parts(op, rows, axis)
+    return rows
 
 
 def _parts(op: Op, rows: Sequence[np.ndarray], axis: int) -> Tuple[Activation, ...]:
@@ -160,7 +180,7 @@ def slice_(op: Op) -> Union[Activation, Sizes]:
     attributes='T Index begin_mask end_mask ellipsis_mask new_axis_mask '
     'shrink_axis_mask',
 )
-def strided_slice(op: Op) -> Union[Activation, Sizes]:
+def strided_slice(op: Op) -> Union[Activation, Sizes, Weight]:
     """Some sizes of a shape, or `x[begin:end:step, ...]`."""
     value = op.inputs[0]
     if isinstance(value, Constant):
@@ -168,6 +188,9 @@ def strided_slice(op: Op) -> Union[Activation, Sizes]:
         value = sizes.sizes_of(op, 0) or value
     if isinstance(value, Sizes):
         return _slice_of_sizes(op, value)
+    kernel = op.kernel_like(0)
+    if kernel is not None:
+        return _slice_of_weight(op, kernel)
     x = op.activation(0)
     labels = x.labels
     elements = int(op.input_shape(1)[0] or 0)
@@ -184,6 +207,18 @@ def strided_slice(op: Op) -> Union[Activation, Sizes]:
         if not part.shrinks
     ]
     return Activation(op.shape(), labels.reshape(shape))
+
+
+def _slice_of_weight(op: Op, weight: Weight) -> Weight:
+    """A range of a weight along some of its axes."""
+    elements = int(op.input_shape(1)[0] or 0)
+    for part in layout.strided_axes(op.node, len(weight.shape), elements):
+        if part.axis < 0 or part.shrinks:
+            raise Unsupported('a slice that changes the axes of a weight')
+        if part.element is not None:
+            labels = _range(op, weight.axes[part.axis], part.element)
+            weight = weight.part(part.axis, labels)
+    return weight
 
 
 def _range(op: Op, channels: np.ndarray, element: int) -> np.ndarray:
