@@ -29,6 +29,13 @@ def fits(found: Sequence[int], shape: Shape) -> bool:
     )
 
 
+def concatenated(op: str, inputs: int) -> Tuple[int, range]:
+    """Number of the input with the axis of a concat, and those of the parts."""
+    if op == 'Concat':
+        return 0, range(1, inputs)
+    return inputs - 1, range(inputs - 1)
+
+
 def channel_axis(node: tf.NodeDef, rank: int) -> int:
     """The axis of the channels of a node's input, from its `data_format`.
 

@@ -122,8 +122,12 @@ def _attributes(
         tensor = tf.make_tensor_proto(array, tf.as_dtype(node.attr['dtype'].type))
         return {'value': attr_value_pb2.AttrValue(tensor=tensor)}
     if node.name in resizing.forgotten:
-        unknown = attr_value_pb2.AttrValue(shape=tf.TensorShape(None).as_proto())
-        return {resizing.forgotten[node.name]: unknown}
+        name = resizing.forgotten[node.name]
+        unknown = attr_value_pb2.AttrValue()
+        unknown.CopyFrom(node.attr[name])
+        for dim in unknown.shape.dim:
+            dim.size = -1
+        return {name: unknown}
     return {}
 
 

@@ -151,7 +151,7 @@ def time_to_batch(x: tf.Tensor) -> tf.Tensor:
     missing = 2 - (shape[1] + 2) % 3
     x = tf.reshape(tf.pad(x, [[0, 0], [0, missing], [0, 0]]), [-1, 3, shape[2]])
     x = tf.reshape(tf.transpose(x, [1, 0, 2]), [shape[0] * 3, -1, shape[2]])
-    x = tf.nn.conv1d(x, tf.get_variable("inner/kernel", [2, WIDTH, 10]), 1, "SAME")
+    x = tf.nn.conv1d(x, tf.get_variable('inner/kernel', [2, WIDTH, 10]), 1, 'SAME')
     return tf.reduce_mean(tf.reshape(x, [shape[0], -1, 10]), 1)
 
 
@@ -161,6 +161,10 @@ def time_major(x: tf.Tensor) -> tf.Tensor:
     x = tf.transpose(tf.nn.relu(tf.transpose(x, order)), order)
     last = tf.size(tf.shape_n([x, x])[1]) - 1
     return tf.concat([x, tf.reverse(x, [1])], last)
+
+
+def norm(x: tf.Tensor, axes, keepdims: bool = False) -> tf.Tensor:
+    return tf.raw_ops.EuclideanNorm(input=x, axis=axes, keep_dims=keepdims)
 
 
 def energy(x: tf.Tensor) -> tf.Tensor:
@@ -176,6 +180,15 @@ _REDUCTIONS = {
     'Max': tf.reduce_max,
     'Min': tf.reduce_min,
     'Prod': lambda x, axes, **k: tf.reduce_prod(1.0 + 0.1 * tf.tanh(x), axes, **k),
+    'EuclideanNorm': lambda x, axes, **k: 0.1 * norm(x, axes, **k),
+    'All': lambda x, axes, **k: (
+        tf.cast(tf.reduce_all(x > -1.0, axes, **k), x.dtype)
+        * tf.reduce_mean(x, axes, **k)
+    ),
+    'Any': lambda x, axes, **k: (
+        tf.cast(tf.reduce_any(x > 0.5, axes, **k), x.dtype)
+        * tf.reduce_mean(x, axes, **k)
+    ),
     'Sum': lambda x, axes, **k: 0.1 * tf.reduce_sum(x, axes, **k),
 }
 _RESIZES = {

@@ -37,7 +37,7 @@ def _shapes(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
 
 @RULES.register('Rank', attributes='T')
 def _rank(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array(len(op.input_shape(0)))
+    return np.array(float(len(op.input_shape(0))))
 
 
 @RULES.register('Range', attributes='Tidx')
@@ -45,7 +45,7 @@ def _range(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     if not tf.as_dtype(op.attr('Tidx').type).is_integer:
         raise Unsupported('a range of fractions')
     bounds = (whole_numbers(value)[0] for value in inputs)
-    return np.array(layout.few_numbers(*bounds))
+    return np.array(layout.few_numbers(*bounds), np.float64)
 
 
 @RULES.register_family(families.HAND_ON)
@@ -85,7 +85,7 @@ def _mirror_pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.pad(x, np.reshape(whole_numbers(paddings), (-1, 2)), mode)
 
 
-@RULES.register('Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
+@RULES.register('All', 'Any', 'Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
 def _reduce(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, keep = inputs[0], op.attr('keep_dims').b
     axes = tuple(a % x.ndim for a in whole_numbers(inputs[1]))
@@ -93,7 +93,7 @@ def _reduce(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(low == high, low, VARYING)
 
 
-@RULES.register('Sum', attributes='T Tidx keep_dims')
+@RULES.register('EuclideanNorm', 'Sum', attributes='T Tidx keep_dims')
 def _sum(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, keep = inputs[0].astype(np.float64), op.attr('keep_dims').b
     axes = tuple(a % x.ndim for a in whole_numbers(inputs[1]))
@@ -101,6 +101,8 @@ def _sum(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     if None in sizes:
         x = np.where(x == 0, x, VARYING)
     count = np.prod([size for size in sizes if size is not None])
+    if op.node.op == 'EuclideanNorm':
+        return np.sqrt(count * np.square(x).sum(axis=axes, keepdims=keep))
     return count * x.sum(axis=axes, keepdims=keep)
 
 
@@ -124,13 +126,15 @@ def _reshape(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return layout.reshape(inputs[0], op.input_shape(0), op.shape())
 
 
+@RULES.register('Concat', attributes='T N')
 @RULES.register('ConcatV2', attributes='T N Tidx')
 def _concat(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    parts, rank = inputs[:-1], len(op.shape())
-    axis = whole_numbers(inputs[-1])[0] % rank
+    at, positions = layout.concatenated(op.node.op, len(inputs))
+    rank = len(op.shape())
+    axis = whole_numbers(inputs[at])[0] % rank
     rows = [
-        channel_vector(part, axis, op.input_size(position, axis))
-        for position, part in enumerate(parts)
+        channel_vector(inputs[position], axis, op.input_size(position, axis))
+        for position in positions
     ]
     return layout.along(np.concatenate(rows), axis, rank)
 
@@ -191,8 +195,27 @@ def _gather(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     axis = whole_numbers(inputs[2])[0] % x.ndim if len(inputs) == 3 else 0
     if op.attr('batch_dims').i:
         raise Unsupported('indices for each example')
+    if np.isnan(inputs[1].astype(np.float64)).any():
+        return _rows(op, x, axis)
     indices = np.reshape(whole_numbers(inputs[1]), inputs[1].shape)
     return x.take(indices % x.shape[axis], axis)
+
+
+@RULES.register(
+    'ResourceGather', attributes='dtype Tindices batch_dims validate_indices'
+)
+def _resource_gather(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if op.attr('batch_dims').i:
+        raise Unsupported('indices for each example')
+    return _rows(op, inputs[0], 0)
+
+
+def _rows(op: ConstantOp, x: np.ndarray, axis: int) -> np.ndarray:
+    """Rows that nobody knows: what is the same in all of them."""
+    low, high = x.min(axis=axis), x.max(axis=axis)
+    same = np.where(low == high, low, VARYING)
+    new = (1,) * len(op.input_shape(1))
+    return same.reshape((*same.shape[:axis], *new, *same.shape[axis:]))
 
 
 @RULES.register('Tile', attributes='T Tmultiples')
@@ -203,6 +226,17 @@ def _tile(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
             repeats = op.output_size(0, axis) // x.shape[axis]
             x = np.concatenate([x] * repeats, axis)
     return x
+
+
+@RULES.register('BroadcastTo', attributes='T Tidx')
+def _broadcast_to(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    return x.reshape((1,) * (len(op.shape()) - x.ndim) + x.shape)
+
+
+@RULES.register('EnsureShape', attributes='T shape')
+def _ensure_shape(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return inputs[0]
 
 
 @RULES.register('Fill', attributes='T index_type')

@@ -98,8 +98,32 @@ def scatter(op: Op) -> Elements:
 
 @RULES.register('TensorArrayReadV3', attributes='dtype')
 def read(op: Op) -> Activation:
-    """Gives an element of a list that one op filled."""
+    """Gives an element; without channels, if the list was filled step by step."""
+    found = op.inputs[2]
+    if isinstance(found, Elements):
+        return Activation(op.shape(), found.element.labels)
+    return values.fixed(op.shape())
+
+
+@RULES.register('TensorArrayGatherV3', attributes='dtype element_shape')
+def gather(op: Op) -> Activation:
+    """Joins elements along a new first axis."""
     found = op.inputs[2]
     if not isinstance(found, Elements):
-        raise Unsupported('a list that is filled step by step')
-    return Activation(op.shape(), found.element.labels)
+        return values.fixed(op.shape())
+    op.states_shape(op.name, 'element_shape', found.element.labels)
+    return Activation(op.shape(), found.element.labels[np.newaxis])
+
+
+@RULES.register('TensorArrayWriteV3', attributes='T')
+def write(op: Op) -> Activation:
+    """Puts an element into a list step by step."""
+    for value in op.inputs:
+        op.freeze_value(value, 'is put into a list step by step')
+    return values.fixed(())
+
+
+@RULES.register('TensorArraySizeV3', attributes='')
+def size(op: Op) -> Sizes:
+    """The number of elements."""
+    return Sizes(Size())

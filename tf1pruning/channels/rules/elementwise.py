@@ -8,7 +8,7 @@ from typing import Optional, Union
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels import values
+from tf1pruning.channels import families, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op
@@ -17,16 +17,16 @@ from tf1pruning.channels.values import Activation, Constant, Sizes, Weight
 from tf1pruning.names import op_types
 
 UNARY = op_types(
-    'Abs Acos Asin Atan Ceil Cos Cosh Elu Erf Erfc Exp Expm1 Floor Inv '
-    'IsFinite IsInf IsNan Log Log1p LogicalNot Neg OnesLike Reciprocal Rint '
+    'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Erfc Exp Expm1 '
+    'Floor Inv IsFinite IsInf IsNan Log Log1p LogicalNot Neg OnesLike Reciprocal Rint '
     'Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt '
     'Square Tan Tanh ZerosLike'
 )
 BINARY = op_types(
     'Add AddV2 Atan2 Div DivNoNan Equal FloorDiv FloorMod Greater '
     'GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul '
-    'MulNoNan NotEqual Pow RealDiv SquaredDifference Sub TruncateDiv Xdivy '
-    'Xlogy'
+    'MulNoNan NotEqual Pow RealDiv SquaredDifference Sub TruncateDiv '
+    'TruncateMod Xdivy Xlogy'
 )
 # Scaling maps a zero weight to zero, so the result is still that weight to the trace.
 SCALING = frozenset(('Mul', 'RealDiv', 'Div'))
@@ -50,6 +50,7 @@ def cast(op: Op) -> Union[Activation, Sizes, Weight]:
 
 @RULES.register('FakeQuantWithMinMaxArgs', attributes='min max num_bits narrow_range')
 @RULES.register('FakeQuantWithMinMaxVars', attributes='num_bits narrow_range')
+@RULES.register_family(families.ROUNDING)
 def _rounded(op: Op) -> Union[Activation, Weight]:
     """Keeps its input's labels; maps a zero weight to zero."""
     kernel = op.kernel_like(0)
@@ -95,6 +96,15 @@ def combine(op: Op) -> Union[Activation, Sizes, Weight]:
         if isinstance(op.inputs[position], (Weight, Constant)):
             _record_parameter(op, position, operand)
     return functools.reduce(functools.partial(_unify, op), operands)
+
+
+@RULES.register('AccumulateNV2', attributes='T N shape')
+def accumulate(op: Op) -> Union[Activation, Sizes, Weight]:
+    """Adds tensors of a shape that it states."""
+    result = combine(op)
+    if isinstance(result, Activation):
+        op.states_shape(op.name, 'shape', result.labels)
+    return result
 
 
 def _scaled_weight(op: Op) -> Optional[Weight]:

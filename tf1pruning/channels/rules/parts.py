@@ -12,25 +12,27 @@ import numpy as np
 
 from tf1pruning.channels import layout
 from tf1pruning.channels.registry import Unsupported
-from tf1pruning.channels.rules import sizes
+from tf1pruning.channels.rules import recurrent, sizes
 from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Weight
 
 
+@RULES.register('Concat', attributes='T N')
 @RULES.register('ConcatV2', attributes='T N Tidx')
 def concat(op: Op) -> Union[Activation, Sizes]:
     """Joins channels along their axis; along another axis unifies them."""
-    count = len(op.inputs) - 1
-    rank, axis = len(op.shape()), int(op.constant(count))
+    at, positions = layout.concatenated(op.type, len(op.inputs))
+    rank, axis = len(op.shape()), int(op.constant(at))
     axis %= rank
-    arrays = sizes.arrays_of(op, range(count))
+    arrays = sizes.arrays_of(op, positions)
     if arrays is not None:
         return Sizes(np.concatenate(arrays, axis))
-    if all(op.kernel_like(i) is not None for i in range(count)):
+    if all(op.kernel_like(i) is not None for i in positions):
         raise Unsupported('parts of a weight')
     # A weight among the parts has its channels along the axis that is joined.
-    parts = [op.activation(i, axis - rank) for i in range(count)]
-    if not any(part.varies(axis) for part in parts) and op.shape()[axis] != count:
+    parts = [op.activation(i, axis - rank) for i in positions]
+    one_each = op.shape()[axis] == len(parts)
+    if not any(part.varies(axis) for part in parts) and not one_each:
         return _unified(op, parts)
     labels = [part.channels(axis) for part in parts]
     return Activation(op.shape(), layout.along(np.concatenate(labels), axis, rank))
@@ -255,20 +257,24 @@ def _slice_of_sizes(op: Op, value: Sizes) -> Sizes:
 @RULES.register('GatherV2', attributes='Tparams Tindices Taxis batch_dims')
 @RULES.register('Gather', attributes='Tparams Tindices validate_indices')
 def gather(op: Op) -> Union[Activation, Sizes]:
-    """Picks channels, or sizes of a shape, by constant indices."""
-    indices: np.ndarray = op.constant(1)
+    """Picks channels, or sizes of a shape, by constant indices; rows by any."""
     if op.attr('batch_dims').i:
         raise Unsupported('indices for each example')
     axis = int(op.constant(2)) if op.type == 'GatherV2' else 0
     if isinstance(op.inputs[0], Sizes):
-        return Sizes(op.inputs[0].array.take(indices, axis))
+        return Sizes(op.inputs[0].array.take(op.constant(1), axis))
+    table = op.kernel_like(0) if axis == 0 else None
+    if table is not None and len(table.shape) > 1:
+        return recurrent.embedding(op, table)
     x = op.activation(0)
     axis %= x.rank
     if not x.varies(axis):
         # Another axis may move: as many new axes as the indices have.
-        shape = x.labels.shape
-        shape = (*shape[:axis], *(1,) * indices.ndim, *shape[axis + 1 :])
+        op.freeze_value(op.inputs[1], 'is used as numbers')
+        shape, new = x.labels.shape, len(op.input_shape(1))
+        shape = (*shape[:axis], *(1,) * new, *shape[axis + 1 :])
         return Activation(op.shape(), x.labels.reshape(shape))
+    indices: np.ndarray = op.constant(1)
     if indices.ndim != 1:
         raise Unsupported('indices of channels that are no vector')
     channels = x.channels(axis)

@@ -12,8 +12,12 @@ from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op
 from tf1pruning.channels.values import Activation, Sizes
 
+OPS = ('All', 'Any', 'EuclideanNorm', 'Max', 'Mean', 'Min', 'Prod', 'Sum')
+# Zeros add nothing to them.
+_SUMS = ('EuclideanNorm', 'Sum')
 
-@RULES.register('Max', 'Mean', 'Min', 'Prod', 'Sum', attributes='T Tidx keep_dims')
+
+@RULES.register(*OPS, attributes='T Tidx keep_dims')
 def reduce(op: Op) -> Union[Activation, Sizes]:
     """Drops axes: a sum over channels too, for zeros add nothing.
 
@@ -26,7 +30,7 @@ def reduce(op: Op) -> Union[Activation, Sizes]:
     x = op.activation(0)
     axes = sorted({int(a) % x.rank for a in np.ravel(op.constant(1))})
     if any(x.varies(axis) for axis in axes):
-        if op.type != 'Sum':
+        if op.type not in _SUMS:
             raise Unsupported('a reduction over channels')
         return _summed(op, x, axes)
     labels = x.labels

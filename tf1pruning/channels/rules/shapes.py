@@ -138,6 +138,23 @@ def tile(op: Op) -> Activation:
     return Activation(op.shape(), labels)
 
 
+@RULES.register('BroadcastTo', attributes='T Tidx')
+def broadcast_to(op: Op) -> Activation:
+    """Spreads what has size 1; the shape follows the channels."""
+    x, shape = op.activation(0), sizes.described_shape(op, 1)
+    labels = x.labels.reshape((1,) * (len(shape) - x.rank) + x.labels.shape)
+    sizes.bind_shape(op, 1, labels)
+    return Activation(shape, labels)
+
+
+@RULES.register('EnsureShape', attributes='T shape')
+def ensure_shape(op: Op) -> Activation:
+    """Checks a shape that it states."""
+    x = op.activation(0)
+    op.states_shape(op.name, 'shape', x.labels)
+    return Activation(op.shape(), x.labels)
+
+
 @RULES.register('Fill', attributes='T index_type')
 def fill(op: Op) -> Activation:
     """A tensor of one value: its channels are counted by its shape."""
