@@ -1,11 +1,14 @@
 """Label rules, one module per op family; importing this package registers them."""
 
 from tf1pruning.channels.rules import (
+    control,
     elementwise,
     kernels,
     normalization,
     parts,
+    recurrent,
     reduction,
+    regions,
     shapes,
     sizes,
     sources,
@@ -13,11 +16,14 @@ from tf1pruning.channels.rules import (
 )
 
 __all__ = [
+    'control',
     'elementwise',
     'kernels',
     'normalization',
     'parts',
+    'recurrent',
     'reduction',
+    'regions',
     'shapes',
     'sizes',
     'sources',
