@@ -22,6 +22,7 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
+    Set,
     Tuple,
 )
 
@@ -86,14 +87,29 @@ def by_name(graph_def: tf.GraphDef) -> Functions:
     return {f.signature.name: f for f in graph_def.library.function}
 
 
-def called(nodes: Iterable[tf.NodeDef], functions: Functions) -> Iterator[str]:
-    """Names of the functions that nodes name, directly or through others."""
+def called(
+    nodes: Iterable[tf.NodeDef],
+    functions: Functions,
+    seen: Optional[Set[str]] = None,
+) -> Iterator[str]:
+    """Names of the functions that nodes name, directly or through others.
+
+    Args:
+      nodes: of a graph.
+      functions: of the graph.
+      seen: names that are left out, and to which those found are added.
+    """
+    known = set() if seen is None else seen
 
     def named(nodes: Iterable[tf.NodeDef]) -> List[str]:
         found = [name for node in nodes for name in _named(node)] if functions else []
-        return [name for name in found if name in functions]
+        return [name for name in found if name in functions and name not in known]
 
-    return walk.reached(named(nodes), lambda name: named(functions[name].node_def))
+    def inside(name: str) -> List[str]:
+        known.add(name)
+        return named(functions[name].node_def)
+
+    return walk.reached(named(nodes), inside)
 
 
 def _named(node: tf.NodeDef) -> Iterator[str]:
