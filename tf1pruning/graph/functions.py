@@ -101,15 +101,20 @@ def called(
     """
     known = set() if seen is None else seen
 
-    def named(nodes: Iterable[tf.NodeDef]) -> List[str]:
-        found = [name for node in nodes for name in _named(node)] if functions else []
-        return [name for name in found if name in functions and name not in known]
+    def new(nodes: Iterable[tf.NodeDef]) -> List[str]:
+        return [name for name in calls(nodes, functions) if name not in known]
 
     def inside(name: str) -> List[str]:
         known.add(name)
-        return named(functions[name].node_def)
+        return new(functions[name].node_def)
 
-    return walk.reached(named(nodes), inside)
+    return walk.reached(new(nodes), inside)
+
+
+def calls(nodes: Iterable[tf.NodeDef], functions: Functions) -> List[str]:
+    """Names of the functions that nodes name themselves, once for each time."""
+    found = [name for node in nodes for name in _named(node)] if functions else []
+    return [name for name in found if name in functions]
 
 
 def _named(node: tf.NodeDef) -> Iterator[str]:

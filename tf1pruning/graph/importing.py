@@ -69,6 +69,8 @@ def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
         try:
             return import_graph(graph_def)
         except UnknownOpError as error:
+            if all(node.op != error.op for node in graph_def.node):
+                raise  # It is in a function.
             graph_def = _without(graph_def, error.op)
 
 
