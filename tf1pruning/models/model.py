@@ -34,7 +34,7 @@ class Model:
       graph: inference graph.
       trace: where its channels live.
       groups: groups of its channels.
-      unsafe_ops: nodes before its outputs that write files or call Python.
+      unsafe_ops: nodes before its outputs that are not known to be pure.
       signature: names of its inputs and outputs.
       divisors: checkpoint keys of what the optimizer divides by.
       seconds: what reading took, by phase.

@@ -7,10 +7,9 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, sessions
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.errors import GraphError
 from tf1pruning.graph import lint, meta_graph
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
@@ -19,6 +18,7 @@ from tf1pruning.phases import Phases
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, text
 from tf1pruning.report import widths as widths_lib
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import protection
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import stripped as stripped_lib
@@ -55,6 +55,7 @@ class StrippedModel:
     after: cost.Cost
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
     answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
+    limits: RunLimits = STRICT
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -90,7 +91,7 @@ def strip_model(
     plan: Optional[Plan] = None,
     options: RemovalOptions = stripped_lib.EXACT,
     verify: bool = True,
-    allow_unsafe: bool = False,
+    limits: RunLimits = STRICT,
     prunable: Collection[str] = (),
 ) -> StrippedModel:
     """Strips a model and runs it against the original.
@@ -101,7 +102,7 @@ def strip_model(
       options: what may go.
       verify: whether to check the stripped graph and to run both networks on random
         input.
-      allow_unsafe: whether the graph may write files or call Python.
+      limits: of the runs of both.
       prunable: layers to count as prunable; empty: those of the groups that were cut.
 
     Raises:
@@ -113,13 +114,8 @@ def strip_model(
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
         nothing was removed that changes them.
     """
-    if model.unsafe_ops and not allow_unsafe:
-        raise GraphError(
-            'The outputs depend on ops that write files or call Python: '
-            f'{", ".join(model.unsafe_ops)}. Nothing was run. Name output nodes '
-            'that do not need them, or allow them.',
-            options=('allow_unsafe',),
-        )
+    if not limits.allow_unsafe:
+        sessions.refuse('The outputs depend', model.unsafe_ops)
     lint.check_no_tables(model.graph.graph_def)
     phases = Phases()
     with phases.phase('load'):
@@ -139,6 +135,7 @@ def strip_model(
             before=cost.measure(model.trace, arrays.shapes, nodes),
             after=cost.measure(model.trace, _shapes(network), nodes),
             widths=widths_lib.widths_of(model.groups, network),
+            limits=limits,
         )
     if verify:
         found = _verified(found, phases)
@@ -160,8 +157,8 @@ def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
         lint.check(frozen, shapes)
-        answers = verify_lib.answers_of(reference, outputs)
-        comparison = verify_lib.differences(answers, frozen)
+        answers = verify_lib.answers_of(reference, outputs, found.limits)
+        comparison = verify_lib.differences(answers, frozen, found.limits)
     if not found.stripped.lossy:
         verify_lib.check(comparison)
     return dataclasses.replace(found, comparison=comparison, answers=answers)

@@ -8,11 +8,12 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, sessions
 from tf1pruning.errors import VerificationError, first_line
 from tf1pruning.graph import importing, indices
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, precision
+from tf1pruning.sessions import STRICT, RunLimits
 
 TOLERANCE = 1e-5
 # Options that help where an input cannot be made up.
@@ -53,7 +54,10 @@ class Answers:
 
 
 def compare(
-    reference: tf.GraphDef, other: tf.GraphDef, outputs: Sequence[str]
+    reference: tf.GraphDef,
+    other: tf.GraphDef,
+    outputs: Sequence[str],
+    limits: RunLimits = STRICT,
 ) -> Comparison:
     """Compares the outputs of two frozen graphs on the same random inputs.
 
@@ -63,16 +67,20 @@ def compare(
     Raises:
       VerificationError: if a graph does not run, gives NaN or another shape.
     """
-    return differences(answers_of(reference, outputs), other)
+    return differences(answers_of(reference, outputs, limits), other, limits)
 
 
-def differences(answers: Sequence[Answers], other: tf.GraphDef) -> Comparison:
+def differences(
+    answers: Sequence[Answers], other: tf.GraphDef, limits: RunLimits = STRICT
+) -> Comparison:
     """Compares the answers of a network with those of a frozen graph.
 
     Raises:
       VerificationError: if the graph does not run, or gives NaN or another shape.
     """
-    return largest([measure(a, run(other, a.outputs, a.feeds)) for a in answers])
+    return largest(
+        [measure(a, run(other, a.outputs, a.feeds, limits)) for a in answers]
+    )
 
 
 def largest(found: Sequence[Comparison]) -> Comparison:
@@ -82,7 +90,9 @@ def largest(found: Sequence[Comparison]) -> Comparison:
     )
 
 
-def answers_of(reference: tf.GraphDef, outputs: Sequence[str]) -> Tuple[Answers, ...]:
+def answers_of(
+    reference: tf.GraphDef, outputs: Sequence[str], limits: RunLimits = STRICT
+) -> Tuple[Answers, ...]:
     """What a frozen graph answers to random inputs (see `compare`).
 
     Returns:
@@ -97,20 +107,23 @@ def answers_of(reference: tf.GraphDef, outputs: Sequence[str]) -> Tuple[Answers,
         for node in reference.node
     )
     return tuple(
-        answers_to(reference, outputs, random_inputs(reference, flags=flags))
+        answers_to(reference, outputs, random_inputs(reference, flags=flags), limits)
         for flags in ((False, True) if has_flags else (False,))
     )
 
 
 def answers_to(
-    reference: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    reference: tf.GraphDef,
+    outputs: Sequence[str],
+    feeds: Mapping[str, np.ndarray],
+    limits: RunLimits = STRICT,
 ) -> Answers:
     """What a frozen graph answers to some inputs.
 
     Raises:
       VerificationError: if it does not run or gives NaN.
     """
-    values = run(reference, outputs, feeds)
+    values = run(reference, outputs, feeds, limits)
     for name, value in zip(outputs, values):
         if _is_number(value) and not np.all(np.isfinite(value)):
             raise VerificationError(
@@ -250,7 +263,10 @@ def _random(
 
 
 def run(
-    graph_def: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    graph_def: tf.GraphDef,
+    outputs: Sequence[str],
+    feeds: Mapping[str, np.ndarray],
+    limits: RunLimits = STRICT,
 ) -> List[np.ndarray]:
     """The outputs of a frozen graph on a CPU, even if it was made for GPUs.
 
@@ -258,11 +274,13 @@ def run(
 
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
+      GraphError: if it is not safe to run, or runs too long.
     """
+    sessions.check(graph_def, outputs, limits)
     wide = precision.widened(graph_def)
     graph = importing.import_graph(channels_last.channels_last(wide))
     try:
-        with session_of(graph) as session:
+        with sessions.Session(graph, limits) as session:
             return session.run(
                 [f'{names.node_name(name)}:0' for name in outputs],
                 {f'{name}:0': value for name, value in feeds.items()},
@@ -271,14 +289,6 @@ def run(
         raise VerificationError(
             f'The graph does not run: {first_line(error)}.{_hint(graph)}'
         ) from error
-
-
-def session_of(graph: tf.Graph) -> tf.Session:
-    """A session that runs a graph without optimizing it, which takes longer than it."""
-    config = tf.ConfigProto()
-    config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return tf.Session(graph=graph, config=config)
 
 
 def _hint(graph: tf.Graph) -> str:
