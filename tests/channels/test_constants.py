@@ -162,6 +162,39 @@ UNARY = {
         [VARYING, VARYING],
     ),
     'whole number below zero': (lambda x: through(x * 1.5, tf.int8), [0.0, -1.0]),
+    'whole numbers divided': (
+        lambda x: tf.cast(
+            tf.raw_ops.Div(x=tf.cast(x * 14, tf.int32), y=[4, 4, 4]), x.dtype
+        ),
+        [1.0, -3.0],
+    ),
+    'whole numbers that run over': (
+        lambda x: tf.cast(tf.cast(x * 100, tf.int8) * 2, x.dtype),
+        [100.0, VARYING],
+    ),
+    'crop beyond the image': (
+        lambda x: tf.image.crop_and_resize(x, [[0.0, 0.0, 2.0, 2.0]], [0], [3, 3]),
+        None,
+    ),
+    'crop beyond the image, filled with the constant': (
+        lambda x: tf.image.crop_and_resize(
+            x, [[0.0, 0.0, 2.0, 2.0]], [0], [3, 3], extrapolation_value=0.5
+        ),
+        [0.5, VARYING],
+    ),
+    'running sum': (lambda x: tf.cumsum(x, 1), None),
+    'branches that agree': (
+        lambda x: tf.cond(
+            tf.reduce_sum(x) > 0, lambda: tf.nn.relu(x), lambda: tf.abs(x)
+        ),
+        [0.5, VARYING],
+    ),
+    'rounded to a range without zero': (
+        lambda x: tf.raw_ops.QuantizeAndDequantizeV2(
+            input=x * 0.0, input_min=1.0, input_max=2.0, range_given=True
+        ),
+        None,
+    ),
     'fake-quantized': (tf.quantization.fake_quant_with_min_max_args, None),
     'pixels of other values': (
         lambda x: tf.nn.max_pool2d(graded(x), 2, 2, 'SAME'),

@@ -297,3 +297,38 @@ def test_live_channels_are_not_safe():
 
     assert verdicts == [False] * 8
     assert found.folds == ()
+
+
+def test_a_constant_that_a_sum_over_channels_adds_up_stays():
+    def reader(x):
+        return tf.reduce_sum(x, 3, keepdims=True, name='total')
+
+    net, plan = filter_pruned(reader)
+
+    outcome = nets.prune_and_strip(net, plan)
+
+    assert outcome.stripped.plan.removed_count == 0
+    (kept,) = outcome.stripped.kept
+    assert kept.channels == (0, 1, 2, 5)
+    assert kept.reason == "not zero: 'total' sums it up"
+
+
+def test_a_channel_of_a_product_goes_if_one_factor_is_zero():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        queries, keys = (
+            tf.reshape(tf.layers.conv2d(x, 5, 1, name=name), [-1, 64, 5])
+            for name in ('queries', 'keys')
+        )
+        product = tf.matmul(queries, keys, transpose_b=True, name='product')
+        tf.identity(product, name='output')
+    net = nets.net_of(graph)
+    net.arrays['queries/kernel'][..., [1, 3]] = 0
+    net.arrays['queries/bias'][1] = 0
+    net.arrays['keys/kernel'][..., 2] = net.arrays['keys/bias'][2] = 0
+
+    found = safety.find_safety(net.trace, net.arrays)
+
+    channels = net.group('queries').channels.tolist()
+    assert [c in found.obstacles for c in channels] == [True, False, False, True, True]
+    assert found.obstacles[channels[0]] == "not zero: 'product' sums it up"
