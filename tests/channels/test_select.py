@@ -78,7 +78,7 @@ def test_a_frozen_block_says_why():
         with tf.variable_scope('SE1'):
             y = tf.reduce_mean(x, [1, 2], keepdims=True)
             y = networks.conv(y, 3, name='squeeze')
-            side = tf.reduce_sum(tf.cumsum(y, 1, name='odd'), [1, 2, 3])
+            side = tf.reduce_sum(tf.cumprod(y, 1, name='odd'), [1, 2, 3])
             gated = tf.reduce_sum(x * networks.conv(y, 3, name='excite'), [1, 2, 3])
             return side + gated
 
@@ -88,7 +88,7 @@ def test_a_frozen_block_says_why():
         select.groups_in_scopes(groups, ['SE1'])
     assert str(caught.value) == (
         "In scope 'SE1' nothing may be cut: 'SE1' reaches 'SE1/odd': no rule for "
-        'Cumsum.'
+        'Cumprod.'
     )
 
 

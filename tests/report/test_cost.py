@@ -129,3 +129,16 @@ def test_sizes_that_are_not_static_give_no_macs():
     assert cost.layer_macs(net.trace, shapes) == {'a/Conv2D': None, 'fc/MatMul': 8}
     assert cost.measure(net.trace, shapes, ('fc/MatMul',)) == Cost(26, None, 8)
     assert cost.measure(net.trace, shapes, ('a/Conv2D',)).prunable_macs is None
+
+
+def test_layers_that_read_parts_of_a_kernel_count_their_parts():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        first, second = tf.split(tf.get_variable('w', [3, 8]), [2, 6], 1)
+        x = tf.concat([tf.matmul(x, first), tf.matmul(x, second)], 1)
+        tf.identity(x, 'output')
+    net = nets.net_of(graph)
+
+    found = cost.layer_macs(net.trace, shapes_of(net.arrays))
+
+    assert found == {'MatMul': 3 * 2, 'MatMul_1': 3 * 6}

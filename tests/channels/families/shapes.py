@@ -157,9 +157,10 @@ def time_to_batch(x: tf.Tensor) -> tf.Tensor:
 
 def time_major(x: tf.Tensor) -> tf.Tensor:
     """The permutation that recurrent networks compute from the rank."""
-    order = tf.concat([[1, 0], tf.range(2, tf.rank(x))], 0)
+    order = tf.concat([[1, 0], tf.range(2, tf.raw_ops.Rank(input=x))], 0)
     x = tf.transpose(tf.nn.relu(tf.transpose(x, order)), order)
-    last = tf.size(tf.shape_n([x, x])[1]) - 1
+    shapes = tf.raw_ops.ShapeN(input=[x, x])
+    last = tf.raw_ops.Size(input=shapes[1]) - 1
     return tf.concat([x, tf.reverse(x, [1])], last)
 
 

@@ -40,6 +40,11 @@ def _rank(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(float(len(op.input_shape(0))))
 
 
+@RULES.register('Size', attributes='T out_type')
+def _size(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.prod(np.array(op.input_shape(0), np.float64)))
+
+
 @RULES.register('Range', attributes='Tidx')
 def _range(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     if not tf.as_dtype(op.attr('Tidx').type).is_integer:
