@@ -92,6 +92,10 @@ FROZEN = {
         lambda x: tf.reduce_mean(first(x), 3, name='mean', keepdims=True),
         "reaches 'mean': a reduction over channels",
     ),
+    'sum over channels and examples': (
+        lambda x: tf.reduce_sum(first(x), [0, 3], name='sum')[tf.newaxis, ..., :4],
+        "reaches 'sum': a reduction over channels",
+    ),
     'window over channels': (
         lambda x: tf.nn.max_pool2d(first(x), [1, 1, 1, 2], 2, 'VALID', name='pool'),
         "reaches 'pool': a window over channels",

@@ -21,7 +21,7 @@ def pixels_at(x: tf.Tensor) -> tf.Tensor:
 
 
 def rows_of_the_brightest(x: tf.Tensor) -> tf.Tensor:
-    row = tf.argmax(tf.reduce_sum(x, [0, 2, 3]))
+    row = tf.argmax(tf.reduce_sum(tf.reduce_sum(x, [2, 3]), 0))
     return tf.gather(x, [row, 2], axis=1)
 
 
@@ -75,7 +75,7 @@ def old_concat(x: tf.Tensor) -> tf.Tensor:
 
 
 def branch(x: tf.Tensor) -> tf.Tensor:
-    is_bright = tf.reduce_sum(x) > 0.1
+    is_bright = tf.reduce_mean(tf.reduce_sum(x, 3)) > 0.1
     return tf.cond(
         is_bright,
         lambda: tf.concat([x, networks.conv(x, 4, name='other')], -1),

@@ -248,7 +248,7 @@ ROWS = (
     family('LRN', tf.nn.lrn, first=0),
     family('ArgMax', best_channel(tf.argmax), first=0),
     family('ArgMin', best_channel(tf.argmin), first=0),
-    family('L2Loss', lambda x: x / (1.0 + tf.nn.l2_loss(x))),
+    family('L2Loss', lambda x: x / (1.0 + tf.nn.l2_loss(x)), first=0),
     family('Sum over channels', energy),
     family('Pad by computed rows', padded_to_multiple),
     family('MirrorPad by computed rows', mirrored_to_multiple),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Union
+from typing import Union
 
 import numpy as np
 
@@ -19,9 +19,10 @@ _SUMS = ('EuclideanNorm', 'Sum')
 
 @RULES.register(*OPS, attributes='T Tidx keep_dims')
 def reduce(op: Op) -> Union[Activation, Sizes]:
-    """Drops axes: a sum over channels too, for zeros add nothing.
+    """Drops axes: those of channels in a sum for each example, as zeros add nothing.
 
-    A product of sizes is a size.
+    A sum over examples too is a loss, and what it reads an output. A product of sizes
+    is a size.
     """
     value = op.inputs[0]
     if op.type == 'Prod' and isinstance(value, Sizes) and value.array.ndim == 1:
@@ -30,28 +31,15 @@ def reduce(op: Op) -> Union[Activation, Sizes]:
     x = op.activation(0)
     axes = sorted({int(a) % x.rank for a in np.ravel(op.constant(1))})
     if any(x.varies(axis) for axis in axes):
-        if op.type not in _SUMS:
+        if op.type not in _SUMS or not isinstance(value, Activation) or 0 in axes:
             raise Unsupported('a reduction over channels')
-        return _summed(op, x, axes)
+        axis = next(axis for axis in axes if x.varies(axis))
+        op.summation([(0, axis)], x.channels(axis))
+        return values.fixed(op.shape())
     labels = x.labels
     if not op.attr('keep_dims').b:
         labels = np.squeeze(labels, tuple(axes))
     return Activation(op.shape(), labels)
-
-
-def _summed(op: Op, x: Activation, axes: Sequence[int]) -> Activation:
-    """What is left when channels along one of the axes are summed."""
-    axis = next(axis for axis in axes if x.varies(axis))
-    op.summation([(0, axis)], x.channels(axis))
-    return values.fixed(op.shape())
-
-
-@RULES.register('L2Loss', attributes='T')
-def l2_loss(op: Op) -> Activation:
-    """Half the sum of all squares."""
-    x = op.activation(0)
-    is_counted = any(x.varies(axis) for axis in range(x.rank))
-    return _summed(op, x, range(x.rank)) if is_counted else values.fixed(op.shape())
 
 
 @RULES.register('LogSoftmax', 'Softmax', attributes='T')
@@ -64,6 +52,7 @@ def softmax(op: Op) -> Activation:
 @RULES.register(
     'ArgMax',
     'ArgMin',
+    'L2Loss',
     'LRN',
     attributes='T Tidx output_type depth_radius bias alpha beta',
 )
