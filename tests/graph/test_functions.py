@@ -178,7 +178,7 @@ def data_dependent(x):
 
 @pytest.mark.parametrize('is_v2', [True, False])
 @pytest.mark.parametrize('sign', [-1, 1])
-def test_a_condition_on_data_stays_exact_and_freezes_what_it_touches(is_v2, sign):
+def test_a_condition_on_data_stays_exact_and_its_channels_are_followed(is_v2, sign):
     if not is_v2:
         tf.disable_control_flow_v2()
     graph = graph_of(data_dependent, (None, 4, 4, 3))
@@ -188,8 +188,10 @@ def test_a_condition_on_data_stays_exact_and_freezes_what_it_touches(is_v2, sign
 
     found = {g.name: g for g in groups.find_groups(trace.trace(model))}
 
-    assert any('no rule for Switch' in reason for reason in found['first'].reasons)
+    assert not found['first'].frozen
     assert not found['second'].frozen
+    places = {place.variable for place in found['first'].places}
+    assert places == {'first/kernel', 'first/bias', 'scale', 'second/kernel'}
     expected = direct(graph, arrays, {'input:0': image})
     result = answer(model, {'input': image}, arrays)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
