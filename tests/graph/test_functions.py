@@ -166,13 +166,13 @@ def test_an_input_map_may_name_any_result_of_a_conditional():
     assert answer(model, feeds).tolist() == [[3.0, 4.0, 5.0, 6.0]]
 
 
-def data_dependent(x):
-    x = networks.conv(x, 6, name='first')
+def data_dependent(image):
+    x = networks.conv(image, 6, name='first')
 
     def scaled():
         return tf.nn.relu(x * tf.get_variable('scale', [6]))
 
-    y = tf.cond(tf.reduce_mean(x) > 0, scaled, lambda: tf.nn.relu6(x))
+    y = tf.cond(tf.reduce_mean(image) > 0, scaled, lambda: tf.nn.relu6(x))
     return networks.conv(networks.conv(y, 4, name='second'), 4, name='third')
 
 
