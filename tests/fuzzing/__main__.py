@@ -1,4 +1,4 @@
-"""python -m tests.fuzzing 1000 9000: tries mutations of these seeds, as the tests do."""
+"""python -m tests.fuzzing 1000 9000: tries mutations of these seeds, as tests do."""
 
 from __future__ import annotations
 
