@@ -2,11 +2,57 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 
 import pytest
 
 from tf1pruning import files
 from tf1pruning.errors import OutputError
+
+
+@pytest.mark.parametrize('read', [files.read_bytes, files.read_text, files.read_json])
+def test_only_regular_files_are_opened(read, tmp_path):
+    for name, make in {
+        'pipe': os.mkfifo,
+        'device': lambda path: os.symlink('/dev/zero', path),
+        'socket': lambda path: socket.socket(socket.AF_UNIX).bind(path),
+    }.items():
+        path = str(tmp_path / name)
+        make(path)
+        with pytest.raises(OSError, match='pipe, socket or device, no file'):
+            read(path)
+    with pytest.raises(IsADirectoryError):
+        read(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        read(str(tmp_path / 'none'))
+
+
+@pytest.mark.parametrize('name', ['\udcff', 'a\0b', '\ud800'])
+def test_a_name_that_tensorflow_does_not_take_is_an_error_of_the_system(name):
+    for use in (files.read_bytes, files.check_regular, files.check_name):
+        with pytest.raises(OSError, match='not UTF-8; rename it') as caught:
+            use(name)
+        assert caught.value.filename == name
+    with pytest.raises(OutputError, match='not UTF-8'):
+        files.make_folder(name)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = str(tmp_path / 'huge.pb')
+    with open(path, 'wb') as file:
+        file.truncate(1 << 40)
+
+    with pytest.raises(OSError, match='1,099,511,627,776 bytes; expected at most'):
+        files.read_bytes(path)
+
+
+@pytest.mark.parametrize('content', [b'\xff', b'{', b'[' * 100000])
+def test_what_is_no_json_is_one_kind_of_error(content, tmp_path):
+    path = tmp_path / 'x.json'
+    path.write_bytes(content)
+
+    with pytest.raises(ValueError):
+        files.read_json(str(path))
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path):

@@ -31,14 +31,13 @@ def load_plan(path: files.Path) -> Plan:
     """
     path = os.fspath(path)
     try:
-        with open(path, encoding='utf-8') as file:
-            return from_json(file.read(), path)
+        text = files.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, 'strerror', None) or error
         raise PlanError(
-            f'Plan {path!r} cannot be read: {reason}. Expected a plan.json, or a '
-            'Pruned_Filters.json.'
+            f'Plan {path!r} cannot be read: {files.reason(error)}. Expected a '
+            'plan.json, or a Pruned_Filters.json.'
         ) from error
+    return from_json(text, path)
 
 
 def to_json(plan: Plan) -> str:

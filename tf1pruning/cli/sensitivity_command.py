@@ -108,8 +108,7 @@ def _known(probe: Probe) -> Curves:
     digest = hashlib.sha256(f'{probe.fingerprint} {FLAGS.seed} '.encode())
     for path in (FLAGS.scores, FLAGS.mean_replacement):
         if path is not None:
-            with open(path, 'rb') as file:
-                digest.update(file.read())
+            digest.update(files.read_bytes(path))
     fingerprint = digest.hexdigest()[:16]
     path = _path('sensitivity.json')
     known: Optional[Curves] = None

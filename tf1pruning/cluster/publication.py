@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import threading
 import time
@@ -117,8 +116,7 @@ def _presence(folder: str, name: str) -> Presence:
 
 def _read(path: str, make: Callable[..., Value], advice: str) -> Optional[Value]:
     try:
-        with open(path, encoding='utf-8') as file:
-            return make(**json.load(file))
+        return make(**files.read_json(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:

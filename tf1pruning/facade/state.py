@@ -142,7 +142,8 @@ class State:
         """Takes a plan, or filters by name, from a file."""
         selection = self.current()
         if path.endswith('.pkl'):
-            filters = pickled_filters.read_filters(path)
+            largest = pickled_filters.largest_size(selection.groups.values())
+            filters = pickled_filters.read_filters(path, largest)
             plan = self._plan_by_filters(selection, filters)
         else:
             plan = plan_json.load_plan(path)

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import checking, complete
 
@@ -70,10 +70,9 @@ def read_frozen(path: str) -> tf.MetaGraphDef:
 def _parse(path: str, proto: message.Message) -> None:
     """Reads a binary file into an empty proto."""
     try:
-        with open(path, 'rb') as file:
-            proto.ParseFromString(file.read())
+        proto.ParseFromString(files.read_bytes(path))
     except OSError as error:
-        raise GraphError(f'{path!r} cannot be read: {error.strerror}.') from error
+        raise GraphError(f'{path!r} cannot be read: {files.reason(error)}.') from error
     except message.DecodeError as error:
         is_part = os.path.basename(path) == SAVED_MODEL_FILE
         hint = ' For a SavedModel give its folder.' if is_part else ''
