@@ -19,6 +19,7 @@ FLOORS = {
     'optimizer_names': 0,
     'phases': 0,
     'shapes': 0,
+    'typed': 0,
     'graph': 1,
     'ckpt': 1,
     'data': 1,

@@ -13,12 +13,15 @@ import os
 import shutil
 import stat
 import tempfile
-from typing import Any, Iterable, Iterator, Mapping, Union
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Union
 
 from tf1pruning.errors import OutputError
 
 # A path that a public function takes.
-Path = Union[str, 'os.PathLike[str]']
+if TYPE_CHECKING:
+    Path = Union[str, 'os.PathLike[str]']
+else:
+    Path = Union[str, os.PathLike]
 
 TEMPORARY = '.tmp-'
 # A proto cannot be larger, and no other file that is read as a whole comes near it.

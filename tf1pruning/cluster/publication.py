@@ -17,11 +17,11 @@ import dataclasses
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files
+from tf1pruning import files, typed
 from tf1pruning.cluster import tasks
 from tf1pruning.cluster.tasks import Task
 from tf1pruning.errors import DataError, OptionError, WorkflowError
@@ -95,32 +95,23 @@ def read(folder: str) -> Optional[Publication]:
     Raises:
       DataError: if the file is damaged.
     """
-    return _read(
-        path_in(folder),
-        lambda training, **fields: Publication(
-            training=Published(**training), **fields
-        ),
-        'Delete it and start the chief again.',
-    )
+    advice = 'Delete it and start the chief again.'
+    return _read(path_in(folder), Publication, advice)
 
 
 def _presence(folder: str, name: str) -> Presence:
     """What a worker has written."""
-    found = _read(
-        path_in(folder, name),
-        lambda **fields: Presence(**{key: int(n) for key, n in fields.items()}),
-        'Delete it.',
-    )
-    return found or Presence()
+    return _read(path_in(folder, name), Presence, 'Delete it.') or Presence()
 
 
-def _read(path: str, make: Callable[..., Value], advice: str) -> Optional[Value]:
+def _read(path: str, kind: Type[Value], advice: str) -> Optional[Value]:
     try:
-        return make(**files.read_json(path))
+        return typed.from_json(kind, files.read_json(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f'{path!r} is damaged ({error}). {advice}') from error
+    except (OSError, ValueError) as error:
+        said = files.reason(error)
+        raise DataError(f'{path!r} is damaged ({said}). {advice}') from error
 
 
 class Chief:

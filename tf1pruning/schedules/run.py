@@ -152,7 +152,7 @@ class _Run:
         self._options = options
         self._state_path = os.path.join(output_dir, STATE_FILE)
         self._state = run_state.load_or_new(
-            self._state_path, _settings(checkpoint, options, schedule)
+            self._state_path, _settings(checkpoint, options, schedule), Done
         )
         estimator = recipe.estimator(self._path(1, TRAINED))
         self._chooser = Chooser(estimator, recipe.input_fn, checkpoint, options)
@@ -270,8 +270,15 @@ class _Run:
         return _as_floats(metrics)
 
     def _is_good(self, done: Done) -> bool:
-        limit = self._options.min_accuracy
-        return limit is None or done.metrics[self._options.metric] >= limit
+        limit, metric = self._options.min_accuracy, self._options.metric
+        if limit is None:
+            return True
+        if metric not in done.metrics:
+            raise DataError(
+                f'{self._state_path!r} has no {metric!r} of a round, which '
+                'min_accuracy is about. Give another output folder.'
+            )
+        return done.metrics[metric] >= limit
 
     def _finish(self, number: int, found: Done) -> None:
         relative = os.path.relpath(found.checkpoint, self._output_dir)

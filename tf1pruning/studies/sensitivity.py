@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import os
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from tf1pruning import files
+from tf1pruning import files, typed
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import check_ratio
 from tf1pruning.choosing.scores import Scorer
@@ -204,16 +203,12 @@ def load(path: str, fingerprint: str) -> Optional[Curves]:
     if not os.path.lexists(path):
         return None
     try:
-        with open(path, encoding='utf-8') as file:
-            value = json.load(file)
-        if value['format'] != FORMAT:
-            raise ValueError(f'it has format {value["format"]}; expected {FORMAT}')
-        points = tuple(Point(**point) for point in value['points'])
-        found = Curves(value['fingerprint'], Outcome(**value['unpruned']), points)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        fields = typed.versioned(files.read_json(path), 'format', FORMAT)
+        found = typed.from_json(Curves, fields)
+    except (OSError, ValueError) as error:
         raise DataError(
-            f'{path!r} holds no sensitivity curves: {error}. Overwrite it with new '
-            'measurements, or choose another folder.',
+            f'{path!r} holds no sensitivity curves: {files.reason(error)}. Overwrite '
+            'it with new measurements, or choose another folder.',
             options=('overwrite',),
         ) from error
     if found.fingerprint != fingerprint:
