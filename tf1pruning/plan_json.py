@@ -13,6 +13,7 @@ from tf1pruning.plan import Plan
 _FORMAT = 2
 
 
+@typed.checked
 def save_plan(plan: Plan, path: files.Path) -> None:
     """Writes a plan as JSON.
 
@@ -22,6 +23,7 @@ def save_plan(plan: Plan, path: files.Path) -> None:
     files.write_text(os.fspath(path), to_json(plan))
 
 
+@typed.checked
 def load_plan(path: files.Path) -> Plan:
     """Reads a plan.
 

@@ -35,6 +35,7 @@ BEAT_SECONDS = 2.0
 Value = TypeVar('Value')
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Published:
     """A training, as workers need to know it.
@@ -114,6 +115,7 @@ def _read(path: str, kind: Type[Value], advice: str) -> Optional[Value]:
         raise DataError(f'{path!r} is damaged ({said}). {advice}') from error
 
 
+@typed.checked
 class Chief:
     """Publishes trainings; as a context it also gives signs of life.
 
@@ -264,6 +266,7 @@ class _Opening(tf.train.SessionRunHook):
             self._act()
 
 
+@typed.checked
 class Follower:
     """Joins the trainings of a chief.
 

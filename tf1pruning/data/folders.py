@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError
 
@@ -23,7 +23,8 @@ _TEST_FOLDERS = ('test', 'val', 'validation')
 Labelled = Tuple[str, int]
 
 
-def folder(data_dir: str) -> Dataset:
+@typed.checked
+def folder(data_dir: files.Path) -> Dataset:
     """`train/<class>/*.jpg` and `test/<class>/*.jpg` (or `val`, `validation`).
 
     Raises:
@@ -43,7 +44,8 @@ def folder(data_dir: str) -> Dataset:
     return _dataset('folder', _images(train, classes), _images(test, classes), classes)
 
 
-def cub200(data_dir: str) -> Dataset:
+@typed.checked
+def cub200(data_dir: files.Path) -> Dataset:
     """CUB-200-2011: `images/<class>/*.jpg`, `images.txt`, `train_test_split.txt`.
 
     Raises:

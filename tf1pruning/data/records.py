@@ -14,7 +14,7 @@ from typing import List, Optional, Sequence, Tuple
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError
 
@@ -27,16 +27,18 @@ IMAGENET_CLASSES = 1001
 _PARTS = (('train',), ('test', 'validation', 'val'))
 
 
-def imagenet(data_dir: str) -> Dataset:
+@typed.checked
+def imagenet(data_dir: files.Path) -> Dataset:
     """ImageNet (ILSVRC 2012): `train-00000-of-01024`, `validation-00000-of-00128`.
 
     Raises:
       DataError: if files are missing, damaged, or not what they should be.
     """
-    return _dataset('imagenet', data_dir, IMAGENET_CLASSES, scaling='vgg')
+    return _dataset('imagenet', os.fspath(data_dir), IMAGENET_CLASSES, scaling='vgg')
 
 
-def tfrecords(data_dir: str) -> Dataset:
+@typed.checked
+def tfrecords(data_dir: files.Path) -> Dataset:
     """Any TFRecords; `labels.txt` has a line per class, as TF-slim writes it.
 
     Files with `train` in their names are for training, those with `test`, `validation`
@@ -56,7 +58,7 @@ def tfrecords(data_dir: str) -> Dataset:
     classes = sum(1 for line in lines if line.strip())
     if not classes:
         raise DataError(f'{path!r} is empty; expected a line per class.')
-    return _dataset('tfrecords', data_dir, classes, scaling='centred')
+    return _dataset('tfrecords', os.fspath(data_dir), classes, scaling='centred')
 
 
 def _dataset(name: str, data_dir: str, classes: int, scaling: str) -> Dataset:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import typing
 from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
-from tf1pruning import plan_json
+from tf1pruning import plan_json, typed
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import OptionError, WorkflowError
@@ -98,6 +99,15 @@ class State:
             self.trained = self.rebuilt = None
         if name in _EXPORTS:
             self.exported = ('', '')
+
+    def set_found(self, name: str, value: Any) -> None:
+        """Changes a field to what an earlier run has found.
+
+        Raises:
+          OptionError: if the value has another type than the field.
+        """
+        typed.check(name, value, typing.get_type_hints(State)[name])
+        setattr(self, name, value)
 
     def read_trained(self) -> Selection:
         """Reads the input checkpoint and selects its groups; writes nothing."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
@@ -29,6 +29,7 @@ DEFAULT_OUTPUTS = ('output',)
 DEFAULT_TAGS = ('serve',)
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class LoadOptions:
     """How to read a model.
@@ -47,7 +48,7 @@ class LoadOptions:
         layer lies before a loss.
     """
 
-    meta_path: Optional[str] = None
+    meta_path: Optional[files.Path] = None
     tags: Tuple[str, ...] = DEFAULT_TAGS
     signature: str = DEFAULT_NAME
     use_moving_averages: bool = False
@@ -66,6 +67,7 @@ class _Parts(NamedTuple):
     meta_path: Optional[str] = None
 
 
+@typed.checked
 def load(
     path: files.Path,
     outputs: Sequence[str] = (),
@@ -87,7 +89,6 @@ def load(
         averages and these are asked for.
       OptionError: if an option is for another kind of model.
     """
-    names.check_list('outputs', outputs)
     phases = Phases()
     with phases.phase('load'):
         return _model(_read(os.fspath(path), tuple(outputs), options), options, phases)
@@ -153,7 +154,7 @@ def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
         parts = _Parts(saved_model.read_frozen(path), (), ArraysInMemory({}), path)
     else:
         checkpoint = Checkpoint(_prefix(path))
-        meta_path = options.meta_path or checkpoint.meta_path
+        meta_path = os.fspath(options.meta_path or checkpoint.meta_path)
         graph = meta_graph.read_meta_graph(meta_path)
         parts = _Parts(graph, (), checkpoint, checkpoint.prefix, meta_path)
     _check_options(parts.graph, options)
@@ -191,7 +192,7 @@ def _read_saved_model(
 def _check_options(graph: tf.MetaGraphDef, options: LoadOptions) -> None:
     """Raises OptionError for options that only a SavedModel has."""
     problems = []
-    if options.tags != DEFAULT_TAGS:
+    if tuple(options.tags) != DEFAULT_TAGS:
         problems.append(f'tags {",".join(options.tags)!r}')
     if options.signature not in (DEFAULT_NAME, *graph.signature_def):
         problems.append(f'signature {options.signature!r}')

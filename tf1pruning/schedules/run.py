@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 import tensorflow.compat.v1 as tf
 from absl import logging
 
-from tf1pruning import names, plan_json
+from tf1pruning import files, names, plan_json, typed
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.plan import Plan
@@ -83,12 +83,13 @@ class Recipe:
         )
 
 
+@typed.checked
 def prune_finetune(
     model_fn: Callable[..., tf.estimator.EstimatorSpec],
     input_fn: InputFn,
     schedule: Schedule,
-    checkpoint: str,
-    output_dir: str,
+    checkpoint: files.Path,
+    output_dir: files.Path,
     options: Options = Options(),
     eval_input_fn: Optional[InputFn] = None,
     params: Optional[Mapping[str, Any]] = None,
@@ -122,7 +123,8 @@ def prune_finetune(
       OutputError: if the files cannot be written.
     """
     recipe = Recipe(model_fn, input_fn, eval_input_fn, params, config)
-    run = _Run(recipe, checkpoint, output_dir, options, schedule)
+    paths = os.fspath(checkpoint), os.fspath(output_dir)
+    run = _Run(recipe, *paths, options, schedule)
     while not run.is_over:
         wanted = schedule(run.done)
         if wanted is None:

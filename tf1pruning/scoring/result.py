@@ -72,6 +72,7 @@ class Scores:
                 options=('stale_scores',),
             )
 
+    @typed.checked
     def save(self, path: files.Path) -> None:
         """Writes an `.npz` file as a whole.
 
@@ -95,6 +96,7 @@ class Scores:
         files.write_bytes(os.fspath(path), buffer.getvalue())
 
     @classmethod
+    @typed.checked
     def load(cls, path: files.Path) -> Scores:
         """Reads a file that `save` or the command `score` wrote.
 

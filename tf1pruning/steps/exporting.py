@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning import phases as phases_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.errors import OptionError, OutputError, VerificationError
@@ -37,6 +37,7 @@ DEFAULT_FORMATS = (CKPT, 'pb')
 REPORT = 'report.json'
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExportOptions:
     """How to export.
