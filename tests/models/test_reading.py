@@ -147,8 +147,12 @@ def test_a_signature_may_feed_tensors_behind_the_placeholders(parsing):
 def test_examples_that_are_not_parsed_any_more_are_gone_from_the_signature(parsing):
     source = reading.load(parsing)
 
-    assert source.graph.inputs == ('input',)
+    assert [each.name for each in source.signatures] == ['serving_default', 'images']
     assert source.signature.gone == ('examples',)
+    # The other one feeds what comes out of the parser, and still does.
+    (fed,) = source.graph.inputs
+    assert source.signatures[1].inputs == (('image', TensorRef(fed, 0)),)
+    assert source.signatures[1].gone == ()
 
 
 def test_channels_of_constants_count_as_parameters(paths):

@@ -18,7 +18,7 @@ from tf1pruning import files, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.cli import choice_flags, criterion_flags, model_flags
-from tf1pruning.report import text
+from tf1pruning.report import interface, text
 from tf1pruning.steps import budgets
 
 FLAGS = flags.FLAGS
@@ -59,13 +59,15 @@ def main() -> None:
         protect=FLAGS.protect,
         mode=FLAGS.mode,
     )
-    tp.soft_prune(model, plan, prefix, means)
+    soft = tp.soft_prune(model, plan, prefix, means)
     plan_json.save_plan(plan, plan_path)
+    model_flags.say_read(model)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
     print(
         f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {prefix}'
     )
     print(_costs(model, plan))
+    print(interface.table('written', soft.graph, soft.signatures))
     if FLAGS.target_latency is not None:
         print(_latencies(model, plan))
 

@@ -39,7 +39,7 @@ from tf1pruning.facade.options import PruningOptions, check_computed
 from tf1pruning.facade.state import State
 from tf1pruning.report import summaries
 from tf1pruning.scoring.result import Scores
-from tf1pruning.steps import stripping
+from tf1pruning.steps import protection, stripping
 from tf1pruning.steps.ranking import ranking_by
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -345,7 +345,8 @@ class Pruning:
             state.read_trained()
             plan = state.choose_filters()
         model = state.current().model
-        output_files.check_pruned_path(state.output_dir, model)
+        target = output_files.pruned_path(state.output_dir, model)
+        protection.check_target(target, [model.path])
         check_readable(model.variables)
         self._write_params()
         output_files.write_plan(state.output_dir, plan)

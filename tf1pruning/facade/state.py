@@ -194,8 +194,9 @@ class State:
         self.exported = output_files.write_stripped(
             self.output_dir, small, options.export_ckpt_path, options.export_pb_path
         )
-        meta_path = f'{self.retrained_ckpt_path}.meta'
-        output_files.write_training_meta(self.output_dir, meta_path, small)
+        if self.retrained_ckpt_path:
+            meta_path = Checkpoint(self.retrained_ckpt_path).meta_path
+            output_files.write_training_meta(self.output_dir, meta_path, small)
         self.strip_report = small
         return small
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import List, Sequence, Tuple
+from typing import List, Sequence
 
 import tensorflow.compat.v1 as tf
 from google.protobuf import message
@@ -35,22 +35,6 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
         f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
         f'{names.quoted([",".join(each) for each in found])}.'
     )
-
-
-def signature_outputs(graph: tf.MetaGraphDef, signature: str) -> Tuple[str, ...]:
-    """Output nodes of a signature, sorted by the names it gives them.
-
-    Raises:
-      GraphError: if there is no such signature.
-    """
-    if signature not in graph.signature_def:
-        raise GraphError(
-            f'There is no signature {signature!r}; there is '
-            f'{names.quoted(sorted(graph.signature_def))}.'
-        )
-    outputs = graph.signature_def[signature].outputs
-    nodes = (names.node_name(outputs[key].name) for key in sorted(outputs))
-    return tuple(dict.fromkeys(nodes))
 
 
 def read_frozen(path: str) -> tf.MetaGraphDef:

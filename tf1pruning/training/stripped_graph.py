@@ -146,6 +146,7 @@ def _prepared(graph: tf.MetaGraphDef, fed: Mapping[str, tf.Tensor]) -> tf.MetaGr
     result.CopyFrom(graph)
     saver = graph.saver_def.restore_op_name.partition('/')[0]
     result.ClearField('saver_def')
+    result.ClearField('signature_def')
     for collection in (_INPUTS, _OUTPUTS, forward.TRUE_FLAGS, forward.FALSE_FLAGS):
         result.collection_def.pop(collection, None)
     del result.graph_def.node[:]
