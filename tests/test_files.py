@@ -194,3 +194,33 @@ def test_a_folder_takes_the_place_of_a_file_or_link(tmp_path):
         files.publish_folder(str(tmp_path / 'staged' / name), str(tmp_path / name))
 
     assert [os.listdir(tmp_path / name) for name in ('file', 'link')] == [[], []]
+
+
+def test_a_file_is_aside_while_what_it_belongs_to_is_replaced(tmp_path):
+    path = tmp_path / 'plan.json'
+    path.write_text('old')
+
+    with pytest.raises(KeyError), files.set_aside(str(path)):
+        assert not path.exists()
+        raise KeyError('mine')
+    assert path.read_text() == 'old'
+
+    with files.set_aside(str(path)):
+        pass
+    assert os.listdir(tmp_path) == []
+    with files.set_aside(str(tmp_path / 'new' / 'plan.json')):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_kill_leaves_it_aside(tmp_path):
+    path = tmp_path / 'plan.json'
+    path.write_text('old')
+    child = os.fork()
+    if not child:
+        with files.set_aside(str(path)):
+            os._exit(9)
+    os.waitpid(child, 0)
+
+    assert not path.exists()
+    assert all(name.startswith(files.TEMPORARY) for name in os.listdir(tmp_path))

@@ -165,6 +165,29 @@ def staging(folder: str) -> Iterator[str]:
             os.rmdir(folder)
 
 
+@contextlib.contextmanager
+def set_aside(path: str) -> Iterator[None]:
+    """Moves a file out of the way until what it belongs to is replaced, and removes it.
+
+    If that fails, the file comes back. A kill leaves it aside: it never stands beside
+    what it does not belong to.
+
+    Raises:
+      OutputError: like `staging`.
+    """
+    with staging(os.path.dirname(path) or '.') as temporary:
+        aside = os.path.join(temporary, 'aside')
+        if os.path.lexists(path):
+            os.replace(path, aside)
+            sync(os.path.dirname(path) or '.')
+        try:
+            yield
+        except BaseException:
+            if os.path.lexists(aside):
+                os.replace(aside, path)
+            raise
+
+
 def publish(source: str, target: str) -> None:
     """Syncs the file `source` and renames it to `target` on the same disk."""
     sync(source)

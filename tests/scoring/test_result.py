@@ -87,8 +87,9 @@ def test_a_group_is_scored_from_the_file():
 def test_scores_of_another_model_are_refused(name, width, message):
     net, score = scorer(width)
 
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         score(net.group(name))
+    assert caught.value.options == (('groups',) if name == 'b' else ())
 
 
 ARRAYS = {'a/kernel': np.eye(2), 'a/bias': np.zeros(2)}

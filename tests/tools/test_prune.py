@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests import programs
 from tests.studies import trained
 from tests.studies.trained import BLOCK, GATE
 from tests.tools import models
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.graph import saved_model
+from tf1pruning.models.reading import LoadOptions, load
 
 
 @pytest.fixture(scope='module')
@@ -173,6 +175,24 @@ def test_a_pruned_saved_model_keeps_the_names_of_its_signature(prefix, tmp_path)
     assert [*found.inputs, *found.outputs] == ['image', 'logits']
 
 
+def test_a_run_that_fails_leaves_plan_and_checkpoint_of_the_one_before(
+    prefix, tmp_path
+):
+    pruned(prefix, tmp_path, '--criterion=l1', '--ratio=0.5')
+    before = trained.contents(tmp_path)
+
+    failed = programs.run(
+        'tools/prune.py',
+        *(f'--model={prefix}', f'--output_dir={tmp_path}', '--overwrite'),
+        *('--criterion=l1', '--ratio=0.25'),
+        largest_file=2000,
+    )
+
+    assert failed.returncode == 1
+    assert failed.stderr.count('\n') == 1
+    assert trained.contents(tmp_path) == before
+
+
 def signatures_in(folder):
     """Signature -> names of its inputs and outputs."""
     graph = saved_model.read_saved_model(str(folder), ['serve'])
@@ -196,6 +216,10 @@ def test_no_signature_is_lost_from_tool_to_tool(prefix, tmp_path):
 
     for done in (first, again):
         assert (done.returncode, done.stderr) == (0, '')
+    options = LoadOptions(signature='features')
+    one = load(str(tmp_path / 'model.ckpt'), options=options)
+    assert one.graph.outputs == ('output',)
+    assert [each.name for each in one.signatures if each.outputs] == ['features']
     assert signatures_in(tmp_path / 's' / 'saved_model') == TWO
     assert signatures_in(tmp_path / 't' / 'saved_model') == TWO
     for text in (said, first.stdout, again.stdout):
@@ -275,6 +299,7 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
             ('--criterion=kmeans', '--target_macs=0.5'),
             'needs to know how many',
         ),
+        (('--stale_scores',), '--stale_scores belongs to --scores or --mean_replacem'),
         (('--scope_names=nothing',), "Scope 'nothing' matches nothing"),
         (('--output_nodes=outptu',), "Nearest names: 'output'"),
         (

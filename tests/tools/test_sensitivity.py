@@ -42,6 +42,12 @@ def test_curves_are_written_and_gone_on_with(prefix, tmp_path):
     more = run_sensitivity(prefix, folder, *flags, '--ratios=0.5,0.75')
 
     assert scored.returncode == 0, scored.stderr
+    # Of more groups than were scored: nothing is measured, and nothing is left.
+    lacking = run_sensitivity(prefix, tmp_path / 'no', *flags, '--groups=all')
+    assert (lacking.returncode, lacking.stdout) == (1, '')
+    assert "no scores by 'fisher' of group" in lacking.stderr
+    assert lacking.stderr.endswith(' See --groups.\n')
+    assert not (tmp_path / 'no').exists()
     assert (one.returncode, more.returncode) == (0, 0), one.stderr + more.stderr
     assert '\n8 points of 2 groups' in one.stdout
     assert '\n16 points of 2 groups' in more.stdout

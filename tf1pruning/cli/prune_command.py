@@ -44,6 +44,7 @@ def main() -> None:
     plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
     files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
     writer.check_state(prefix, FLAGS.overwrite)
+    criterion_flags.check_stale()
     choice = choice_flags.choice(FLAGS.criterion)
     scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
     model = model_flags.model()
@@ -59,7 +60,8 @@ def main() -> None:
         protect=FLAGS.protect,
         mode=FLAGS.mode,
     )
-    soft = tp.soft_prune(model, plan, prefix, means)
+    with files.set_aside(plan_path):
+        soft = tp.soft_prune(model, plan, prefix, means)
     plan_json.save_plan(plan, plan_path)
     model_flags.say_read(model)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))

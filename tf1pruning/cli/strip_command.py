@@ -89,6 +89,7 @@ flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
 def main() -> None:
     """Strips as the flags say."""
     folder = FLAGS.output_dir
+    criterion_flags.check_stale()
     exporting.check_new(folder, FLAGS.formats, FLAGS.overwrite, _other_targets())
     removal = tp.RemovalOptions(
         FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy

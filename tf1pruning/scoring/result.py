@@ -207,8 +207,9 @@ class SavedScorer:
         if found is None:
             raise DataError(
                 f'There are no scores by {self.criterion!r} of group {group.name!r}. '
-                f'{names.did_you_mean(group.name, by_group)} Score this model again, '
-                'or leave the group out.'
+                f'{names.did_you_mean(group.name, by_group)} Score the same groups '
+                'of this model, or leave the group out.',
+                options=('groups',),
             )
         if found.shape[1] != group.width:
             raise DataError(

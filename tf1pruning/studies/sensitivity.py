@@ -172,12 +172,14 @@ def measure(
     """
     groups = {group.name: group for group in question.groups}
     done = {point.key for point in known.points}
-    for key in question.keys:
-        if key in done:
-            continue
-        name, criterion, means, ratio = key
-        plan = probe.plan([groups[name]], ratio, question.scorers[criterion])
-        outcome = probe.pruned(plan, question.means if means else None)
+    # Scores that are missing are found before the first measurement.
+    plans = {
+        key: probe.plan([groups[key[0]]], key[3], question.scorers[key[1]])
+        for key in question.keys
+        if key not in done
+    }
+    for key, plan in plans.items():
+        outcome = probe.pruned(plan, question.means if key[2] else None)
         change = outcome.loss - known.unpruned.loss
         point = Point(*key, plan.removed_count, outcome.loss, outcome.accuracy, change)
         known = dataclasses.replace(known, points=(*known.points, point))
