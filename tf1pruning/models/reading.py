@@ -89,9 +89,13 @@ def load(
         averages and these are asked for.
       OptionError: if an option is for another kind of model.
     """
-    phases = Phases()
+    phases, path = Phases(), os.fspath(path)
+    try:
+        files.check_name(path)
+    except OSError as error:
+        raise GraphError(f'{path!r} cannot be read: {files.reason(error)}.') from error
     with phases.phase('load'):
-        return _model(_read(os.fspath(path), tuple(outputs), options), options, phases)
+        return _model(_read(path, tuple(outputs), options), options, phases)
 
 
 def from_graph(
