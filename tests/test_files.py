@@ -175,6 +175,17 @@ def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path):
     assert os.listdir(tmp_path) == ['plan.json']
 
 
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path):
+    os.mkfifo(str(tmp_path / 'pipe'))
+    os.symlink('/dev/null', str(tmp_path / 'device'))
+    for name in ('pipe', 'device'):
+        with pytest.raises(OutputError, match='pipe, socket or device'):
+            files.write_text(str(tmp_path / name), 'x')
+
+    assert sorted(os.listdir(tmp_path)) == ['device', 'pipe']
+    assert os.path.islink(str(tmp_path / 'device'))
+
+
 def test_a_folder_takes_the_place_of_an_older_one(tmp_path):
     for content in ('old', 'new'):
         source = tmp_path / 'staged' / 'model'

@@ -189,7 +189,13 @@ def set_aside(path: str) -> Iterator[None]:
 
 
 def publish(source: str, target: str) -> None:
-    """Syncs the file `source` and renames it to `target` on the same disk."""
+    """Syncs the file `source` and renames it to `target` on the same disk.
+
+    Raises:
+      OSError: if the target is a folder, or a device and the like: these stay.
+    """
+    if os.path.exists(target):
+        check_regular(target)
     sync(source)
     os.replace(source, target)
 
