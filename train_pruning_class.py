@@ -145,7 +145,9 @@ class Run:
     def __init__(self, settings: Settings, train: Train, dataset: Dataset):
         self._settings = settings
         self._state_path = self._path('state.json')
-        self._state = run_state.load_or_new(self._state_path, settings.as_json())
+        self._state = run_state.load_or_new(
+            self._state_path, settings.as_json(), results.StepFigures
+        )
         self._train_once = train
         self._dataset = dataset
         self._save(self._state)

@@ -99,3 +99,8 @@ def test_a_folder_whose_checkpoint_is_gone_says_what_lies_there(tmp_path):
 
     with pytest.raises(tp.GraphError, match='There is no checkpoint in'):
         tp.load(str(tmp_path))
+
+
+def test_an_unknown_amount_is_named(model):
+    with pytest.raises(tp.OptionError, match=r"no 'raito'\. Nearest names: 'ratio'"):
+        tp.choose(model, raito=0.5)

@@ -2,11 +2,57 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 
 import pytest
 
 from tf1pruning import files
 from tf1pruning.errors import OutputError
+
+
+@pytest.mark.parametrize('read', [files.read_bytes, files.read_text, files.read_json])
+def test_only_regular_files_are_opened(read, tmp_path):
+    for name, make in {
+        'pipe': os.mkfifo,
+        'device': lambda path: os.symlink('/dev/zero', path),
+        'socket': lambda path: socket.socket(socket.AF_UNIX).bind(path),
+    }.items():
+        path = str(tmp_path / name)
+        make(path)
+        with pytest.raises(OSError, match='pipe, socket or device, no file'):
+            read(path)
+    with pytest.raises(IsADirectoryError):
+        read(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        read(str(tmp_path / 'none'))
+
+
+@pytest.mark.parametrize('name', ['\udcff', 'a\0b', '\ud800'])
+def test_a_name_that_tensorflow_does_not_take_is_an_error_of_the_system(name):
+    for use in (files.read_bytes, files.check_regular, files.check_name):
+        with pytest.raises(OSError, match='not UTF-8; rename it') as caught:
+            use(name)
+        assert caught.value.filename == name
+    with pytest.raises(OutputError, match='not UTF-8'):
+        files.make_folder(name)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = str(tmp_path / 'huge.pb')
+    with open(path, 'wb') as file:
+        file.truncate(1 << 40)
+
+    with pytest.raises(OSError, match='1,099,511,627,776 bytes; expected at most'):
+        files.read_bytes(path)
+
+
+@pytest.mark.parametrize('content', [b'\xff', b'{', b'[' * 100000])
+def test_what_is_no_json_is_one_kind_of_error(content, tmp_path):
+    path = tmp_path / 'x.json'
+    path.write_bytes(content)
+
+    with pytest.raises(ValueError):
+        files.read_json(str(path))
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path):
@@ -129,6 +175,17 @@ def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path):
     assert os.listdir(tmp_path) == ['plan.json']
 
 
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path):
+    os.mkfifo(str(tmp_path / 'pipe'))
+    os.symlink('/dev/null', str(tmp_path / 'device'))
+    for name in ('pipe', 'device'):
+        with pytest.raises(OutputError, match='pipe, socket or device'):
+            files.write_text(str(tmp_path / name), 'x')
+
+    assert sorted(os.listdir(tmp_path)) == ['device', 'pipe']
+    assert os.path.islink(str(tmp_path / 'device'))
+
+
 def test_a_folder_takes_the_place_of_an_older_one(tmp_path):
     for content in ('old', 'new'):
         source = tmp_path / 'staged' / 'model'
@@ -148,3 +205,33 @@ def test_a_folder_takes_the_place_of_a_file_or_link(tmp_path):
         files.publish_folder(str(tmp_path / 'staged' / name), str(tmp_path / name))
 
     assert [os.listdir(tmp_path / name) for name in ('file', 'link')] == [[], []]
+
+
+def test_a_file_is_aside_while_what_it_belongs_to_is_replaced(tmp_path):
+    path = tmp_path / 'plan.json'
+    path.write_text('old')
+
+    with pytest.raises(KeyError), files.set_aside(str(path)):
+        assert not path.exists()
+        raise KeyError('mine')
+    assert path.read_text() == 'old'
+
+    with files.set_aside(str(path)):
+        pass
+    assert os.listdir(tmp_path) == []
+    with files.set_aside(str(tmp_path / 'new' / 'plan.json')):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_kill_leaves_it_aside(tmp_path):
+    path = tmp_path / 'plan.json'
+    path.write_text('old')
+    child = os.fork()
+    if not child:
+        with files.set_aside(str(path)):
+            os._exit(9)
+    os.waitpid(child, 0)
+
+    assert not path.exists()
+    assert all(name.startswith(files.TEMPORARY) for name in os.listdir(tmp_path))

@@ -19,6 +19,7 @@ FLOORS = {
     'optimizer_names': 0,
     'phases': 0,
     'shapes': 0,
+    'typed': 0,
     'graph': 1,
     'ckpt': 1,
     'data': 1,
@@ -308,3 +309,31 @@ def test_one_module_opens_the_sessions_that_run_graphs_of_users():
 
     # The writer's own graph holds nothing but an op that saves.
     assert found == {'tf1pruning/sessions.py', 'tf1pruning/ckpt/writer.py'}
+
+
+# They look at the head of many files, or go through a large one.
+READERS = {'tf1pruning.files', 'tf1pruning.data.folders', 'tf1pruning.data.records'}
+
+
+def opens_to_read(source: str) -> bool:
+    """Whether Python code opens a file by itself other than to write it."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    opened = [node for node in calls if getattr(node.func, 'id', '') == 'open']
+    modes = [[getattr(arg, 's', '') for arg in node.args[1:2]] for node in opened]
+    return any(mode != ['wb'] for mode in modes)
+
+
+def test_files_are_read_in_one_place():
+    reading = {
+        dotted(path)
+        for path in library_modules()
+        if opens_to_read(path.read_text('utf-8'))
+    }
+
+    assert reading == READERS
+
+
+@pytest.mark.parametrize('call', ["open('x')", "open('x', 'rb')", "open(x, mode='w')"])
+def test_a_file_that_is_opened_to_be_read_is_found(call):
+    assert opens_to_read(f'with {call} as file:\n  pass')
+    assert not opens_to_read("open('x', 'wb')\narchive.open('x')")

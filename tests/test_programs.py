@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from tests import programs
-from tf1pruning.cli import main
+from tf1pruning.cli import main, program
+from tf1pruning.errors import OptionError
 
 PROGRAMS = pytest.mark.parametrize(
     'program',
@@ -156,3 +157,69 @@ def test_a_program_needs_no_standard_output():
     assert found.returncode == 1
     assert found.stderr.startswith("Error: No checkpoint at 'none/model.ckpt'")
     assert found.stderr.count('\n') == 1
+
+
+def ended(body, monkeypatch, stdout=None):
+    """How a program ends that does `body`: its exit code, or its last line."""
+    if stdout is not None:
+        monkeypatch.setattr(sys, 'stdout', stdout)
+    with pytest.raises(SystemExit) as caught, program.ends_in_one_line():
+        body()
+    return caught.value.code
+
+
+def test_nobody_has_to_read_what_is_printed(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with open(writer, 'w') as closed:
+        assert ended(lambda: print('x'), monkeypatch, closed) == 1
+
+
+def test_a_full_disk_behind_the_output_is_one_line(monkeypatch):
+    with open('/dev/full', 'w') as full:
+        said = ended(lambda: print('x'), monkeypatch, full)
+
+    assert said == 'Error: Cannot read or write: No space left on device.'
+
+
+def test_an_output_in_ascii_takes_every_name(monkeypatch, tmp_path):
+    path = tmp_path / 'out'
+    with open(str(path), 'w', encoding='ascii') as narrow:
+        monkeypatch.setattr(sys, 'stdout', narrow)
+        with program.ends_in_one_line():
+            print('Größe \udcff')
+
+    assert path.read_bytes() == b'Gr\\xf6\\xdfe \\udcff\n'
+
+
+def test_an_error_of_the_system_names_the_file(monkeypatch):
+    said = ended(lambda: os.listdir('/proc/none'), monkeypatch)
+
+    assert said == "Error: '/proc/none' cannot be used: No such file or directory."
+
+
+def test_a_working_folder_that_is_gone_is_one_line(monkeypatch, tmp_path):
+    gone = tmp_path / 'gone'
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    said = ended(lambda: None, monkeypatch)
+
+    assert said == "Error: '.' cannot be used: The working folder is gone."
+
+
+def test_an_argument_that_is_not_utf8_is_one_line(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['analyze', '--model=\udcff'])
+
+    said = ended(lambda: None, monkeypatch)
+
+    assert "'--model=\\udcff' cannot be used: The name is not UTF-8" in said
+
+
+def test_the_last_line_is_that_of_the_error(monkeypatch):
+    def fail():
+        raise OptionError('Wrong.', options=('verify',))
+
+    assert ended(fail, monkeypatch) == 'Error: Wrong.'

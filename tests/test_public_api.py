@@ -102,6 +102,46 @@ def test_no_public_function_is_called_like_a_module_beside_it(name):
     assert modules_below(package).isdisjoint(functions)
 
 
+# What functions give, and nobody makes.
+GIVEN = 'Analysis Comparison Cost Done Export Exports Model Plan Scores StrippedModel'
+
+
+@pytest.mark.parametrize('name', PUBLIC)
+def test_a_value_of_another_type_is_an_error_of_ours(name):
+    package = importlib.import_module(name)
+    values = {public: getattr(package, public) for public in package.__all__}
+    made = {
+        public: value.__init__ if inspect.isclass(value) else value
+        for public, value in values.items()
+        if inspect.isfunction(value) or inspect.isclass(value)
+        if public not in GIVEN.split() and not public.endswith('Error')
+    }
+
+    assert made
+    unchecked = [n for n, f in made.items() if f.__globals__['__name__'] != CHECK]
+    assert unchecked == []
+
+
+CHECK = 'tf1pruning.typed'
+WRONG = [
+    (tf1pruning.load, (3,), 'path is 3; expected a string or a PathLike'),
+    (tf1pruning.load, ('x', 'output'), r"outputs is 'output'; .* such as \['output'\]"),
+    (tf1pruning.load, ('x', (), None), 'options is None; expected a LoadOptions'),
+    (tf1pruning.analyze, ('model.ckpt',), "model is 'model.ckpt'; expected a Model"),
+    (tf1pruning.Choice, ('0.5',), "threshold is '0.5'; expected a number or None"),
+    (tf1pruning.Limits, (1.5,), r'multiple is 1\.5; expected an integer'),
+    (tf1pruning.LoadOptions, (None, 'serve'), r"tags is 'serve'; .* list of strings"),
+    (tf1pruning.Pruning, (3,), 'input_ckpt_path is 3; expected a string'),
+    (tf1pruning.Batches.of_arrays, ([], 3), r'arrays is \[\]; expected a mapping'),
+]
+
+
+@pytest.mark.parametrize(('function', 'arguments', 'message'), WRONG)
+def test_it_says_what_was_expected(function, arguments, message):
+    with pytest.raises(tf1pruning.OptionError, match=message):
+        function(*arguments)
+
+
 def test_the_types_are_for_others_too():
     assert (ROOT / 'tf1pruning' / 'py.typed').exists()
 

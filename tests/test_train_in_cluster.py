@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from tests import programs
 from tests.cluster.test_tasks import listening
 from tests.cluster_runs import SHORT, Tasks, free_cluster, killed_and_back, tf_config
 from tf1pruning.ckpt.checkpoint import Checkpoint, latest
@@ -41,6 +42,32 @@ def test_two_ps_and_a_worker_train_a_run_in_which_a_worker_and_a_ps_are_killed(
     trained = latest(str(tasks.run / 'TH0.5'))
     assert os.path.exists(f'{trained}.data-00001-of-00002')
     assert Checkpoint(trained)['global_step'] >= 2
+    check_tools(tasks.run / 'baseline', tmp_path / 'tools')
+
+
+def check_tools(model, out):
+    """Every tool takes what the cluster trained: partitioned, with devices of it."""
+    loss = ['--loss=loss', '--data=graph', '--batches=1']
+    scores = out / 'scores.npz'
+    for name, *flags in (
+        ('analyze',),
+        ('score', *loss, '--criteria=fisher', f'--output={scores}'),
+        ('sweep', *loss, '--ratios=0.5', '--nohistograms', f'--output_dir={out / "w"}'),
+        ('sensitivity', *loss, '--ratios=0.5', f'--output_dir={out / "s"}'),
+        ('prune', '--criterion=fisher', f'--scores={scores}', '--ratio=0.5')
+        + (f'--output_dir={out / "pruned"}',),
+        ('strip', '--keep_optimizer', f'--output_dir={out / "small"}'),
+    ):
+        source = out / 'pruned' / 'model.ckpt' if name == 'strip' else model
+        done = programs.run(f'tools/{name}.py', f'--model={source}', *flags)
+        assert done.returncode == 0, (name, done.stderr)
+    plan = json.loads((out / 'pruned' / 'plan.json').read_text())
+    report = json.loads((out / 'small' / 'report.json').read_text())
+    removed = sum(len(group['removed']) for group in plan['groups'])
+    assert removed == sum(
+        group['before'] - group['after'] for group in report['groups']
+    )
+    assert removed > 0
 
 
 @pytest.mark.parametrize(

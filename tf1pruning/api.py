@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from typing import Any, Collection, Optional, Sequence
+from typing import Any, Collection, Dict, Optional, Sequence
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
@@ -27,6 +28,7 @@ from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery.choice import RemovalOptions
 
 
+@typed.checked
 def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
     """Lists the channel groups of a model, what they cost, and why some may not go.
 
@@ -42,11 +44,11 @@ def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
       OptionError: if `scope_names` is one string.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
-    names.check_list('scope_names', scope_names)
     chosen = select.listed(model.groups, scope_names)
     return analysis.analyze(model.trace, chosen, model.keyed_arrays())
 
 
+@typed.checked
 def score(
     model: Model,
     data: Batches,
@@ -75,13 +77,12 @@ def score(
         depend on a group.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
-    for name, value in (('scope_names', scope_names), ('criteria', criteria)):
-        names.check_list(name, value)
     chosen = select_groups(model, scope_names, groups).groups.values()
     trained = data_scores.with_loss(model, loss)
     return data_scores.score_groups(trained, chosen, data, criteria)
 
 
+@typed.checked
 def choose(
     model: Model,
     choice: Optional[Choice] = None,
@@ -122,13 +123,11 @@ def choose(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       VerificationError: if the latency is asked for and the model does not run.
     """
-    for name, value in (('scope_names', scope_names), ('protect', protect)):
-        names.check_list(name, value)
     if choice is not None and amount:
         raise OptionError(
             f'A choice is given, and {names.quoted(list(amount))} as well. Give one.'
         )
-    wanted = Choice(**amount) if choice is None else choice
+    wanted = _choice(amount) if choice is None else choice
     ranking = ranking_by(criterion, scores, combination, seed)
     ranking.check(wanted)
     selection = select_groups(model, scope_names, groups)
@@ -136,6 +135,17 @@ def choose(
     return planning.plan_by_choice(model, chosen.values(), wanted, ranking, mode)
 
 
+def _choice(amount: Dict[str, Any]) -> Choice:
+    """The choice of these fields; OptionError if one is none."""
+    fields = [field.name for field in dataclasses.fields(Choice)]
+    unknown = [name for name in amount if name not in fields]
+    if unknown:
+        hint = names.did_you_mean(unknown[0], fields)
+        raise OptionError(f'A choice has no {unknown[0]!r}. {hint}')
+    return Choice(**amount)
+
+
+@typed.checked
 def soft_prune(
     model: Model,
     plan: Plan,
@@ -169,6 +179,7 @@ def soft_prune(
     return soft_pruning.write_zeros(os.fspath(path), model, plan)
 
 
+@typed.checked
 def strip(
     model: Model,
     plan: Optional[Plan] = None,
@@ -205,6 +216,7 @@ def strip(
     return stripping.strip_model(model, plan, options, verify, limits)
 
 
+@typed.checked
 def save(
     stripped: StrippedModel,
     folder: files.Path,
@@ -229,7 +241,6 @@ def save(
       VerificationError: if a file gives other answers; nothing is written then.
       GraphError: if the training graph cannot be stripped like the network.
     """
-    names.check_list('formats', formats)
     exports = exporting.export(stripped, os.fspath(folder), formats, options)
     exports.check()
     return exports

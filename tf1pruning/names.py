@@ -12,7 +12,7 @@ import functools
 import os
 from typing import FrozenSet, Iterable, List, NamedTuple, Sequence, Set
 
-from tf1pruning.errors import GraphError, OptionError
+from tf1pruning.errors import GraphError
 
 
 class TensorRef(NamedTuple):
@@ -42,16 +42,6 @@ def claim(base: str, taken: Set[str]) -> str:
         name = f'{base}_{count}'
     taken.add(name)
     return name
-
-
-def check_list(what: str, value: object) -> None:
-    """Refuses one string where a list of them is expected.
-
-    Raises:
-      OptionError: if it is one.
-    """
-    if isinstance(value, str):
-        raise OptionError(f'{what} is {value!r}; expected a list, such as [{value!r}].')
 
 
 def op_types(listed: str) -> FrozenSet[str]:

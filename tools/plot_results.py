@@ -8,7 +8,6 @@ kept channels along the ladder of thresholds. Right: kept channels of every bloc
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any, List
@@ -52,11 +51,11 @@ def main() -> None:
 
 def _read(path: str) -> results.Results:
     try:
-        with open(path, encoding='utf-8') as file:
-            return results.from_json(json.load(file))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return results.from_json(files.read_json(path))
+    except (OSError, ValueError) as error:
+        said = files.reason(error)
         raise OptionError(
-            f'{path!r} holds no results ({error}). Is --run_dir a finished run?'
+            f'{path!r} holds no results ({said}). Is --run_dir a finished run?'
         ) from error
 
 

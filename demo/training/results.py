@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from demo.datasets import pipelines
 from demo.training import frozen
+from tf1pruning import typed
 from tf1pruning.data.dataset import Dataset
 from tf1pruning.report import cost, text
 
@@ -123,13 +124,20 @@ class Results:
         )
 
 
-def from_json(data: Mapping[str, Any]) -> Results:
-    """Reads the content of a results.json."""
-    return Results(
-        models={kind: ModelFigures(**data[kind]) for kind in _kinds(data)},
-        steps=tuple(StepFigures(**step) for step in data['steps']),
-        max_difference_relative=data['max_difference_relative'],
-    )
+def from_json(data: Any) -> Results:
+    """Reads the content of a results.json.
+
+    Raises:
+      ValueError: names a field that is missing, unknown, or of another type.
+    """
+    if not isinstance(data, dict):
+        raise ValueError('it has no fields')
+    others = {key: value for key, value in data.items() if key not in KINDS}
+    missing = [kind for kind in _kinds(data) if kind not in data]
+    if missing:
+        raise ValueError(f'the network {missing[0]!r} is missing')
+    models = {k: typed.from_json(ModelFigures, data[k]) for k in _kinds(data)}
+    return typed.from_json(Results, {**others, 'models': models})
 
 
 def _kinds(found: Mapping[str, Any]) -> List[str]:

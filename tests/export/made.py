@@ -20,7 +20,7 @@ def network(graph: tf.Graph) -> Network:
     arrays = networks.random_arrays(graph)
     own = {variable.node: arrays[variable.node] for variable in model.variables}
     frozen = freeze.freeze(model, own)
-    named = signature.signature_of(model, tf.train.export_meta_graph(graph=graph))
+    named = signature.signatures_of(model, tf.train.export_meta_graph(graph=graph))
     return Network(model, ArraysInMemory(own), frozen, named)
 
 

@@ -58,7 +58,7 @@ def test_the_files_are_those_of_a_saved_model(tmp_path):
 
 def test_the_signature_has_names_types_and_shapes(tmp_path):
     network = made.inverted_residual()
-    named = Network(network.graph, network.arrays, network.frozen, NAMED)
+    named = Network(network.graph, network.arrays, network.frozen, (NAMED,))
 
     SavedModelFormat().write(str(tmp_path), named, '')
 

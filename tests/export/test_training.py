@@ -36,7 +36,7 @@ class Stripped:
         )
         self.prefix = str(folder / TrainingFormat.file)
         meta = tf.train.export_meta_graph(graph=self.graph)
-        self.format = TrainingFormat(meta, self.pruned, stripped)
+        self.format = TrainingFormat(meta, self.pruned, stripped, ())
         self.format.write(str(folder), None, self.prefix)
 
     def rebuilt(self):
@@ -98,7 +98,7 @@ def test_weights_that_the_network_lacks_go_with_their_slots(tmp_path):
     stripped = net.strip()
 
     meta, prefix = tf.train.export_meta_graph(graph=graph), str(tmp_path / 'small')
-    TrainingFormat(meta, ArraysInMemory(arrays), stripped).write(
+    TrainingFormat(meta, ArraysInMemory(arrays), stripped, ()).write(
         str(tmp_path), None, prefix
     )
 

@@ -70,6 +70,8 @@ def test_failed_rate_is_1_before_the_first_summary(checkpoint):
         ({'input_ckpt_path': ''}, OptionError, 'input_ckpt_path is missing'),
         ({'input_ckpt_path': 'no'}, CheckpointError, "No checkpoint at 'no'"),
         ({'scope_names': 'SE1'}, OptionError, "scope_names is 'SE1'; expected a list"),
+        ({'channel_multiple': '4'}, OptionError, "'4'; expected an integer"),
+        ({'seed': None}, OptionError, 'seed is None; expected an integer'),
         ({'scope_names': [1]}, OptionError, r'scope_names is \[1\]; expected a list'),
         ({'mode': 'half'}, OptionError, "Mode is 'half'"),
         ({'channel_multiple': 0}, OptionError, 'channel_multiple is 0'),

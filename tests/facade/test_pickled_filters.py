@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tests.surgery import nets
 from tf1pruning.errors import PlanError
 from tf1pruning.facade import pickled_filters
 
@@ -15,6 +16,10 @@ def pickled(folder, value, protocol=2):
     path = folder / 'Pruned_Filters.pkl'
     path.write_bytes(pickle.dumps(value, protocol))
     return str(path)
+
+
+def read(path):
+    return pickled_filters.read_filters(path, 1000)
 
 
 class MakesAFolder:
@@ -31,7 +36,7 @@ class MakesAFolder:
 def test_scopes_and_their_filters_are_read(tmp_path, protocol):
     value = {'SE1': [3, 0, 3], 'net/b1/': (2,), 'net/b2': []}
 
-    found = pickled_filters.read_filters(pickled(tmp_path, value, protocol))
+    found = read(pickled(tmp_path, value, protocol))
 
     assert found == {'SE1': (0, 3), 'net/b1/': (2,), 'net/b2': ()}
 
@@ -42,7 +47,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, wrap):
     path = pickled(tmp_path, wrap(MakesAFolder(target)))
 
     with pytest.raises(PlanError, match=r'not a pickle of plain data.*mkdir'):
-        pickled_filters.read_filters(path)
+        read(path)
 
     assert not os.path.exists(target)
 
@@ -61,7 +66,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, wrap):
 )
 def test_anything_but_plain_data_is_refused(tmp_path, value):
     with pytest.raises(PlanError, match=r'Pruned_Filters\.pkl.*plain data: it refers'):
-        pickled_filters.read_filters(pickled(tmp_path, value))
+        read(pickled(tmp_path, value))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ def test_anything_but_plain_data_is_refused(tmp_path, value):
 )
 def test_plain_data_of_another_form_is_refused(tmp_path, value, message):
     with pytest.raises(PlanError, match=message):
-        pickled_filters.read_filters(pickled(tmp_path, value))
+        read(pickled(tmp_path, value))
 
 
 @pytest.mark.parametrize('data', [b'', b'no pickle', pickle.dumps({'SE1': [1]})[:-4]])
@@ -88,9 +93,42 @@ def test_a_damaged_file_is_refused(tmp_path, data):
     path.write_bytes(data)
 
     with pytest.raises(PlanError, match=r'filters\.pkl.*not a pickle of plain data'):
-        pickled_filters.read_filters(str(path))
+        read(str(path))
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PlanError, match=r'none\.pkl.*No such file'):
-        pickled_filters.read_filters(str(tmp_path / 'none.pkl'))
+        read(str(tmp_path / 'none.pkl'))
+
+
+def test_a_pickle_is_at_most_as_large_as_the_filters_of_the_model(tmp_path):
+    net = nets.net_of(nets.chain(nets.conv('scope/a', 64), nets.conv('b', 3)))
+    group = net.group('scope/a')
+    largest = pickled_filters.largest_size([group])
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        value = {group.name: list(range(64))}
+        path = pickled(tmp_path, value, protocol)
+        assert 2 * os.path.getsize(path) < largest
+
+    path = pickled(tmp_path, {group.name: list(range(largest))})
+    with pytest.raises(PlanError, match='bytes; expected at most'):
+        pickled_filters.read_filters(path, largest)
+
+
+def test_a_pickle_takes_no_more_memory_than_its_size(tmp_path):
+    path = tmp_path / 'filters.pkl'
+    path.write_bytes(b']r\xff\xff\xff\xff.')
+
+    with pytest.raises(PlanError, match='it counts up to 4294967295 objects'):
+        read(str(path))
+
+
+def test_objects_that_hold_each_other_are_not_written_out(tmp_path):
+    value = []
+    for _ in range(40):
+        value = [value, value]
+
+    with pytest.raises(PlanError, match='expected a list of filter') as caught:
+        read(pickled(tmp_path, {'SE1': value}))
+
+    assert len(str(caught.value)) < 1000

@@ -123,3 +123,22 @@ def test_an_empty_frozen_graph_is_named(tmp_path):
 
     with pytest.raises(GraphError, match=r"empty\.pb' holds no nodes"):
         saved_model.read_frozen(str(tmp_path / 'empty.pb'))
+
+
+def test_devices_go_also_those_in_functions():
+    with tf.Graph().as_default() as graph:
+        data = tf.data.Dataset.from_tensors(1.0).map(lambda x: x + 1)
+        with tf.device('/job:ps/task:1'):
+            data.make_one_shot_iterator().get_next(name='output')
+    meta = tf.train.export_meta_graph(graph=graph)
+    for function in meta.graph_def.library.function:
+        for node in function.node_def:
+            node.device = '/job:chief/task:0/device:CPU:0'
+    before = meta.SerializeToString()
+
+    found = complete.complete(meta).graph_def
+
+    placed = [*found.node, *(n for f in found.library.function for n in f.node_def)]
+    assert len(placed) > len(found.node)
+    assert not any(node.device for node in placed)
+    assert meta.SerializeToString() == before

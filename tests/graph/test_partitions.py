@@ -11,7 +11,8 @@ from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.graph.frozen.freeze import freeze
 from tf1pruning.models.reading import load
-from tf1pruning.steps import planning, soft_pruning, stripping
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps import data_scores, planning, soft_pruning, stripping
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.selection import select_groups
 from tf1pruning.surgery import verify
@@ -68,6 +69,36 @@ def test_the_whole_variables_give_the_answers_of_the_parts(
     frozen = freeze(source.graph, source.arrays())
     found = verify.run(frozen, ['output'], {'input': IMAGE})[0]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('resource', [False, True])
+def test_what_reads_a_part_alone_reads_a_slice_of_the_whole(resource, tmp_path):
+    graph = graph_of(PARTITIONERS['two by output'], resource=resource)
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        decay = tf.add_n([tf.nn.l2_loss(v) for v in tf.trainable_variables()])
+        logits = graph.get_tensor_by_name('output:0')
+        tf.add(tf.reduce_mean(tf.square(logits)), decay, name='loss')
+        session.run(tf.global_variables_initializer())
+        expected = session.run('loss:0', {'input:0': IMAGE})
+        prefix = tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'))
+
+    source = load(prefix, ('loss',))
+
+    keys = [v.key for v in source.graph.variables]
+    assert keys == ['a/kernel', 'b/kernel', 'c/kernel']
+    frozen = freeze(source.graph, source.arrays())
+    (found,) = verify.run(frozen, ['loss'], {'input': IMAGE})
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # What the loss reads of a kernel is found for scores.
+    model = load(prefix, ('output',))
+    groups = [g for g in model.groups if not g.frozen]
+    scores = data_scores.score_groups(
+        data_scores.with_loss(model, 'loss'),
+        groups,
+        Batches.of_arrays({'input': IMAGE}, 2),
+        ['fisher'],
+    )
+    assert set(scores.scores['fisher']) == {group.name for group in groups}
 
 
 @pytest.mark.parametrize('partitioner', PARTITIONERS.values(), ids=PARTITIONERS.keys())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests import networks
 from tests.tools import models
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.averages import Averaged
@@ -147,8 +148,12 @@ def test_a_signature_may_feed_tensors_behind_the_placeholders(parsing):
 def test_examples_that_are_not_parsed_any_more_are_gone_from_the_signature(parsing):
     source = reading.load(parsing)
 
-    assert source.graph.inputs == ('input',)
+    assert [each.name for each in source.signatures] == ['serving_default', 'images']
     assert source.signature.gone == ('examples',)
+    # The other one feeds what comes out of the parser, and still does.
+    (fed,) = source.graph.inputs
+    assert source.signatures[1].inputs == (('image', TensorRef(fed, 0)),)
+    assert source.signatures[1].gone == ()
 
 
 def test_channels_of_constants_count_as_parameters(paths):
@@ -166,3 +171,24 @@ def test_channels_of_constants_count_as_parameters(paths):
     (before, after), frozen = found[0], found[1]
     assert after.parameters < before.parameters
     assert frozen == (before, after)
+
+
+@pytest.mark.parametrize('name', ['a\0b', '\udcff'])
+def test_a_name_that_is_none_is_refused(name):
+    with pytest.raises(GraphError, match='cannot be read: The name is not UTF-8'):
+        reading.load(name)
+
+
+def test_a_pipe_in_the_place_of_any_file_is_refused(tmp_path):
+    graph = networks.inverted_residual_net()
+    for number, part in enumerate(['.index', '.data-00000-of-00001', '.meta']):
+        prefix = networks.save(graph, str(tmp_path / str(number) / 'model.ckpt'))
+        os.remove(prefix + part)
+        os.mkfifo(prefix + part)
+        with pytest.raises((CheckpointError, GraphError), match='pipe, socket'):
+            reading.load(prefix, ['output'])
+    os.mkfifo(str(tmp_path / 'checkpoint'))
+    os.mkfifo(str(tmp_path / 'x.pb'))
+    for path in (tmp_path, tmp_path / 'x.pb'):
+        with pytest.raises((CheckpointError, GraphError), match='pipe, socket'):
+            reading.load(str(path))

@@ -49,7 +49,7 @@ def truncated(path):
 @pytest.mark.parametrize(
     ('write', 'what'),
     [
-        (other, 'is no file of scores: '),
+        (other, 'is no file of scores: it has format None; expected 2'),
         (newer, 'is no file of scores: '),
         (truncated, 'cannot be read: '),
         (lambda path: None, 'cannot be read: No such file or directory'),
@@ -87,8 +87,9 @@ def test_a_group_is_scored_from_the_file():
 def test_scores_of_another_model_are_refused(name, width, message):
     net, score = scorer(width)
 
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         score(net.group(name))
+    assert caught.value.options == (('groups',) if name == 'b' else ())
 
 
 ARRAYS = {'a/kernel': np.eye(2), 'a/bias': np.zeros(2)}
@@ -131,3 +132,44 @@ def test_a_criterion_that_was_not_scored_is_refused():
         OptionError, match="by 'fisher', 'tfo', not by criterion 'apoz'"
     ):
         scorer(criterion='apoz')
+
+
+INFO = {'format': 2, 'batches': 7, 'loss': 1.5, 'weights': {'a': 'digest'}}
+SCORE, MEAN = 'score:fisher:a', 'mean:net/b/Conv2D'
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {SCORE: np.zeros(2)},
+        {SCORE: np.zeros([1, 2], int)},
+        {SCORE: np.array([['x']])},
+        {SCORE: np.array([[np.nan]])},
+        {SCORE: np.zeros([0, 2])},
+        {MEAN: np.zeros([1, 2])},
+        {MEAN: np.array(1.0)},
+        {MEAN: np.zeros(2, complex)},
+        {'x:fisher:a': np.zeros([1, 2])},
+        {'score': np.zeros(2)},
+        *({'info': np.array(json.dumps({**INFO, key: None}))} for key in INFO),
+        *({'info': np.array(json.dumps({**INFO, key: ['x']}))} for key in INFO),
+        {'info': np.array(json.dumps({**INFO, 'weights': {'a': 3}}))},
+        {'info': np.array(json.dumps({**INFO, 'more': 3}))},
+        {'info': np.array('[' * 10**5)},
+        {'info': np.zeros(3)},
+    ],
+    ids=repr,
+)
+def test_whatever_else_is_in_a_file_of_scores_is_one_kind_of_error(change, tmp_path):
+    path = str(tmp_path / 'scores.npz')
+    good = {
+        'info': np.array(json.dumps(INFO)),
+        SCORE: np.zeros([1, 2]),
+        MEAN: np.zeros(2, np.float32),
+    }
+    np.savez(path, **good)
+    assert Scores.load(path).weights == {'a': 'digest'}
+    np.savez(path, **{**good, **change})
+
+    with pytest.raises(DataError, match='is no file of scores: '):
+        Scores.load(path)

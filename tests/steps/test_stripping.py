@@ -7,7 +7,7 @@ from tests.studies import trained
 from tests.studies.trained import BLOCK
 from tf1pruning.errors import OutputError, PlanError
 from tf1pruning.models import reading
-from tf1pruning.steps import planning, protection, stripping
+from tf1pruning.steps import planning, protection, stripping, writing
 from tf1pruning.steps.selection import select_groups
 
 REMOVED = {BLOCK: [0, 1, 2, 3, 4, 5]}
@@ -145,7 +145,9 @@ def test_the_source_is_never_replaced(source, tmp_path):
     before = trained.contents(tmp_path)
 
     with pytest.raises(OutputError, match='would replace its own source'):
-        stripping.write_checkpoint(result, source.path)
+        writing.write_network(
+            source.path, result.stripped.graph, result.stripped.arrays, source
+        )
 
     assert trained.contents(tmp_path) == before
 

@@ -93,13 +93,23 @@ def test_curves_of_another_model_are_refused(tmp_path):
         sensitivity.load(path, 'xyz')
 
 
+GOOD = {
+    'format': 2,
+    'fingerprint': 'abc',
+    'unpruned': {'loss': 1, 'accuracy': None},
+    'points': [],
+}
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
         ('{"format"', 'holds no sensitivity curves'),
         ('[]', 'holds no sensitivity curves'),
         (json.dumps({'format': 1}), 'it has format 1; expected 2'),
-        (json.dumps({'format': 2, 'points': [{'a': 1}]}), 'unexpected keyword'),
+        (json.dumps({'format': 2, 'points': []}), "'fingerprint' is missing"),
+        (json.dumps({**GOOD, 'points': [{'a': 1}]}), "'a' is unknown"),
+        (json.dumps({**GOOD, 'unpruned': 1}), '1 is no object'),
     ],
 )
 def test_a_damaged_file_is_said(content, message, tmp_path):

@@ -38,6 +38,28 @@ def saved_model(folder, prefix):
     return target
 
 
+def signed_saved_model(folder, prefix):
+    """A SavedModel with two signatures, each with an output of its own."""
+    target = os.path.join(folder, 'signed')
+    graph = networks.inverted_residual_net()
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        tf.train.Saver().restore(session, prefix)
+        image, logits = (
+            graph.get_tensor_by_name(f'{name}:0') for name in ('input', 'output')
+        )
+        build = tf.saved_model.predict_signature_def
+        signatures = {
+            'serving_default': build(
+                {'image': image}, {'probs': tf.nn.softmax(logits, name='probs')}
+            ),
+            'features': build({'x': image}, {'logits': logits}),
+        }
+        builder = tf.saved_model.builder.SavedModelBuilder(target)
+        builder.add_meta_graph_and_variables(session, ['serve'], signatures)
+        builder.save()
+    return target
+
+
 def frozen(folder, prefix):
     """A frozen graph with the weights of a checkpoint."""
     source = reading.load(prefix, ('output',))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests import programs
 from tests.studies import trained
 from tests.studies.trained import BLOCK, GATE
 from tests.tools import models
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.graph import saved_model
+from tf1pruning.models.reading import LoadOptions, load
 
 
 @pytest.fixture(scope='module')
@@ -171,6 +175,83 @@ def test_a_pruned_saved_model_keeps_the_names_of_its_signature(prefix, tmp_path)
     assert [*found.inputs, *found.outputs] == ['image', 'logits']
 
 
+def test_a_run_that_fails_leaves_plan_and_checkpoint_of_the_one_before(
+    prefix, tmp_path
+):
+    pruned(prefix, tmp_path, '--criterion=l1', '--ratio=0.5')
+    before = trained.contents(tmp_path)
+
+    failed = programs.run(
+        'tools/prune.py',
+        *(f'--model={prefix}', f'--output_dir={tmp_path}', '--overwrite'),
+        *('--criterion=l1', '--ratio=0.25'),
+        largest_file=2000,
+    )
+
+    assert failed.returncode == 1
+    assert failed.stderr.count('\n') == 1
+    assert trained.contents(tmp_path) == before
+
+
+def signatures_in(folder):
+    """Signature -> names of its inputs and outputs."""
+    graph = saved_model.read_saved_model(str(folder), ['serve'])
+    return {
+        name: [*found.inputs, *found.outputs]
+        for name, found in graph.signature_def.items()
+    }
+
+
+TWO = {'serving_default': ['image', 'probs'], 'features': ['x', 'logits']}
+
+
+def test_no_signature_is_lost_from_tool_to_tool(prefix, tmp_path):
+    saved = models.signed_saved_model(str(tmp_path), prefix)
+
+    _, said = pruned(saved, tmp_path, '--criterion=l1', '--ratio=0.5')
+    args = (f'--model={tmp_path / "model.ckpt"}', '--formats=ckpt,saved_model')
+    first = models.run_tool('strip.py', *args, f'--output_dir={tmp_path / "s"}')
+    args = (f'--model={tmp_path / "s" / "stripped.ckpt"}', '--formats=saved_model')
+    again = models.run_tool('strip.py', *args, f'--output_dir={tmp_path / "t"}')
+
+    for done in (first, again):
+        assert (done.returncode, done.stderr) == (0, '')
+    options = LoadOptions(signature='features')
+    one = load(str(tmp_path / 'model.ckpt'), options=options)
+    assert one.graph.outputs == ('output',)
+    assert [each.name for each in one.signatures if each.outputs] == ['features']
+    assert signatures_in(tmp_path / 's' / 'saved_model') == TWO
+    assert signatures_in(tmp_path / 't' / 'saved_model') == TWO
+    for text in (said, first.stdout, again.stdout):
+        for line in ('input image', 'input x', 'output probs', 'output logits'):
+            # Once as it was read, and once as it was written.
+            assert text.count(f'\n{line} ') == 2
+    assert 'output:0  float32      ?x5         features' in said
+
+
+def test_a_signature_that_is_not_meant_is_left_out_with_a_line(prefix, tmp_path):
+    saved = models.signed_saved_model(str(tmp_path), prefix)
+    args = (f'--model={saved}', f'--output_dir={tmp_path / "s"}')
+
+    one = models.run_tool(
+        'strip.py', *args, '--formats=saved_model', '--signature=features'
+    )
+    missing = models.run_tool('strip.py', *args, '--signature=x', '--overwrite')
+
+    assert (one.returncode, one.stderr) == (0, '')
+    lacks = "Signature 'serving_default' is left out: none of its outputs ('probs')"
+    assert lacks in one.stdout
+    report = json.loads((tmp_path / 's' / 'report.json').read_text())
+    assert report['signatures_lack'][0].startswith(lacks)
+    assert [end['tensor'] for end in report['inputs_and_outputs']] == [
+        'input:0',
+        'output:0',
+    ]
+    found = {'features': TWO['features']}
+    assert signatures_in(tmp_path / 's' / 'saved_model') == found
+    assert "There is no signature 'x'; there is 'features'," in missing.stderr
+
+
 def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
     pruned(prefix, tmp_path, '--criterion=l1', '--ratio=0.5')
     frozen = models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt'))
@@ -218,6 +299,7 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
             ('--criterion=kmeans', '--target_macs=0.5'),
             'needs to know how many',
         ),
+        (('--stale_scores',), '--stale_scores belongs to --scores or --mean_replacem'),
         (('--scope_names=nothing',), "Scope 'nothing' matches nothing"),
         (('--output_nodes=outptu',), "Nearest names: 'output'"),
         (

@@ -42,9 +42,15 @@ def test_curves_are_written_and_gone_on_with(prefix, tmp_path):
     more = run_sensitivity(prefix, folder, *flags, '--ratios=0.5,0.75')
 
     assert scored.returncode == 0, scored.stderr
+    # Of more groups than were scored: nothing is measured, and nothing is left.
+    lacking = run_sensitivity(prefix, tmp_path / 'no', *flags, '--groups=all')
+    assert (lacking.returncode, lacking.stdout) == (1, '')
+    assert "no scores by 'fisher' of group" in lacking.stderr
+    assert lacking.stderr.endswith(' See --groups.\n')
+    assert not (tmp_path / 'no').exists()
     assert (one.returncode, more.returncode) == (0, 0), one.stderr + more.stderr
-    assert one.stdout.startswith('8 points of 2 groups')
-    assert more.stdout.startswith('16 points of 2 groups')
+    assert '\n8 points of 2 groups' in one.stdout
+    assert '\n16 points of 2 groups' in more.stdout
     found = json.loads((folder / 'sensitivity.json').read_text())
     assert len(found['points']) == 16
     assert len((folder / 'sensitivity.csv').read_text().splitlines()) == 17
@@ -60,7 +66,7 @@ def test_points_after_steps_are_gone_on_with_after_as_many(prefix, tmp_path):
     other = run_sensitivity(prefix, folder, *flags, '--ratios=0.5', '--steps=3')
 
     assert (one.returncode, more.returncode) == (0, 0), one.stderr + more.stderr
-    assert more.stdout.startswith('2 points of 1 groups')
+    assert '\n2 points of 1 groups' in more.stdout
     found = json.loads((folder / 'sensitivity.json').read_text())
     for point in found['points']:
         change = point['loss'] - found['unpruned']['loss']

@@ -17,7 +17,7 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.facade import output_files
 from tf1pruning.models import reading
-from tf1pruning.steps import stripping
+from tf1pruning.steps import stripping, writing
 from tf1pruning.surgery import soft
 from tf1pruning.training import devices, warm_start
 from tf1pruning.training.pruning_hook import HOLD, PruningHook
@@ -49,7 +49,9 @@ def stripped(graph, folder, planned=None):
     (folder / 'trained.meta').write_bytes(meta.SerializeToString())
     output_files.write_training_meta(str(folder), str(folder / 'trained.meta'), result)
     path = str(folder / output_files.STRIPPED_DIR / 'training.meta')
-    prefix = stripping.write_checkpoint(result, str(folder / 'small.ckpt'))
+    prefix = str(folder / 'small.ckpt')
+    small = result.stripped
+    writing.write_network(prefix, small.graph, small.arrays, result.original)
     return path, prefix, plan, dict(pruned)
 
 

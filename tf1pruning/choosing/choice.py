@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Collection, Optional, Sequence, Tuple
 
-from tf1pruning import names
+from tf1pruning import names, typed
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import OptionError
@@ -17,6 +17,7 @@ RANKINGS = (PER_GROUP, GLOBAL)
 QUANTITIES = ('macs', 'parameters', 'latency')
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """What must stay of every group.
@@ -66,6 +67,7 @@ class Limits:
         return plan_lib.removable(width, allowed, self.multiple)
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class WidthBins:
     """Ratios by the width of a group.
@@ -109,6 +111,7 @@ class WidthBins:
         return None
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Target:
     """A budget: the share of a quantity that may stay.
@@ -129,6 +132,7 @@ class Target:
         check_ratio(f'The target of {self.quantity}', self.share)
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Choice:
     """How many channels go.

@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, Mapping, Optional
 
 import numpy as np
 
+from tf1pruning import typed
 from tf1pruning.channels.groups import Group, Place
 from tf1pruning.channels.trace_result import PRODUCER, SCALE, Trace
 from tf1pruning.choosing.choice import check_known
@@ -32,6 +33,7 @@ NORMALIZERS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Combination:
     """How the scores of a group's layers become one.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning.ckpt import objects
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError, first_line
@@ -98,6 +98,7 @@ def prefix_of(path: str) -> str:
 
 
 def _open(prefix: str) -> Any:
+    _check_files(prefix)
     whole = prefix_of(prefix)
     if whole != prefix and os.path.exists(whole + '.index'):
         raise CheckpointError(
@@ -131,11 +132,39 @@ def _open(prefix: str) -> Any:
         ) from error
 
 
+def _check_files(prefix: str) -> None:
+    """Raises CheckpointError for files that are not to be opened."""
+    folder, name = os.path.split(prefix)
+    try:
+        files.check_name(prefix)
+        for file in files_of(folder or '.', name):
+            files.check_regular(os.path.join(folder, file))
+    except OSError as error:
+        raise CheckpointError(
+            f'Checkpoint {error.filename!r} cannot be read: {files.reason(error)}.'
+        ) from error
+
+
+def files_of(folder: str, name: str) -> List[str]:
+    """The files of the checkpoint `name` in a folder; none if there is no such folder.
+
+    Raises:
+      OSError: if the folder cannot be listed.
+    """
+    found = os.listdir(folder) if os.path.isdir(folder) else []
+    whole = (f'{name}.index', f'{name}.meta')
+    return [f for f in found if f in whole or f.startswith(f'{name}.data-')]
+
+
 def found_in(folder: str) -> str:
     """Which checkpoints a folder holds, as a sentence."""
     if not os.path.isdir(folder):
         return f'The folder {folder!r} does not exist.'
-    found = [f[: -len('.index')] for f in os.listdir(folder) if f.endswith('.index')]
+    try:
+        inside = os.listdir(folder)
+    except OSError as error:
+        return f'The folder {folder!r} cannot be listed: {files.reason(error)}.'
+    found = [file[: -len('.index')] for file in inside if file.endswith('.index')]
     if not found:
         return f'There is no checkpoint in {folder!r}.'
     return f'Checkpoints there: {names.quoted(sorted(found))}.'
@@ -156,13 +185,35 @@ def latest(folder: str) -> str:
     return prefix
 
 
+def state(folder: str) -> Any:
+    """What the file `checkpoint` in a folder says, as a proto; None if there is none.
+
+    Raises:
+      CheckpointError: if it cannot be read.
+    """
+    path = os.path.join(folder, 'checkpoint')
+    try:
+        files.read_text(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f'{path!r} cannot be read: {files.reason(error)}. Remove it, or give the '
+            'prefix of a checkpoint.'
+        ) from error
+    return tf.train.get_checkpoint_state(folder)
+
+
 def newest(folder: str) -> Optional[str]:
     """Prefix of the newest checkpoint in `folder`, which may have been moved.
 
     None: the file `checkpoint` is missing, or the checkpoint that it names.
+
+    Raises:
+      CheckpointError: if the file `checkpoint` cannot be read.
     """
-    state = tf.train.get_checkpoint_state(folder)
-    named = state.model_checkpoint_path if state else ''
+    known = state(folder)
+    named = known.model_checkpoint_path if known else ''
     here = os.path.join(folder, os.path.basename(named))
     for prefix in (named, here):
         if os.path.isdir(os.path.dirname(prefix)) and tf.train.checkpoint_exists(

@@ -17,6 +17,7 @@ from typing import Collection, List, Optional, Set
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import files, names
+from tf1pruning.ckpt import checkpoint
 from tf1pruning.ckpt.arrays import Arrays, dtype_of
 from tf1pruning.errors import OutputError
 
@@ -65,7 +66,7 @@ def check_state(prefix: str, overwrite: bool) -> None:
       OutputError: if it names other checkpoints and must not change.
     """
     folder, name = os.path.split(prefix)
-    state = tf.train.get_checkpoint_state(folder or '.')
+    state = checkpoint.state(folder or '.')
     if state is None or overwrite:
         return
     found = [os.path.basename(path) for path in state.all_model_checkpoint_paths]
@@ -112,8 +113,8 @@ def publish(staged: str, prefix: str) -> None:
     """
     folder, name = os.path.split(prefix)
     folder = folder or '.'
-    new = sorted(_files(staged, name))  # .data-..., .index, .meta
-    old = _files(folder, name)
+    new = sorted(checkpoint.files_of(staged, name))  # .data-..., .index, .meta
+    old = checkpoint.files_of(folder, name)
     for file in new:
         files.sync(os.path.join(staged, file))
     files.remove(prefix + '.meta')
@@ -131,19 +132,12 @@ def publish(staged: str, prefix: str) -> None:
     )
 
 
-def _files(folder: str, name: str) -> List[str]:
-    """The files of the checkpoint `name`."""
-    whole = (f'{name}.index', f'{name}.meta')
-    found = os.listdir(folder)
-    return [f for f in found if f in whole or f.startswith(f'{name}.data-')]
-
-
 def _shard_counts(prefix: str) -> Set[int]:
     """Numbers of shards of older data of the same name."""
     folder, name = os.path.split(prefix)
     return {
         int(file.rpartition('-')[2])
-        for file in _files(folder or '.', name)
+        for file in checkpoint.files_of(folder or '.', name)
         if file.rpartition('-')[2].isdigit()
     }
 

@@ -26,9 +26,11 @@ def main() -> None:
     """Analyzes as the flags say."""
     if FLAGS.json:
         protection.check_target(FLAGS.json, [FLAGS.model, FLAGS.meta_graph])
-    found = tp.analyze(model_flags.model(), FLAGS.scope_names)
+    model = model_flags.model()
+    found = tp.analyze(model, FLAGS.scope_names)
     if FLAGS.json:
         files.write_json(FLAGS.json, found.as_json())
+    model_flags.say_read(model)
     if FLAGS.nodes:
         print(found.node_table() + '\n')
     print(found)

@@ -64,6 +64,15 @@ def define_means() -> None:
     )
 
 
+def check_stale() -> None:
+    """Raises OptionError for --stale_scores without any scores."""
+    values = flags.FLAGS
+    given = [name for name in ('scores', 'mean_replacement') if name in values]
+    if values.stale_scores and all(values[name].value is None for name in given):
+        listed = ' or '.join(f'--{name}' for name in given)
+        raise OptionError(f'--stale_scores belongs to {listed}: give both, or none.')
+
+
 def scores() -> Optional[Scores]:
     """The scores of --scores.
 
@@ -78,9 +87,10 @@ def rankings(criteria: Sequence[str]) -> List[Ranking]:
 
     Raises:
       OptionError: if there is no such criterion, one lacks scores, or scores are given
-        and none needs them.
+        and none needs them; like `check_stale`.
       DataError: like `scores`.
     """
+    check_stale()
     values = flags.FLAGS
     found = [ranking_by(name, None, combination(), values.seed) for name in criteria]
     if values.scores is not None and not any(r.needs_data for r in found):

@@ -29,6 +29,11 @@ COMMANDS: Dict[str, Tuple[str, str]] = {
 
 def main() -> None:
     """The console command: `tf1pruning COMMAND --flags`."""
+    with program.ends_in_one_line():
+        _main()
+
+
+def _main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] in ('-h', '--help', 'help'):
         print(usage())
     elif sys.argv[1] not in COMMANDS:

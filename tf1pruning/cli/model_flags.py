@@ -5,10 +5,10 @@ from __future__ import annotations
 from absl import flags
 
 from tf1pruning.channels import select
-from tf1pruning.graph.signature import DEFAULT_NAME
 from tf1pruning.models import reading
 from tf1pruning.models.model import Model
 from tf1pruning.models.reading import DEFAULT_TAGS, LoadOptions
+from tf1pruning.report import interface
 
 # Flags that this module defines belong to the program that asks for them.
 flags.disclaim_key_flags()
@@ -39,7 +39,11 @@ def define() -> None:
         'open size). Separate several by semicolons, or repeat the flag.',
     )
     flags.DEFINE_list('tags', list(DEFAULT_TAGS), 'Tags of the graph in a SavedModel.')
-    flags.DEFINE_string('signature', DEFAULT_NAME, 'Signature of a SavedModel.')
+    flags.DEFINE_string(
+        'signature',
+        None,
+        'Signature whose inputs and outputs are meant. Default: those of all.',
+    )
     flags.DEFINE_bool(
         'use_moving_averages',
         False,
@@ -85,6 +89,15 @@ def model() -> Model:
     if found.path != values.model:
         print(f'The newest checkpoint of the folder is {found.path}.')
     return found
+
+
+def say_read(model: Model) -> None:
+    """Prints the inputs and outputs that were read, and which are left out."""
+    print(interface.table('read', model.graph, model.signatures))
+    for signature in model.signatures:
+        for line in signature.losses():
+            print(line)
+    print()
 
 
 def define_groups() -> None:

@@ -5,16 +5,19 @@ It ends with exit code 0, or with one line and exit code 1.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import logging as std_logging
 import os
 import re
 import sys
-from typing import Callable, List, NoReturn, Sequence
+from typing import Callable, Iterator, List, NoReturn, Sequence
 
 import tensorflow.compat.v1 as tf
 from absl import app, flags, logging
 
+from tf1pruning import files
 from tf1pruning.errors import OptionError, Tf1PruningError
 
 # How absl says that a required flag is not given.
@@ -42,7 +45,7 @@ def run(
       help_text: what --help prints; '': what absl prints for a script.
     """
 
-    def guarded(argv: List[str]) -> None:
+    def checked(argv: List[str]) -> None:
         if len(argv) > 1 + len(arguments):
             _fail(
                 f'Unexpected argument {argv[1 + len(arguments)]!r}; every option '
@@ -55,13 +58,10 @@ def run(
         # Warnings of the library are part of the output.
         handler = logging.get_absl_handler()
         handler.setFormatter(std_logging.Formatter('%(message)s'))
-        handler.python_handler.stream = sys.stdout or sys.stderr
-        try:
-            main(*argv[1:])
-        except Tf1PruningError as error:
-            _fail(f'{error}{_flags_of(error)}')
-        except KeyboardInterrupt:
-            sys.exit(stopped)
+        handler.python_handler.stream = sys.stdout
+        # A line that cannot be printed is an error here, not a traceback of `logging`.
+        std_logging.raiseExceptions = False
+        main(*argv[1:])
 
     def parse(argv: List[str]) -> List[str]:
         asked = {'--help', '-help', '-h', '--helpfull', '-helpfull'}.intersection(argv)
@@ -78,7 +78,74 @@ def run(
     # What TensorFlow made on import stays to the end. The collector would look through
     # all of it again and again, a tenth of a second each time.
     gc.freeze()
-    app.run(guarded, flags_parser=parse)
+    with ends_in_one_line(stopped):
+        app.run(checked, flags_parser=parse)
+
+
+@contextlib.contextmanager
+def ends_in_one_line(stopped: str = 'Stopped.') -> Iterator[None]:
+    """Ends the process with one line on stderr and exit code 1, if something is wrong.
+
+    Args:
+      stopped: the line after an interruption from the keyboard.
+    """
+    _prepare_streams()
+    try:
+        try:
+            _check_paths()
+            yield
+        finally:
+            # What is printed may only go out, or fail to, now.
+            sys.stdout.flush()
+    except Tf1PruningError as error:
+        _fail(f'{error}{_flags_of(error)}')
+    except OSError as error:
+        _silence_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)  # Nobody reads any more.
+        _fail(_os_problem(error))
+    except KeyboardInterrupt:
+        sys.exit(stopped)
+
+
+def _prepare_streams() -> None:
+    """Makes sure that something can be printed, whatever the terminal is."""
+    # Else the next file that is opened is the standard output.
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+
+
+def _silence_output() -> None:
+    """Drops what could not be printed; else Python tries again, with a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _check_paths() -> None:
+    """Raises OSError for arguments that cannot be paths, or if the folder is gone."""
+    for argument in sys.argv:
+        files.check_name(argument)
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise OSError(error.errno, 'The working folder is gone', '.') from error
+
+
+def _os_problem(error: OSError) -> str:
+    """An error of the system in one sentence."""
+    if error.filename is None:
+        return f'Cannot read or write: {files.reason(error)}.'
+    return f'{error.filename!r} cannot be used: {files.reason(error)}.'
 
 
 def _parse(argv: List[str]) -> List[str]:

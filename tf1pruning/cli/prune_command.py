@@ -18,7 +18,7 @@ from tf1pruning import files, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.cli import choice_flags, criterion_flags, model_flags
-from tf1pruning.report import text
+from tf1pruning.report import interface, text
 from tf1pruning.steps import budgets
 
 FLAGS = flags.FLAGS
@@ -44,6 +44,7 @@ def main() -> None:
     plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
     files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
     writer.check_state(prefix, FLAGS.overwrite)
+    criterion_flags.check_stale()
     choice = choice_flags.choice(FLAGS.criterion)
     scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
     model = model_flags.model()
@@ -59,13 +60,16 @@ def main() -> None:
         protect=FLAGS.protect,
         mode=FLAGS.mode,
     )
-    tp.soft_prune(model, plan, prefix, means)
+    with files.set_aside(plan_path):
+        soft = tp.soft_prune(model, plan, prefix, means)
     plan_json.save_plan(plan, plan_path)
+    model_flags.say_read(model)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
     print(
         f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {prefix}'
     )
     print(_costs(model, plan))
+    print(interface.table('written', soft.graph, soft.signatures))
     if FLAGS.target_latency is not None:
         print(_latencies(model, plan))
 

@@ -83,6 +83,7 @@ def main() -> None:
     files.write_bytes(_path('sensitivity.png'), curves.grid(found.lines(), share))
     picture = curves.grid(found.changes(), share, 'loss change')
     files.write_bytes(_path('loss_change.png'), picture)
+    model_flags.say_read(model)
     print(f'{len(found.points)} points of {len(question.groups)} groups: {_path("")}')
 
 
@@ -108,8 +109,7 @@ def _known(probe: Probe) -> Curves:
     digest = hashlib.sha256(f'{probe.fingerprint} {FLAGS.seed} '.encode())
     for path in (FLAGS.scores, FLAGS.mean_replacement):
         if path is not None:
-            with open(path, 'rb') as file:
-                digest.update(file.read())
+            digest.update(files.read_bytes(path))
     fingerprint = digest.hexdigest()[:16]
     path = _path('sensitivity.json')
     known: Optional[Curves] = None

@@ -25,8 +25,7 @@ from tf1pruning import files, names, plan_json
 from tf1pruning.cli import criterion_flags, data_flags, model_flags
 from tf1pruning.errors import OptionError
 from tf1pruning.export.formats import FORMATS
-from tf1pruning.graph.signature import Signature
-from tf1pruning.report import widths
+from tf1pruning.report import interface, widths
 from tf1pruning.steps import exporting, protection, soft_pruning, stripping
 
 FLAGS = flags.FLAGS
@@ -90,6 +89,7 @@ flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
 def main() -> None:
     """Strips as the flags say."""
     folder = FLAGS.output_dir
+    criterion_flags.check_stale()
     exporting.check_new(folder, FLAGS.formats, FLAGS.overwrite, _other_targets())
     removal = tp.RemovalOptions(
         FLAGS.channel_multiple, FLAGS.tolerance, FLAGS.allow_lossy
@@ -114,14 +114,14 @@ def main() -> None:
     exports = exporting.export(small, folder, FLAGS.formats, options)
     if picture is not None:
         files.write_bytes(FLAGS.plot, picture)
+    model_flags.say_read(model)
     print(small)
     if plan is not None and not small.plan.removed_count:
         _name_pruned()
     if FLAGS.keep_optimizer and small.stripped.folded:
         print(stripping.folded_line(small))
-    if model.signature.gone:
-        print(_gone(model.signature))
     print(exports)
+    print(interface.table('written', small.stripped.graph, model.signatures))
     if model.unused_keys:
         print(f'Not used by the network: {names.quoted(model.unused_keys)}.')
     exports.check()
@@ -171,11 +171,3 @@ def _samples() -> Optional[Dict[str, np.ndarray]]:
     if FLAGS.data == data_flags.GRAPH:
         raise OptionError('--int8 takes samples from a file (.npz), not from "graph".')
     return data_flags.arrays()
-
-
-def _gone(signature: Signature) -> str:
-    return (
-        f'Inputs of the signature that the network does not take: '
-        f'{names.quoted(signature.gone)}. It takes '
-        f'{names.quoted([str(ref) for _, ref in signature.inputs])}.'
-    )

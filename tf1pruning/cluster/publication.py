@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files
+from tf1pruning import files, typed
 from tf1pruning.cluster import tasks
 from tf1pruning.cluster.tasks import Task
 from tf1pruning.errors import DataError, OptionError, WorkflowError
@@ -36,6 +35,7 @@ BEAT_SECONDS = 2.0
 Value = TypeVar('Value')
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Published:
     """A training, as workers need to know it.
@@ -96,35 +96,26 @@ def read(folder: str) -> Optional[Publication]:
     Raises:
       DataError: if the file is damaged.
     """
-    return _read(
-        path_in(folder),
-        lambda training, **fields: Publication(
-            training=Published(**training), **fields
-        ),
-        'Delete it and start the chief again.',
-    )
+    advice = 'Delete it and start the chief again.'
+    return _read(path_in(folder), Publication, advice)
 
 
 def _presence(folder: str, name: str) -> Presence:
     """What a worker has written."""
-    found = _read(
-        path_in(folder, name),
-        lambda **fields: Presence(**{key: int(n) for key, n in fields.items()}),
-        'Delete it.',
-    )
-    return found or Presence()
+    return _read(path_in(folder, name), Presence, 'Delete it.') or Presence()
 
 
-def _read(path: str, make: Callable[..., Value], advice: str) -> Optional[Value]:
+def _read(path: str, kind: Type[Value], advice: str) -> Optional[Value]:
     try:
-        with open(path, encoding='utf-8') as file:
-            return make(**json.load(file))
+        return typed.from_json(kind, files.read_json(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f'{path!r} is damaged ({error}). {advice}') from error
+    except (OSError, ValueError) as error:
+        said = files.reason(error)
+        raise DataError(f'{path!r} is damaged ({said}). {advice}') from error
 
 
+@typed.checked
 class Chief:
     """Publishes trainings; as a context it also gives signs of life.
 
@@ -275,6 +266,7 @@ class _Opening(tf.train.SessionRunHook):
             self._act()
 
 
+@typed.checked
 class Follower:
     """Joins the trainings of a chief.
 

@@ -12,6 +12,7 @@ from typing import Callable, List, Optional
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import typed
 from tf1pruning.cluster import tasks
 from tf1pruning.cluster.tasks import Task
 from tf1pruning.errors import WorkflowError
@@ -20,6 +21,7 @@ from tf1pruning.errors import WorkflowError
 GRACE_SECONDS = 10.0
 
 
+@typed.checked
 class StepWatch(tf.train.SessionRunHook):
     """Watches the trainings that have it as a hook.
 

@@ -19,6 +19,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import typed
 from tf1pruning.errors import OptionError, WorkflowError
 
 CHIEF, WORKER, PS = 'chief', 'worker', 'ps'
@@ -115,6 +116,7 @@ class Task:
         )
 
 
+@typed.checked
 def read_task(tf_config: str) -> Optional[Task]:
     """The task that TF_CONFIG gives to this process; None without a cluster.
 

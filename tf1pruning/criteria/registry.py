@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, List, Union
 
 import numpy as np
 
-from tf1pruning import names
+from tf1pruning import names, typed
 from tf1pruning.errors import OptionError
 
 Score = Callable[..., np.ndarray]
@@ -100,6 +100,7 @@ _FACTORIES: Dict[str, Callable[[int], Criterion]] = {}
 _DATA: Dict[str, DataCriterion] = {}
 
 
+@typed.checked
 def register_data(
     name: str,
     looks_at: str,
@@ -130,6 +131,7 @@ def _check_free(name: str) -> None:
         raise ValueError(f'there is a criterion {name!r} already')
 
 
+@typed.checked
 def register(
     name: str,
     is_share: bool = False,

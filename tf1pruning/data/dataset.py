@@ -7,7 +7,10 @@ from typing import Callable, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import typed
 
+
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Split:
     """Images for training, or for tests.
@@ -22,6 +25,7 @@ class Split:
     count: int
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Images of classes.

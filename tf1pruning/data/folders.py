@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import files, names, typed
 from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError
 
@@ -23,7 +23,8 @@ _TEST_FOLDERS = ('test', 'val', 'validation')
 Labelled = Tuple[str, int]
 
 
-def folder(data_dir: str) -> Dataset:
+@typed.checked
+def folder(data_dir: files.Path) -> Dataset:
     """`train/<class>/*.jpg` and `test/<class>/*.jpg` (or `val`, `validation`).
 
     Raises:
@@ -43,7 +44,8 @@ def folder(data_dir: str) -> Dataset:
     return _dataset('folder', _images(train, classes), _images(test, classes), classes)
 
 
-def cub200(data_dir: str) -> Dataset:
+@typed.checked
+def cub200(data_dir: files.Path) -> Dataset:
     """CUB-200-2011: `images/<class>/*.jpg`, `images.txt`, `train_test_split.txt`.
 
     Raises:
@@ -123,10 +125,11 @@ def _check_heads(images: Sequence[Labelled]) -> None:
 
 def _head(path: str) -> bytes:
     try:
+        files.check_regular(path)
         with open(path, 'rb') as file:
             return file.read(max(map(len, _HEADS)))
     except OSError as error:
-        raise DataError(f'{path!r} cannot be read: {error}.') from error
+        raise DataError(f'{path!r} cannot be read: {files.reason(error)}.') from error
 
 
 def _class_names(path: str) -> List[str]:
@@ -145,8 +148,8 @@ def _images(root: str, classes: Sequence[str]) -> List[Labelled]:
     found: List[Labelled] = []
     empty = []
     for label, name in enumerate(classes):
-        files = sorted(os.listdir(os.path.join(root, name)))
-        images = [file for file in files if file.lower().endswith(ENDINGS)]
+        inside = sorted(os.listdir(os.path.join(root, name)))
+        images = [file for file in inside if file.lower().endswith(ENDINGS)]
         found += [(os.path.join(root, name, file), label) for file in images]
         empty += [] if images else [name]
     if empty:
@@ -159,10 +162,10 @@ def _images(root: str, classes: Sequence[str]) -> List[Labelled]:
 def _table(path: str) -> Dict[str, str]:
     """Lines of a key, a space and a value."""
     try:
-        with open(path, encoding='utf-8') as file:
-            rows = [line.split(maxsplit=1) for line in file if line.strip()]
+        lines = files.read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f'{path!r} cannot be read: {error}.') from error
+        raise DataError(f'{path!r} cannot be read: {files.reason(error)}.') from error
+    rows = [line.split(maxsplit=1) for line in lines if line.strip()]
     wrong = [row for row in rows if len(row) != 2]
     if wrong:
         raise DataError(f'{path!r} has a line {wrong[0]}; expected a key and a value.')

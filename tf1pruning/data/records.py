@@ -14,7 +14,7 @@ from typing import List, Optional, Sequence, Tuple
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
-from tf1pruning import names
+from tf1pruning import files, names, typed
 from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError
 
@@ -27,16 +27,18 @@ IMAGENET_CLASSES = 1001
 _PARTS = (('train',), ('test', 'validation', 'val'))
 
 
-def imagenet(data_dir: str) -> Dataset:
+@typed.checked
+def imagenet(data_dir: files.Path) -> Dataset:
     """ImageNet (ILSVRC 2012): `train-00000-of-01024`, `validation-00000-of-00128`.
 
     Raises:
       DataError: if files are missing, damaged, or not what they should be.
     """
-    return _dataset('imagenet', data_dir, IMAGENET_CLASSES, scaling='vgg')
+    return _dataset('imagenet', os.fspath(data_dir), IMAGENET_CLASSES, scaling='vgg')
 
 
-def tfrecords(data_dir: str) -> Dataset:
+@typed.checked
+def tfrecords(data_dir: files.Path) -> Dataset:
     """Any TFRecords; `labels.txt` has a line per class, as TF-slim writes it.
 
     Files with `train` in their names are for training, those with `test`, `validation`
@@ -47,15 +49,16 @@ def tfrecords(data_dir: str) -> Dataset:
     """
     path = os.path.join(data_dir, LABELS_FILE)
     try:
-        with open(path, encoding='utf-8') as file:
-            classes = sum(1 for line in file if line.strip())
+        lines = files.read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f'{path!r} cannot be read ({error}); expected a line per class.'
+            f'{path!r} cannot be read: {files.reason(error)}. Expected a line per '
+            'class.'
         ) from error
+    classes = sum(1 for line in lines if line.strip())
     if not classes:
         raise DataError(f'{path!r} is empty; expected a line per class.')
-    return _dataset('tfrecords', data_dir, classes, scaling='centred')
+    return _dataset('tfrecords', os.fspath(data_dir), classes, scaling='centred')
 
 
 def _dataset(name: str, data_dir: str, classes: int, scaling: str) -> Dataset:
@@ -117,8 +120,22 @@ def _checked_count(path: str, classes: int) -> int:
     """How many records a file has.
 
     Raises:
-      DataError: if it is truncated or its first record is something else.
+      DataError: if it cannot be read, is truncated, or its first record is something
+        else.
     """
+    try:
+        files.check_regular(path)
+        count, first = _records(path)
+    except OSError as error:
+        raise DataError(f'{path!r} cannot be read: {files.reason(error)}.') from error
+    if not count:
+        raise DataError(f'{path!r} is empty; expected TFRecords.')
+    _check_example(path, first, classes)
+    return count
+
+
+def _records(path: str) -> Tuple[int, bytes]:
+    """The number of records, and the first of them."""
     count = 0
     first = b''
     end = os.path.getsize(path)
@@ -135,10 +152,7 @@ def _checked_count(path: str, classes: int) -> int:
                 length = 0
             file.seek(length + 4, os.SEEK_CUR)
             count += 1
-    if not count:
-        raise DataError(f'{path!r} is empty; expected TFRecords.')
-    _check_example(path, first, classes)
-    return count
+    return count, first
 
 
 def _check_example(path: str, record: bytes, classes: int) -> None:

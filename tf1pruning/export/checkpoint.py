@@ -10,7 +10,7 @@ import numpy as np
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
-from tf1pruning.graph import meta_graph
+from tf1pruning.graph import signature
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import weights
 
@@ -23,7 +23,7 @@ class CheckpointFormat(Format):
 
     def write(self, folder: str, network: Network, target: str) -> None:
         """See `Format.write`."""
-        meta = meta_graph.build_meta_graph(network.graph)
+        meta = signature.meta_graph_of(network.graph, network.signatures)
         arrays = weights.CheckpointArrays(network.graph, network.arrays)
         writer.save(folder, target, arrays, meta.SerializeToString())
 

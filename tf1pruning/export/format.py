@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.graph.signature import Signature
+from tf1pruning.graph.signature import Signatures
 from tf1pruning.sessions import STRICT, RunLimits
 
 
@@ -26,14 +26,14 @@ class Network:
       arrays: variable node -> array.
       frozen: the graph with constants in the place of variables, made for running;
         empty if no format is made from it.
-      signature: names of its inputs and outputs.
+      signatures: names of its inputs and outputs.
       limits: of its runs.
     """
 
     graph: InferenceGraph
     arrays: Arrays
     frozen: tf.GraphDef
-    signature: Signature
+    signatures: Signatures
     limits: RunLimits = STRICT
 
 

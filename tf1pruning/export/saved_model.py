@@ -13,7 +13,7 @@ from tf1pruning import files
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
-from tf1pruning.graph import meta_graph, saved_model, signature
+from tf1pruning.graph import saved_model, signature
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import weights
 
@@ -32,9 +32,7 @@ class SavedModelFormat(Format):
         if network.graph.variables:
             arrays = weights.CheckpointArrays(network.graph, network.arrays)
             writer.save(os.path.dirname(variables), variables, arrays, None)
-        graph = meta_graph.build_meta_graph(network.graph)
-        named = signature.signature_def(network.signature, network.graph.view())
-        graph.signature_def[network.signature.name].CopyFrom(named)
+        graph = signature.meta_graph_of(network.graph, network.signatures)
         proto = saved_model_pb2.SavedModel(saved_model_schema_version=1)
         proto.meta_graphs.add().CopyFrom(graph)
         with open(os.path.join(root, saved_model.SAVED_MODEL_FILE), 'wb') as file:

@@ -27,7 +27,7 @@ class Found(Option):
         return self if pruning is None else getattr(pruning._state, self._name)
 
     def __set__(self, pruning: Any, value: Any) -> None:
-        setattr(pruning._state, self._name, value)
+        pruning._state.set_found(self._name, value)
 
 
 class Exported(Option):

@@ -6,12 +6,14 @@ import dataclasses
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from tf1pruning import plan as plan_lib
+from tf1pruning import typed
 from tf1pruning.channels import select
 from tf1pruning.errors import OptionError
 from tf1pruning.models import reading
 from tf1pruning.models.reading import LoadOptions
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class PruningOptions:
     """The keywords of `Pruning` that say how, which it documents.
@@ -32,10 +34,7 @@ class PruningOptions:
     export_pb_path: str
 
     def __post_init__(self) -> None:
-        scopes = self.scope_names
-        if isinstance(scopes, str) or not all(isinstance(s, str) for s in scopes):
-            raise OptionError(f'scope_names is {scopes!r}; expected a list of strings.')
-        object.__setattr__(self, 'scope_names', list(scopes))
+        object.__setattr__(self, 'scope_names', list(self.scope_names))
         plan_lib.check_multiple(self.channel_multiple)
         plan_lib.check_mode(self.mode)
         select.check_which(self.groups)

@@ -13,19 +13,17 @@ from absl import logging
 from google.protobuf import text_format
 
 from tf1pruning import files, plan_json
-from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
+from tf1pruning.export import training
 from tf1pruning.graph import meta_graph
 from tf1pruning.graph.frozen import freeze
-from tf1pruning.graph.inference import forward
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, summaries, text
-from tf1pruning.steps import protection, soft_pruning, stripping
+from tf1pruning.steps import soft_pruning, stripping, writing
 from tf1pruning.steps.selection import Selection
 from tf1pruning.steps.stripping import StrippedModel
-from tf1pruning.surgery import weights
 from tf1pruning.surgery.failure import FailureReport
 
 PARAMS_DIR = 'Pruning_Dict'
@@ -76,25 +74,19 @@ def write_soft_pruned(folder: str, model: Model, plan: Plan) -> str:
       GraphError: if the source has no variables.
       PlanError: if a cut does not fit the checkpoint.
     """
-    prefix = check_pruned_path(folder, model)
+    prefix = pruned_path(folder, model)
     # It is trained on with its own graph, also where another one was traced.
-    training = model.at(model.path, model.variables, f'{model.path}.meta')
-    soft_pruning.write_zeros(prefix, training, plan)
+    meta_path = Checkpoint(model.path).meta_path
+    own = model.at(model.path, model.variables, meta_path)
+    soft_pruning.write_zeros(prefix, own, plan)
     report = os.path.join(folder, PRUNED_DIR, 'Pruned_Filters.txt')
     files.write_text(report, text.pruned_filters(plan))
     return prefix
 
 
-def check_pruned_path(folder: str, model: Model) -> str:
-    """Where the soft-pruned checkpoint goes.
-
-    Raises:
-      OutputError: if it would replace the checkpoint that it is made from.
-    """
-    name = os.path.basename(model.path)
-    prefix = os.path.join(folder, PRUNED_DIR, name)
-    protection.check_target(prefix, [model.path])
-    return prefix
+def pruned_path(folder: str, model: Model) -> str:
+    """Where the soft-pruned checkpoint goes."""
+    return os.path.join(folder, PRUNED_DIR, os.path.basename(model.path))
 
 
 def write_failure(folder: str, report: FailureReport) -> None:
@@ -156,10 +148,7 @@ def write_rebuilt(folder: str, model: Model) -> Model:
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
     prefix = os.path.join(folder, REBUILD_DIR, os.path.basename(model.path))
-    protection.check_target(prefix, [model.path])
-    meta = meta_graph.build_meta_graph(model.graph)
-    arrays = weights.CheckpointArrays(model.graph, model.arrays())
-    writer.write_checkpoint(prefix, arrays, meta.SerializeToString())
+    meta = writing.write_network(prefix, model.graph, model.arrays(), model)
     files.write_text(prefix + '.pbtxt', text_format.MessageToString(meta))
     checkpoint = Checkpoint(prefix)
     return model.at(prefix, checkpoint, checkpoint.meta_path)
@@ -181,12 +170,10 @@ def write_training_meta(folder: str, meta_path: str, stripped: StrippedModel) ->
     if not os.path.isfile(meta_path):
         return
     path = os.path.join(folder, STRIPPED_DIR, 'training.meta')
-    network = stripped.stripped
     try:
         graph = meta_graph.read_meta_graph(meta_path)
-        whole = forward.forward_graph(graph, network.graph.outputs)
-        small = forward.resize(whole, network.resizing)
-        meta = forward.build_meta_graph(small)
+        signatures = stripped.original.signatures
+        _, meta = training.stripped_graph(graph, stripped.stripped, signatures)
     except GraphError as error:
         logging.warning('No %s: %s', path, error)
     else:
@@ -217,7 +204,8 @@ def write_stripped(
     pb_path = pb_path or os.path.join(target, 'modify.pb')
     for path in (pb_path, ckpt_path):
         files.make_folder(os.path.dirname(path) or '.')
-    stripping.write_checkpoint(stripped, ckpt_path)
+    network = stripped.stripped
+    writing.write_network(ckpt_path, network.graph, network.arrays, stripped.original)
     freeze.write_frozen(pb_path, stripped.frozen)
     files.write_json(os.path.join(target, 'report.json'), stripping.report(stripped))
     return ckpt_path, pb_path

@@ -19,12 +19,13 @@ and `training.meta` to train on from), and `events/` for TensorBoard.
 from __future__ import annotations
 
 import dataclasses
+import os
 from types import MappingProxyType
 from typing import Any, Mapping, Optional, Sequence
 
 from absl import logging
 
-from tf1pruning import files
+from tf1pruning import files, typed
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
@@ -38,12 +39,13 @@ from tf1pruning.facade.options import PruningOptions, check_computed
 from tf1pruning.facade.state import State
 from tf1pruning.report import summaries
 from tf1pruning.scoring.result import Scores
-from tf1pruning.steps import stripping
+from tf1pruning.steps import protection, stripping
 from tf1pruning.steps.ranking import ranking_by
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+@typed.checked
 class Pruning:
     """Soft-prunes a checkpoint, measures retraining, strips, exports.
 
@@ -118,28 +120,28 @@ class Pruning:
 
     def __init__(
         self,
-        input_ckpt_path: Optional[str] = None,
+        input_ckpt_path: Optional[files.Path] = None,
         scope_names: Sequence[str] = ('',),
         scope_conv_dict: Mapping[str, Any] = _NOTHING,
         conv_vars_dict: Mapping[str, Any] = _NOTHING,
         bias_vars_dict: Mapping[str, Any] = _NOTHING,
         pruning_filters_dict: Mapping[str, Sequence[int]] = _NOTHING,
-        pruned_ckpt_path: str = '',
-        retrained_ckpt_path: str = '',
-        rebuild_meta_graph: Optional[str] = None,
+        pruned_ckpt_path: files.Path = '',
+        retrained_ckpt_path: files.Path = '',
+        rebuild_meta_graph: Optional[files.Path] = None,
         input_tensors_map: Mapping[str, Any] = _NOTHING,
-        ckpt_to_strip: str = '',
+        ckpt_to_strip: files.Path = '',
         strip_nodes_dict: Mapping[str, Any] = _NOTHING,
         strip_vars_dict: Mapping[str, Any] = _NOTHING,
-        output_dir: Optional[str] = None,
+        output_dir: Optional[files.Path] = None,
         output_nodes: str = 'output',
-        export_ckpt_path: str = '',
-        export_pb_path: str = '',
+        export_ckpt_path: files.Path = '',
+        export_pb_path: files.Path = '',
         channel_multiple: int = 4,
         mode: str = plan_lib.BLOCK,
         groups: str = select.AUTO,
         criterion: str = registry.DEFAULT,
-        scores: str = '',
+        scores: files.Path = '',
         combination: Combination = Combination(),
         seed: int = 0,
     ):
@@ -157,25 +159,27 @@ class Pruning:
                 channel_multiple=channel_multiple,
                 mode=mode,
                 groups=groups,
-                rebuild_meta_graph=rebuild_meta_graph,
+                rebuild_meta_graph=os.fspath(rebuild_meta_graph or '') or None,
                 input_tensors_map=dict(input_tensors_map),
-                export_ckpt_path=export_ckpt_path,
-                export_pb_path=export_pb_path,
+                export_ckpt_path=os.fspath(export_ckpt_path),
+                export_pb_path=os.fspath(export_pb_path),
             ),
             given_filters=dict(pruning_filters_dict),
-            input_ckpt_path=input_ckpt_path or '',
-            output_dir=output_dir or '',
-            pruned_ckpt_path=pruned_ckpt_path,
-            retrained_ckpt_path=retrained_ckpt_path,
-            ckpt_to_strip=ckpt_to_strip,
+            input_ckpt_path=os.fspath(input_ckpt_path or ''),
+            output_dir=os.fspath(output_dir or ''),
+            pruned_ckpt_path=os.fspath(pruned_ckpt_path),
+            retrained_ckpt_path=os.fspath(retrained_ckpt_path),
+            ckpt_to_strip=os.fspath(ckpt_to_strip),
         )
         self.set_criterion(criterion, scores, combination, seed)
 
-    def set_output_dir(self, dir_path: Optional[str] = None) -> None:
+    @typed.checked
+    def set_output_dir(self, dir_path: Optional[files.Path] = None) -> None:
         """Makes the folder for all files from now on; None: the checkpoint's folder."""
-        folder = dir_path or self._state.source_folder
+        folder = os.fspath(dir_path or self._state.source_folder)
         self.output_dir = files.make_folder(folder)
 
+    @typed.checked
     def set_threshold(self, value: float) -> None:
         """Sets the score, such as the sparsity, above which a filter is redundant.
 
@@ -184,6 +188,7 @@ class Pruning:
         """
         self.set_choice(Choice(threshold=value))
 
+    @typed.checked
     def set_choice(self, choice: Choice) -> None:
         """Sets how many filters go, other than by a threshold.
 
@@ -197,10 +202,11 @@ class Pruning:
         self._state.ranking.check(choice)
         self._state.choice = choice
 
+    @typed.checked
     def set_criterion(
         self,
         criterion: str,
-        scores: str = '',
+        scores: files.Path = '',
         combination: Combination = Combination(),
         seed: int = 0,
     ) -> None:
@@ -246,7 +252,10 @@ class Pruning:
         state.check_amount('get_pruning_filters')
         output_files.write_plan(state.output_dir, state.choose_filters())
 
-    def get_pruning_ckpt(self, pruning_filters_path: Optional[str] = None) -> str:
+    @typed.checked
+    def get_pruning_ckpt(
+        self, pruning_filters_path: Optional[files.Path] = None
+    ) -> str:
         """Writes the soft-pruned checkpoint.
 
         Args:
@@ -262,7 +271,7 @@ class Pruning:
         state = self._state
         selection = state.current()
         if pruning_filters_path is not None:
-            given = state.load_filters(pruning_filters_path)
+            given = state.load_filters(os.fspath(pruning_filters_path))
             output_files.write_plan(state.output_dir, given)
         plan = state.needed_plan('get_pruning_ckpt')
         selection.check_plan(plan)
@@ -276,7 +285,11 @@ class Pruning:
         logging.info('Soft-pruned %d channels', plan.removed_count)
         return state.pruned_ckpt_path
 
-    def get_retrained_ckpt(self, dir: str) -> str:  # noqa: A002 (the given name)
+    @typed.checked
+    def get_retrained_ckpt(
+        self,
+        dir: files.Path,  # noqa: A002 (the given name)
+    ) -> str:
         """Finds the newest checkpoint that retraining left in a folder.
 
         It becomes the input of the next step.
@@ -284,10 +297,11 @@ class Pruning:
         Returns:
           Its prefix; also in `retrained_ckpt_path`.
         """
-        newest = checkpoint_lib.latest(dir)
+        newest = checkpoint_lib.latest(os.fspath(dir))
         self._state.retrained_ckpt_path = self._state.input_ckpt_path = newest
         return newest
 
+    @typed.checked
     def get_pruning_summary(self, accuracy: Optional[float] = None) -> float:
         """Counts the planned zeros that retraining did not leave zero.
 
@@ -305,6 +319,7 @@ class Pruning:
         """
         return self._state.summarize(accuracy)
 
+    @typed.checked
     def pruning_process(self, retrain: bool = False) -> str:
         """One soft-pruning step.
 
@@ -330,7 +345,8 @@ class Pruning:
             state.read_trained()
             plan = state.choose_filters()
         model = state.current().model
-        output_files.check_pruned_path(state.output_dir, model)
+        target = output_files.pruned_path(state.output_dir, model)
+        protection.check_target(target, [model.path])
         check_readable(model.variables)
         self._write_params()
         output_files.write_plan(state.output_dir, plan)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import typing
 from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
-from tf1pruning import plan_json
+from tf1pruning import plan_json, typed
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import OptionError, WorkflowError
@@ -99,6 +100,15 @@ class State:
         if name in _EXPORTS:
             self.exported = ('', '')
 
+    def set_found(self, name: str, value: Any) -> None:
+        """Changes a field to what an earlier run has found.
+
+        Raises:
+          OptionError: if the value has another type than the field.
+        """
+        typed.check(name, value, typing.get_type_hints(State)[name])
+        setattr(self, name, value)
+
     def read_trained(self) -> Selection:
         """Reads the input checkpoint and selects its groups; writes nothing."""
         how = self.options.load_options(traced_only=True)
@@ -142,7 +152,8 @@ class State:
         """Takes a plan, or filters by name, from a file."""
         selection = self.current()
         if path.endswith('.pkl'):
-            filters = pickled_filters.read_filters(path)
+            largest = pickled_filters.largest_size(selection.groups.values())
+            filters = pickled_filters.read_filters(path, largest)
             plan = self._plan_by_filters(selection, filters)
         else:
             plan = plan_json.load_plan(path)
@@ -183,8 +194,9 @@ class State:
         self.exported = output_files.write_stripped(
             self.output_dir, small, options.export_ckpt_path, options.export_pb_path
         )
-        meta_path = f'{self.retrained_ckpt_path}.meta'
-        output_files.write_training_meta(self.output_dir, meta_path, small)
+        if self.retrained_ckpt_path:
+            meta_path = Checkpoint(self.retrained_ckpt_path).meta_path
+            output_files.write_training_meta(self.output_dir, meta_path, small)
         self.strip_report = small
         return small
 

@@ -4,7 +4,8 @@ An attribute that is absent has the op's default: a fused batch norm without
 `is_training` is in training mode. Exporters leave such attributes out
 (`strip_default_attrs`), and older versions of TensorFlow did not know all of them. An
 input may be written `node:0` instead of `node`. Here both get the one form that the
-rest of the library reads.
+rest of the library reads. Devices go, in functions, too: that of a training, such as a
+task of a cluster, may be nowhere else.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def complete(meta_graph: tf.MetaGraphDef) -> tf.MetaGraphDef:
     result = tf.MetaGraphDef()
     result.CopyFrom(meta_graph)
     for node in _nodes(result.graph_def):
+        node.device = ''
         for name, value in defaults.get(node.op, ()):
             if name not in node.attr:
                 node.attr[name].CopyFrom(value)
@@ -53,14 +55,15 @@ def _nodes(graph_def: tf.GraphDef) -> Iterator[tf.NodeDef]:
 
 
 def _leaves_out(graph_def: tf.GraphDef, defaults: Defaults) -> bool:
-    """Whether an attribute is absent, or an input has its long name."""
+    """Whether an attribute is absent, an input has its long name, a node a device."""
+    placed = (bool(node.device) for node in _nodes(graph_def))
     lacking = (
         name not in node.attr
         for node in _nodes(graph_def)
         for name, _ in defaults.get(node.op, ())
     )
     long = (name.endswith(_FIRST) for node in graph_def.node for name in node.input)
-    return any(lacking) or any(long)
+    return any(placed) or any(lacking) or any(long)
 
 
 def _defaults(meta_graph: tf.MetaGraphDef) -> Defaults:

@@ -142,4 +142,7 @@ def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
             if names.node_name(name) not in inside:
                 node.input.remove(name)
     kept.library.CopyFrom(functions.used_library(kept))
+    for function in kept.library.function:
+        for node in function.node_def:
+            node.device = ''
     return kept

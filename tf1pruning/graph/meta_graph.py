@@ -8,7 +8,6 @@ graph or a session.
 
 from __future__ import annotations
 
-import os
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import checking, complete
 from tf1pruning.graph import inference_graph as graph_lib
@@ -36,16 +35,18 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
     Raises:
       GraphError: if the file is missing or damaged.
     """
-    if not os.path.isfile(path):
+    meta_graph = tf.MetaGraphDef()
+    try:
+        meta_graph.ParseFromString(files.read_bytes(path))
+    except FileNotFoundError as error:
         raise GraphError(
             f'No meta graph at {path!r}. A tf.train.Saver writes it beside the '
             'checkpoint; give the right path if it lies elsewhere.'
-        )
-    meta_graph = tf.MetaGraphDef()
-    with open(path, 'rb') as file:
-        data = file.read()
-    try:
-        meta_graph.ParseFromString(data)
+        ) from error
+    except OSError as error:
+        raise GraphError(
+            f'Meta graph {path!r} cannot be read: {files.reason(error)}.'
+        ) from error
     except DecodeError as error:
         raise GraphError(
             f'{path!r} is not a meta graph, or is truncated or damaged: {error}.'

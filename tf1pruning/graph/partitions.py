@@ -2,20 +2,25 @@
 
 A partitioned variable `w` is several variables `w/part_0`, `w/part_1` ... in the graph,
 one in the checkpoint, and a ConcatV2 in front of what reads it, behind an Identity that
-is named `w`. Here that Identity becomes a variable `w` of the whole shape, and the
-parts go. A variable whose parts are read one by one stays as it is.
+is named `w`. Here that Identity becomes a variable `w` of the whole shape, and what
+else reads a part, such as its weight decay, reads a slice of it. A variable whose parts
+are never joined stays as it is.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import variable_pb2
 
+from tf1pruning import names
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.shapes import element_count
+
+# What gives the value of a variable.
+_READS = ('Identity', 'ReadVariableOp')
 
 Defs = Mapping[str, variable_pb2.VariableDef]
 
@@ -45,17 +50,25 @@ def merge(graph_def: tf.GraphDef, defs: Defs) -> Merged:
     view = view_lib.GraphView(graph_def)
     replaced: Dict[str, tf.NodeDef] = {}
     first_parts: Dict[str, str] = {}
+    more: List[tf.NodeDef] = []
+    taken = {node.name for node in graph_def.node}
     for whole, joins in _joins(view, defs).items():
         parts = next(iter(joins.values()))
         readers = [edge.node for name in joins for edge in view.consumers(name)]
-        if not _only_joined(view, parts, joins) or not _all_read(readers, whole):
+        alone = _read_alone(view, parts, joins)
+        if alone is None or not _all_read(readers, whole):
             continue
         first_parts[whole] = parts[0]
         for reader in readers:
             replaced[reader.name] = nodes.copied(reader, [whole])
         replaced[whole] = _variable(whole, view.node(parts[0]), defs[parts[0]])
+        for reader, part in alone.items():
+            *tables, replaced[reader] = _slice(
+                reader, replaced[whole], defs[part], taken
+            )
+            more += tables
     merged = (replaced.get(node.name, node) for node in graph_def.node)
-    return Merged(nodes.with_nodes(graph_def, merged), first_parts)
+    return Merged(nodes.with_nodes(graph_def, (*more, *merged)), first_parts)
 
 
 def _joins(view: view_lib.GraphView, defs: Defs) -> Dict[str, Dict[str, List[str]]]:
@@ -85,12 +98,39 @@ def _parts(
     return found if is_whole and is_sorted and infos[0].full_name else None
 
 
-def _only_joined(
+def _read_alone(
     view: view_lib.GraphView, parts: Sequence[str], joins: Mapping[str, List[str]]
-) -> bool:
-    """Whether nothing reads a part but what joins all of them."""
-    readers = [edge.node.name for name in parts for edge in view.readers(name)]
-    return all(reader in joins for reader in readers)
+) -> Optional[Dict[str, str]]:
+    """Node that reads one part, and not only for what joins all -> the part.
+
+    None: a part is used otherwise than by reading its value.
+    """
+    found: Dict[str, str] = {}
+    for part in parts:
+        for edge in view.consumers(part):
+            if edge.node.name in joins:
+                continue
+            if edge.node.op not in _READS:
+                return None
+            if any(e.node.name not in joins for e in view.consumers(edge.node.name)):
+                found[edge.node.name] = part
+    return found
+
+
+def _slice(
+    name: str, whole: tf.NodeDef, part: variable_pb2.VariableDef, taken: Set[str]
+) -> List[tf.NodeDef]:
+    """What reads a part out of the whole variable, behind its tables."""
+    info = part.save_slice_info_def
+    begin = nodes.constant(
+        names.claim(f'{name}/begin', taken), list(info.var_offset), tf.int32
+    )
+    size = nodes.constant(
+        names.claim(f'{name}/size', taken), list(info.var_shape), tf.int32
+    )
+    inputs = [whole.name, begin.name, size.name]
+    types = {'T': tf.as_dtype(whole.attr['dtype'].type), 'Index': tf.int32}
+    return [begin, size, nodes.make_node(name, 'Slice', inputs, **types)]
 
 
 def _all_read(readers: Sequence[tf.NodeDef], whole: str) -> bool:

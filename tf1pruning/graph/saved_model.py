@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import List, Sequence, Tuple
+from typing import List, Sequence
 
 import tensorflow.compat.v1 as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import checking, complete
 
@@ -37,22 +37,6 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
     )
 
 
-def signature_outputs(graph: tf.MetaGraphDef, signature: str) -> Tuple[str, ...]:
-    """Output nodes of a signature, sorted by the names it gives them.
-
-    Raises:
-      GraphError: if there is no such signature.
-    """
-    if signature not in graph.signature_def:
-        raise GraphError(
-            f'There is no signature {signature!r}; there is '
-            f'{names.quoted(sorted(graph.signature_def))}.'
-        )
-    outputs = graph.signature_def[signature].outputs
-    nodes = (names.node_name(outputs[key].name) for key in sorted(outputs))
-    return tuple(dict.fromkeys(nodes))
-
-
 def read_frozen(path: str) -> tf.MetaGraphDef:
     """A frozen GraphDef, as a meta graph without collections.
 
@@ -70,10 +54,9 @@ def read_frozen(path: str) -> tf.MetaGraphDef:
 def _parse(path: str, proto: message.Message) -> None:
     """Reads a binary file into an empty proto."""
     try:
-        with open(path, 'rb') as file:
-            proto.ParseFromString(file.read())
+        proto.ParseFromString(files.read_bytes(path))
     except OSError as error:
-        raise GraphError(f'{path!r} cannot be read: {error.strerror}.') from error
+        raise GraphError(f'{path!r} cannot be read: {files.reason(error)}.') from error
     except message.DecodeError as error:
         is_part = os.path.basename(path) == SAVED_MODEL_FILE
         hint = ' For a SavedModel give its folder.' if is_part else ''

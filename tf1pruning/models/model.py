@@ -17,7 +17,7 @@ from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.graph.signature import Signature
+from tf1pruning.graph.signature import Signature, Signatures
 from tf1pruning.surgery import weights
 
 
@@ -35,7 +35,7 @@ class Model:
       trace: where its channels live.
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that are not known to be pure.
-      signature: names of its inputs and outputs.
+      signatures: names of its inputs and outputs; the one that is meant comes first.
       divisors: checkpoint keys of what the optimizer divides by.
       seconds: what reading took, by phase.
     """
@@ -48,7 +48,7 @@ class Model:
     trace: trace_result.Trace = dataclasses.field(repr=False)
     groups: Tuple[Group, ...] = dataclasses.field(repr=False)
     unsafe_ops: Tuple[str, ...]
-    signature: Signature
+    signatures: Signatures
     divisors: FrozenSet[str] = dataclasses.field(repr=False)
     seconds: Mapping[str, float] = dataclasses.field(repr=False)
 
@@ -79,6 +79,11 @@ class Model:
                 'the optimizer state, or use the moving averages, not both.'
             )
         return self.meta_graph
+
+    @property
+    def signature(self) -> Signature:
+        """The signature that is meant."""
+        return self.signatures[0]
 
     @property
     def unused_keys(self) -> List[str]:

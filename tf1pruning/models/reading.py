@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels import trace as trace_lib
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
@@ -16,11 +16,10 @@ from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import meta_graph, saved_model, unsafe
+from tf1pruning.graph import meta_graph, saved_model, signature, unsafe
 from tf1pruning.graph import outputs as outputs_lib
 from tf1pruning.graph.inference import derivation, losses, optimizers
 from tf1pruning.graph.inference import inputs as inputs_lib
-from tf1pruning.graph.signature import DEFAULT_NAME, signature_of
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.models.model import Model
 from tf1pruning.phases import Phases
@@ -29,6 +28,7 @@ DEFAULT_OUTPUTS = ('output',)
 DEFAULT_TAGS = ('serve',)
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class LoadOptions:
     """How to read a model.
@@ -36,7 +36,8 @@ class LoadOptions:
     Attributes:
       meta_path: `.meta` file of a checkpoint; None: the one beside it.
       tags: of the graph in a SavedModel.
-      signature: of a SavedModel, whose inputs and outputs are meant.
+      signature: whose inputs and outputs are meant; None: those of all signatures, the
+        default one first.
       use_moving_averages: whether variables have the values of their averages.
       input_tensors: where to cut the graph, with the shapes of its new inputs, such as
         'image=1,224,224,3' ('?' for an open size).
@@ -47,9 +48,9 @@ class LoadOptions:
         layer lies before a loss.
     """
 
-    meta_path: Optional[str] = None
+    meta_path: Optional[files.Path] = None
     tags: Tuple[str, ...] = DEFAULT_TAGS
-    signature: str = DEFAULT_NAME
+    signature: Optional[str] = None
     use_moving_averages: bool = False
     input_tensors: Tuple[str, ...] = ()
     input_map: Optional[derivation.InputMap] = None
@@ -66,6 +67,7 @@ class _Parts(NamedTuple):
     meta_path: Optional[str] = None
 
 
+@typed.checked
 def load(
     path: files.Path,
     outputs: Sequence[str] = (),
@@ -76,7 +78,7 @@ def load(
     Args:
       path: prefix of a checkpoint, or folder whose newest one is meant; folder of a
         SavedModel; or a frozen graph (`.pb`).
-      outputs: names of the output nodes; empty: those of the signature, or the only
+      outputs: names of the output nodes; empty: those of the signatures, or the only
         node that may be one.
       options: how to read it.
 
@@ -87,10 +89,13 @@ def load(
         averages and these are asked for.
       OptionError: if an option is for another kind of model.
     """
-    names.check_list('outputs', outputs)
-    phases = Phases()
+    phases, path = Phases(), os.fspath(path)
+    try:
+        files.check_name(path)
+    except OSError as error:
+        raise GraphError(f'{path!r} cannot be read: {files.reason(error)}.') from error
     with phases.phase('load'):
-        return _model(_read(os.fspath(path), tuple(outputs), options), options, phases)
+        return _model(_read(path, tuple(outputs), options), options, phases)
 
 
 def from_graph(
@@ -148,16 +153,27 @@ def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
                 f'A meta graph is given for {path!r}, which has its own graph. Give '
                 'the prefix of a checkpoint, or leave the meta graph out.'
             )
-        if not is_frozen:
-            return _read_saved_model(path, outputs, options)
-        parts = _Parts(saved_model.read_frozen(path), (), ArraysInMemory({}), path)
+        parts = (
+            _Parts(saved_model.read_frozen(path), (), ArraysInMemory({}), path)
+            if is_frozen
+            else _read_saved_model(path, options)
+        )
     else:
         checkpoint = Checkpoint(_prefix(path))
-        meta_path = options.meta_path or checkpoint.meta_path
+        meta_path = os.fspath(options.meta_path or checkpoint.meta_path)
         graph = meta_graph.read_meta_graph(meta_path)
         parts = _Parts(graph, (), checkpoint, checkpoint.prefix, meta_path)
-    _check_options(parts.graph, options)
-    return parts._replace(outputs=outputs or outputs_lib.only_output(parts.graph))
+    if is_frozen or not os.path.exists(proto):
+        _check_options(parts.graph, options)
+    graph = parts.graph
+    named = outputs or signature.outputs_of(graph, options.signature)
+    fed = inputs_lib.inside(
+        graph, options.signature or signature.DEFAULT_NAME, options.signature is None
+    )
+    return parts._replace(
+        graph=inputs_lib.cut(graph, fed) if fed else graph,
+        outputs=named or outputs_lib.only_output(graph),
+    )
 
 
 def _prefix(path: str) -> str:
@@ -174,26 +190,21 @@ def _prefix(path: str) -> str:
     return newest
 
 
-def _read_saved_model(
-    folder: str, outputs: Tuple[str, ...], options: LoadOptions
-) -> _Parts:
-    """Like `_read`, cut where the signature feeds the graph."""
+def _read_saved_model(folder: str, options: LoadOptions) -> _Parts:
+    """Like `_read`, without outputs."""
     graph = saved_model.read_saved_model(folder, options.tags)
-    outputs = outputs or saved_model.signature_outputs(graph, options.signature)
     has_variables = any(n.op in VARIABLE_OPS for n in graph.graph_def.node)
     prefix = os.path.join(folder, saved_model.VARIABLES_PREFIX)
     variables = Checkpoint(prefix) if has_variables else ArraysInMemory({})
-    fed = inputs_lib.inside(graph, options.signature)
-    graph = inputs_lib.cut(graph, fed) if fed else graph
-    return _Parts(graph, outputs, variables, folder)
+    return _Parts(graph, (), variables, folder)
 
 
 def _check_options(graph: tf.MetaGraphDef, options: LoadOptions) -> None:
     """Raises OptionError for options that only a SavedModel has."""
     problems = []
-    if options.tags != DEFAULT_TAGS:
+    if tuple(options.tags) != DEFAULT_TAGS:
         problems.append(f'tags {",".join(options.tags)!r}')
-    if options.signature not in (DEFAULT_NAME, *graph.signature_def):
+    if options.signature not in (None, *graph.signature_def):
         problems.append(f'signature {options.signature!r}')
     if problems:
         raise OptionError(
@@ -227,7 +238,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         trace=trace,
         groups=groups,
         unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs),
-        signature=signature_of(graph, meta, options.signature),
+        signatures=signature.signatures_of(graph, meta, options.signature),
         divisors=optimizers.divisors(meta),
         seconds=phases.seconds,
     )

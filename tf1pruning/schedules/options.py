@@ -6,6 +6,7 @@ import dataclasses
 from typing import Optional, Tuple
 
 from tf1pruning import plan as plan_lib
+from tf1pruning import typed
 from tf1pruning.channels import select
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
@@ -14,6 +15,7 @@ from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.surgery import mean_replacement
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Options:
     """How channels are chosen, when to stop, and what is kept of a run.

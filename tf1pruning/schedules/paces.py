@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Callable
 
+from tf1pruning import typed
+
 # (share, number of the round, rounds) -> share
 Pace = Callable[[float, int, int], float]
 
 
+@typed.checked
 def harmonic(share: float, number: int, rounds: int) -> float:
     """Most goes first: of what is left, round i takes `p / (i p + n (1 - p))`.
 
@@ -26,6 +29,7 @@ def harmonic(share: float, number: int, rounds: int) -> float:
     return number * share / (number * share + rounds * (1 - share))
 
 
+@typed.checked
 def linear(share: float, number: int, rounds: int) -> float:
     """All rounds take one share of the whole.
 
@@ -35,6 +39,7 @@ def linear(share: float, number: int, rounds: int) -> float:
     return share * number / rounds
 
 
+@typed.checked
 def cubic(share: float, number: int, rounds: int) -> float:
     """Fast first, then slower and slower (Zhu and Gupta, arXiv 1710.01878, eq. 1).
 

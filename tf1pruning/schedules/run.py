@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 import tensorflow.compat.v1 as tf
 from absl import logging
 
-from tf1pruning import names, plan_json
+from tf1pruning import files, names, plan_json, typed
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.plan import Plan
@@ -83,12 +83,13 @@ class Recipe:
         )
 
 
+@typed.checked
 def prune_finetune(
     model_fn: Callable[..., tf.estimator.EstimatorSpec],
     input_fn: InputFn,
     schedule: Schedule,
-    checkpoint: str,
-    output_dir: str,
+    checkpoint: files.Path,
+    output_dir: files.Path,
     options: Options = Options(),
     eval_input_fn: Optional[InputFn] = None,
     params: Optional[Mapping[str, Any]] = None,
@@ -122,7 +123,8 @@ def prune_finetune(
       OutputError: if the files cannot be written.
     """
     recipe = Recipe(model_fn, input_fn, eval_input_fn, params, config)
-    run = _Run(recipe, checkpoint, output_dir, options, schedule)
+    paths = os.fspath(checkpoint), os.fspath(output_dir)
+    run = _Run(recipe, *paths, options, schedule)
     while not run.is_over:
         wanted = schedule(run.done)
         if wanted is None:
@@ -152,7 +154,7 @@ class _Run:
         self._options = options
         self._state_path = os.path.join(output_dir, STATE_FILE)
         self._state = run_state.load_or_new(
-            self._state_path, _settings(checkpoint, options, schedule)
+            self._state_path, _settings(checkpoint, options, schedule), Done
         )
         estimator = recipe.estimator(self._path(1, TRAINED))
         self._chooser = Chooser(estimator, recipe.input_fn, checkpoint, options)
@@ -270,8 +272,15 @@ class _Run:
         return _as_floats(metrics)
 
     def _is_good(self, done: Done) -> bool:
-        limit = self._options.min_accuracy
-        return limit is None or done.metrics[self._options.metric] >= limit
+        limit, metric = self._options.min_accuracy, self._options.metric
+        if limit is None:
+            return True
+        if metric not in done.metrics:
+            raise DataError(
+                f'{self._state_path!r} has no {metric!r} of a round, which '
+                'min_accuracy is about. Give another output folder.'
+            )
+        return done.metrics[metric] >= limit
 
     def _finish(self, number: int, found: Done) -> None:
         relative = os.path.relpath(found.checkpoint, self._output_dir)

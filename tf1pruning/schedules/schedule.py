@@ -24,6 +24,7 @@ from typing import (
     Tuple,
 )
 
+from tf1pruning import typed
 from tf1pruning.choosing.choice import GLOBAL, PER_GROUP, Choice, Limits, check_ratio
 from tf1pruning.errors import OptionError
 from tf1pruning.plan import ROUNDING
@@ -31,6 +32,7 @@ from tf1pruning.schedules import paces
 from tf1pruning.schedules.paces import Pace
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Round:
     """One round.
@@ -114,6 +116,7 @@ def _rounds(choices: Iterable[Choice], steps: int) -> Rounds:
     return Rounds(tuple(Round(choice, steps) for choice in choices))
 
 
+@typed.checked
 def ladder(
     thresholds: Sequence[float], steps: int, limits: Limits = Limits()
 ) -> Rounds:
@@ -136,6 +139,7 @@ def ladder(
     return _rounds(choices, steps)
 
 
+@typed.checked
 def spread(
     choice: Choice, rounds: int, steps: int, pace: Pace = paces.harmonic
 ) -> Rounds:
@@ -180,6 +184,7 @@ def _part_of(choice: Choice, pace: Pace, number: int, rounds: int) -> Choice:
     return dataclasses.replace(choice, **changes)
 
 
+@typed.checked
 def one_by_one(
     channels: int,
     steps: int,
@@ -214,6 +219,7 @@ def one_by_one(
     return _rounds(choices, steps)
 
 
+@typed.checked
 def layer_by_layer(
     ratios: Sequence[Tuple[str, float]],
     steps: int,
@@ -255,6 +261,7 @@ def layer_by_layer(
     return _rounds(choices, steps)
 
 
+@typed.checked
 def iterate(
     ratio: float,
     steps: int,

@@ -24,7 +24,7 @@ from typing import (
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names, npz, sessions
+from tf1pruning import names, npz, sessions, typed
 from tf1pruning.errors import DataError, GraphError, OptionError, first_line
 from tf1pruning.graph import importing, nodes, pipelines
 from tf1pruning.graph import meta_graph as meta_graph_lib
@@ -41,6 +41,7 @@ _OWN = RunLimits(allow_unsafe=True, seconds=DEFAULT_SECONDS)
 Batch = Mapping[str, np.ndarray]
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class Batches:
     """Batches that can be read more than once.
@@ -54,6 +55,7 @@ class Batches:
     count: Optional[int] = None
 
     @classmethod
+    @typed.checked
     def of_arrays(
         cls, arrays: Mapping[str, np.ndarray], size: int, count: Optional[int] = None
     ) -> Batches:
@@ -78,6 +80,7 @@ class Batches:
         )
 
     @classmethod
+    @typed.checked
     def by_class(
         cls,
         arrays: Mapping[str, np.ndarray],
@@ -125,6 +128,7 @@ class Batches:
         )
 
     @classmethod
+    @typed.checked
     def of_input_fn(
         cls,
         input_fn: Callable[[], Any],

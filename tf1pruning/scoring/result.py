@@ -11,13 +11,16 @@ from typing import Dict, Iterable, Mapping, Optional
 
 import numpy as np
 
-from tf1pruning import files, names, npz
+from tf1pruning import files, names, npz, typed
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.choosing.scores import Combination, Scored, with_tie_breakers
 from tf1pruning.errors import DataError, OptionError
 
 FORMAT = 2
+# Kind of array in a file -> number of its axes.
+_SCORE, _MEAN = 'score', 'mean'
+_AXES = {_SCORE: 2, _MEAN: 1}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,6 +72,7 @@ class Scores:
                 options=('stale_scores',),
             )
 
+    @typed.checked
     def save(self, path: files.Path) -> None:
         """Writes an `.npz` file as a whole.
 
@@ -84,14 +88,15 @@ class Scores:
         arrays = {'info': np.array(json.dumps(info))}
         for criterion, groups in self.scores.items():
             for group, array in groups.items():
-                arrays[f'score:{criterion}:{group}'] = array
+                arrays[f'{_SCORE}:{criterion}:{group}'] = array
         for node, array in self.means.items():
-            arrays[f'mean:{node}'] = array
+            arrays[f'{_MEAN}:{node}'] = array
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         files.write_bytes(os.fspath(path), buffer.getvalue())
 
     @classmethod
+    @typed.checked
     def load(cls, path: files.Path) -> Scores:
         """Reads a file that `save` or the command `score` wrote.
 
@@ -104,25 +109,52 @@ class Scores:
         except DataError as error:
             raise DataError(f'{error}. `score` writes such files.') from error
         try:
-            info = json.loads(str(arrays.pop('info')))
-            if info['format'] != FORMAT:
-                raise ValueError(f'it has format {info["format"]}; expected {FORMAT}')
-            batches, loss = int(info['batches']), float(info['loss'])
-            weights = {str(key): str(digest) for key, digest in info['weights'].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            info = _info(arrays.pop('info', np.array('{}')))
+            scores: Dict[str, Dict[str, np.ndarray]] = {}
+            means = {}
+            for name, array in arrays.items():
+                kind, _, rest = name.partition(':')
+                _check_array(name, array, _AXES.get(kind))
+                if kind == _MEAN:
+                    means[rest] = array
+                else:
+                    criterion, _, group = rest.partition(':')
+                    scores.setdefault(criterion, {})[group] = array
+        except ValueError as error:
             raise DataError(
                 f'{path!r} is no file of scores: {error}. `score` writes such files.'
             ) from error
-        scores: Dict[str, Dict[str, np.ndarray]] = {}
-        means = {}
-        for name, array in arrays.items():
-            kind, _, rest = name.partition(':')
-            if kind == 'mean':
-                means[rest] = array
-            else:
-                criterion, _, group = rest.partition(':')
-                scores.setdefault(criterion, {})[group] = array
-        return cls(scores, means, batches, loss, weights)
+        return cls(scores, means, info.batches, info.loss, info.weights)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Info:
+    """What a file of scores has besides arrays; see `Scores`."""
+
+    batches: int
+    loss: float
+    weights: Dict[str, str]
+
+
+def _info(array: np.ndarray) -> _Info:
+    """Raises ValueError for anything else."""
+    try:
+        found = json.loads(str(array))
+    except RecursionError as error:
+        raise ValueError('its info is nested too deeply') from error
+    return typed.from_json(_Info, typed.versioned(found, 'format', FORMAT))
+
+
+def _check_array(name: str, array: np.ndarray, axes: Optional[int]) -> None:
+    """Raises ValueError unless it is an array that such a file holds."""
+    if axes is None:
+        raise ValueError(f'it has an array {name!r}')
+    is_float = array.dtype.kind == 'f' and array.ndim == axes
+    if not is_float or not array.size or not np.isfinite(array).all():
+        raise ValueError(
+            f'{name!r} has type {array.dtype} and shape {array.shape}; expected finite '
+            f'floats with {axes} axes'
+        )
 
 
 def digests(weights: Mapping[str, np.ndarray], keys: Iterable[str]) -> Dict[str, str]:
@@ -175,8 +207,9 @@ class SavedScorer:
         if found is None:
             raise DataError(
                 f'There are no scores by {self.criterion!r} of group {group.name!r}. '
-                f'{names.did_you_mean(group.name, by_group)} Score this model again, '
-                'or leave the group out.'
+                f'{names.did_you_mean(group.name, by_group)} Score the same groups '
+                'of this model, or leave the group out.',
+                options=('groups',),
             )
         if found.shape[1] != group.width:
             raise DataError(

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import files, names
+from tf1pruning import files, names, typed
 from tf1pruning import phases as phases_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.errors import OptionError, OutputError, VerificationError
@@ -26,7 +26,7 @@ from tf1pruning.export.tflite import LiteFormat
 from tf1pruning.export.training import TrainingFormat
 from tf1pruning.graph.frozen import batch_norm_folding, constant_folding
 from tf1pruning.graph.frozen.batch_norm_folding import Folded
-from tf1pruning.report import text
+from tf1pruning.report import interface, text
 from tf1pruning.steps import protection, stripping
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery import verify
@@ -37,6 +37,7 @@ DEFAULT_FORMATS = (CKPT, 'pb')
 REPORT = 'report.json'
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExportOptions:
     """How to export.
@@ -162,6 +163,7 @@ def export(
     with phases.phase('write'):
         written = job.run()
     original = stripped.original
+    signatures = original.signatures
     seconds = phases_lib.total(original.seconds, stripped.seconds, phases.seconds)
     found = Exports(written, job.folded.nodes, job.folded.kept, seconds)
     fields = {
@@ -170,7 +172,12 @@ def export(
         'folded_batch_norms': list(found.folded),
         'kept_batch_norms': [dataclasses.asdict(kept) for kept in found.kept],
         'unused_variables': original.unused_keys,
-        'signature_inputs_gone': list(original.signature.gone),
+        'signature_inputs_gone': sorted({g for s in signatures for g in s.gone}),
+        'signatures_lack': [line for each in signatures for line in each.losses()],
+        'inputs_and_outputs': [
+            dataclasses.asdict(end)
+            for end in interface.ends(stripped.stripped.graph, signatures)
+        ],
         'seconds': seconds,
     }
     files.write_json(os.path.join(folder, REPORT), fields)
@@ -256,7 +263,7 @@ class _Job:
             stripped.stripped.graph,
             stripped.stripped.arrays,
             self.folded.graph_def,
-            stripped.original.signature,
+            stripped.original.signatures,
             stripped.limits,
         )
         try:
@@ -322,7 +329,9 @@ def _made(
             found.append(LiteFormat(options.quantize, samples))
         elif name == CKPT and options.keep_optimizer:
             graph = original.training_graph()
-            found.append(TrainingFormat(graph, original.variables, network))
+            found.append(
+                TrainingFormat(graph, original.variables, network, original.signatures)
+            )
         else:
             found.append(make())
     return found

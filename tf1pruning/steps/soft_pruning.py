@@ -8,12 +8,12 @@ from typing import Mapping
 import numpy as np
 from absl import logging
 
-from tf1pruning import names
+from tf1pruning import files, names
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory, Replaced
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import meta_graph, signature
+from tf1pruning.graph import signature
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.steps import protection
@@ -97,9 +97,11 @@ def write_zeros(prefix: str, model: Model, plan: Plan) -> Model:
 
 def _meta_graph(model: Model) -> bytes:
     if model.meta_path is not None and os.path.exists(model.meta_path):
-        with open(model.meta_path, 'rb') as file:
-            return file.read()
-    graph = meta_graph.build_meta_graph(model.graph)
-    named = signature.signature_def(model.signature, model.graph.view())
-    graph.signature_def[model.signature.name].CopyFrom(named)
+        try:
+            return files.read_bytes(model.meta_path)
+        except OSError as error:
+            raise GraphError(
+                f'Meta graph {model.meta_path!r} cannot be read: {files.reason(error)}.'
+            ) from error
+    graph = signature.meta_graph_of(model.graph, model.signatures)
     return graph.SerializeToString()

@@ -8,9 +8,8 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, sessions
-from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.graph import lint, meta_graph
+from tf1pruning.graph import lint
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
 from tf1pruning.names import TensorRef
@@ -19,11 +18,9 @@ from tf1pruning.plan import Plan
 from tf1pruning.report import cost, text
 from tf1pruning.report import widths as widths_lib
 from tf1pruning.sessions import STRICT, RunLimits
-from tf1pruning.steps import protection
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import stripped as stripped_lib
 from tf1pruning.surgery import verify as verify_lib
-from tf1pruning.surgery import weights
 from tf1pruning.surgery.choice import RemovalOptions
 from tf1pruning.surgery.verify import Comparison
 
@@ -162,19 +159,6 @@ def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
     if not found.stripped.lossy:
         verify_lib.check(comparison)
     return dataclasses.replace(found, comparison=comparison, answers=answers)
-
-
-def write_checkpoint(stripped: StrippedModel, prefix: str) -> str:
-    """Writes the stripped checkpoint with a meta graph that imports and restores.
-
-    Raises:
-      OutputError: if it would replace its own source, or cannot be written.
-    """
-    protection.check_target(prefix, [stripped.original.path])
-    network = stripped.stripped
-    meta = meta_graph.build_meta_graph(network.graph)
-    arrays = weights.CheckpointArrays(network.graph, network.arrays)
-    return writer.write_checkpoint(prefix, arrays, meta.SerializeToString())
 
 
 def summary_line(stripped: StrippedModel) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import os
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from tf1pruning import files
+from tf1pruning import files, typed
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import check_ratio
 from tf1pruning.choosing.scores import Scorer
@@ -173,12 +172,14 @@ def measure(
     """
     groups = {group.name: group for group in question.groups}
     done = {point.key for point in known.points}
-    for key in question.keys:
-        if key in done:
-            continue
-        name, criterion, means, ratio = key
-        plan = probe.plan([groups[name]], ratio, question.scorers[criterion])
-        outcome = probe.pruned(plan, question.means if means else None)
+    # Scores that are missing are found before the first measurement.
+    plans = {
+        key: probe.plan([groups[key[0]]], key[3], question.scorers[key[1]])
+        for key in question.keys
+        if key not in done
+    }
+    for key, plan in plans.items():
+        outcome = probe.pruned(plan, question.means if key[2] else None)
         change = outcome.loss - known.unpruned.loss
         point = Point(*key, plan.removed_count, outcome.loss, outcome.accuracy, change)
         known = dataclasses.replace(known, points=(*known.points, point))
@@ -204,16 +205,12 @@ def load(path: str, fingerprint: str) -> Optional[Curves]:
     if not os.path.lexists(path):
         return None
     try:
-        with open(path, encoding='utf-8') as file:
-            value = json.load(file)
-        if value['format'] != FORMAT:
-            raise ValueError(f'it has format {value["format"]}; expected {FORMAT}')
-        points = tuple(Point(**point) for point in value['points'])
-        found = Curves(value['fingerprint'], Outcome(**value['unpruned']), points)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        fields = typed.versioned(files.read_json(path), 'format', FORMAT)
+        found = typed.from_json(Curves, fields)
+    except (OSError, ValueError) as error:
         raise DataError(
-            f'{path!r} holds no sensitivity curves: {error}. Overwrite it with new '
-            'measurements, or choose another folder.',
+            f'{path!r} holds no sensitivity curves: {files.reason(error)}. Overwrite '
+            'it with new measurements, or choose another folder.',
             options=('overwrite',),
         ) from error
     if found.fingerprint != fingerprint:

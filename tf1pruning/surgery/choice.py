@@ -12,6 +12,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from tf1pruning import plan as plan_lib
+from tf1pruning import typed
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
@@ -21,6 +22,7 @@ from tf1pruning.surgery import safety as safety_lib
 from tf1pruning.surgery.safety import Safety
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class RemovalOptions:
     """What may go.

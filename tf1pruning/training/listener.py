@@ -6,9 +6,12 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import typed
+
 Metrics = Dict[str, float]
 
 
+@typed.checked
 class EvalCheckpointSaverListener(tf.train.CheckpointSaverListener):
     """Evaluates an Estimator each time its training has saved a checkpoint.
 

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from absl import logging
 
-from tf1pruning import names
+from tf1pruning import names, typed
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import OptionError, PlanError, WorkflowError
@@ -36,6 +36,7 @@ SOFT = 'soft'
 POLICIES = (OBSERVE, HOLD, SOFT)
 
 
+@typed.checked
 class PruningHook(tf.train.SessionRunHook):
     """Logs filter norms and the failure rate of a plan, and keeps its zeros.
 

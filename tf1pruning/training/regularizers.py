@@ -6,25 +6,26 @@ gradients are finite also where a filter is zero.
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import typed
 from tf1pruning.errors import GraphError, OptionError, WorkflowError
 from tf1pruning.plan import Plan
 from tf1pruning.training import eraser, graph_variables
 
 
-def group_lasso(
-    kernels: Iterable[tf.Variable], factor: float, axis: int = -1
-) -> tf.Tensor:
+@typed.checked
+def group_lasso(kernels: Iterable[Any], factor: float, axis: int = -1) -> tf.Tensor:
     """Sum of the L2 norms of all filters.
 
     Wen et al., "Learning Structured Sparsity in Deep Neural Networks" (arXiv
     1608.03665, equation 4): it draws whole filters to zero, not single weights.
 
     Args:
-      kernels: e.g. `[kh, kw, c_in, c_out]`; a depthwise one has its filters on axis 2.
+      kernels: variables, e.g. `[kh, kw, c_in, c_out]`, also partitioned ones; of a
+        depthwise one the filters are on axis 2.
         Parts of a partitioned kernel count as the kernel: give all of them.
       factor: of the loss, at least 0.
       axis: of the filters.
@@ -42,9 +43,8 @@ def group_lasso(
     return _scaled_sum(norms, factor, 'kernels')
 
 
-def l1_of_scales(
-    factor: float, gammas: Optional[Iterable[tf.Variable]] = None
-) -> tf.Tensor:
+@typed.checked
+def l1_of_scales(factor: float, gammas: Optional[Iterable[Any]] = None) -> tf.Tensor:
     """Sum of the magnitudes of batch-norm scales.
 
     Liu et al., "Learning Efficient Convolutional Networks through Network Slimming"
@@ -65,6 +65,7 @@ def l1_of_scales(
     return _scaled_sum([tf.abs(gamma) for gamma in gammas], factor, 'scales')
 
 
+@typed.checked
 def growing_penalty(
     plan: Plan, delta: float, every_steps: int, ceiling: float
 ) -> tf.Tensor:

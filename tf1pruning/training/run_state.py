@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from typing import Any, Dict, List, Tuple
 
-from tf1pruning import files
+from tf1pruning import files, typed
 from tf1pruning.errors import DataError, OptionError
 
 VERSION = 1
@@ -24,11 +23,20 @@ class RunState:
       steps: records of the finished threshold steps, in order.
       evaluations: training -> {global step: accuracy}; the steps are strings, as
         JSON has them.
+
+    Raises:
+      DataError: if a global step is no number.
     """
 
     settings: Record
     steps: Tuple[Record, ...] = ()
     evaluations: Dict[str, Dict[str, float]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        steps = [step for found in self.evaluations.values() for step in found]
+        wrong = [step for step in steps if not step.isdecimal()]
+        if wrong:
+            raise DataError(f'{wrong[0]!r} is no global step')
 
     def with_step(self, record: Record) -> RunState:
         """The state after one more threshold step."""
@@ -48,9 +56,18 @@ class RunState:
         """Accuracy of `training` at the first evaluation from a global step on.
 
         Where many workers train at once, the last step may lie beyond the wanted one.
+
+        Raises:
+          DataError: if there is none.
         """
-        found = self.evaluations[training]
-        return found[str(min(int(done) for done in found if int(done) >= step))]
+        found = self.evaluations.get(training, {})
+        later = [done for done in found if int(done) >= step]
+        if not later:
+            raise DataError(
+                f'The state of the run has no accuracy of {training!r} from step '
+                f'{step} on. Delete it to start again, or give another output folder.'
+            )
+        return found[min(later, key=int)]
 
     def save(self, path: str) -> None:
         """Writes the state; a kill leaves the old file or the new one, whole.
@@ -61,8 +78,13 @@ class RunState:
         files.write_json(path, {'version': VERSION, **dataclasses.asdict(self)})
 
 
-def load_or_new(path: str, settings: Record) -> RunState:
+def load_or_new(path: str, settings: Record, step: type) -> RunState:
     """The state in `path`, or a new one if there is no such file.
+
+    Args:
+      path: of the file.
+      settings: of this run.
+      step: dataclass of the records of finished steps.
 
     Raises:
       OptionError: if the file was made with other settings, which are named.
@@ -70,7 +92,7 @@ def load_or_new(path: str, settings: Record) -> RunState:
     """
     if not os.path.exists(path):
         return RunState(settings)
-    state = _load(path)
+    state = _load(path, step)
     changed = changes(state.settings, settings)
     if changed:
         raise OptionError(
@@ -80,21 +102,17 @@ def load_or_new(path: str, settings: Record) -> RunState:
     return state
 
 
-def _load(path: str) -> RunState:
+def _load(path: str, step: type) -> RunState:
     try:
-        with open(path, encoding='utf-8') as file:
-            data = json.load(file)
-        if data['version'] != VERSION:
-            raise ValueError(f'version {data["version"]}, expected {VERSION}')
-        return RunState(
-            settings=data['settings'],
-            steps=tuple(data['steps']),
-            evaluations=data['evaluations'],
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        fields = typed.versioned(files.read_json(path), 'version', VERSION)
+        state = typed.from_json(RunState, fields)
+        for record in state.steps:
+            typed.from_json(step, record)
+        return state
+    except (OSError, ValueError, DataError) as error:
         raise DataError(
-            f'{path!r} is not the state of a run ({error}). Delete it to start again, '
-            'or give another output folder.'
+            f'{path!r} is not the state of a run ({files.reason(error)}). Delete it to '
+            'start again, or give another output folder.'
         ) from error
 
 

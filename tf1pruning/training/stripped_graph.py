@@ -14,7 +14,7 @@ from typing import Collection, Dict, Mapping, Sequence, Union
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, typed
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import meta_graph
 from tf1pruning.graph.inference import derivation, forward
@@ -26,6 +26,7 @@ _FLAG = 'tf1pruning_flag'
 _INPUTS, _OUTPUTS = forward.INPUTS, forward.OUTPUTS
 
 
+@typed.checked
 def import_stripped(
     meta: str, features: Features, training: bool
 ) -> Dict[str, tf.Tensor]:
@@ -145,6 +146,7 @@ def _prepared(graph: tf.MetaGraphDef, fed: Mapping[str, tf.Tensor]) -> tf.MetaGr
     result.CopyFrom(graph)
     saver = graph.saver_def.restore_op_name.partition('/')[0]
     result.ClearField('saver_def')
+    result.ClearField('signature_def')
     for collection in (_INPUTS, _OUTPUTS, forward.TRUE_FLAGS, forward.FALSE_FLAGS):
         result.collection_def.pop(collection, None)
     del result.graph_def.node[:]

@@ -25,7 +25,7 @@ from typing import (
 import tensorflow.compat.v1 as tf
 from absl import logging
 
-from tf1pruning import names, optimizer_names
+from tf1pruning import names, optimizer_names, typed
 from tf1pruning.ckpt import averages, slots
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import CheckpointError, first_line
@@ -81,9 +81,10 @@ class WarmStart:
         _log(self.checkpoint, len(self.restored), self.skipped)
 
 
+@typed.checked
 def init_fn(
     checkpoint: str,
-    variables: Optional[Iterable[tf.Variable]] = None,
+    variables: Optional[Iterable[Any]] = None,
     with_slots: bool = False,
     with_global_step: bool = False,
     model_dir: str = '',
@@ -118,6 +119,7 @@ def init_fn(
     return WarmStart(checkpoint, tuple(restored), skipped, restore)
 
 
+@typed.checked
 def warm_start_settings(
     checkpoint: str,
     with_slots: bool = False,

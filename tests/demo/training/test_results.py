@@ -63,7 +63,7 @@ def test_a_run_may_lack_the_network_from_scratch():
 def test_another_network_that_is_missing_is_named():
     data = {k: v for k, v in RESULTS.as_json().items() if k != 'stripped'}
 
-    with pytest.raises(KeyError, match='stripped'):
+    with pytest.raises(ValueError, match='stripped'):
         from_json(data)
 
 

@@ -16,7 +16,7 @@ from tf1pruning import OptionError, PlanError, Pruning
 def test_a_threshold_outside_0_to_1(refused, new, value):
     pruning = new(0.75)
 
-    expected = r'expected (a number in \(0, 1\)|one of threshold)'
+    expected = r'expected a number( in \(0, 1\))?\.'
     refused(OptionError, expected, pruning.set_threshold, value)
 
     # The one before is still in force.

@@ -104,8 +104,12 @@ def test_signatures_feed_the_placeholders():
 def test_what_a_signature_feeds_behind_the_placeholders_is_found():
     graph = signed(last='parts:1', image='input:0', sparse='', gone='gone:0')
 
-    assert inputs.inside(graph, 'parts') == [Input(TensorRef('parts', 1), None)]
-    assert inputs.inside(graph, 'serving_default') == []
+    parts = [Input(TensorRef('parts', 1), None)]
+    assert inputs.inside(graph, 'parts', others=False) == parts
+    assert inputs.inside(graph, 'serving_default', others=False) == []
+    # Only the end of a pipeline is cut for a signature that is not meant.
+    assert inputs.inside(graph, 'serving_default', others=True) == []
+    assert inputs.inside(graph, 'parts', others=True) == parts
 
 
 def test_the_end_of_a_pipeline_is_offered_as_an_input():

@@ -111,21 +111,30 @@ def cut(graph: tf.MetaGraphDef, inputs: Sequence[Input]) -> tf.MetaGraphDef:
     return result
 
 
-def inside(graph: tf.MetaGraphDef, signature: str) -> List[Input]:
+def inside(graph: tf.MetaGraphDef, signature: str, others: bool) -> List[Input]:
     """What a signature feeds in the middle of a graph, sorted.
 
     Nothing, if the graph has no such signature or feeds placeholders only.
+
+    Args:
+      graph: any.
+      signature: its name.
+      others: whether other signatures count, too, where they feed what the input
+        pipeline gives; it is cut there anyway.
     """
-    if signature not in graph.signature_def:
-        return []
     view = view_lib.GraphView(graph.graph_def)
-    infos = graph.signature_def[signature].inputs.values()
-    refs = {names.parse_tensor(info.name) for info in infos if info.name}
-    return [
-        Input(ref, None)
-        for ref in sorted(refs)
-        if ref.node in view and view.node(ref.node).op not in INPUT_OPS
-    ]
+    refs = set()
+    for name in graph.signature_def if others else {signature} & {*graph.signature_def}:
+        infos = graph.signature_def[name].inputs.values()
+        found = {names.parse_tensor(info.name) for info in infos if info.name}
+        refs |= {
+            ref
+            for ref in found
+            if ref.node in view
+            if name == signature or pipelines.ends_pipeline(view, ref.node)
+        }
+    kept = [ref for ref in sorted(refs) if view.node(ref.node).op not in INPUT_OPS]
+    return [Input(ref, None) for ref in kept]
 
 
 def _check(view: view_lib.GraphView, inputs: Sequence[Input]) -> None:
