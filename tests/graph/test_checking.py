@@ -43,6 +43,12 @@ def doubling(meta_graph, levels):
 
 def test_a_whole_graph_passes():
     meta_graph = whole()
+    call = meta_graph.graph_def.node.add(name='partitioned', op='PartitionedCall')
+    for key in ('Tin', 'Tout'):
+        call.attr[key].list.type.append(tf.float32.as_datatype_enum)
+    call.attr['f'].func.name = 'f0'
+    call.attr['config_proto'].s = b'\xff\xfe'
+    call.input.append('input')
     doubling(meta_graph, 16)
 
     checking.check(meta_graph)

@@ -26,6 +26,7 @@ _MAX_SIZE = 1 << 27
 _MAX_FILLED = 1 << 30
 _FIELDS = {
     'string': 's',
+    'bytes': 's',
     'int': 'i',
     'float': 'f',
     'bool': 'b',
@@ -35,6 +36,8 @@ _FIELDS = {
     'func': 'func',
 }
 _TYPES = frozenset(t for t in types_pb2.DataType.values() if 0 < t < _REFERENCE)
+# Strings that hold serialized protos.
+_BINARY = ('config', 'config_proto')
 # Attributes whose values can be wrong although they have the right field.
 _LIMITED = ('string', 'int', 'type', 'shape', 'tensor', 'func')
 
@@ -180,6 +183,7 @@ def signatures(
 def _attribute(definition: op_def_pb2.OpDef.AttrDef) -> _Attribute:
     is_list = definition.type.startswith('list(')
     kind = definition.type[5:-1] if is_list else definition.type
+    kind = 'bytes' if definition.name in _BINARY else kind
     allowed = definition.allowed_values.list
     return _Attribute(
         field='list' if is_list else _FIELDS[kind],
