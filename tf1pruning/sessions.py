@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import unsafe
+from tf1pruning.graph import sizes, unsafe
 from tf1pruning.graph.pure_ops import PURE_OPS
 from tf1pruning.names import op_types
 
@@ -115,7 +115,9 @@ class Session:
         rewriting.disable_meta_optimizer = not optimize
         rewriting.constant_folding = rewriting.OFF
         self._session = tf.Session(graph=graph, config=config)
-        self._graph, self._given = graph, limits.seconds
+        self._graph, self._limits = graph, limits
+        self._given: Optional[float] = limits.seconds
+        self._is_bounded = False
 
     def __enter__(self) -> Session:
         return self
@@ -131,9 +133,12 @@ class Session:
         """Like `tf.Session.run`.
 
         Raises:
-          GraphError: if it takes too long.
+          GraphError: if it takes too long, or would make tensors that are too large.
           tf.errors.OpError, ValueError, TypeError: if it fails.
         """
+        if not (self._is_bounded or self._limits.allow_unsafe):
+            sizes.check(self._graph)
+            self._is_bounded = True
         options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
         return self._within_time(lambda: self._session.run(fetches, feeds, options))
 

@@ -1,4 +1,4 @@
-"""python -m tests.fuzzing 1000 9000: tries mutations of these seeds, as tests do."""
+"""python -m tests.fuzzing 1000 9000: tries the mutations of these seeds."""
 
 from __future__ import annotations
 

@@ -43,6 +43,12 @@ def doubling(meta_graph, levels):
 
 def test_a_whole_graph_passes():
     meta_graph = whole()
+    call = meta_graph.graph_def.node.add(name='partitioned', op='PartitionedCall')
+    for key in ('Tin', 'Tout'):
+        call.attr[key].list.type.append(tf.float32.as_datatype_enum)
+    call.attr['f'].func.name = 'f0'
+    call.attr['config_proto'].s = b'\xff\xfe'
+    call.input.append('input')
     doubling(meta_graph, 16)
 
     checking.check(meta_graph)
@@ -111,6 +117,16 @@ def fill_memory(m):
     del node(m, 'output/axis').attr['_output_shapes']
 
 
+def grow(m):
+    sizes = tf.make_tensor_proto([10**6, 10**6], tf.int32)
+    constant = m.graph_def.node.add(name='sizes', op='Const')
+    constant.attr['value'].tensor.CopyFrom(sizes)
+    constant.attr['dtype'].type = tf.int32.as_datatype_enum
+    fill = m.graph_def.node.add(name='fill', op='Fill', input=['sizes', 'output/axis'])
+    for key in ('T', 'index_type'):
+        fill.attr[key].type = tf.int32.as_datatype_enum
+
+
 def call_itself(m):
     function(m, 'f', 'f')
     m.graph_def.node.add(name='call', op='f', input=['input'])
@@ -145,9 +161,10 @@ def come_from_later(m):
         (close_a_circle, r"'conv'.* lie on a cycle"),
         (shorten_value, r"'output/axis' .*has 4 values; expected 1"),
         (fill_memory, r"'output/axis' .*is too large"),
+        (grow, r"'fill' \(Fill\) makes a tensor of \[1000000, 1000000\]"),
         (call_itself, r"function 'f' calls itself"),
         (call_unknown, r"'call' .*function 'gone', which is not in the graph"),
-        (lambda m: doubling(m, 24), r'the graph has 50,331,6\d\d nodes'),
+        (lambda m: doubling(m, 24), r'the graph has more than 262,144 nodes'),
         (come_from_later, r'graphs of version 1000'),
     ],
 )

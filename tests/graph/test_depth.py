@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import checking
 from tf1pruning.graph.frozen.constant_folding import fold_constants
 from tf1pruning.graph.inference import batch_norm, dropout
 from tf1pruning.graph.inference.branches import Resolver
@@ -81,3 +84,31 @@ def test_an_average_that_also_decays_is_its_own():
     view = GraphView(graph.as_graph_def(add_shapes=True))
 
     assert batch_norm.average_of(view, TensorRef('mean', 0)) == 'average'
+
+
+def test_a_row_of_switches_is_followed_once():
+    flag = tf.NodeDef(name='flag', op='Placeholder')
+    graph_def = tf.GraphDef(node=[flag, tf.NodeDef(name='m0', op='Relu')])
+    for i in range(1, DEPTH):
+        switch = graph_def.node.add(name=f's{i}', op='Switch')
+        switch.input.extend([f'm{i - 1}', 'flag'])
+        graph_def.node.add(name=f'm{i}', op='Merge', input=[f's{i}', f's{i}:1'])
+
+    resolver = Resolver(GraphView(graph_def), {'flag': True})
+
+    for i in range(1, DEPTH):
+        assert resolver.source(TensorRef(f'm{i}', 0)) == TensorRef('m0', 0)
+
+
+def test_functions_that_call_twice_are_counted_by_levels():
+    meta_graph = tf.MetaGraphDef()
+    library = meta_graph.graph_def.library
+    for i in range(2000):
+        function = library.function.add()
+        function.signature.name = f'f{i}'
+        for j in range(2 * (i > 0)):
+            function.node_def.add(name=f'n{j}', op=f'f{i - 1}')
+    meta_graph.graph_def.node.add(name='call', op='f1999')
+
+    with pytest.raises(GraphError, match='more than 262,144 nodes'):
+        checking.check(meta_graph)

@@ -17,15 +17,21 @@ from tensorflow.core.framework import function_pb2
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import functions as functions_lib
+from tf1pruning.graph import nodes as nodes_lib
 from tf1pruning.graph import op_signatures, walk
 from tf1pruning.graph.functions import Functions
 from tf1pruning.graph.op_signatures import ANY, Signature
+from tf1pruning.shapes import element_count
 
 # How many nodes a graph may have once its functions are put in the place of calls.
 MAX_NODES = 1 << 18
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*\Z')
 _TURNS = ('NextIteration', 'RefNextIteration')
 _MERGES = ('Merge', 'RefMerge')
+
+# Ops whose result is larger than what they read, and which input says by how much.
+_GROWING = {'BroadcastTo': 1, 'Fill': 0, 'Tile': 1}
+_MOST_ELEMENTS = 1 << 30
 
 Signatures = Dict[str, Signature]
 
@@ -79,6 +85,18 @@ class _Checker:
         backward = [node for node in self._nodes if self._reads_later(node)]
         if backward:
             self._check_order()
+        for node in self._nodes:
+            if node.op in _GROWING:
+                self._check_growth(node)
+
+    def _check_growth(self, node: tf.NodeDef) -> None:
+        """Refuses what fills the memory if TensorFlow computes it on import."""
+        name = names.node_name(node.input[_GROWING[node.op]])
+        source = self._nodes[self._positions[name]]
+        if source.op == 'Const':
+            sizes = nodes_lib.constant_value(source).ravel().tolist()
+            if element_count(sizes) > _MOST_ELEMENTS:
+                _refuse(_shown(node), f'makes a tensor of {sizes}, too large to run')
 
     def _check_alone(self, node: tf.NodeDef) -> None:
         """Checks the name and the attributes of a node."""
@@ -185,8 +203,8 @@ def _check_functions(graph_def: tf.GraphDef, known: Signatures) -> None:
     total = own + sum(sizes[name] for name in made)
     if called and total > max(MAX_NODES, 2 * own):
         raise GraphError(
-            f'With its functions in the place of their calls the graph has {total:,} '
-            f'nodes; expected at most {MAX_NODES:,}. Name outputs before the calls.'
+            f'With its functions in the place of their calls the graph has more '
+            f'than {MAX_NODES:,} nodes. Name outputs before the calls.'
         )
 
 

@@ -10,6 +10,7 @@ from tensorflow.core.framework import tensor_shape_pb2
 
 from tf1pruning.errors import GraphError
 from tf1pruning.names import op_types
+from tf1pruning.shapes import element_count
 
 INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
 # Convolutions and dense layers.
@@ -74,6 +75,12 @@ def constant_value(node: tf.NodeDef) -> np.ndarray:
             f'The value of the constant {node.name!r} is damaged: {error}. Write the '
             'graph again.'
         ) from error
+
+
+def constant_size(node: tf.NodeDef) -> int:
+    """Number of elements of a Const node."""
+    dims = node.attr['value'].tensor.tensor_shape.dim
+    return element_count(dim.size for dim in dims)
 
 
 def is_exact(node: tf.NodeDef) -> bool:

@@ -14,7 +14,6 @@ from tensorflow.core.framework import (
 )
 
 from tf1pruning.graph import op_defs
-from tf1pruning.names import op_types
 from tf1pruning.shapes import element_count
 
 # Type of a tensor of which nothing is known.
@@ -25,14 +24,9 @@ _REFERENCE = 100
 _MAX_SIZE = 1 << 27
 # Bytes of a constant of which the file holds only the first values.
 _MAX_FILLED = 1 << 30
-# Attributes that the registry calls strings and that hold protos.
-_PROTOS = op_types(
-    'config config_proto descriptor_source dimension_numbers embedding_config '
-    'precision_config topology tpu_embedding_config'
-)
 _FIELDS = {
     'string': 's',
-    'proto': 's',
+    'bytes': 's',
     'int': 'i',
     'float': 'f',
     'bool': 'b',
@@ -42,6 +36,8 @@ _FIELDS = {
     'func': 'func',
 }
 _TYPES = frozenset(t for t in types_pb2.DataType.values() if 0 < t < _REFERENCE)
+# Strings that hold serialized protos.
+_BINARY = ('config', 'config_proto', 'descriptor_source', 'dimension_numbers')
 # Attributes whose values can be wrong although they have the right field.
 _LIMITED = ('string', 'int', 'type', 'shape', 'tensor', 'func')
 
@@ -187,8 +183,7 @@ def signatures(
 def _attribute(definition: op_def_pb2.OpDef.AttrDef) -> _Attribute:
     is_list = definition.type.startswith('list(')
     kind = definition.type[5:-1] if is_list else definition.type
-    if definition.name in _PROTOS:
-        kind = 'proto'
+    kind = 'bytes' if definition.name in _BINARY else kind
     allowed = definition.allowed_values.list
     return _Attribute(
         field='list' if is_list else _FIELDS[kind],

@@ -9,6 +9,7 @@ TensorFlow Lite does not know it.
 
 from __future__ import annotations
 
+import itertools
 from typing import Callable, Dict, List, Optional, Sequence, Set
 
 import numpy as np
@@ -18,9 +19,12 @@ from tf1pruning.graph import functions, nodes, walk
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import precision
 from tf1pruning.names import TensorRef
+from tf1pruning.shapes import element_count
 
 # Below that a constant is no larger than the nodes that compute it.
 _SMALL_BYTES = 256
+# Nothing is computed that has more elements than the largest constant, times this.
+_GROWTH = 16
 _NUMBERS = 'fiu'
 _PASSING = ('Identity', 'IdentityN')
 
@@ -114,6 +118,8 @@ class _Folder:
     def __init__(self, view: view_lib.GraphView, outputs: Sequence[str]):
         self._view = view
         self._outputs = frozenset(outputs)
+        sizes = (nodes.constant_size(node) for node in view if node.op == 'Const')
+        self._most = _GROWTH * max(sizes, default=0)
         self._values: Dict[str, np.ndarray] = {}
         self._renamed: Dict[TensorRef, TensorRef] = {}
 
@@ -162,6 +168,8 @@ class _Folder:
         if evaluate is None or _rounds(node):
             return None
         inputs = [self._value(name) for name in sources]
+        if _size(inputs) > self._most:
+            return None
         if node.op in _ARITHMETIC and not all(_is_calculable(x) for x in inputs):
             return None
         with np.errstate(all='ignore'):
@@ -201,6 +209,14 @@ class _Folder:
         if not any(ref in self._renamed for ref in refs):
             return node
         return nodes.copied(node, (self._source(ref).as_input for ref in refs))
+
+
+def _size(inputs: Sequence[np.ndarray]) -> int:
+    """How many elements an op on arrays may make of them, at most."""
+    shapes = itertools.zip_longest(*(x.shape[::-1] for x in inputs), fillvalue=1)
+    return max(
+        sum(x.size for x in inputs), element_count(max(sizes) for sizes in shapes)
+    )
 
 
 def _rounds(node: tf.NodeDef) -> bool:

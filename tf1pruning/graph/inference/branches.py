@@ -32,12 +32,19 @@ class Resolver:
         self._view = view
         self._flags = flags
         self._alive: Dict[TensorRef, bool] = {}
+        self._values: Dict[TensorRef, Optional[bool]] = {}
+        self._sources: Dict[TensorRef, TensorRef] = {}
 
     def value(self, ref: TensorRef) -> Optional[bool]:
         """Value of a boolean tensor, or None if it depends on more than flags."""
-        values: Dict[TensorRef, Optional[bool]] = {}
-        for each in walk.leaves_first([ref], self._deciding):
+        values = self._values
+
+        def unknown(ref: TensorRef) -> List[TensorRef]:
+            return [i for i in self._deciding(ref) if i not in values]
+
+        for each in walk.leaves_first([] if ref in values else [ref], unknown):
             node = self._view.node(each.node)
+            values[each] = None
             inputs = [values.get(i) for i in self._deciding(each)]
             if node.name in self._flags:
                 values[each] = self._flags[node.name]
@@ -58,15 +65,20 @@ class Resolver:
 
     def source(self, ref: TensorRef) -> TensorRef:
         """What a tensor is, once the conditionals that are decided are gone."""
-        while True:
+        passed = []
+        while ref not in self._sources:
+            passed.append(ref)
             node = self._view.node(ref.node)
-            inputs = view_lib.data_inputs(node)
+            inputs = self._view.refs(node)
             if node.op in SWITCH_OPS and self.value(inputs[1]) is not None:
                 ref = inputs[0]
             elif node.op in MERGE_OPS and self.decides(inputs) and ref.output == 0:
                 ref = next(i for i in inputs if self.is_alive(i))
             else:
-                return ref
+                self._sources[ref] = ref
+        found = self._sources[ref]
+        self._sources.update((each, found) for each in passed)
+        return found
 
     def decides(self, inputs: Sequence[TensorRef]) -> bool:
         """Whether one side of a Merge is left."""

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import sizes
+
+
+def check(build):
+    with tf.Graph().as_default() as graph:
+        build(tf.placeholder(tf.float32, [2, 4], name='x'))
+    sizes.check(graph)
+
+
+def reserve(length):
+    tf.raw_ops.TensorListReserve(
+        element_shape=tf.constant([], tf.int32),
+        num_elements=length,
+        element_dtype=tf.float32,
+        name='list',
+    )
+
+
+@pytest.mark.parametrize(
+    'build',
+    [
+        lambda x: tf.fill([1000, 1000], 1.0),
+        lambda x: reserve(100),
+        lambda x: reserve(tf.shape(x)[0] * 2),
+    ],
+)
+def test_what_fits_passes(build):
+    check(build)
+
+
+@pytest.mark.parametrize(
+    ('build', 'message'),
+    [
+        (lambda x: tf.fill([1000] * 4, 1.0, name='big'), r"'big' \(Fill\).*1000, 1000"),
+        (lambda x: tf.tile(x, [10**9, 1], name='big'), r"'big' \(Tile\)"),
+        (lambda x: reserve(2 * 10**9), r"'list'.*depends on .*\(Const\)"),
+        (
+            lambda x: reserve(tf.cast(tf.reduce_sum(x), tf.int32)),
+            r"'list' \(TensorListReserve\).*depends on 'Cast' \(Cast\)",
+        ),
+    ],
+)
+def test_what_fills_the_memory_is_named(build, message):
+    with pytest.raises(GraphError, match=message):
+        check(build)
