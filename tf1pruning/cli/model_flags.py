@@ -67,6 +67,8 @@ def model() -> Model:
     found = reading.load(values.model, outputs, options)
     if found.path != values.model:
         print(f'The newest checkpoint of the folder is {found.path}.')
+    for note in found.notes:
+        print(note)
     return found
 
 

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import nodes
+from tf1pruning.graph import nodes, references
 
 # What TensorFlow says; there is no public list of the ops that it knows.
 _UNKNOWN = re.compile("Op type not registered '([^']+)'")
@@ -55,7 +55,8 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
 def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
     """Imports a GraphDef, with placeholders of unknown shape for unknown ops.
 
-    Of an unknown op only the first output has a tensor in the graph.
+    Of an unknown op only the first output has a tensor in the graph. An assignment to a
+    variable that became a constant is the value that it assigns.
 
     Raises:
       GraphError: with TensorFlow's own message, if it refuses the graph.
@@ -65,6 +66,11 @@ def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
             return import_graph(graph_def)
         except UnknownOpError as error:
             graph_def = _without(graph_def, error.op)
+        except GraphError:
+            left = references.without_assignments(graph_def)
+            if left is graph_def:
+                raise
+            graph_def = left
 
 
 def _without(graph_def: tf.GraphDef, op: str) -> tf.GraphDef:

@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, functions, partitions
+from tf1pruning.graph import frames, functions, partitions, places
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import INPUT_OPS, with_nodes
@@ -141,5 +141,6 @@ def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
         for name in [name for name in node.input if names.is_control(name)]:
             if names.node_name(name) not in inside:
                 node.input.remove(name)
+    places.drop_lost(kept)
     kept.library.CopyFrom(functions.used_library(kept))
     return kept

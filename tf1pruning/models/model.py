@@ -36,6 +36,7 @@ class Model:
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that write files or call Python.
       signature: names of its inputs and outputs.
+      notes: what was chosen in reading it that others might choose otherwise; sentences.
       divisors: checkpoint keys of what the optimizer divides by.
       seconds: what reading took, by phase.
     """
@@ -49,6 +50,7 @@ class Model:
     groups: Tuple[Group, ...] = dataclasses.field(repr=False)
     unsafe_ops: Tuple[str, ...]
     signature: Signature
+    notes: Tuple[str, ...]
     divisors: FrozenSet[str] = dataclasses.field(repr=False)
     seconds: Mapping[str, float] = dataclasses.field(repr=False)
 

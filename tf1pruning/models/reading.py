@@ -64,6 +64,7 @@ class _Parts(NamedTuple):
     variables: Arrays
     path: str
     meta_path: Optional[str] = None
+    notes: Tuple[str, ...] = ()
 
 
 def load(
@@ -157,7 +158,10 @@ def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
         graph = meta_graph.read_meta_graph(meta_path)
         parts = _Parts(graph, (), checkpoint, checkpoint.prefix, meta_path)
     _check_options(parts.graph, options)
-    return parts._replace(outputs=outputs or outputs_lib.only_output(parts.graph))
+    if outputs:
+        return parts._replace(outputs=outputs)
+    found = outputs_lib.only_output(parts.graph)
+    return parts._replace(outputs=(found.name,), notes=found.notes)
 
 
 def _prefix(path: str) -> str:
@@ -229,6 +233,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         groups=groups,
         unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs, pipeline),
         signature=signature_of(graph, meta, options.signature),
+        notes=parts.notes,
         divisors=optimizers.divisors(meta),
         seconds=phases.seconds,
     )

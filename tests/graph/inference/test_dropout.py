@@ -45,6 +45,18 @@ def keep_prob_up_to_1_12(x, rate):
     return tf.realdiv(x, keep) * mask
 
 
+def keep_prob_up_to_0_12(x, rate):
+    keep = tf.placeholder(tf.float32, name='keep_prob')
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    return tf.raw_ops.Div(x=x, y=keep) * mask
+
+
+def keep_prob_up_to_0_11(x, rate):
+    keep = tf.placeholder(tf.float32, name='keep_prob')
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    return x * tf.raw_ops.Inv(x=keep) * mask
+
+
 def keras_dropout(x, rate):
     return tf.keras.layers.Dropout(rate)(x, training=True)
 
@@ -66,6 +78,8 @@ FORMS = (
     keep_prob_as_placeholder,
     rate_as_placeholder,
     keep_prob_up_to_1_12,
+    keep_prob_up_to_0_12,
+    keep_prob_up_to_0_11,
     keras_dropout,
     keras_noise_shape,
     keep_prob,

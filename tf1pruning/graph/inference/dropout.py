@@ -1,7 +1,7 @@
 """Recognizes dropout by data flow.
 
 TF 1.15 writes `x * (1 / (1 - rate)) * cast(random >= rate)`; TF up to 1.12 writes
-`x / keep_prob * floor(random + keep_prob)`. In both the expected value is `x`: the mask
+`x / keep_prob * floor(random + keep_prob)`, with older ops for the division. In both the expected value is `x`: the mask
 is 1 with the probability by which `x` is divided. That is checked, on constants or on
 the same tensor; a mask whose scale is another one, or missing, is no dropout.
 """
@@ -83,7 +83,7 @@ def _unscaled(
 ) -> Optional[TensorRef]:
     """What was divided by a keep probability; None if that cannot be shown."""
     node = view.node(ref.node)
-    if node.op == 'RealDiv':
+    if node.op in nodes.DIVISIONS:
         x, divisor = view_lib.data_inputs(node)
         if _is_same(_sum(view, divisor), keep, rounding):
             return x
@@ -103,7 +103,7 @@ def _is_inverse(
     while _is_passed_on(node):
         ref = view.refs(node)[0]
         node = view.node(ref.node)
-    if node.op == 'RealDiv':
+    if node.op in nodes.DIVISIONS:
         one, divisor = (_sum(view, each) for each in view_lib.data_inputs(node))
         return one == {_ONE: 1.0} and _is_same(divisor, keep, rounding)
     if node.op in ('Reciprocal', 'Inv'):

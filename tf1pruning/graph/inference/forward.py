@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference_graph as graph_lib
-from tf1pruning.graph import lint, nodes, pipelines, rewrite, walk
+from tf1pruning.graph import lint, nodes, pipelines, places, rewrite, walk
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation
@@ -167,16 +167,11 @@ def _needed(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
 
     seen = set(walk.reached(targets, inputs))
     left = (_within(node, seen) for node in graph_def.node if node.name in seen)
-    return nodes.with_nodes(graph_def, left)
+    kept = nodes.with_nodes(graph_def, left)
+    places.drop_lost(kept)
+    return kept
 
 
 def _within(node: tf.NodeDef, kept: Set[str]) -> tf.NodeDef:
-    """A copy of a node that names no node but those that are kept."""
-    copy = nodes.copied(node, [i for i in node.input if names.node_name(i) in kept])
-    if '_class' in node.attr:
-        found = node.attr['_class'].list.s
-        places = [p for p in found if p.decode().partition('@')[2] in kept]
-        copy.attr['_class'].list.s[:] = places
-        if not places:
-            del copy.attr['_class']
-    return copy
+    """A copy of a node that reads and awaits no node but those that are kept."""
+    return nodes.copied(node, [i for i in node.input if names.node_name(i) in kept])
