@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Collection, Optional, Sequence
+from typing import Any, Collection, Mapping, Optional, Sequence
+
+import numpy as np
 
 from tf1pruning import files, names
 from tf1pruning import plan as plan_lib
@@ -174,6 +176,7 @@ def strip(
     options: RemovalOptions = RemovalOptions(),
     verify: bool = True,
     allow_unsafe: bool = False,
+    samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> StrippedModel:
     """Removes channels and checks that the answers stay the same.
 
@@ -183,6 +186,8 @@ def strip(
       options: what may go.
       verify: whether to run the stripped network against the original.
       allow_unsafe: whether graphs are run that write files or call Python.
+      samples: input node -> `[samples, ...]`, of which the first are run; None: random
+        input. Sizes that the graph leaves open are guessed, until it runs.
 
     Returns:
       The small network; `print` says what went and how exact it is.
@@ -193,10 +198,13 @@ def strip(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       PlanError: if the plan is of another model.
       OptionError: if lossy removal is allowed and no plan says of what.
+      DataError: if the samples do not fit the inputs.
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
-        nothing was removed that changes them.
+        nothing was removed that changes them; or if the model does not run.
     """
-    return stripping.strip_model(model, plan, options, verify, allow_unsafe)
+    return stripping.strip_model(
+        model, plan, options, verify, allow_unsafe, samples=samples
+    )
 
 
 def save(

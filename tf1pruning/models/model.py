@@ -36,7 +36,7 @@ class Model:
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that write files or call Python.
       signature: names of its inputs and outputs.
-      notes: what was chosen in reading it that others might choose otherwise; sentences.
+      notes: sentences on what was chosen in reading it and may be meant otherwise.
       divisors: checkpoint keys of what the optimizer divides by.
       seconds: what reading took, by phase.
     """

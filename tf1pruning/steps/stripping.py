@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
@@ -41,8 +42,7 @@ class StrippedModel:
       before: cost before stripping.
       after: cost of the stripped network.
       widths: every group, before and after.
-      answers: of the network before stripping, to random input; none if the two were
-        not compared.
+      answers: of the network before stripping; none if the two were not compared.
       seconds: what stripping took, by phase.
     """
 
@@ -92,6 +92,7 @@ def strip_model(
     verify: bool = True,
     allow_unsafe: bool = False,
     prunable: Collection[str] = (),
+    samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> StrippedModel:
     """Strips a model and runs it against the original.
 
@@ -99,10 +100,10 @@ def strip_model(
       model: not changed.
       plan: what to remove; None: every channel that is provably redundant.
       options: what may go.
-      verify: whether to check the stripped graph and to run both networks on random
-        input.
+      verify: whether to check the stripped graph and to run both networks.
       allow_unsafe: whether the graph may write files or call Python.
       prunable: layers to count as prunable; empty: those of the groups that were cut.
+      samples: input -> `[samples, ...]` to run both on; None: random input.
 
     Raises:
       GraphError: if the graph is not safe to run, too large to be frozen, or looks up
@@ -110,8 +111,9 @@ def strip_model(
       CheckpointError: if a weight is missing, misshaped, damaged, NaN or infinite.
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
+      DataError: if the samples do not fit the inputs.
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
-        nothing was removed that changes them.
+        nothing was removed that changes them; or if the model does not run.
     """
     if model.unsafe_ops and not allow_unsafe:
         raise GraphError(
@@ -141,7 +143,7 @@ def strip_model(
             widths=widths_lib.widths_of(model.groups, network),
         )
     if verify:
-        found = _verified(found, phases)
+        found = _verified(found, phases, samples)
     return dataclasses.replace(found, seconds=phases.seconds)
 
 
@@ -151,7 +153,11 @@ def _shapes(network: stripped_lib.Stripped) -> Dict[str, cost.Shape]:
     return {**{n: a.shape for n, a in constants.items()}, **network.arrays.shapes}
 
 
-def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
+def _verified(
+    found: StrippedModel,
+    phases: Phases,
+    samples: Optional[Mapping[str, np.ndarray]],
+) -> StrippedModel:
     """The stripped model with the comparison; errors like `strip_model`."""
     with phases.phase('freeze'):
         reference, frozen = found.reference, found.frozen
@@ -160,7 +166,7 @@ def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
         lint.check(frozen, shapes)
-        answers = verify_lib.answers_of(reference, outputs)
+        answers = verify_lib.answers_of(reference, outputs, samples)
         comparison = verify_lib.differences(answers, frozen)
     if not found.stripped.lossy:
         verify_lib.check(comparison)

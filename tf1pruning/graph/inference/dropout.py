@@ -1,9 +1,10 @@
 """Recognizes dropout by data flow.
 
 TF 1.15 writes `x * (1 / (1 - rate)) * cast(random >= rate)`; TF up to 1.12 writes
-`x / keep_prob * floor(random + keep_prob)`, with older ops for the division. In both the expected value is `x`: the mask
-is 1 with the probability by which `x` is divided. That is checked, on constants or on
-the same tensor; a mask whose scale is another one, or missing, is no dropout.
+`x / keep_prob * floor(random + keep_prob)`, with older ops for the division. In both
+the expected value is `x`: the mask is 1 with the probability by which `x` is divided.
+That is checked, on constants or on the same tensor; a mask whose scale is another one,
+or missing, is no dropout.
 """
 
 from __future__ import annotations
