@@ -228,8 +228,10 @@ def test_a_logarithm_that_nothing_reads_is_the_answer():
 def test_the_choice_is_said():
     (found,) = trained_by(loss_of_probabilities, softmax)
 
-    assert found.notes == (
+    (note,) = found.notes
+    assert str(note) == (
         "Output 'p': the loss starts from it, and what comes after it ('Log') is a "
-        'part of the loss.',
+        'part of the loss.'
     )
+    assert note.options == ('output_nodes',)
     assert Candidate('p', ()).notes == ()

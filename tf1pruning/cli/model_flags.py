@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from tf1pruning.channels import select
+from tf1pruning.cli import program
 from tf1pruning.graph.signature import DEFAULT_NAME
 from tf1pruning.models import reading
 from tf1pruning.models.model import Model
@@ -46,6 +47,17 @@ def define() -> None:
         'Use the moving averages of the variables as their values, and write these to '
         'all files, also for variables that are not pruned.',
     )
+    flags.DEFINE_enum(
+        'batch_norm',
+        reading.MOVING,
+        list(reading.BATCH_NORMS),
+        'moving: batch norm that normalizes by the batch, as a training does, uses its '
+        'moving statistics. batch: it stays as it is.',
+    )
+    flags.DEFINE_bool('keep_dropout', False, 'Leave dropout in the network.')
+    flags.DEFINE_bool(
+        'keep_flags', False, 'Leave training flags as inputs, and what they decide.'
+    )
 
 
 def model() -> Model:
@@ -62,13 +74,16 @@ def model() -> Model:
         signature=values.signature,
         use_moving_averages=values.use_moving_averages,
         input_tensors=tuple(values.input_tensors),
+        batch_norm=values.batch_norm,
+        keep_dropout=values.keep_dropout,
+        keep_flags=values.keep_flags,
     )
     outputs = reading.split_outputs(given) if given is not None else ()
     found = reading.load(values.model, outputs, options)
     if found.path != values.model:
         print(f'The newest checkpoint of the folder is {found.path}.')
     for note in found.notes:
-        print(note)
+        print(program.with_flags(note.text, note.options))
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import VerificationError, first_line
+from tf1pruning.graph import draws
 from tf1pruning.graph.frozen import precision
 from tf1pruning.graph.frozen.channels_last import has_channels_first
 from tf1pruning.surgery import verify
@@ -20,6 +21,12 @@ def restoring(prefix: str) -> Callable[[tf.Session], None]:
         tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
 
     return load
+
+
+def _runs_otherwise(graph_def: tf.GraphDef) -> bool:
+    """Whether `verify.run` changes a graph before it runs it."""
+    is_random = bool(draws.random_nodes(graph_def))
+    return is_random or precision.has_half(graph_def) or has_channels_first(graph_def)
 
 
 def answers(
@@ -41,7 +48,7 @@ def answers(
         with tf.Graph().as_default() as graph, verify.session_of(graph) as session:
             load(session)
             graph_def = graph.as_graph_def()
-            if precision.has_half(graph_def) or has_channels_first(graph_def):
+            if _runs_otherwise(graph_def):
                 frozen = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, list(outputs)
                 )

@@ -37,6 +37,7 @@ class TrainingFormat(CheckpointFormat):
     def __init__(self, graph: tf.MetaGraphDef, checkpoint: Arrays, stripped: Stripped):
         whole = forward.forward_graph(graph, stripped.graph.outputs)
         small = forward.resize(whole, stripped.resizing)
+        self._kept = stripped.graph.converted.kept
         self._meta = forward.build_meta_graph(small).SerializeToString()
         kept = {variable.key for variable in small.model.variables}
         trainable = variables_lib.keys_in(graph, tf.GraphKeys.TRAINABLE_VARIABLES)
@@ -61,6 +62,6 @@ class TrainingFormat(CheckpointFormat):
         session_lib.answers(session_lib.restoring(prefix), [], {})
         written = Checkpoint(prefix)
         meta = meta_graph.read_meta_graph(written.meta_path)
-        graph = derivation.derive(meta, outputs)
+        graph = derivation.derive(meta, outputs, keep=self._kept)
         arrays = weights.model_arrays(graph, written)
         return verify.run(freeze.freeze(graph, arrays), outputs, feeds)

@@ -20,6 +20,7 @@ from tf1pruning.graph import nodes, pipelines, variables
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference_graph import INPUT_OPS
 from tf1pruning.names import TensorRef, op_types
+from tf1pruning.notes import Note
 
 _LISTED = 8
 # They have an effect, or are read before a session runs the network.
@@ -55,14 +56,15 @@ class Candidate(NamedTuple):
     inside: Tuple[str, ...]
 
     @property
-    def notes(self) -> Tuple[str, ...]:
-        """What was chosen, in a sentence, if others might choose otherwise."""
+    def notes(self) -> Tuple[Note, ...]:
+        """What was chosen, if others might choose otherwise."""
         if not self.inside:
             return ()
-        return (
+        text = (
             f'Output {self.name!r}: the loss starts from it, and what comes after it '
-            f'({names.quoted(self.inside)}) is a part of the loss.',
+            f'({names.quoted(self.inside)}) is a part of the loss.'
         )
+        return (Note(text, ('output_nodes',)),)
 
 
 def only_output(graph: tf.MetaGraphDef) -> Candidate:

@@ -18,6 +18,7 @@ from tf1pruning.errors import OptionError
 from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.signature import Signature
+from tf1pruning.notes import Note
 from tf1pruning.surgery import weights
 
 
@@ -36,7 +37,7 @@ class Model:
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that write files or call Python.
       signature: names of its inputs and outputs.
-      notes: sentences on what was chosen in reading it and may be meant otherwise.
+      notes: what was changed or chosen in reading it, and what looks wrong.
       divisors: checkpoint keys of what the optimizer divides by.
       seconds: what reading took, by phase.
     """
@@ -50,7 +51,7 @@ class Model:
     groups: Tuple[Group, ...] = dataclasses.field(repr=False)
     unsafe_ops: Tuple[str, ...]
     signature: Signature
-    notes: Tuple[str, ...]
+    notes: Tuple[Note, ...]
     divisors: FrozenSet[str] = dataclasses.field(repr=False)
     seconds: Mapping[str, float] = dataclasses.field(repr=False)
 

@@ -11,9 +11,10 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.errors import GraphError
-from tf1pruning.graph import lint, meta_graph
+from tf1pruning.errors import CheckpointError, GraphError, VerificationError
+from tf1pruning.graph import draws, lint, meta_graph
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.inference import given as given_lib
 from tf1pruning.models.model import Model
 from tf1pruning.names import TensorRef
 from tf1pruning.phases import Phases
@@ -27,6 +28,29 @@ from tf1pruning.surgery import verify as verify_lib
 from tf1pruning.surgery import weights
 from tf1pruning.surgery.choice import RemovalOptions
 from tf1pruning.surgery.verify import Comparison
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """The graph as the user gave it, against its inference graph.
+
+    Attributes:
+      comparison: the differences that batch norm, dropout and flags make; None if the
+        graph does not run as it was given.
+      problem: why it does not; '' if it does.
+    """
+
+    comparison: Optional[Comparison]
+    problem: str = ''
+
+    def __str__(self) -> str:
+        if self.comparison is None:
+            return f'The graph as it was given was not compared: {self.problem}'
+        return (
+            'What was converted for inference changes the outputs of the graph as it '
+            f'was given by {self.comparison.absolute:.2e}, '
+            f'{self.comparison.relative:.2e} of their scale.'
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +67,8 @@ class StrippedModel:
       after: cost of the stripped network.
       widths: every group, before and after.
       answers: of the network before stripping; none if the two were not compared.
+      given: the graph as it was read, against the network before stripping; None if
+        nothing was converted that changes numbers, or nothing was compared.
       seconds: what stripping took, by phase.
     """
 
@@ -55,6 +81,7 @@ class StrippedModel:
     after: cost.Cost
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
     answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
+    given: Optional[Given] = None
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -82,6 +109,8 @@ class StrippedModel:
             lines.append(_why_nothing_goes(self))
         lines += [summary_line(self), _sizes(self)]
         lines += [f'Decided: {flag}.' for flag in self.original.graph.flags]
+        if self.given is not None:
+            lines.append(str(self.given))
         return '\n'.join(lines)
 
 
@@ -170,7 +199,30 @@ def _verified(
         comparison = verify_lib.differences(answers, frozen)
     if not found.stripped.lossy:
         verify_lib.check(comparison)
-    return dataclasses.replace(found, comparison=comparison, answers=answers)
+    with phases.phase('verify'):
+        given = _given(found, answers[0])
+    return dataclasses.replace(
+        found, comparison=comparison, answers=answers, given=given
+    )
+
+
+def _given(found: StrippedModel, answers: verify_lib.Answers) -> Optional[Given]:
+    """Compares the graph as it was given with its inference graph."""
+    model = found.original
+    converted, flags = model.graph.converted, model.graph.flags
+    if not (converted.statistics or converted.dropouts or any(flags)):
+        return None
+    try:
+        graph = given_lib.given_graph(model.meta_graph, model.graph)
+        off = given_lib.switched_off(graph, model.graph)
+        values = {name: np.asarray(value) for name, value in off.items()}
+        arrays = weights.model_arrays(graph, model.variables)
+        reference = freeze.freeze(graph, arrays)
+        feeds = {**answers.feeds, **values}
+        expected = verify_lib.answers_to(reference, answers.outputs, feeds)
+        return Given(verify_lib.measure(expected, answers.values))
+    except (GraphError, CheckpointError, VerificationError) as error:
+        return Given(None, str(error))
 
 
 def write_checkpoint(stripped: StrippedModel, prefix: str) -> str:
@@ -240,6 +292,25 @@ def _sizes(stripped: StrippedModel) -> str:
     )
 
 
+def _changes(stripped: StrippedModel) -> Dict[str, Any]:
+    """What is not as it was given, as plain data."""
+    model, given = stripped.original, stripped.given
+    converted = model.graph.converted
+    found = given.comparison if given else None
+    return {
+        'batch_statistics': list(converted.statistics),
+        'dropouts': list(converted.dropouts),
+        'not_converted': list(converted.kept),
+        'random_ops': draws.random_nodes(model.graph.graph_def),
+        'as_given': {
+            'max_difference': found.absolute if found else None,
+            'max_difference_relative': found.relative if found else None,
+            'problem': given.problem if given else '',
+        },
+        'notes': [note.text for note in model.notes],
+    }
+
+
 def report(stripped: StrippedModel) -> Dict[str, Any]:
     """The stripped model as plain data, for `report.json`."""
     comparison, network = stripped.comparison, stripped.stripped
@@ -253,6 +324,7 @@ def report(stripped: StrippedModel) -> Dict[str, Any]:
         'max_difference': comparison.absolute if comparison else None,
         'max_difference_relative': comparison.relative if comparison else None,
         'flags': fields(network.graph.flags),
+        **_changes(stripped),
         'limit_relative': verify_lib.TOLERANCE,
         'limit_applies': not network.lossy,
         'took_up_constants': list(network.folded),

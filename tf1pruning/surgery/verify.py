@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import VerificationError, first_line
-from tf1pruning.graph import importing
+from tf1pruning.graph import draws, importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, precision
 from tf1pruning.surgery import feeds as feeds_lib
@@ -216,12 +216,13 @@ def run(
 ) -> List[np.ndarray]:
     """The outputs of a frozen graph on a CPU, even if it was made for GPUs.
 
-    16-bit floats run as 32-bit ones: their rounding would hide the difference.
+    16-bit floats run as 32-bit ones: their rounding would hide the difference. Random
+    numbers are the same for nodes of the same names.
 
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
     """
-    wide = precision.widened(graph_def)
+    wide = precision.widened(draws.seeded(graph_def))
     graph = importing.import_graph(channels_last.channels_last(wide))
     try:
         with session_of(graph) as session:

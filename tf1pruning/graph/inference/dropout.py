@@ -9,7 +9,7 @@ or missing, is no dropout.
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -32,10 +32,20 @@ _FLOAT_ROUNDING = 1e-6
 Sum = Dict[TensorRef, float]
 
 
-def input_without_dropout(
-    view: view_lib.GraphView, node: tf.NodeDef
-) -> Optional[TensorRef]:
-    """The tensor that enters the dropout which `node` ends, or None if it ends none."""
+class Dropout(NamedTuple):
+    """A dropout.
+
+    Attributes:
+      input: the tensor that enters it.
+      off: placeholder -> the number with which it does nothing; empty if none has it.
+    """
+
+    input: TensorRef
+    off: Dict[str, float]
+
+
+def ending_in(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[Dropout]:
+    """The dropout which `node` ends, or None if it ends none."""
     if node.op != 'Mul':
         return None
     dtype = tf.as_dtype(view_lib.attribute(node, 'T').type)
@@ -48,8 +58,16 @@ def input_without_dropout(
             made = view.shape(TensorRef(node.name, 0))
             # Else the mask broadcasts it.
             if found is not None and view_lib.agree(view.shape(found), made):
-                return found
+                return Dropout(found, _off(view, keep))
     return None
+
+
+def _off(view: view_lib.GraphView, keep: Sum) -> Dict[str, float]:
+    """The number in a placeholder with which everything is kept."""
+    refs = [ref for ref in keep if ref != _ONE]
+    if len(refs) != 1 or view.node(refs[0].node).op not in nodes.INPUT_OPS:
+        return {}
+    return {refs[0].node: (1.0 - keep.get(_ONE, 0.0)) / keep[refs[0]]}
 
 
 def _keep_probability(view: view_lib.GraphView, ref: TensorRef) -> Optional[Sum]:

@@ -68,7 +68,7 @@ def forward_graph(
     members = [n for found in collections.values() for n in found]
     targets = [*outputs, *dict.fromkeys(names.node_name(n) for n in members)]
     view = view_lib.GraphView(meta_graph.graph_def)
-    rewriter = _Cutter(view)
+    rewriter = Cutter(view)
     if input_map:
         rewriter.cut_at(input_map)
     rewriter.run(targets)
@@ -91,9 +91,7 @@ def _inference_values(
     inputs = [model.view().node(name) for name in model.inputs]
     if not any(n.attr['dtype'].type == tf.bool.as_datatype_enum for n in inputs):
         return {}
-    inferred = derivation.derive(
-        meta_graph, model.outputs, input_map, deterministic=False
-    )
+    inferred = derivation.derive(meta_graph, model.outputs, input_map, strict=False)
     return {
         flag.name: flag.value
         for flag in inferred.flags
@@ -101,7 +99,7 @@ def _inference_values(
     }
 
 
-class _Cutter(derivation.Rewriter):
+class Cutter(derivation.Rewriter):
     """Cuts off the input pipeline and leaves all else as it is."""
 
     def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
