@@ -28,12 +28,15 @@ from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery.choice import RemovalOptions
 
 
-def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
+def analyze(
+    model: Model, scope_names: Sequence[str] = ('',), sparsity: bool = True
+) -> Analysis:
     """Lists the channel groups of a model, what they cost, and why some may not go.
 
     Args:
       model: the model.
       scope_names: scopes to list; `['']`: the whole model.
+      sparsity: whether to read the weights, for the sparsity of each group.
 
     Returns:
       Figures; `print` shows them as a table.
@@ -45,7 +48,8 @@ def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
     """
     names.check_list('scope_names', scope_names)
     chosen = select.listed(model.groups, scope_names)
-    return analysis.analyze(model.trace, chosen, model.keyed_arrays())
+    arrays = model.keyed_arrays() if sparsity else None
+    return analysis.analyze(model.trace, chosen, model.keyed_shapes(), arrays)
 
 
 def score(

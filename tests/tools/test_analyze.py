@@ -61,6 +61,19 @@ def test_the_groups_of_a_checkpoint(prefix, tmp_path):
     assert 'is a model output' in stdout
 
 
+def test_without_sparsity_no_weight_is_read(prefix, tmp_path):
+    whole, expected = analyzed(prefix, tmp_path)
+
+    stdout, found = analyzed(prefix, tmp_path, '--nosparsity')
+
+    assert 'sparsity' in whole
+    assert 'sparsity' not in stdout.lower()
+    for group in expected['groups']:
+        assert group['sparsity'] > 0
+        group['sparsity'] = None
+    assert found == expected
+
+
 def test_a_saved_model_and_a_frozen_graph_have_the_same_groups(prefix, tmp_path):
     _, expected = analyzed(prefix, tmp_path)
     saved = models.saved_model(str(tmp_path), prefix)

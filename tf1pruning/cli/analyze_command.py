@@ -19,6 +19,9 @@ FLAGS = flags.FLAGS
 model_flags.define()
 flags.DEFINE_list('scope_names', [''], 'Scopes to list. Default: the whole model.')
 flags.DEFINE_string('json', None, 'File to write the same figures to, as JSON.')
+flags.DEFINE_bool(
+    'sparsity', True, 'List the sparsity of each group, for which all weights are read.'
+)
 flags.DEFINE_bool('nodes', False, 'Also list what each node costs.')
 
 
@@ -26,9 +29,11 @@ def main() -> None:
     """Analyzes as the flags say."""
     if FLAGS.json:
         protection.check_target(FLAGS.json, [FLAGS.model, FLAGS.meta_graph])
-    found = tp.analyze(model_flags.model(), FLAGS.scope_names)
+    model = model_flags.model()
+    found = tp.analyze(model, FLAGS.scope_names, FLAGS.sparsity)
     if FLAGS.json:
         files.write_json(FLAGS.json, found.as_json())
+    model_flags.print_notes(model)
     if FLAGS.nodes:
         print(found.node_table() + '\n')
     print(found)

@@ -82,9 +82,13 @@ def model() -> Model:
     found = reading.load(values.model, outputs, options)
     if found.path != values.model:
         print(f'The newest checkpoint of the folder is {found.path}.')
-    for note in found.notes:
-        print(program.with_flags(note.text, note.options))
     return found
+
+
+def print_notes(model: Model) -> None:
+    """Prints what was changed or chosen when a model was read, and what looks wrong."""
+    for note in model.notes:
+        print(program.with_flags(note.text, note.options))
 
 
 def define_groups() -> None:

@@ -61,6 +61,7 @@ def main() -> None:
     )
     tp.soft_prune(model, plan, prefix, means)
     plan_json.save_plan(plan, plan_path)
+    model_flags.print_notes(model)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
     print(
         f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {prefix}'

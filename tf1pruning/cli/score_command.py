@@ -73,6 +73,7 @@ def main() -> None:
         _progress,
     )
     scores.save(FLAGS.output)
+    model_flags.print_notes(trained.model)
     print(
         f'Scored {len(chosen.groups)} groups by {len(scores.scores)} criteria on '
         f'{scores.batches} batches, loss {scores.loss:.4f}: {FLAGS.output}'

@@ -118,6 +118,7 @@ def main() -> None:
     exports = exporting.export(small, folder, FLAGS.formats, options)
     if picture is not None:
         files.write_bytes(FLAGS.plot, picture)
+    model_flags.print_notes(model)
     print(small)
     if plan is not None and not small.plan.removed_count:
         _name_pruned()

@@ -112,6 +112,21 @@ class Model:
         # Only read, which needs no more than a Mapping.
         return collections.ChainMap(constants, arrays)  # type: ignore[arg-type]
 
+    def keyed_shapes(self) -> Mapping[str, Tuple[int, ...]]:
+        """Checkpoint key, or name of a Const node -> shape; reads no weights.
+
+        Raises:
+          CheckpointError: if variables are missing or misshaped.
+        """
+        weights.check_shapes(self.graph, self.variables)
+        keys = self.graph.keys()
+        constants = {
+            name: tuple(map(len, axes))
+            for name, axes in self.trace.weights.items()
+            if name not in keys
+        }
+        return {**constants, **{v.key: v.full_shape for v in self.graph.variables}}
+
     def arrays(self) -> Arrays:
         """Variable node -> array; refuses NaN. Many arrays are not kept in memory.
 

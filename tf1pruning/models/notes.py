@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -17,6 +17,7 @@ from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.notes import Note
 
 _MEAN, _VARIANCE = 3, 4
+_LISTED = 3
 
 
 def notes_on(
@@ -42,12 +43,12 @@ def _converted(graph: InferenceGraph) -> Iterator[Note]:
     if found.statistics:
         yield Note(
             f'Batch norm: {len(found.statistics)} statistics of the batch became '
-            f'moving ones ({names.quoted(found.statistics)}).',
+            f'moving ones ({_few(found.statistics)}).',
             ('batch_norm',),
         )
     if found.dropouts:
         yield Note(
-            f'Dropout: {len(found.dropouts)} went ({names.quoted(found.dropouts)}).',
+            f'Dropout: {len(found.dropouts)} went ({_few(found.dropouts)}).',
             ('keep_dropout',),
         )
     flags = [str(flag) for flag in graph.flags if flag.is_training]
@@ -61,7 +62,7 @@ def _random(graph: InferenceGraph) -> Iterator[Note]:
     found = draws.random_nodes(graph.graph_def)
     if found:
         yield Note(
-            f'Random: {len(found)} ops draw numbers ({names.quoted(found)}) and stay. '
+            f'Random: {len(found)} ops draw numbers ({_few(found)}) and stay. '
             'Networks are compared on the same draws.'
         )
 
@@ -73,7 +74,7 @@ def _never_run(graph: InferenceGraph, meta_graph: tf.MetaGraphDef) -> Iterator[N
     found = updates.never_run(meta_graph.graph_def, statistics)
     if found:
         yield Note(
-            f'Warning: nothing in the graph runs the updates {names.quoted(found)} of '
+            f'Warning: nothing in the graph runs the updates {_few(found)} of '
             'moving statistics. Unless the training ran them by name, these are not '
             'those of the data, and the network means those of the batch: keep them.',
             ('batch_norm',),
@@ -94,7 +95,7 @@ def _untouched(graph: InferenceGraph, variables: Arrays) -> Iterator[Note]:
     found += _untouched_variables(graph, variables)
     if found:
         yield Note(
-            f'Warning: the moving statistics of {names.quoted(found)} are still 0 and '
+            f'Warning: the moving statistics of {_few(found)} are still 0 and '
             '1. No training updated them: run the update ops (tf.GraphKeys.UPDATE_OPS) '
             'with the training, or keep the statistics of the batch.',
             ('batch_norm',),
@@ -137,3 +138,7 @@ def _array(variables: Arrays, key: Optional[str]) -> Optional[np.ndarray]:
 
 def _is_all(array: Optional[np.ndarray], value: float) -> bool:
     return array is not None and array.size > 0 and bool(np.all(array == value))
+
+
+def _few(found: Sequence[str]) -> str:
+    return names.quoted(found, _LISTED)
