@@ -115,7 +115,7 @@ def test_batch_statistics_stay_on_demand(tmp_path, build):
     ('build', 'counted'), [(dropped, 'dropouts'), (flagged, 'flags')]
 )
 def test_what_can_be_switched_off_is_what_was_given(tmp_path, build, counted):
-    small, report = stripped_and_saved(
+    _, report = stripped_and_saved(
         tp.load(saved(tmp_path, build)), None, tmp_path / 'small'
     )
 
