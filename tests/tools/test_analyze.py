@@ -58,6 +58,8 @@ def test_the_groups_of_a_checkpoint(prefix, tmp_path):
     # and their variances.
     assert block['parameters'] == 24 * (8 + 9 + 8 + 2 * 4)
     assert '36 of 41 channels may be cut (87.8 %)' in stdout
+    assert 'Batch norm: 8 statistics of the batch became moving ones' in stdout
+    assert 'See --batch_norm.' in stdout
     assert 'is a model output' in stdout
 
 

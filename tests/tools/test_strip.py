@@ -262,12 +262,16 @@ def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):
 
 
 def test_the_graph_is_cut_at_input_tensors(pruned, tmp_path):
+    np.savez(str(tmp_path / 'x.npz'), x=np.ones([5, 8, 8, 8]))
+
     done = run_strip(
         f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path}',
         '--formats=pb',
         '--fold_batch_norm',
         '--input_tensors=net/expanded_conv_1/add=1,8,8,8',
+        f'--data={tmp_path / "x.npz"}',
+        '--inputs=x=net/expanded_conv_1/add',
     )
 
     assert done.returncode == 0, done.stderr
