@@ -73,11 +73,11 @@ def main() -> None:
         _progress,
     )
     scores.save(FLAGS.output)
-    model_flags.print_notes(trained.model)
     print(
         f'Scored {len(chosen.groups)} groups by {len(scores.scores)} criteria on '
         f'{scores.batches} batches, loss {scores.loss:.4f}: {FLAGS.output}'
     )
+    model_flags.print_notes(trained.model)
 
 
 def _batches(trained: Trained) -> Batches:

@@ -83,8 +83,8 @@ def main() -> None:
     files.write_bytes(_path('sensitivity.png'), curves.grid(found.lines(), share))
     picture = curves.grid(found.changes(), share, 'loss change')
     files.write_bytes(_path('loss_change.png'), picture)
-    model_flags.print_notes(model)
     print(f'{len(found.points)} points of {len(question.groups)} groups: {_path("")}')
+    model_flags.print_notes(model)
 
 
 def _steps() -> Optional[Steps]:

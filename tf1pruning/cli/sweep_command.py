@@ -69,8 +69,8 @@ def main() -> None:
         frames = sweeping.unit_frames(probe, groups, shares, scorer)
         _write_frames('units', frames, shares, UNIT_BINS)
     files.write_text(_path(TABLE), sweeping.as_csv(points))
-    model_flags.print_notes(model)
     print(_path(TABLE))
+    model_flags.print_notes(model)
 
 
 def _targets(shares: Sequence[float]) -> List[str]:

@@ -48,7 +48,7 @@ def answers(
         with tf.Graph().as_default() as graph, verify.session_of(graph) as session:
             load(session)
             graph_def = graph.as_graph_def()
-            if _runs_otherwise(graph_def):
+            if outputs and _runs_otherwise(graph_def):
                 frozen = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, list(outputs)
                 )

@@ -36,7 +36,8 @@ def complete(meta_graph: tf.MetaGraphDef) -> tf.MetaGraphDef:
     """
     defaults, graph_def = _defaults(meta_graph), meta_graph.graph_def
     lost = references.on_values(graph_def)
-    old = {node.name for node in graph_def.node if _lacks_shape(node, graph_def)}
+    is_old = graph_def.versions.producer <= _LAST_WITHOUT_NUMBERS
+    old = {n.name for n in graph_def.node if _lacks_shape(n)} if is_old else set()
     is_whole = not (_leaves_out(graph_def, defaults) or places.has_lost(graph_def))
     if is_whole and not lost and not old:
         return meta_graph
@@ -58,11 +59,10 @@ def complete(meta_graph: tf.MetaGraphDef) -> tf.MetaGraphDef:
     return result
 
 
-def _lacks_shape(node: tf.NodeDef, graph_def: tf.GraphDef) -> bool:
-    """Whether a node is a placeholder whose shape () stands for none."""
-    is_old = graph_def.versions.producer <= _LAST_WITHOUT_NUMBERS
+def _lacks_shape(node: tf.NodeDef) -> bool:
+    """Whether a node is a placeholder whose shape (), in an old graph, means none."""
     shape = view_lib.attribute(node, 'shape').shape
-    return is_old and node.op == 'Placeholder' and not (shape.dim or shape.unknown_rank)
+    return node.op == 'Placeholder' and not (shape.dim or shape.unknown_rank)
 
 
 def _give_shape(node: tf.NodeDef) -> None:

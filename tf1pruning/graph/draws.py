@@ -7,12 +7,13 @@ from typing import Iterable, List
 
 import tensorflow.compat.v1 as tf
 
-_SEEDS = ('seed', 'seed2')
+# Only ops that draw have it.
+_SECOND_SEED = 'seed2'
 
 
 def is_random(node: tf.NodeDef) -> bool:
     """Whether a node draws other numbers in every session: it has two seeds."""
-    return all(seed in node.attr for seed in _SEEDS)
+    return _SECOND_SEED in node.attr
 
 
 def random_nodes(graph_def: tf.GraphDef) -> List[str]:
@@ -43,6 +44,7 @@ def seeded(graph_def: tf.GraphDef) -> tf.GraphDef:
 def _seed(nodes: Iterable[tf.NodeDef]) -> None:
     for node in nodes:
         if is_random(node):
-            node.attr['seed'].i = node.attr['seed2'].i = zlib.crc32(node.name.encode())
+            number = zlib.crc32(node.name.encode())
+            node.attr['seed'].i = node.attr[_SECOND_SEED].i = number
             if 'deterministic' in node.attr:
                 node.attr['deterministic'].b = True

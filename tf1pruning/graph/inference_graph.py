@@ -50,7 +50,7 @@ class Converted:
         the batch.
       dropouts: nodes in which dropouts ended that are gone.
       kept: what was not converted on demand, some of `KINDS`.
-      inputs: tensor of the input pipeline, without functions, -> its placeholder.
+      inputs: tensor of the graph without functions -> the placeholder in its place.
       off: placeholder -> the number with which a dropout does nothing.
     """
 

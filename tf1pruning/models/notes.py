@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -11,6 +11,7 @@ from tf1pruning import names
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError
 from tf1pruning.graph import draws, nodes
+from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import updates
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 from tf1pruning.graph.inference_graph import InferenceGraph
@@ -83,11 +84,11 @@ def _never_run(graph: InferenceGraph, meta_graph: tf.MetaGraphDef) -> Iterator[N
 
 def _untouched(graph: InferenceGraph, variables: Arrays) -> Iterator[Note]:
     """Batch norms whose moving statistics are those of an initialization."""
-    found = []
+    found, keys = [], graph.keys()
     for node in graph.graph_def.node:
         if node.op in BATCH_NORM_OPS and not node.attr['is_training'].b:
             mean, variance = (
-                _value(graph, node, position, variables)
+                _value(graph.view(), node, position, keys, variables)
                 for position in (_MEAN, _VARIANCE)
             )
             if _is_all(mean, 0) and _is_all(variance, 1):
@@ -119,13 +120,16 @@ def _untouched_variables(graph: InferenceGraph, variables: Arrays) -> List[str]:
 
 
 def _value(
-    graph: InferenceGraph, node: tf.NodeDef, position: int, variables: Arrays
+    view: view_lib.GraphView,
+    node: tf.NodeDef,
+    position: int,
+    keys: Mapping[str, str],
+    variables: Arrays,
 ) -> Optional[np.ndarray]:
-    view = graph.view()
     source = view.behind_reads(view.inputs(node)[position])
     if source.op == 'Const':
         return nodes.constant_value(source)
-    return _array(variables, graph.keys().get(source.name))
+    return _array(variables, keys.get(source.name))
 
 
 def _array(variables: Arrays, key: Optional[str]) -> Optional[np.ndarray]:

@@ -219,6 +219,9 @@ def _given(found: StrippedModel, answers: verify_lib.Answers) -> Optional[Given]
         arrays = weights.model_arrays(graph, model.variables)
         reference = freeze.freeze(graph, arrays)
         feeds = {**answers.feeds, **values}
+        missing = [name for name in feeds if name not in graph.view()]
+        if missing:
+            raise GraphError(f'It lacks {names.quoted(missing)}.')
         expected = verify_lib.answers_to(reference, answers.outputs, feeds)
         return Given(verify_lib.measure(expected, answers.values))
     except (GraphError, CheckpointError, VerificationError) as error:

@@ -11,7 +11,6 @@ from tf1pruning.channels.values import Activation
     'Multinomial',
     'ParameterizedTruncatedNormal',
     'RandomGamma',
-    'RandomPoisson',
     'RandomPoissonV2',
     'RandomShuffle',
     'RandomStandardNormal',

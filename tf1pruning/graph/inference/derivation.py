@@ -78,7 +78,7 @@ def derive(
         decides=graph_lib.FLAGS not in keep,
     )
     view = view_lib.GraphView(decided)
-    rewriter = Rewriter(view, keep)
+    rewriter = Rewriter(view, keep, _renamed(inlined, input_map))
     visited = rewriter.run(outputs)
     refusals.refuse_calls(inlined.refused, visited)
     refusals.refuse_loops(view, visited)
@@ -101,6 +101,16 @@ def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
         raise GraphError(f'{" ".join(missing)} Name the output nodes of the network.')
 
 
+def _renamed(
+    inlined: functions.Inlined, input_map: Optional[InputMap]
+) -> Dict[str, str]:
+    """Tensor of the graph without functions -> the new input in its place."""
+    return {
+        inlined.renamed(key): names.node_name(str(getattr(new, 'name', new)))
+        for key, new in (input_map or {}).items()
+    }
+
+
 def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphDef:
     """The graph with the new inputs, while every tensor still has the user's name."""
     if not input_map:
@@ -111,14 +121,25 @@ def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphD
 
 
 class Rewriter:
-    """Collects replaced nodes and redirected tensors, then applies them in one pass."""
+    """Collects replaced nodes and redirected tensors, then applies them in one pass.
 
-    def __init__(self, view: view_lib.GraphView, keep: Collection[str] = ()):
+    Args:
+      view: of the graph.
+      keep: what stays as it is, some of `inference_graph.KINDS`.
+      inputs: tensors that placeholders have replaced already.
+    """
+
+    def __init__(
+        self,
+        view: view_lib.GraphView,
+        keep: Collection[str] = (),
+        inputs: Optional[Mapping[str, str]] = None,
+    ):
         self._view = view
         self._keep = tuple(kind for kind in graph_lib.KINDS if kind in keep)
         self._statistics: Set[str] = set()
         self._dropouts: List[str] = []
-        self._inputs: Dict[str, str] = {}
+        self._inputs = dict(inputs or {})
         self._off: Dict[str, float] = {}
         self._replaced: Dict[str, tf.NodeDef] = {}
         self._redirected: Dict[TensorRef, str] = {}
