@@ -4,13 +4,17 @@ import gc
 
 import pytest
 
-from tests import demo_runs
+from tests import demo_runs, sessions
 
 
 @pytest.fixture(scope='session')
 def runs(tmp_path_factory):
     """A short study. Its tests are of one group, so that one worker makes it once."""
     return demo_runs.Runs(tmp_path_factory.mktemp('runs') / 'demo')
+
+
+def pytest_configure():
+    sessions.optimize_none()
 
 
 def pytest_collection_modifyitems(items):

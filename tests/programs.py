@@ -18,6 +18,8 @@ import sys
 import tempfile
 import warnings
 
+from tests import sessions
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Modules of command lines define flags as they are imported: that is for the programs.
 LIBRARY = [
@@ -128,6 +130,7 @@ def _run(arguments, environment, folder, printed, largest_file):
     if environment.get('PYTHONWARNINGS') == 'ignore':
         warnings.simplefilter('ignore')
     sys.argv[:] = arguments
+    sessions.optimize_none()
     try:
         runpy.run_path(arguments[0], run_name='__main__')
     except SystemExit as end:

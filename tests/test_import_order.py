@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set
 
 import pytest
@@ -23,6 +24,7 @@ FLOORS = {
     'ckpt': 1,
     'data': 1,
     'channels': 2,
+    'sessions': 2,
     'criteria': 2,
     'plan': 3,
     'plan_json': 4,
@@ -296,3 +298,14 @@ def test_a_private_tensorflow_import_is_found(line):
 )
 def test_a_public_tensorflow_import_is_fine(line):
     assert tensorflow_problems('tests.made_up', line) == []
+
+
+def test_one_module_opens_the_sessions_that_run_graphs_of_users():
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / 'tf1pruning').rglob('*.py')
+        if re.search(r'\btf\.(Interactive)?Session\(', path.read_text())
+    }
+
+    # The writer's own graph holds nothing but an op that saves.
+    assert found == {'tf1pruning/sessions.py', 'tf1pruning/ckpt/writer.py'}

@@ -68,7 +68,9 @@ def test_a_flag_without_a_value_is_not_left_out_silently():
 
 @PROGRAMS
 def test_help_tells_what_the_program_does_and_its_flags(program):
-    found = programs.new(program, '--help')
+    # One of them shows that its imports suffice.
+    start = programs.new if program == 'tools/strip.py' else programs.run
+    found = start(program, '--help')
 
     command = os.path.basename(program)[: -len('.py')]
     if command in main.COMMANDS:

@@ -20,6 +20,7 @@ from tf1pruning.report import analysis
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
+from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import data_scores, exporting, planning, soft_pruning, stripping
 from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
 from tf1pruning.steps.ranking import ranking_by
@@ -180,6 +181,7 @@ def strip(
     options: RemovalOptions = RemovalOptions(),
     verify: bool = True,
     allow_unsafe: bool = False,
+    verify_timeout: Optional[float] = None,
     samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> StrippedModel:
     """Removes channels and checks that the answers stay the same.
@@ -189,7 +191,10 @@ def strip(
       plan: what to remove; None: every channel that is provably redundant.
       options: what may go.
       verify: whether to run the stripped network against the original.
-      allow_unsafe: whether graphs are run that write files or call Python.
+      allow_unsafe: whether ops are run that are not known to be pure, such as those
+        that read or write files or call Python.
+      verify_timeout: seconds that a run may take; None: ten minutes, or 20 seconds if
+        the graph has a loop.
       samples: input node -> `[samples, ...]`, of which the first are run; None: random
         input. Sizes that the graph leaves open are guessed, until it runs.
 
@@ -206,9 +211,8 @@ def strip(
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
         nothing was removed that changes them; or if the model does not run.
     """
-    return stripping.strip_model(
-        model, plan, options, verify, allow_unsafe, samples=samples
-    )
+    limits = RunLimits(allow_unsafe, verify_timeout)
+    return stripping.strip_model(model, plan, options, verify, limits, samples=samples)
 
 
 def save(

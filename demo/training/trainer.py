@@ -232,7 +232,7 @@ class Trainer:
         return tf.estimator.Estimator(
             model_fn=classifier.model_fn,
             model_dir=os.path.join(self._part.folder, training.name),
-            config=config,
+            config=_unoptimized(config),
             params={
                 'config': self._settings.model_config(
                     self.dataset.classes, training.widths
@@ -252,3 +252,14 @@ class Trainer:
             return tf.distribute.experimental.MultiWorkerMirroredStrategy()
         copies = self._settings.devices
         return devices.mirrored(copies) if copies else None
+
+
+def _unoptimized(config: tf.estimator.RunConfig) -> tf.estimator.RunConfig:
+    """Lets sessions run graphs as they are.
+
+    To optimize each of the many graphs takes longer than the short trainings gain.
+    """
+    session = config.session_config or tf.ConfigProto(allow_soft_placement=True)
+    session.graph_options.rewrite_options.disable_meta_optimizer = True
+    session.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+    return config.replace(session_config=session)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.registry import Family, Registry, Unsupported
+from tf1pruning.errors import GraphError
 
 
 @pytest.fixture
@@ -51,6 +52,30 @@ def test_a_second_rule_for_an_op_is_refused(registry):
 def test_an_attribute_that_the_rule_was_not_written_for_is_named(registry):
     with pytest.raises(Unsupported, match="attribute 'axis' of Relu"):
         registry.find(node('Relu', 'T', 'axis'))
+
+
+def test_a_rule_that_fails_is_a_bug_that_names_op_and_node(registry, caplog):
+    registry.register('Cross', attributes='T')(lambda sizes: sizes[3])
+
+    with pytest.raises(Unsupported, match=r'a bug in the rule of Cross \(IndexError: '):
+        registry.apply(node('Cross', 'T'), ())
+
+    (record,) = caplog.records
+    assert "The label rule of Cross has a bug, found at node 'n'" in record.message
+
+
+def test_what_a_rule_says_on_purpose_is_no_bug(registry, caplog):
+    def refuses(error):
+        raise error
+
+    registry.register('Cross', attributes='T')(refuses)
+
+    for error in (Unsupported('two axes'), GraphError('damaged')):
+        with pytest.raises(type(error), match=str(error)):
+            registry.apply(node('Cross', 'T'), error)
+    assert not caplog.records
+    with pytest.raises(Unsupported, match='no rule for Conv3D'):
+        registry.apply(node('Conv3D'))
 
 
 def test_attributes_of_the_runtime_do_not_matter(registry):

@@ -60,8 +60,8 @@ def training_batch_norm(x):
 
 FROZEN = {
     'no rule': (
-        lambda x: tf.cumsum(first(x), 1, name='running'),
-        "reaches 'running': no rule for Cumsum",
+        lambda x: tf.cumprod(first(x), 1, name='running'),
+        "reaches 'running': no rule for Cumprod",
     ),
     'model input': (
         lambda x: tf.add(first(x, 3), x, name='add'),
@@ -176,16 +176,16 @@ def test_only_the_groups_that_an_unknown_op_touches_are_frozen():
     def build(x):
         x = networks.conv(x, 4, name='before')
         x = networks.conv(x, 5, name='touched')
-        x = tf.cumsum(x, 1, name='running')
+        x = tf.cumprod(x, 1, name='running')
         return last(networks.conv(x, 6, name='behind'))
 
     trace = tracing.trace_of(build)
 
-    assert trace.unsupported == ('Cumsum',)
+    assert trace.unsupported == ('Cumprod',)
     reasons = {g.name: g.reasons for g in tracing.by_name(trace).values()}
     assert reasons == {
         'before': (),
-        'touched': ("reaches 'running': no rule for Cumsum",),
+        'touched': ("reaches 'running': no rule for Cumprod",),
         'behind': (),
         'last': ('is a model output',),
     }

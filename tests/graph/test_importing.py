@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
@@ -51,6 +52,21 @@ def test_shapes_are_known_up_to_an_unknown_op():
     assert view.shape(TensorRef('fancy', 1)) is None
     assert view.shape(TensorRef('output', 0)) is None
     assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_an_op_that_is_not_pure_is_not_computed_for_shapes(tmp_path):
+    path = tmp_path / 'sizes'
+    path.write_bytes(np.int32([2, 3]).tobytes())
+    with tf.Graph().as_default() as graph:
+        sizes = tf.decode_raw(tf.io.read_file(str(path)), tf.int32)
+        tf.reshape(tf.placeholder(tf.float32, [6]), sizes, name='output')
+    graph_def = graph.as_graph_def()
+
+    read = importing.import_graph(graph_def).get_tensor_by_name('output:0')
+    unread = importing.import_for_shapes(graph_def).get_tensor_by_name('output:0')
+
+    assert read.shape.as_list() == [2, 3]
+    assert unread.shape.ndims is None
 
 
 def test_a_damaged_graph_is_refused_beside_unknown_ops():

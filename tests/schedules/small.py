@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tests import sessions
+
 CLASSES = 4
 # Width of each layer that is pruned.
 WIDTHS = {'a': 8, 'b': 12}
@@ -39,7 +41,9 @@ def model_fn(features, labels, mode):
 
 
 def config(**options):
-    return tf.estimator.RunConfig(tf_random_seed=3, **options)
+    return tf.estimator.RunConfig(
+        tf_random_seed=3, session_config=sessions.unoptimized(), **options
+    )
 
 
 def train(folder, steps=4):

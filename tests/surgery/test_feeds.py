@@ -149,7 +149,7 @@ def test_a_refusal_names_what_helps(build):
 def test_samples_are_what_is_run():
     samples = {'input': np.arange(40).reshape([10, 4])}
 
-    (found,) = verify.answers_of(frozen(positive), ['output'], samples)
+    (found,) = verify.answers_of(frozen(positive), ['output'], samples=samples)
 
     np.testing.assert_array_equal(found.feeds['input'], samples['input'][:8])
     assert found.feeds['input'].dtype == np.float32
@@ -174,4 +174,4 @@ def test_a_fixed_batch_takes_as_many_samples():
 )
 def test_samples_that_do_not_fit_are_named(samples, expected):
     with pytest.raises(DataError, match=expected):
-        verify.answers_of(frozen(positive), ['output'], samples)
+        verify.answers_of(frozen(positive), ['output'], samples=samples)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tests import sessions
 from tf1pruning import Pruning
 from tf1pruning.training.stripped_graph import import_stripped
 from tf1pruning.training.warm_start import warm_start_settings
@@ -32,6 +33,7 @@ def train(model_dir, stripped, checkpoint):
     estimator = tf.estimator.Estimator(
         model_fn,
         str(model_dir),
+        tf.estimator.RunConfig(session_config=sessions.unoptimized()),
         params={'meta': os.path.join(str(stripped), 'Stripped_Dir', 'training.meta')},
         warm_start_from=warm_start_settings(checkpoint),
     )

@@ -60,9 +60,11 @@ def after_one_step(graph, arrays, hooks=()):
             )
 
 
-@pytest.mark.parametrize('groups', PLANNED)
-@pytest.mark.parametrize('optimizer', ['momentum', 'adam', 'rmsprop'])
-def test_a_step_of_the_stripped_network_is_the_step_of_the_held_one(groups, optimizer):
+@pytest.mark.parametrize(
+    ('optimizer', 'groups'),
+    [('momentum', 'inner'), ('momentum', 'all'), ('adam', 'all'), ('rmsprop', 'all')],
+)
+def test_a_step_of_the_stripped_network_is_the_step_of_the_held_one(optimizer, groups):
     options = {'activation': 'swish', 'optimizer': optimizer, 'is_training': True}
     options['dropout'] = 0.0  # It draws other numbers for another width.
     graph = networks.inverted_residual_net(**options)

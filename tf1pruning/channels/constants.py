@@ -26,6 +26,8 @@ from tf1pruning.names import TensorRef
 RULES = Registry('constant')
 
 VARYING = np.nan
+# The value of a tensor of unknown rank, which no rule sees.
+UNRANKED = np.full((), VARYING)
 
 
 class ConstantOp(NodeView):
@@ -110,19 +112,31 @@ def _outputs(
     if node.name in arrays:
         return (arrays[node.name],)
     try:
-        rule = RULES.find(node)
-        # Strings and complex numbers are not followed.
-        if rule is not None and all(value.dtype.kind in 'biuf' for value in inputs):
-            with np.errstate(all='ignore'):
-                result = rule(ConstantOp(node, view), inputs)
-            return result if isinstance(result, (list, tuple)) else (result,)
-    except Unsupported:
-        pass  # Varying is always a safe answer.
-    return (_varying(view, TensorRef(node.name, 0)),)
+        return _ruled(node, inputs, view)
+    except Unsupported:  # Varying is always a safe answer.
+        return (_varying(view, TensorRef(node.name, 0)),)
+
+
+def _ruled(
+    node: tf.NodeDef, inputs: List[np.ndarray], view: view_lib.GraphView
+) -> Sequence[np.ndarray]:
+    if any(value is UNRANKED for value in inputs):
+        raise Unsupported('an input of unknown rank')
+    if any(value.dtype.kind not in 'biuf' for value in inputs):
+        raise Unsupported('strings or complex numbers')
+    with np.errstate(all='ignore'):
+        result = RULES.apply(node, ConstantOp(node, view), inputs)
+    results = result if isinstance(result, (list, tuple)) else (result,)
+    for output, value in enumerate(results):
+        shape = view.shape(TensorRef(node.name, output))
+        if shape is None or not layout.fits(value.shape, shape):
+            raise Unsupported(f'{value.shape} values in a tensor {shape}')
+    return results
 
 
 def _varying(view: view_lib.GraphView, ref: TensorRef) -> np.ndarray:
-    return np.full((1,) * len(view.shape(ref) or ()), VARYING)
+    shape = view.shape(ref)
+    return UNRANKED if shape is None else np.full((1,) * len(shape), VARYING)
 
 
 def channel_vector(value: np.ndarray, axis: int, size: int) -> np.ndarray:

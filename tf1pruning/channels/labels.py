@@ -17,8 +17,11 @@ from typing import Dict, List, Tuple
 import numpy as np
 
 from tf1pruning.channels.registry import Unsupported
+from tf1pruning.errors import GraphError
 
 FIXED = 0
+# Labels of one axis: a gigabyte.
+_MOST = 1 << 27
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +47,16 @@ class LabelSpace:
         self._frozen: List[Tuple[np.ndarray, str]] = []
 
     def fresh(self, count: int) -> np.ndarray:
-        """`[count]` labels that nothing else has."""
+        """`[count]` labels that nothing else has.
+
+        Raises:
+          GraphError: if they would fill the memory.
+        """
+        if count > _MOST:
+            raise GraphError(
+                f'An axis has {count:,} channels; expected at most {_MOST:,}. The '
+                'graph is damaged.'
+            )
         labels = np.arange(self._count, self._count + count)
         self._count += count
         return labels

@@ -6,13 +6,34 @@ the graph (labels and constants) use these functions.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph.view import Shape, attribute
+
+# Larger arrays of whole numbers are data, and no sizes or indices.
+FEW = 4096
+
+
+def fits(found: Sequence[int], shape: Shape) -> bool:
+    """Whether an array fits a tensor: as many axes, each of size 1 or the tensor's.
+
+    >>> fits((1, 3), (None, 3)), fits((3,), (1, 3)), fits((1, 3), (2, 4))
+    (True, False, False)
+    """
+    return len(found) == len(shape) and all(
+        size == 1 or dim is None or size == dim for size, dim in zip(found, shape)
+    )
+
+
+def concatenated(op: str, inputs: int) -> Tuple[int, range]:
+    """Number of the input with the axis of a concat, and those of the parts."""
+    if op == 'Concat':
+        return 0, range(1, inputs)
+    return inputs - 1, range(inputs - 1)
 
 
 def channel_axis(node: tf.NodeDef, rank: int) -> int:
@@ -41,6 +62,18 @@ def spreads_unevenly(node: tf.NodeDef, kernel: Sequence[int]) -> bool:
     """Whether the outputs of a transposed convolution get different numbers of taps."""
     strides = attribute(node, 'strides').list.i
     return any(size > 1 for size in (*kernel[:-2], *strides))
+
+
+def few_numbers(start: int, limit: int, step: int) -> range:
+    """The whole numbers that a Range makes.
+
+    Raises:
+      Unsupported: if they are so many that they are data, or endless.
+    """
+    found = range(start, limit, step) if step else range(FEW + 1)
+    if len(found) > FEW:
+        raise Unsupported('a long range')
+    return found
 
 
 def along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
@@ -133,6 +166,32 @@ def strided_axes(node: tf.NodeDef, rank: int, elements: int) -> List[Strided]:
             found.append(Strided(element, axis, is_set('shrink_axis', element)))
             axis += 1
     return found + [Strided(None, a, False) for a in range(axis, rank)]
+
+
+def strided_index(
+    node: tf.NodeDef, part: Strided, bounds: Sequence[Sequence[int]]
+) -> Union[int, slice, None]:
+    """What a StridedSlice does to an axis, as NumPy writes it.
+
+    Args:
+      node: the slice.
+      part: the axis.
+      bounds: begin, end and strides.
+    """
+    begin, end, step = bounds
+    if part.axis < 0:
+        return np.newaxis
+    if part.element is None:
+        return slice(None)
+    if part.shrinks:
+        return int(begin[part.element])
+    from_start = attribute(node, 'begin_mask').i >> part.element & 1
+    to_end = attribute(node, 'end_mask').i >> part.element & 1
+    return slice(
+        None if from_start else int(begin[part.element]),
+        None if to_end else int(end[part.element]),
+        int(step[part.element]),
+    )
 
 
 def reshape(array: np.ndarray, before: Shape, after: Shape) -> np.ndarray:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, TypeVar
 
 import tensorflow.compat.v1 as tf
+from absl import logging
 from tensorflow.core.framework import attr_value_pb2
 
+from tf1pruning.errors import Tf1PruningError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 
@@ -115,6 +117,32 @@ class Registry:
           ValueError: like `register`.
         """
         return self.register(*family.ops, attributes=family.attributes)
+
+    def apply(self, node: tf.NodeDef, *arguments: Any) -> Any:
+        """What the rule of a node makes of some arguments.
+
+        Raises:
+          Unsupported: if there is no rule, or it cannot follow the node. A rule that
+            fails has a bug: it follows nothing, and a warning says so.
+        """
+        rule = self.find(node)
+        if rule is None:
+            raise Unsupported(f'no rule for {node.op}')
+        try:
+            return rule(*arguments)
+        except (Unsupported, Tf1PruningError):
+            raise
+        except Exception as error:
+            said = f'{type(error).__name__}: {error}'
+            logging.warning(
+                'The %s rule of %s has a bug, found at node %r (%s). What reaches the '
+                'node stays as it is. Please report this.',
+                self._what,
+                node.op,
+                node.name,
+                said,
+            )
+            raise Unsupported(f'a bug in the rule of {node.op} ({said})') from error
 
     def find(self, node: tf.NodeDef) -> Optional[Callable[..., Any]]:
         """The rule for a node, or None if its type has none.

@@ -16,10 +16,29 @@ from tf1pruning.channels import layout
 from tf1pruning.channels import values as values_lib
 from tf1pruning.channels.labels import LabelSpace
 from tf1pruning.channels.registry import NodeView, Registry, Unsupported
-from tf1pruning.channels.trace_result import IndexUse, Kernel, Part, SizeUse, Trace, Use
-from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value, Weight
+from tf1pruning.channels.trace_result import (
+    IndexUse,
+    Kernel,
+    Part,
+    SizeUse,
+    StatedShape,
+    Summation,
+    Trace,
+    Use,
+)
+from tf1pruning.channels.values import (
+    Activation,
+    Constant,
+    Elements,
+    Size,
+    Sizes,
+    Unranked,
+    Value,
+    Weight,
+)
 from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.view import Shape
 from tf1pruning.names import TensorRef
 
 RULES = Registry('label')
@@ -57,6 +76,10 @@ class Op(NodeView):
         """Op type."""
         return self.node.op
 
+    def sources(self) -> List[tf.NodeDef]:
+        """The nodes that the inputs come from."""
+        return self.tracer.view.inputs(self.node)
+
     def activation(self, position: int, axis: Optional[int] = None) -> Activation:
         """Input number `position` as a tensor with labels.
 
@@ -66,16 +89,14 @@ class Op(NodeView):
             (-1 the last); None: it may have one long axis only.
 
         Raises:
-          Unsupported: if its rank is unknown, or it is a weight with several axes.
+          Unsupported: if it is a weight with several axes.
         """
         value = self.inputs[position]
         if isinstance(value, Activation):
-            if value.shape is None:
-                raise Unsupported('an input of unknown rank')
             return value
         if isinstance(value, Sizes):
             self.freeze_value(value, 'has its size used as a number')
-            return values_lib.fixed(() if value.scalar else (len(value.items),))
+            return values_lib.fixed(value.array.shape)
         if isinstance(value, Constant) and np.prod(value.shape) == 1:
             return values_lib.fixed(value.shape)
         weight = self.weight(position)
@@ -115,7 +136,7 @@ class Op(NodeView):
         return value if isinstance(value, Weight) else None
 
     def constant(self, position: int) -> np.ndarray:
-        """Value of a constant input, or of constants joined to a vector.
+        """Value of an input that is constant, or computed of known numbers.
 
         Raises:
           Unsupported: if it is neither.
@@ -123,10 +144,10 @@ class Op(NodeView):
         value = self.inputs[position]
         if isinstance(value, Constant):
             return value.value
-        if isinstance(value, Sizes) and not value.scalar:
-            numbers = [item.value for item in value.items]
+        if isinstance(value, Sizes):
+            numbers = [item.number for item in value.items]
             if None not in numbers:
-                return np.array(numbers)
+                return np.reshape(numbers, value.array.shape)
         raise Unsupported(f'input {position} that is not a constant')
 
     def unify(self, left: np.ndarray, right: np.ndarray, reason: str) -> None:
@@ -182,8 +203,14 @@ class Op(NodeView):
             taps=taps,
             borders=borders,
             scaled=weight.scaled,
+            share=weight.share,
         )
         self.tracer.kernels.append(kernel)
+
+    def summation(self, reads: Sequence[Tuple[int, int]], labels: np.ndarray) -> None:
+        """Records a sum over channels, see `Summation`."""
+        found = Summation(self.name, tuple(reads), labels)
+        self.tracer.summations.append(found)
 
     def index(self, position: int, labels: np.ndarray) -> None:
         """Records that a constant input indexes `labels`.
@@ -208,6 +235,10 @@ class Op(NodeView):
         self.tracer.parts.append(Part(self.name, labels))
         return labels
 
+    def states_shape(self, node: str, attribute: str, labels: np.ndarray) -> None:
+        """Records that an attribute states the shape of a tensor with `labels`."""
+        self.tracer.stated.append(StatedShape(node, attribute, labels.ravel()))
+
     def size(self, size: Size, labels: np.ndarray) -> None:
         """Records that a constant size counts `labels`.
 
@@ -220,6 +251,11 @@ class Op(NodeView):
             size.consumer, size.position, size.node, size.element, size.value, labels
         )
         self.tracer.sizes.append(use)
+
+
+def _unknown(shape: Optional[Shape]) -> Value:
+    """A tensor of which nothing but its shape is known."""
+    return Unranked() if shape is None else values_lib.fixed(shape)
 
 
 def _long_axes(shape: Sequence[int]) -> List[int]:
@@ -236,7 +272,9 @@ class Tracer:
         self.values: Dict[str, Tuple[Value, ...]] = {}
         self.uses: List[Use] = []
         self.kernels: List[Kernel] = []
+        self.summations: List[Summation] = []
         self.sizes: List[SizeUse] = []
+        self.stated: List[StatedShape] = []
         self.indices: List[IndexUse] = []
         self.parts: List[Part] = []
         # Pairs of an op and a Const node that it reads as a weight.
@@ -252,12 +290,11 @@ class Tracer:
         """Finds the values of one node, whose inputs have theirs."""
         inputs = [self._value(ref) for ref in self.view.refs(node)]
         try:
-            rule = RULES.find(node)
-            if rule is None:
-                raise Unsupported(f'no rule for {node.op}')
-            result = rule(Op(node, inputs, self))
+            if any(isinstance(value, Unranked) for value in inputs):
+                raise Unsupported('an input of unknown rank')
+            result = RULES.apply(node, Op(node, inputs, self))
         except Unsupported as error:
-            result = self._unknown(node, inputs, str(error))
+            result = self._not_followed(node, inputs, str(error))
         results = result if isinstance(result, tuple) else (result,)
         self.values[node.name] = results
         for value in inputs:
@@ -271,18 +308,18 @@ class Tracer:
         outputs = self.values.get(ref.node, ())
         if ref.output < len(outputs):
             return outputs[ref.output]
-        return values_lib.fixed(self.view.shape(ref))
+        return _unknown(self.view.shape(ref))
 
-    def _unknown(
+    def _not_followed(
         self, node: tf.NodeDef, inputs: Sequence[Value], reason: str
-    ) -> Activation:
+    ) -> Value:
         if node.op not in RULES.ops() and node.op not in self._unsupported:
             self._unsupported.append(node.op)
         if node.op in nodes.LAYER_OPS:
             self._lost[node.name] = reason
         for value in inputs:
             self.freeze_value(value, f'reaches {node.name!r}: {reason}')
-        return values_lib.fixed(self.view.shape(TensorRef(node.name, 0)))
+        return _unknown(self.view.shape(TensorRef(node.name, 0)))
 
     def freeze_value(self, value: Value, reason: str) -> None:
         """Freezes every label of a value."""
@@ -293,7 +330,9 @@ class Tracer:
                 self.labels.freeze(axis, reason)
         elif isinstance(value, Sizes):
             self.labels.freeze(value.labels(), reason)
-        else:
+        elif isinstance(value, Elements):
+            self.labels.freeze(value.element.labels, reason)
+        elif isinstance(value, Constant):
             # It may turn out to be a weight, where another op reads it.
             self._frozen_constants.setdefault(value.node.name, reason)
 
@@ -321,7 +360,11 @@ class Tracer:
             },
             uses=tuple(self.uses),
             kernels=tuple(self.kernels),
+            summations=tuple(
+                s._replace(labels=of_label[s.labels]) for s in self.summations
+            ),
             sizes=tuple(s._replace(labels=of_label[s.labels]) for s in self.sizes),
+            stated=tuple(s._replace(labels=of_label[s.labels]) for s in self.stated),
             indices=tuple(i._replace(labels=of_label[i.labels]) for i in self.indices),
             parts=tuple(p._replace(labels=of_label[p.labels]) for p in self.parts),
             count=len(of_label),

@@ -50,6 +50,7 @@ class Kernel(NamedTuple):
       taps: spatial size of the kernel (1 for a dense layer).
       borders: whether outputs differ in how many taps reach them: at padded borders.
       scaled: whether the kernel's values are not quite those of the source.
+      share: how much of the source the op reads: less than 1 if only a part.
     """
 
     node: str
@@ -62,11 +63,27 @@ class Kernel(NamedTuple):
     taps: int
     borders: bool
     scaled: bool
+    share: float = 1.0
 
     @property
     def depthwise(self) -> bool:
         """Whether every channel has a kernel of its own."""
         return self.in_axis == self.out_axis
+
+
+class Summation(NamedTuple):
+    """An op sums over channels, so one can go if it adds nothing.
+
+    Attributes:
+      node: name of the op's node.
+      reads: pairs of an input and the axis of it along which the channels lie; of
+        several inputs the products are summed.
+      labels: `[size]` labels (later channels) along these axes.
+    """
+
+    node: str
+    reads: Tuple[Tuple[int, int], ...]
+    labels: np.ndarray
 
 
 class SizeUse(NamedTuple):
@@ -86,6 +103,20 @@ class SizeUse(NamedTuple):
     node: str
     element: int
     value: int
+    labels: np.ndarray
+
+
+class StatedShape(NamedTuple):
+    """An attribute that states a shape, which is forgotten when channels go.
+
+    Attributes:
+      node: name of the node.
+      attribute: name of the attribute.
+      labels: labels (later channels) of the tensor that has the shape.
+    """
+
+    node: str
+    attribute: str
     labels: np.ndarray
 
 
@@ -126,7 +157,9 @@ class Trace:
       weights: weight node -> per axis the `[size]` vector of channels.
       uses: in graph order.
       kernels: in graph order.
+      summations: in graph order.
       sizes: constants that must shrink with their channels.
+      stated: attributes that state the shape of a tensor with channels.
       indices: constants that index channels.
       parts: parts of tensors that must not become empty.
       count: of labels; every channel is smaller.
@@ -139,7 +172,9 @@ class Trace:
     weights: Dict[str, Tuple[np.ndarray, ...]]
     uses: Tuple[Use, ...]
     kernels: Tuple[Kernel, ...]
+    summations: Tuple[Summation, ...]
     sizes: Tuple[SizeUse, ...]
+    stated: Tuple[StatedShape, ...]
     indices: Tuple[IndexUse, ...]
     parts: Tuple[Part, ...]
     count: int

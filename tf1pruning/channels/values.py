@@ -1,13 +1,15 @@
 """What the trace knows about a tensor.
 
-Four kinds of value flow along the edges of a graph:
+Six kinds of value flow along the edges of a graph:
 
 - `Activation`: depends on the input. Its labels are an integer array of the tensor's
   rank, with size 1 on the axes along which they do not change.
 - `Weight`: a variable, or a constant used as one. One label vector per axis.
 - `Constant`: a constant whose role is not known yet.
-- `Sizes`: a vector or scalar of sizes (a shape), each either fixed by some constant or
-  taken from a tensor at run time.
+- `Sizes`: an array of whole numbers, such as a shape, each fixed by some constant,
+  taken from a tensor at run time, or computed.
+- `Elements`: a list of tensors (a TensorArray), filled at once.
+- `Unranked`: a tensor of which not even the rank is known. No rule sees it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Optional, Sequence, Tuple, Union
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.channels import layout
 from tf1pruning.channels.labels import FIXED
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph import nodes
@@ -29,28 +32,23 @@ class Activation:
     """A tensor that depends on the model's input.
 
     Attributes:
-      shape: static shape, None where unknown; None as a whole if the rank is unknown.
-        A size that TensorFlow does not know but the labels do is filled in.
+      shape: static shape, None where unknown. A size that TensorFlow does not know but
+        the labels do is filled in.
       labels: array of the same rank; each axis has size 1 or the tensor's size.
 
     Raises:
       Unsupported: if labels and shape do not fit: the graph's own sizes do not.
     """
 
-    shape: Optional[Shape]
+    shape: Shape
     labels: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.shape is None:
-            return
         known = tuple(
             size if dim is None and size > 1 else dim
             for size, dim in zip(self.labels.shape, self.shape)
         )
-        fits = self.labels.ndim == len(self.shape) and all(
-            size in (1, dim) for size, dim in zip(self.labels.shape, known)
-        )
-        if not fits:
+        if not layout.fits(self.labels.shape, self.shape):
             raise Unsupported(
                 f'channels along {self.labels.shape} in a tensor {self.shape}'
             )
@@ -73,7 +71,7 @@ class Activation:
         """
         if any(self.varies(a) for a in range(self.rank) if a != axis):
             raise Unsupported('channels along another axis')
-        size = (self.shape or ())[axis]
+        size = self.shape[axis]
         if size is None:
             raise Unsupported('an unknown number of channels')
         return np.broadcast_to(self.labels.ravel(), (size,))
@@ -89,7 +87,9 @@ class Weight:
       axes: one `[size]` label vector per axis.
       source_axes: the axis of the source that each axis is; None for an axis of size 1
         that the source lacks.
-      scaled: whether an op lies between that changes values, but keeps zeros zero.
+      scaled: whether an op lies between that changes values, but keeps zeros zero, or
+        that takes a part.
+      share: how large a part of the source this is.
     """
 
     source: str
@@ -97,6 +97,18 @@ class Weight:
     axes: Tuple[np.ndarray, ...]
     source_axes: Tuple[Optional[int], ...]
     scaled: bool = False
+    share: float = 1.0
+
+    def part(self, axis: int, labels: np.ndarray) -> Weight:
+        """The part of the weight that has these labels along an axis."""
+        whole = self.shape[axis]
+        return dataclasses.replace(
+            self,
+            shape=(*self.shape[:axis], len(labels), *self.shape[axis + 1 :]),
+            axes=(*self.axes[:axis], labels, *self.axes[axis + 1 :]),
+            scaled=True,
+            share=self.share * len(labels) / whole,
+        )
 
     def view(self, axes: Sequence[Optional[int]]) -> Weight:
         """The same weight with its axes in another order; None inserts a new one."""
@@ -149,13 +161,34 @@ class Size:
     position: int = 0
     element: int = 0
 
+    @property
+    def now(self) -> Optional[int]:
+        """The number before anything is removed, if that is known."""
+        return self.static if self.value is None else self.value
+
+    @property
+    def number(self) -> Optional[int]:
+        """The number, if it is known and counts no channels."""
+        return self.now if self.labels is None else None
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sizes:
-    """A shape in the graph: a vector of sizes, or one size if `scalar`."""
+    """Whole numbers in the graph, such as a shape.
 
-    items: Tuple[Size, ...]
-    scalar: bool = False
+    Attributes:
+      array: of `Size`.
+    """
+
+    array: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'array', np.asarray(self.array, object))
+
+    @property
+    def items(self) -> Tuple[Size, ...]:
+        """All of them, row by row."""
+        return tuple(self.array.ravel())
 
     def labels(self) -> np.ndarray:
         """All labels that the sizes count."""
@@ -163,9 +196,21 @@ class Sizes:
         return np.concatenate([np.zeros(0, np.int64), *map(np.ravel, counted)])
 
 
-Value = Union[Activation, Weight, Constant, Sizes]
+@dataclasses.dataclass(frozen=True, eq=False)
+class Elements:
+    """A list of tensors that all have the labels of `element`."""
+
+    element: Activation
 
 
-def fixed(shape: Optional[Shape]) -> Activation:
+@dataclasses.dataclass(frozen=True)
+class Unranked:
+    """A tensor without channels, of which not even the rank is known."""
+
+
+Value = Union[Activation, Weight, Constant, Sizes, Elements, Unranked]
+
+
+def fixed(shape: Shape) -> Activation:
     """A tensor none of whose positions is a channel."""
-    return Activation(shape, np.full((1,) * len(shape or ()), FIXED))
+    return Activation(shape, np.full((1,) * len(shape), FIXED))

@@ -38,9 +38,7 @@ def define() -> None:
         f'Batches at most. Default: {PIPELINE_BATCHES} of the input pipeline, all of a '
         'file.',
     )
-    flags.DEFINE_bool(
-        'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
-    )
+    model_flags.define_limits()
     flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 
 
@@ -64,7 +62,11 @@ def trained(temperature: float = 1.0) -> Trained:
     values = flags.FLAGS
     model = model_flags.model()
     return data_scores.with_loss(
-        model, values.loss, temperature, values.allow_unsafe_ops
+        model,
+        values.loss,
+        temperature,
+        values.allow_unsafe_ops,
+        values.verify_timeout,
     )
 
 

@@ -60,6 +60,23 @@ def define() -> None:
     )
 
 
+def define_limits() -> None:
+    """Defines the flags that say what the runs of a graph may do."""
+    flags.DEFINE_bool(
+        'allow_unsafe_ops',
+        False,
+        'Run ops that are not known to be pure: they may read or write files, call '
+        'hosts, wait, or call Python.',
+    )
+    flags.DEFINE_float(
+        'verify_timeout',
+        None,
+        'Seconds that one run of the graph may take. Default: 600, or 20 if the graph '
+        'has a loop.',
+        lower_bound=0.001,
+    )
+
+
 def model() -> Model:
     """The model that the flags name.
 

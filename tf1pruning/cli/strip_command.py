@@ -57,9 +57,7 @@ criterion_flags.define_means()
 flags.DEFINE_bool(
     'verify', True, 'Run the stripped network and the original, and compare them.'
 )
-flags.DEFINE_bool(
-    'allow_unsafe_ops', False, 'Run graphs that write files or call Python.'
-)
+model_flags.define_limits()
 flags.DEFINE_list(
     'formats',
     list(exporting.DEFAULT_FORMATS),
@@ -112,7 +110,13 @@ def main() -> None:
     )
     options.check(FLAGS.formats)
     small = tp.strip(
-        model, plan, removal, FLAGS.verify, FLAGS.allow_unsafe_ops, samples
+        model,
+        plan,
+        removal,
+        FLAGS.verify,
+        FLAGS.allow_unsafe_ops,
+        FLAGS.verify_timeout,
+        samples,
     )
     picture = widths.draw(small.widths) if FLAGS.plot else None
     exports = exporting.export(small, folder, FLAGS.formats, options)

@@ -11,6 +11,7 @@ from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
 from tf1pruning.graph import meta_graph
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import weights
 
 
@@ -27,11 +28,17 @@ class CheckpointFormat(Format):
         writer.save(folder, target, arrays, meta.SerializeToString())
 
     def answers(
-        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+        self,
+        folder: str,
+        outputs: Sequence[str],
+        feeds: Mapping[str, np.ndarray],
+        limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Imports the meta graph, restores the checkpoint and runs."""
         prefix = os.path.join(folder, self.file)
-        return session_lib.answers(session_lib.restoring(prefix), outputs, feeds)
+        return session_lib.answers(
+            session_lib.restoring(prefix), outputs, feeds, limits
+        )
 
     def publish(self, folder: str, target: str) -> None:
         """See `Format.publish`."""

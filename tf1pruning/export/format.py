@@ -14,6 +14,7 @@ from tf1pruning import files
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.signature import Signature
+from tf1pruning.sessions import STRICT, RunLimits
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,12 +27,14 @@ class Network:
       frozen: the graph with constants in the place of variables, made for running;
         empty if no format is made from it.
       signature: names of its inputs and outputs.
+      limits: of its runs.
     """
 
     graph: InferenceGraph
     arrays: Arrays
     frozen: tf.GraphDef
     signature: Signature
+    limits: RunLimits = STRICT
 
 
 class Format(abc.ABC):
@@ -67,7 +70,11 @@ class Format(abc.ABC):
 
     @abc.abstractmethod
     def answers(
-        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+        self,
+        folder: str,
+        outputs: Sequence[str],
+        feeds: Mapping[str, np.ndarray],
+        limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Loads what was written and runs it.
 
@@ -75,9 +82,11 @@ class Format(abc.ABC):
           folder: where `write` put it.
           outputs: node names.
           feeds: input node -> array.
+          limits: of the run.
 
         Raises:
           VerificationError: if that fails.
+          GraphError: if the network is not safe to run, or runs too long.
         """
 
     def own_feeds(

@@ -10,6 +10,7 @@ import numpy as np
 from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.export.format import Format, Network
 from tf1pruning.graph import saved_model
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import verify
 
 
@@ -26,7 +27,11 @@ class FrozenFormat(Format):
             file.write(network.frozen.SerializeToString())
 
     def answers(
-        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+        self,
+        folder: str,
+        outputs: Sequence[str],
+        feeds: Mapping[str, np.ndarray],
+        limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Reads the graph and runs it."""
         try:
@@ -35,4 +40,4 @@ class FrozenFormat(Format):
             raise VerificationError(
                 f'The frozen graph does not load: {error}'
             ) from error
-        return verify.run(graph.graph_def, outputs, feeds)
+        return verify.run(graph.graph_def, outputs, feeds, limits)

@@ -14,6 +14,7 @@ from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
 from tf1pruning.graph import meta_graph, saved_model, signature
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import weights
 
 
@@ -40,7 +41,11 @@ class SavedModelFormat(Format):
             file.write(proto.SerializeToString())
 
     def answers(
-        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+        self,
+        folder: str,
+        outputs: Sequence[str],
+        feeds: Mapping[str, np.ndarray],
+        limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Loads the SavedModel as a server does and runs it."""
         path = os.path.join(folder, self.file)
@@ -49,7 +54,7 @@ class SavedModelFormat(Format):
             tags = [tf.saved_model.tag_constants.SERVING]
             tf.saved_model.loader.load(session, tags, path)
 
-        return session_lib.answers(load, outputs, feeds)
+        return session_lib.answers(load, outputs, feeds, limits)
 
     def publish(self, folder: str, target: str) -> None:
         """See `Format.publish`."""

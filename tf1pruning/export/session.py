@@ -7,10 +7,12 @@ from typing import Callable, List, Mapping, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import sessions
 from tf1pruning.errors import VerificationError, first_line
 from tf1pruning.graph import draws
 from tf1pruning.graph.frozen import precision
 from tf1pruning.graph.frozen.channels_last import has_channels_first
+from tf1pruning.sessions import STRICT, RunLimits, Session
 from tf1pruning.surgery import verify
 
 
@@ -33,6 +35,7 @@ def answers(
     load: Callable[[tf.Session], None],
     outputs: Sequence[str],
     feeds: Mapping[str, np.ndarray],
+    limits: RunLimits = STRICT,
 ) -> List[np.ndarray]:
     """The outputs of a network that `load` puts into a session.
 
@@ -40,19 +43,21 @@ def answers(
       load: loads graph and variables.
       outputs: node names.
       feeds: input node -> array.
+      limits: of the run.
 
     Raises:
       VerificationError: if it does not load or run.
+      GraphError: if it is not safe to run, or runs too long.
     """
     try:
-        with tf.Graph().as_default() as graph, verify.session_of(graph) as session:
-            load(session)
+        with tf.Graph().as_default() as graph, Session(graph, limits) as session:
+            session.lend(load)
             graph_def = graph.as_graph_def()
+            sessions.check(graph_def, outputs, limits)
             if outputs and _runs_otherwise(graph_def):
-                frozen = tf.graph_util.convert_variables_to_constants(
-                    session, graph_def, list(outputs)
-                )
-                return verify.run(frozen, outputs, feeds)
+                freeze = tf.graph_util.convert_variables_to_constants
+                frozen = session.lend(lambda s: freeze(s, graph_def, list(outputs)))
+                return verify.run(frozen, outputs, feeds, limits)
             return session.run(
                 [f'{name}:0' for name in outputs],
                 {f'{name}:0': value for name, value in feeds.items()},

@@ -11,11 +11,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import sessions
 from tf1pruning.errors import OutputError, VerificationError
 from tf1pruning.export import calibration
 from tf1pruning.export.format import Format, Network
 from tf1pruning.graph.frozen import precision
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.sessions import STRICT, RunLimits
 
 # How many batches of samples a calibrated file is compared on.
 _COMPARED_BATCHES = 4
@@ -55,6 +57,7 @@ class LiteFormat(Format):
 
     def write(self, folder: str, network: Network, target: str) -> None:
         """See `Format.write`; errors quote TensorFlow Lite's own reason."""
+        sessions.check(network.frozen, network.graph.outputs, network.limits)
         source = os.path.join(folder, f'{self.file}.pb')
         with open(source, 'wb') as file:
             # It knows no other floats than those of 32 bits.
@@ -95,7 +98,11 @@ class LiteFormat(Format):
         return converter
 
     def answers(
-        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+        self,
+        folder: str,
+        outputs: Sequence[str],
+        feeds: Mapping[str, np.ndarray],
+        limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Runs the file in TensorFlow Lite's interpreter."""
         try:

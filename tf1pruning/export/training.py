@@ -18,6 +18,7 @@ from tf1pruning.graph import meta_graph
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.graph.inference import derivation, forward
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import training_state, verify, weights
 from tf1pruning.surgery.stripped import Stripped
 
@@ -52,16 +53,20 @@ class TrainingFormat(CheckpointFormat):
         writer.save(folder, target, self._state, self._meta)
 
     def answers(
-        self, folder: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+        self,
+        folder: str,
+        outputs: Sequence[str],
+        feeds: Mapping[str, np.ndarray],
+        limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Restores the checkpoint, and runs the inference graph of the training graph.
 
         The training graph itself would answer differently each time, with dropout.
         """
         prefix = os.path.join(folder, self.file)
-        session_lib.answers(session_lib.restoring(prefix), [], {})
+        session_lib.answers(session_lib.restoring(prefix), [], {}, limits)
         written = Checkpoint(prefix)
         meta = meta_graph.read_meta_graph(written.meta_path)
         graph = derivation.derive(meta, outputs, keep=self._kept)
         arrays = weights.model_arrays(graph, written)
-        return verify.run(freeze.freeze(graph, arrays), outputs, feeds)
+        return verify.run(freeze.freeze(graph, arrays), outputs, feeds, limits)

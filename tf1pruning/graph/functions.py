@@ -22,6 +22,7 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
+    Set,
     Tuple,
 )
 
@@ -86,14 +87,34 @@ def by_name(graph_def: tf.GraphDef) -> Functions:
     return {f.signature.name: f for f in graph_def.library.function}
 
 
-def called(nodes: Iterable[tf.NodeDef], functions: Functions) -> Iterator[str]:
-    """Names of the functions that nodes name, directly or through others."""
+def called(
+    nodes: Iterable[tf.NodeDef],
+    functions: Functions,
+    seen: Optional[Set[str]] = None,
+) -> Iterator[str]:
+    """Names of the functions that nodes name, directly or through others.
 
-    def named(nodes: Iterable[tf.NodeDef]) -> List[str]:
-        found = [name for node in nodes for name in _named(node)] if functions else []
-        return [name for name in found if name in functions]
+    Args:
+      nodes: of a graph.
+      functions: of the graph.
+      seen: names that are left out, and to which those found are added.
+    """
+    known = set() if seen is None else seen
 
-    return walk.reached(named(nodes), lambda name: named(functions[name].node_def))
+    def new(nodes: Iterable[tf.NodeDef]) -> List[str]:
+        return [name for name in calls(nodes, functions) if name not in known]
+
+    def inside(name: str) -> List[str]:
+        known.add(name)
+        return new(functions[name].node_def)
+
+    return walk.reached(new(nodes), inside)
+
+
+def calls(nodes: Iterable[tf.NodeDef], functions: Functions) -> List[str]:
+    """Names of the functions that nodes name themselves, once for each time."""
+    found = [name for node in nodes for name in _named(node)] if functions else []
+    return [name for name in found if name in functions]
 
 
 def _named(node: tf.NodeDef) -> Iterator[str]:

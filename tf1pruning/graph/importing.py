@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import List
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import nodes, references
+from tf1pruning.graph import nodes, op_defs, references
+from tf1pruning.graph.pure_ops import PURE_OPS
 
 # What TensorFlow says; there is no public list of the ops that it knows.
 _UNKNOWN = re.compile("Op type not registered '([^']+)'")
@@ -55,22 +57,45 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
 def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
     """Imports a GraphDef, with placeholders of unknown shape for unknown ops.
 
-    Of an unknown op only the first output has a tensor in the graph. An assignment to a
-    variable that became a constant is the value that it assigns.
+    Of an unknown op only the first output has a tensor in the graph. The same becomes
+    of ops that are not pure but stateless: TensorFlow would compute them on import. An
+    assignment to a variable that became a constant is the value that it assigns.
 
     Raises:
       GraphError: with TensorFlow's own message, if it refuses the graph.
     """
+    for op in _computed(graph_def):
+        graph_def = _without(graph_def, op)
     while True:
         try:
             return import_graph(graph_def)
         except UnknownOpError as error:
+            if all(node.op != error.op for node in graph_def.node):
+                raise  # It is in a function.
             graph_def = _without(graph_def, error.op)
         except GraphError:
             left = references.without_assignments(graph_def)
             if left is graph_def:
                 raise
             graph_def = left
+
+
+def is_registered(op: str) -> bool:
+    """Whether this TensorFlow knows an op."""
+    try:
+        with tf.Graph().as_default():
+            tf.import_graph_def(tf.GraphDef(node=[tf.NodeDef(name='x', op=op)]))
+    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        return not _UNKNOWN.search(str(error))
+    return True
+
+
+def _computed(graph_def: tf.GraphDef) -> List[str]:
+    """Ops that TensorFlow would run on import, although they are not pure."""
+    functions = {each.signature.name for each in graph_def.library.function}
+    others = {node.op for node in graph_def.node} - PURE_OPS - functions
+    known = op_defs.op_defs(others)
+    return [op for op in others if op not in known or not known[op].is_stateful]
 
 
 def _without(graph_def: tf.GraphDef, op: str) -> tf.GraphDef:
@@ -90,8 +115,13 @@ def _without(graph_def: tf.GraphDef, op: str) -> tf.GraphDef:
 
 
 def _placeholder(node: tf.NodeDef) -> tf.NodeDef:
-    found = [node.attr[key].type for key in ('T', 'dtype') if key in node.attr]
+    """A placeholder of the type of a node's first output, as far as that is known."""
+    known = op_defs.op_defs([node.op]).get(node.op)
+    given = known.output_arg[0] if known and known.output_arg else None
+    keys = ('T', 'dtype') if given is None else (given.type_attr,)
+    found = [node.attr[key].type for key in keys if key in node.attr]
+    fixed = given.type if given else tf.float32.as_datatype_enum
     result = tf.NodeDef(name=node.name, op='Placeholder')
-    result.attr['dtype'].type = found[0] if found else tf.float32.as_datatype_enum
+    result.attr['dtype'].type = found[0] if found else fixed
     result.attr['shape'].shape.unknown_rank = True
     return result

@@ -18,7 +18,7 @@ from tensorflow.core.framework import variable_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import complete
+from tf1pruning.graph import checking, complete
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import constant, make_node
@@ -52,6 +52,7 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
         ) from error
     if not meta_graph.graph_def.node:
         raise GraphError(f'The meta graph {path!r} holds no nodes.')
+    checking.check(meta_graph)
     return complete.complete(meta_graph)
 
 

@@ -47,17 +47,19 @@ class Resizing:
       constants: Const node that acts as a weight -> new array.
       sizes: constants that hold a size and must follow.
       replaced: constants that change as a whole.
+      forgotten: node -> its attribute that states a shape of before.
     """
 
     shapes: Mapping[str, Tuple[int, ...]] = dataclasses.field(default_factory=dict)
     constants: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     sizes: Sequence[NewSize] = ()
     replaced: Sequence[NewConstant] = ()
+    forgotten: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def nodes(self) -> Set[str]:
         """The nodes that it changes, or whose inputs it changes."""
-        found = {*self.shapes, *self.constants}
+        found = {*self.shapes, *self.constants, *self.forgotten}
         found.update(constant.consumer for constant in self.replaced)
         for size in self.sizes:
             found.update((size.consumer, size.node))
@@ -78,10 +80,12 @@ def resize(
     """
     shapes = resizing.shapes
     found = [*_resized(model.graph_def, resizing.sizes), *resizing.replaced]
-    named = _named(found, {node.name for node in model.graph_def.node})
     view = model.view()
-    added = [node for by_position in named.values() for node in by_position.values()]
-    graph_def = nodes.with_nodes(model.graph_def, [*added, *view])
+    named = _named(found, view)
+    graph_def = nodes.with_nodes(
+        model.graph_def,
+        (each for n in view for each in (*named.get(n.name, {}).values(), n)),
+    )
     for node in graph_def.node:
         node.attr.pop(view_lib.OUTPUT_SHAPES, None)
         for position, constant in named.get(node.name, {}).items():
@@ -117,6 +121,13 @@ def _attributes(
     if array is not None:
         tensor = tf.make_tensor_proto(array, tf.as_dtype(node.attr['dtype'].type))
         return {'value': attr_value_pb2.AttrValue(tensor=tensor)}
+    if node.name in resizing.forgotten:
+        name = resizing.forgotten[node.name]
+        unknown = attr_value_pb2.AttrValue()
+        unknown.CopyFrom(node.attr[name])
+        for dim in unknown.shape.dim:
+            dim.size = -1
+        return {name: unknown}
     return {}
 
 
@@ -136,12 +147,16 @@ def _resized(graph_def: tf.GraphDef, sizes: Sequence[NewSize]) -> List[NewConsta
 
 
 def _named(
-    found: Sequence[NewConstant], taken: Set[str]
+    found: Sequence[NewConstant], view: view_lib.GraphView
 ) -> Dict[str, Dict[int, tf.NodeDef]]:
     """Consumer -> position -> the constant of its own that it reads there."""
     named: Dict[str, Dict[int, tf.NodeDef]] = {}
+    taken = {node.name for node in view}
     for consumer, position, value in found:
         name = names.claim(f'{consumer}/stripped_{position}', taken)
         node = nodes.constant(name, value, tf.as_dtype(value.dtype))
+        # What ties the old one to its loop or branch.
+        old = view.behind_reads(view.inputs(view.node(consumer))[position])
+        node.input.extend(f'^{each}' for each in view_lib.control_inputs(old))
         named.setdefault(consumer, {})[position] = node
     return named

@@ -35,7 +35,7 @@ class Model:
       graph: inference graph.
       trace: where its channels live.
       groups: groups of its channels.
-      unsafe_ops: nodes before its outputs that write files or call Python.
+      unsafe_ops: nodes before its outputs that are not known to be pure.
       signature: names of its inputs and outputs.
       notes: what was changed or chosen in reading it, and what looks wrong.
       divisors: checkpoint keys of what the optimizer divides by.

@@ -16,13 +16,7 @@ from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import (
-    inference_graph,
-    meta_graph,
-    pipelines,
-    saved_model,
-    unsafe,
-)
+from tf1pruning.graph import inference_graph, meta_graph, saved_model, unsafe
 from tf1pruning.graph import outputs as outputs_lib
 from tf1pruning.graph.inference import derivation, losses, optimizers
 from tf1pruning.graph.inference import inputs as inputs_lib
@@ -254,7 +248,6 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         trace = trace_lib.trace(graph)
         groups = groups_lib.find_groups(trace)
     inputs_lib.check_used(graph.inputs, inputs)
-    pipeline = pipelines.PIPELINE_OPS - pipelines.PYTHON_OPS
     return Model(
         path=parts.path,
         variables=variables,
@@ -263,7 +256,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         graph=graph,
         trace=trace,
         groups=groups,
-        unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs, pipeline),
+        unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs),
         signature=signature_of(graph, meta, options.signature),
         notes=(*parts.notes, *notes_lib.notes_on(graph, meta, variables)),
         divisors=optimizers.divisors(meta),

@@ -82,7 +82,9 @@ def layer_macs(trace: Trace, shapes: Mapping[str, Shape]) -> Dict[str, Optional[
     return {
         kernel.node: None
         if kernel.positions is None
-        else kernel.positions * element_count(known[kernel.source])
+        else round(
+            kernel.positions * element_count(known[kernel.source]) * kernel.share
+        )
         for kernel in trace.kernels
     }
 

@@ -24,14 +24,19 @@ from typing import (
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names, npz
+from tf1pruning import names, npz, sessions
 from tf1pruning.errors import DataError, GraphError, OptionError, first_line
-from tf1pruning.graph import pipelines
+from tf1pruning.graph import importing, nodes, pipelines
+from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.sessions import DEFAULT_SECONDS, RunLimits, Session
 
 # The option that takes data from a file.
 _DATA = ('data',)
+
+# Of what the caller's own function builds.
+_OWN = RunLimits(allow_unsafe=True, seconds=DEFAULT_SECONDS)
 
 Batch = Mapping[str, np.ndarray]
 
@@ -147,7 +152,8 @@ class Batches:
                 found = input_fn()
                 if isinstance(found, tf.data.Dataset) or _holds_tensors(found):
                     tensors, initializer = _tensors(found)
-                    return _run(graph, _named(inputs, tensors), [initializer], count)
+                    session = Session(graph, _OWN, optimize=True)
+                    return _run(session, _named(inputs, tensors), [initializer], count)
             return itertools.islice(found, count)
 
         return cls(start, count)
@@ -188,25 +194,38 @@ def of_pipeline(
     Raises:
       DataError: if the loss reads no pipeline, or one that can be started in several
         ways; later, when the batches are read, if it fails.
+      GraphError: if the pipeline does more than to read files.
       OptionError: if `count` is below 1.
     """
     _check_positive('number of batches', count)
     inputs = names.quoted(loss_model.model.inputs)
     advice = f' Give data of your own, for the inputs {inputs}.'
     starting = _initializers(meta_graph, loss_model, advice)
+    tables = meta_graph_lib.members(meta_graph, tf.GraphKeys.TABLE_INITIALIZERS)
+    reached = [*loss_model.pipeline.values(), *tables, *starting]
+    sessions.check_pipeline(meta_graph.graph_def, reached, loss_model.limits)
 
     def start() -> Iterator[Batch]:
-        with tf.Graph().as_default() as graph:
-            tf.train.import_meta_graph(meta_graph, clear_devices=True)
-            tensors = {
-                placeholder: graph.get_tensor_by_name(tensor)
-                for placeholder, tensor in loss_model.pipeline.items()
-            }
-            others = tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)
-        initializers = [graph.get_operation_by_name(name) for name in starting]
-        return _run(graph, tensors, others + initializers, count, advice)
+        graph = importing.import_graph(_part(meta_graph.graph_def, reached))
+        tensors = {
+            placeholder: graph.get_tensor_by_name(tensor)
+            for placeholder, tensor in loss_model.pipeline.items()
+        }
+        first = [graph.get_operation_by_name(n) for n in (*tables, *starting)]
+        session = Session(graph, loss_model.limits, optimize=True)
+        return _run(session, tensors, first, count, advice)
 
     return Batches(start, count)
+
+
+def _part(graph_def: tf.GraphDef, reached: Sequence[str]) -> tf.GraphDef:
+    """What a pipeline needs of a graph, on any device."""
+    starts = [names.node_name(name) for name in reached]
+    needed = view_lib.GraphView(graph_def).before(starts, control=True)
+    part = nodes.with_nodes(graph_def, needed)
+    for node in part.node:
+        node.device = ''
+    return part
 
 
 def _initializers(
@@ -275,7 +294,7 @@ def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:
 
 
 def _run(
-    graph: tf.Graph,
+    session: Session,
     tensors: Mapping[str, tf.Tensor],
     initializers: Sequence[tf.Operation],
     count: Optional[int],
@@ -283,7 +302,6 @@ def _run(
 ) -> Iterator[Batch]:
     # Not in a `with`: that would make the session the default one of whoever takes the
     # batches, for as long as they last.
-    session = tf.Session(graph=graph)
     try:
         for initializer in initializers:
             session.run(initializer)

@@ -14,6 +14,7 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation, losses
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef, node_name
+from tf1pruning.sessions import STRICT, RunLimits
 
 CROSS_ENTROPIES = (
     'SoftmaxCrossEntropyWithLogits',
@@ -29,10 +30,12 @@ class LossModel:
       model: batch norm on moving statistics, no dropout.
       pipeline: placeholder -> tensor of the input pipeline that it replaces, in the
         training graph.
+      limits: of the runs of both.
     """
 
     model: InferenceGraph
     pipeline: Dict[str, str]
+    limits: RunLimits = STRICT
 
     @property
     def loss(self) -> str:

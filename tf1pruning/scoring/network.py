@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, TypeVar
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import sessions
 from tf1pruning.channels import layout
 from tf1pruning.errors import DataError
 from tf1pruning.graph import importing
@@ -14,6 +15,7 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, freeze
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.spots import ActivationSpot, Column, Spot
+from tf1pruning.sessions import Session
 
 Key = TypeVar('Key')
 
@@ -45,6 +47,9 @@ class Network:
     Args:
       loss_model: the graph.
       arrays: variable node -> array.
+
+    Raises:
+      GraphError: if the loss is not safe to run.
     """
 
     def __init__(self, loss_model: LossModel, arrays: Mapping[str, np.ndarray]):
@@ -52,6 +57,7 @@ class Network:
         for node in frozen.node:
             if node.op == _SPARSE_CROSS_ENTROPY:
                 node.attr['_gradient_op_type'].s = _TWICE.encode()
+        sessions.check(frozen, [loss_model.loss], loss_model.limits)
         self._nodes = {node.name: node for node in frozen.node}
         self.graph = importing.import_graph(channels_last.channels_last(frozen))
         self.loss = self.graph.get_tensor_by_name(f'{loss_model.loss}:0')
@@ -106,7 +112,7 @@ class Network:
 
     def run(
         self,
-        session: tf.Session,
+        session: Session,
         fetches: Mapping[Key, tf.Tensor],
         feeds: Mapping[Any, np.ndarray],
     ) -> Dict[Key, np.ndarray]:
@@ -116,7 +122,7 @@ class Network:
           DataError: with TensorFlow's message, if the batch does not fit the loss.
         """
         try:
-            values = session.run(list(fetches.values()), dict(feeds))
+            values = session.run(list(fetches.values()), feeds)
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise DataError(f'The loss does not run on the data: {error}') from error
         return dict(zip(fetches, values))

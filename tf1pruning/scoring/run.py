@@ -23,6 +23,7 @@ from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.result import Scores
 from tf1pruning.scoring.statistics import Key, Statistics
+from tf1pruning.sessions import Session
 
 # Batches done, batches in all (None: not known), seconds left (None: not known).
 Progress = Callable[[int, Optional[int], Optional[float]], None]
@@ -73,7 +74,7 @@ def score(
     )
     with network.graph.as_default():
         statistics = Statistics(network, trace, groups, criteria, weights.start)
-    with tf.Session(graph=network.graph) as session:
+    with Session(network.graph, loss_model.limits, optimize=True) as session:
         run = _Pass(session, network, loss_model, batches, alpha, clock)
         values, count = run(statistics.first, {})
         if statistics.second:
@@ -106,7 +107,7 @@ class _Clock:
 class _Pass(NamedTuple):
     """Runs tensors on all batches and averages them."""
 
-    session: tf.Session
+    session: Session
     network: Network
     loss_model: LossModel
     batches: Batches

@@ -16,6 +16,7 @@ from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Cut, Plan
 from tf1pruning.report import cost
+from tf1pruning.sessions import Session
 from tf1pruning.steps import soft_pruning, stripping
 from tf1pruning.surgery import verify
 
@@ -97,8 +98,8 @@ def _seconds(frozen: tf.GraphDef, outputs: Sequence[str]) -> float:
     # Without values handed back, only the network is timed.
     fetches = [graph.get_operation_by_name(name) for name in outputs]
     seconds = []
-    with tf.Session(graph=graph) as session:
-        call = session.make_callable(fetches, [f'{name}:0' for name in feeds])
+    with Session(graph, optimize=True) as session:
+        call = session.callable(fetches, [f'{name}:0' for name in feeds])
         for _ in range(_WARM_UP + _RUNS):
             started = time.perf_counter()
             call(*feeds.values())

@@ -6,14 +6,12 @@ import dataclasses
 from typing import Collection, Dict, Mapping, Optional, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import sessions
 from tf1pruning.channels.groups import Group
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
-from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import meta_graph as meta_graph_lib
+from tf1pruning.errors import OptionError
 from tf1pruning.graph import unsafe
 from tf1pruning.models.model import Model
 from tf1pruning.scoring import loss_model as loss_model_lib
@@ -47,7 +45,11 @@ class Trained:
 
 
 def with_loss(
-    model: Model, loss: str = '', temperature: float = 1.0, allow_unsafe: bool = False
+    model: Model,
+    loss: str = '',
+    temperature: float = 1.0,
+    allow_unsafe: bool = False,
+    timeout: Optional[float] = None,
 ) -> Trained:
     """Finds the loss of a model.
 
@@ -55,7 +57,10 @@ def with_loss(
       model: a checkpoint of a training.
       loss: name of the loss tensor; '': the only one in the collection of losses.
       temperature: the logits of its softmax are divided by it.
-      allow_unsafe: whether the loss and the pipeline may write files or call Python.
+      allow_unsafe: whether the loss and the pipeline may run ops that are not known to
+        be pure.
+      timeout: seconds that a run may take; None: ten minutes, or 20 seconds if the
+        graph has a loop.
 
     Raises:
       GraphError: if there is no such loss, it cannot be computed as in inference, or
@@ -71,23 +76,15 @@ def with_loss(
     kept = model.graph.converted.kept
     found = loss_model_lib.loss_model(graph, loss, model.graph.outputs, kept)
     if not allow_unsafe:
-        _check_safe(graph, found)
+        unsafe_nodes = unsafe.find_unsafe(graph.graph_def, [found.loss])
+        sessions.refuse(
+            'The loss depends', unsafe_nodes, 'Name another loss', options=('loss',)
+        )
+    limits = sessions.RunLimits(allow_unsafe, timeout)
+    found = dataclasses.replace(found, limits=limits)
     if temperature != 1:
         found = loss_model_lib.tempered(found, temperature)
     return Trained(model, found)
-
-
-def _check_safe(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> None:
-    tables = meta_graph_lib.members(meta_graph, tf.GraphKeys.TABLE_INITIALIZERS)
-    starts = [loss_model.loss, *loss_model.pipeline.values(), *tables]
-    nodes = [names.node_name(start) for start in starts]
-    found = unsafe.find_unsafe(meta_graph.graph_def, nodes, frozenset())
-    if found:
-        raise GraphError(
-            f'The loss depends on ops that write files or call Python: '
-            f'{", ".join(found)}. Nothing was run. Name another loss, or allow them.',
-            options=('loss', 'allow_unsafe'),
-        )
 
 
 def score_groups(

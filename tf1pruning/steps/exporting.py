@@ -257,6 +257,7 @@ class _Job:
             stripped.stripped.arrays,
             self.folded.graph_def,
             stripped.original.signature,
+            stripped.limits,
         )
         try:
             form.write(staged, network, target)
@@ -280,13 +281,18 @@ class _Job:
 
     def _compared(self, form: Format, staged: str) -> Comparison:
         """The difference between what was written and the network before stripping."""
-        known = self._stripped.answers
+        known, limits = self._stripped.answers, self._stripped.limits
         own = form.own_feeds(staged, [answers.feeds for answers in known])
         if own is not None:
             reference, outputs = self._stripped.reference, known[0].outputs
-            known = tuple(verify.answers_to(reference, outputs, each) for each in own)
+            known = tuple(
+                verify.answers_to(reference, outputs, each, limits) for each in own
+            )
         return verify.largest(
-            [verify.measure(a, form.answers(staged, a.outputs, a.feeds)) for a in known]
+            [
+                verify.measure(a, form.answers(staged, a.outputs, a.feeds, limits))
+                for a in known
+            ]
         )
 
     def _limit(self) -> float:

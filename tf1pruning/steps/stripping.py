@@ -8,7 +8,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, sessions
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError, GraphError, VerificationError
@@ -21,6 +21,7 @@ from tf1pruning.phases import Phases
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, text
 from tf1pruning.report import widths as widths_lib
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import protection
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import stripped as stripped_lib
@@ -82,6 +83,7 @@ class StrippedModel:
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
     answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
     given: Optional[Given] = None
+    limits: RunLimits = STRICT
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -119,7 +121,7 @@ def strip_model(
     plan: Optional[Plan] = None,
     options: RemovalOptions = stripped_lib.EXACT,
     verify: bool = True,
-    allow_unsafe: bool = False,
+    limits: RunLimits = STRICT,
     prunable: Collection[str] = (),
     samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> StrippedModel:
@@ -130,7 +132,7 @@ def strip_model(
       plan: what to remove; None: every channel that is provably redundant.
       options: what may go.
       verify: whether to check the stripped graph and to run both networks.
-      allow_unsafe: whether the graph may write files or call Python.
+      limits: of the runs of both.
       prunable: layers to count as prunable; empty: those of the groups that were cut.
       samples: input -> `[samples, ...]` to run both on; None: random input.
 
@@ -144,13 +146,8 @@ def strip_model(
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
         nothing was removed that changes them; or if the model does not run.
     """
-    if model.unsafe_ops and not allow_unsafe:
-        raise GraphError(
-            'The outputs depend on ops that write files or call Python: '
-            f'{", ".join(model.unsafe_ops)}. Nothing was run. Name output nodes '
-            'that do not need them, or allow them.',
-            options=('allow_unsafe',),
-        )
+    if not limits.allow_unsafe:
+        sessions.refuse('The outputs depend', model.unsafe_ops)
     lint.check_no_tables(model.graph.graph_def)
     phases = Phases()
     with phases.phase('load'):
@@ -170,6 +167,7 @@ def strip_model(
             before=cost.measure(model.trace, arrays.shapes, nodes),
             after=cost.measure(model.trace, _shapes(network), nodes),
             widths=widths_lib.widths_of(model.groups, network),
+            limits=limits,
         )
     if verify:
         found = _verified(found, phases, samples)
@@ -195,8 +193,8 @@ def _verified(
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
         lint.check(frozen, shapes)
-        answers = verify_lib.answers_of(reference, outputs, samples)
-        comparison = verify_lib.differences(answers, frozen)
+        answers = verify_lib.answers_of(reference, outputs, found.limits, samples)
+        comparison = verify_lib.differences(answers, frozen, found.limits)
     if not found.stripped.lossy:
         verify_lib.check(comparison)
     with phases.phase('verify'):
@@ -222,7 +220,9 @@ def _given(found: StrippedModel, answers: verify_lib.Answers) -> Optional[Given]
         missing = [name for name in feeds if name not in graph.view()]
         if missing:
             raise GraphError(f'It lacks {names.quoted(missing)}.')
-        expected = verify_lib.answers_to(reference, answers.outputs, feeds)
+        expected = verify_lib.answers_to(
+            reference, answers.outputs, feeds, found.limits
+        )
         return Given(verify_lib.measure(expected, answers.values))
     except (GraphError, CheckpointError, VerificationError) as error:
         return Given(None, str(error))

@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, sessions
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import DataError, GraphError, OptionError
 from tf1pruning.graph import functions, nodes, unsafe
@@ -30,6 +30,7 @@ from tf1pruning.names import TensorRef
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batch
 from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.sessions import Session
 from tf1pruning.surgery import weights
 
 _STEP = 'tf1pruning_step'
@@ -43,7 +44,7 @@ class Steps:
     Attributes:
       count: number of batches, at least 1.
       learning_rate: of gradient descent, above 0.
-      allow_unsafe: whether the update ops may write files or call Python.
+      allow_unsafe: whether the update ops may be such that are not known to be pure.
 
     Raises:
       OptionError: on numbers out of range.
@@ -109,7 +110,8 @@ class Clone:
     ):
         self._steps = steps
         forward = _forward(meta_graph, loss_model)
-        if not steps.allow_unsafe:
+        limits = loss_model.limits
+        if not (steps.allow_unsafe or limits.allow_unsafe):
             _check_safe(forward)
         model = forward.model
         self._arrays = weights.model_arrays(model, variables)
@@ -120,7 +122,7 @@ class Clone:
         self._loss_model = LossModel(own, loss_model.pipeline)
         self._step = names.claim(_STEP, {node.name for node in model.graph_def.node})
         self._graph = _graph(forward, self._step, steps.learning_rate)
-        self._session = tf.Session(graph=self._graph.graph)
+        self._session = Session(self._graph.graph, limits, optimize=True)
 
     def __call__(
         self,
@@ -159,7 +161,7 @@ class Clone:
 
     def _run(self, fetches: Any, feeds: Mapping[Any, Any]) -> Any:
         try:
-            return self._session.run(fetches, dict(feeds))
+            return self._session.run(fetches, feeds)
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise DataError(f'The loss does not train on the data: {error}') from error
 
@@ -187,14 +189,15 @@ def _forward(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> Forward:
 
 
 def _check_safe(forward: Forward) -> None:
-    starts = [names.node_name(n) for n in forward.collections[_UPDATES]]
-    found = unsafe.find_unsafe(forward.model.graph_def, starts, frozenset())
-    if found:
-        raise GraphError(
-            f'The update ops of the training write files or call Python: '
-            f'{", ".join(found)}. Nothing was run. Train no steps, or allow them.',
-            options=('steps', 'allow_unsafe'),
-        )
+    updates = [names.node_name(n) for n in forward.collections[_UPDATES]]
+    starts = [*updates, *forward.model.outputs]
+    found = unsafe.find_impure(forward.model.graph_def, starts)
+    sessions.refuse(
+        'The loss or the update ops of the training depend',
+        found,
+        'Train no steps',
+        options=('steps',),
+    )
 
 
 def _decided(forward: Forward, step: str) -> Tuple[Forward, List[str]]:

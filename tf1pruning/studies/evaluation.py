@@ -16,6 +16,7 @@ from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.scoring.loss_model import CROSS_ENTROPIES, LossModel
 from tf1pruning.scoring.network import Network
+from tf1pruning.sessions import Session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Evaluator:
         if not self._batches:
             raise DataError('The data has no batch: nothing can be evaluated.')
         self._network = Network(loss_model, arrays)
-        self._session = tf.Session(graph=self._network.graph)
+        graph, limits = self._network.graph, loss_model.limits
+        self._session = Session(graph, limits, optimize=True)
         with self._network.graph.as_default():
             self._fetches = {'loss': self._network.loss, **self._hits()}
 

@@ -2,7 +2,7 @@
 
 Removing a channel is exact iff at every layer that reads it its share is zero (its
 weights there, or its value, are zero) or constant and foldable into the vector behind
-the layer.
+the layer, and at every sum over channels it adds zero.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set, Tu
 import numpy as np
 
 from tf1pruning.channels import constants, layout
-from tf1pruning.channels.trace_result import Kernel, Trace
+from tf1pruning.channels.constant_rules.elementwise import multiply
+from tf1pruning.channels.trace_result import Kernel, Summation, Trace
 from tf1pruning.surgery import fold
 from tf1pruning.surgery import weights as weights_lib
 
@@ -63,12 +64,15 @@ def find_safety(
         not at its padded border.
     """
     kernels = {kernel.node: kernel for kernel in trace.kernels if not kernel.depthwise}
+    summations = {each.node: each for each in trace.summations}
     targets = fold.find_fold_targets(trace)
     obstacles: Dict[int, str] = {c: r[0] for c, r in trace.frozen.items()}
     varying: Set[int] = set(obstacles)
     folds: List[Fold] = []
     for step in constants.interpret(trace.model, arrays):
         kernel = kernels.get(step.node.name)
+        if step.node.name in summations:
+            _judge_sum(step, summations[step.node.name], obstacles, varying)
         if kernel is None:
             continue
         channels = trace.weights[kernel.source][kernel.in_axis]
@@ -82,6 +86,23 @@ def find_safety(
         if share.target is not None and share.folded is not None:
             folds.append(Fold(channels, share.folded, share.target))
     return Safety(obstacles, frozenset(set(obstacles) - varying), tuple(folds))
+
+
+def _judge_sum(
+    step: constants.Step,
+    summation: Summation,
+    obstacles: Dict[int, str],
+    varying: Set[int],
+) -> None:
+    """Adds the channels that add something to a sum, and those of them that vary."""
+    channels = summation.labels
+    terms = np.ones(len(channels))
+    for position, axis in summation.reads:
+        value = step.inputs[position]
+        terms = multiply(terms, constants.channel_vector(value, axis, len(channels)))
+    for channel in channels[terms != 0].tolist():
+        obstacles.setdefault(channel, f'not zero: {step.node.name!r} sums it up')
+    varying.update(channels[np.isnan(terms)].tolist())
 
 
 def _input_values(step: constants.Step, kernel: Kernel, size: int) -> np.ndarray:

@@ -126,6 +126,11 @@ def _remove(
         shapes={n: smaller.shapes[n] for n in smaller.changed if n in arrays},
         constants={name: smaller[name] for name in constants},
         sizes=_new_sizes(trace, gone),
+        forgotten={
+            stated.node: stated.attribute
+            for stated in trace.stated
+            if gone[stated.labels].any()
+        },
         replaced=[
             _new_indices(trace, use, gone)
             for use in trace.indices

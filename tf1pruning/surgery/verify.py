@@ -8,11 +8,12 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import names, sessions
 from tf1pruning.errors import VerificationError, first_line
 from tf1pruning.graph import draws, importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, precision
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import feeds as feeds_lib
 from tf1pruning.surgery.feeds import Guess
 
@@ -51,7 +52,10 @@ class Answers:
 
 
 def compare(
-    reference: tf.GraphDef, other: tf.GraphDef, outputs: Sequence[str]
+    reference: tf.GraphDef,
+    other: tf.GraphDef,
+    outputs: Sequence[str],
+    limits: RunLimits = STRICT,
 ) -> Comparison:
     """Compares the outputs of two frozen graphs on the same random inputs.
 
@@ -60,16 +64,20 @@ def compare(
     Raises:
       VerificationError: if a graph does not run, gives NaN or another shape.
     """
-    return differences(answers_of(reference, outputs), other)
+    return differences(answers_of(reference, outputs, limits), other, limits)
 
 
-def differences(answers: Sequence[Answers], other: tf.GraphDef) -> Comparison:
+def differences(
+    answers: Sequence[Answers], other: tf.GraphDef, limits: RunLimits = STRICT
+) -> Comparison:
     """Compares the answers of a network with those of a frozen graph.
 
     Raises:
       VerificationError: if the graph does not run, or gives NaN or another shape.
     """
-    return largest([measure(a, run(other, a.outputs, a.feeds)) for a in answers])
+    return largest(
+        [measure(a, run(other, a.outputs, a.feeds, limits)) for a in answers]
+    )
 
 
 def largest(found: Sequence[Comparison]) -> Comparison:
@@ -82,6 +90,7 @@ def largest(found: Sequence[Comparison]) -> Comparison:
 def answers_of(
     reference: tf.GraphDef,
     outputs: Sequence[str],
+    limits: RunLimits = STRICT,
     samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> Tuple[Answers, ...]:
     """What a frozen graph answers to samples, or to random inputs that it runs on.
@@ -89,6 +98,7 @@ def answers_of(
     Args:
       reference: the graph.
       outputs: its output nodes.
+      limits: of each run.
       samples: input -> `[samples, ...]`; None: inputs are made up (see `feeds`).
 
     Returns:
@@ -100,8 +110,8 @@ def answers_of(
     """
     if samples is not None:
         given = feeds_lib.of_samples(reference, samples)
-        return (answers_to(reference, outputs, given),)
-    guess, found = _first_that_runs(reference, outputs)
+        return (answers_to(reference, outputs, given, limits),)
+    guess, found = _first_that_runs(reference, outputs, limits)
     has_flags = any(
         node.op == 'Placeholder'
         and view_lib.attribute(node, 'dtype').type == tf.bool.as_datatype_enum
@@ -111,18 +121,18 @@ def answers_of(
         return (found,)
     other = dataclasses.replace(guess, flags=True)
     inputs = feeds_lib.random_inputs(reference, guess=other)
-    return (found, answers_to(reference, outputs, inputs))
+    return (found, answers_to(reference, outputs, inputs, limits))
 
 
 def _first_that_runs(
-    reference: tf.GraphDef, outputs: Sequence[str]
+    reference: tf.GraphDef, outputs: Sequence[str], limits: RunLimits
 ) -> Tuple[Guess, Answers]:
     """The first guess of inputs on which a graph runs, and its answers."""
     first: Optional[VerificationError] = None
     for guess in feeds_lib.guesses(reference):
         inputs = feeds_lib.random_inputs(reference, guess=guess)
         try:
-            return guess, answers_to(reference, outputs, inputs)
+            return guess, answers_to(reference, outputs, inputs, limits)
         except VerificationError as error:
             first = first or error
             if not isinstance(error.__cause__, _OF_INPUTS):
@@ -135,14 +145,17 @@ def _first_that_runs(
 
 
 def answers_to(
-    reference: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    reference: tf.GraphDef,
+    outputs: Sequence[str],
+    feeds: Mapping[str, np.ndarray],
+    limits: RunLimits = STRICT,
 ) -> Answers:
     """What a frozen graph answers to some inputs.
 
     Raises:
       VerificationError: if it does not run or gives NaN.
     """
-    values = run(reference, outputs, feeds)
+    values = run(reference, outputs, feeds, limits)
     for name, value in zip(outputs, values):
         if _is_number(value) and not np.all(np.isfinite(value)):
             raise VerificationError(
@@ -212,7 +225,10 @@ def check(
 
 
 def run(
-    graph_def: tf.GraphDef, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    graph_def: tf.GraphDef,
+    outputs: Sequence[str],
+    feeds: Mapping[str, np.ndarray],
+    limits: RunLimits = STRICT,
 ) -> List[np.ndarray]:
     """The outputs of a frozen graph on a CPU, even if it was made for GPUs.
 
@@ -221,11 +237,13 @@ def run(
 
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
+      GraphError: if it is not safe to run, or runs too long.
     """
+    sessions.check(graph_def, outputs, limits)
     wide = precision.widened(draws.seeded(graph_def))
     graph = importing.import_graph(channels_last.channels_last(wide))
     try:
-        with session_of(graph) as session:
+        with sessions.Session(graph, limits) as session:
             return session.run(
                 [f'{names.node_name(name)}:0' for name in outputs],
                 {f'{name}:0': value for name, value in feeds.items()},
@@ -234,14 +252,6 @@ def run(
         raise VerificationError(
             f'The graph does not run: {first_line(error)}.{_hint(graph)}'
         ) from error
-
-
-def session_of(graph: tf.Graph) -> tf.Session:
-    """A session that runs a graph without optimizing it, which takes longer than it."""
-    config = tf.ConfigProto()
-    config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return tf.Session(graph=graph, config=config)
 
 
 def _hint(graph: tf.Graph) -> str:

@@ -110,6 +110,9 @@ def ranges(x: tf.Tensor) -> tf.Tensor:
 _UNARY = {
     'Abs': tf.abs,
     'Acos': lambda x: tf.acos(tf.tanh(x)),
+    'Acosh': lambda x: tf.acosh(1.0 + tf.abs(x)),
+    'Asinh': tf.asinh,
+    'Atanh': lambda x: tf.atanh(0.5 * tf.tanh(x)),
     'Asin': lambda x: tf.asin(tf.tanh(x)),
     'Atan': tf.atan,
     'Cast': lambda x: tf.cast(tf.cast(x, tf.float64), tf.float32),
@@ -203,6 +206,7 @@ _BINARY = {
         tf.truncatediv(tf.cast(x * 9.0, tf.int32), tf.cast(tf.abs(y), tf.int32) + 1),
         tf.float32,
     ),
+    'TruncateMod': lambda x, y: tf.raw_ops.TruncateMod(x=x, y=tf.abs(y) + 1.0),
     'Xdivy': lambda x, y: tf.math.xdivy(x, tf.abs(y) + 1.0),
     'Xlogy': lambda x, y: tf.math.xlogy(x, tf.abs(y) + 2.0),
 }

@@ -61,6 +61,32 @@ def turned_batch_product(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(x, 1)
 
 
+def attention(heads: int, width: int):
+    """Each pixel looks at all others: products of two activations."""
+    size = heads * width
+
+    def split(x: tf.Tensor, name: str) -> tf.Tensor:
+        x = tf.layers.dense(x, size, name=name)
+        return tf.transpose(tf.reshape(x, [-1, 64, heads, width]), [0, 2, 1, 3])
+
+    def build(x: tf.Tensor) -> tf.Tensor:
+        pixels = tf.reshape(x, [-1, 64, WIDTH])
+        query, key, value = (split(pixels, name) for name in ('query', 'key', 'value'))
+        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
+        found = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
+        found = tf.reshape(found, [-1, 8, 8, size])
+        return x + tf.layers.dense(found, WIDTH, name='mixed')
+
+    return build
+
+
+def pixels_together(x: tf.Tensor) -> tf.Tensor:
+    """Bilinear pooling: products of channels, summed over the pixels."""
+    pixels = tf.reshape(x, [-1, 64, WIDTH])
+    other = tf.reshape(networks.conv(x, 1, name='other'), [-1, 64, 1])
+    return tf.squeeze(tf.matmul(pixels, other, transpose_a=True) / 64.0, 2)
+
+
 def lines(x: tf.Tensor) -> tf.Tensor:
     x = tf.reshape(x, [-1, 64, WIDTH])
     x = tf.layers.conv1d(x, 10, 3, name='inner', activation=tf.nn.relu)
@@ -164,6 +190,10 @@ ROWS = (
     family('BatchMatMul', dense_without_batch, product=9),
     family('BatchMatMulV2', batch_product, product=9),
     family('BatchMatMulV2, transposed', turned_batch_product, product=9),
+    family('attention', attention(1, 8), query=8, value=8),
+    family('attention of wide heads', attention(2, 8), query=8, value=8),
+    family('attention of many heads', attention(8, 2), query=8),
+    family('product over pixels', pixels_together, other=1),
     family('constant kernel', constant_kernel, frozen=10),
     *(
         family(f'kernel {name}', kernel_layer(change, *shape), changed=10)

@@ -132,6 +132,45 @@ def pixel_shuffle(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(tf.depth_to_space(x, 2))
 
 
+def padded_to_multiple(x: tf.Tensor) -> tf.Tensor:
+    """As many rows as a multiple of 5 has; nobody knows how many come."""
+    x = x[:, tf.shape(x)[0] - tf.shape(x)[0] :]
+    missing = tf.mod(-tf.shape(x)[1], 5)
+    return tf.pad(x, [[0, 0], [0, missing], [0, tf.mod(-tf.shape(x)[2], 5)], [0, 0]])
+
+
+def mirrored_to_multiple(x: tf.Tensor) -> tf.Tensor:
+    rows = tf.mod(-tf.shape(x)[:2], 5)
+    return tf.pad(x, tf.stack([[0, 0], rows * [0, 1], [1, 1], [0, 0]]), 'SYMMETRIC')
+
+
+def time_to_batch(x: tf.Tensor) -> tf.Tensor:
+    """A dilated convolution as WaveNet writes it."""
+    x = tf.reshape(x, [-1, 64, WIDTH])
+    shape = tf.shape(x)
+    missing = 2 - (shape[1] + 2) % 3
+    x = tf.reshape(tf.pad(x, [[0, 0], [0, missing], [0, 0]]), [-1, 3, shape[2]])
+    x = tf.reshape(tf.transpose(x, [1, 0, 2]), [shape[0] * 3, -1, shape[2]])
+    x = tf.nn.conv1d(x, tf.get_variable('inner/kernel', [2, WIDTH, 10]), 1, 'SAME')
+    return tf.reduce_mean(tf.reshape(x, [shape[0], -1, 10]), 1)
+
+
+def time_major(x: tf.Tensor) -> tf.Tensor:
+    """The permutation that recurrent networks compute from the rank."""
+    order = tf.concat([[1, 0], tf.range(2, tf.rank(x))], 0)
+    x = tf.transpose(tf.nn.relu(tf.transpose(x, order)), order)
+    last = tf.size(tf.shape_n([x, x])[1]) - 1
+    return tf.concat([x, tf.reverse(x, [1])], last)
+
+
+def norm(x: tf.Tensor, axes, keepdims: bool = False) -> tf.Tensor:
+    return tf.raw_ops.EuclideanNorm(input=x, axis=axes, keep_dims=keepdims)
+
+
+def energy(x: tf.Tensor) -> tf.Tensor:
+    return x * tf.rsqrt(1.0 + tf.reduce_sum(tf.square(x), -1, keepdims=True))
+
+
 def best_channel(function: Callable[[tf.Tensor, int], tf.Tensor]):
     return lambda x: x * tf.cast(function(x, -1), tf.float32)[..., tf.newaxis]
 
@@ -141,6 +180,15 @@ _REDUCTIONS = {
     'Max': tf.reduce_max,
     'Min': tf.reduce_min,
     'Prod': lambda x, axes, **k: tf.reduce_prod(1.0 + 0.1 * tf.tanh(x), axes, **k),
+    'EuclideanNorm': lambda x, axes, **k: 0.1 * norm(x, axes, **k),
+    'All': lambda x, axes, **k: (
+        tf.cast(tf.reduce_all(x > -1.0, axes, **k), x.dtype)
+        * tf.reduce_mean(x, axes, **k)
+    ),
+    'Any': lambda x, axes, **k: (
+        tf.cast(tf.reduce_any(x > 0.5, axes, **k), x.dtype)
+        * tf.reduce_mean(x, axes, **k)
+    ),
     'Sum': lambda x, axes, **k: 0.1 * tf.reduce_sum(x, axes, **k),
 }
 _RESIZES = {
@@ -199,5 +247,13 @@ ROWS = (
     family('LRN', tf.nn.lrn, first=0),
     family('ArgMax', best_channel(tf.argmax), first=0),
     family('ArgMin', best_channel(tf.argmin), first=0),
-    family('L2Loss', lambda x: x / (1.0 + tf.nn.l2_loss(x)), first=0),
+    family('L2Loss', lambda x: x / (1.0 + tf.nn.l2_loss(x))),
+    family('Sum over channels', energy),
+    family('Pad by computed rows', padded_to_multiple),
+    family('MirrorPad by computed rows', mirrored_to_multiple),
+    family('time to batch', time_to_batch, inner=10),
+    family('computed permutation', time_major),
+    family('l2_normalize', lambda x: tf.nn.l2_normalize(x, -1)),
+    family('Softmax of rows', lambda x: tf.nn.softmax(x, axis=1)),
+    family('LogSoftmax of rows', lambda x: tf.nn.log_softmax(x, axis=1)),
 )

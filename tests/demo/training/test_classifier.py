@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from demo.networks import mobilenet_v2
 from demo.training import classifier
+from tests import sessions
 
 CONFIG = mobilenet_v2.MobileNetV2Config(
     classes=2,
@@ -34,7 +35,9 @@ def data():
 
 
 def estimator(folder, **changes):
-    config = tf.estimator.RunConfig(tf_random_seed=1)
+    config = tf.estimator.RunConfig(
+        tf_random_seed=1, session_config=sessions.unoptimized()
+    )
     return tf.estimator.Estimator(
         classifier.model_fn, str(folder), config, params(**changes)
     )

@@ -178,7 +178,7 @@ def test_a_mode_that_chooses_between_two_networks_stays():
     assert model.inputs == ('input', 'task')
 
 
-def test_a_condition_on_the_input_stays_and_freezes_what_it_touches():
+def test_a_condition_on_the_input_stays_and_its_channels_are_followed():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
         y = networks.conv(x, 6, name='first')
@@ -192,5 +192,8 @@ def test_a_condition_on_the_input_stays_and_freezes_what_it_touches():
 
     found = {g.name: g for g in groups.find_groups(trace.trace(model))}
 
-    assert 'no rule for Switch' in found['first'].reasons[0]
+    assert any(node.op == 'Switch' for node in model.graph_def.node)
+    reads = [place.variable for place in found['first'].places]
+    assert reads == ['first/kernel', 'first/bias', 'second/kernel']
+    assert not found['first'].frozen
     assert not found['second'].frozen

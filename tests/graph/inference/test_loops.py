@@ -1,4 +1,4 @@
-"""Loops across the way to the outputs are named; others are no matter."""
+"""Loops that carry variables are named; those that only read them are no matter."""
 
 from __future__ import annotations
 
@@ -63,24 +63,102 @@ PLACES = {
 }
 
 
+@pytest.fixture
+def in_v2():
+    tf.enable_control_flow_v2()
+    yield
+    tf.disable_control_flow_v2()
+
+
 @pytest.mark.parametrize('place', list(PLACES))
-def test_a_loop_that_a_variable_enters_is_named_wherever_it_is(place, is_v2):
+def test_a_loop_that_carries_a_variable_is_named_wherever_it_is(place, in_v2):
     graph = net(*PLACES[place])
 
     with pytest.raises(GraphError) as caught:
         networks.model_of(graph)
 
     assert str(caught.value).startswith(
-        "The outputs depend on loops (tf.while_loop) that variables enter: 'loop'. A "
-        'frozen graph cannot hold them. Read the variables before the loop, '
+        'The outputs depend on loops (tf.while_loop) that take variables, and not only '
+        "their values, from turn to turn: 'loop'. A constant cannot take their place "
+        'in a frozen graph. Read the variables before the loop, '
     )
 
 
-def test_all_loops_are_named_at_once():
+def test_all_loops_are_named_at_once(in_v2):
     graph = net(reads_a_variable, tf.identity, _second_loop)
 
     with pytest.raises(GraphError, match="'loop', 'second_1/second_loop'"):
         networks.model_of(graph)
+
+
+def reads_in_a_branch(x):
+    scale = tf.get_variable('scale', [], use_resource=True)
+
+    def turn(i, y):
+        y = tf.cond(i > 0, lambda: y * scale, lambda: y + scale)
+        y.set_shape(x.shape)
+        return i + 1, y
+
+    return tf.while_loop(lambda i, y: i < 2, turn, (0, x), name='loop')[1]
+
+
+def reads_a_reference(x):
+    scale = tf.get_variable('scale', [], use_resource=False)
+    return loop(x, scale=scale._ref())
+
+
+@pytest.mark.parametrize(
+    'between',
+    [
+        reads_a_variable,
+        reads_in_a_branch,
+        reads_a_reference,
+    ],
+    ids=['loop', 'branch in a loop', 'reference'],
+)
+def test_a_loop_that_reads_a_variable_gives_the_same_answers(between):
+    graph = net(tf.identity, between, tf.identity)
+    arrays = networks.random_arrays(graph)
+
+    model = networks.model_of(graph)
+
+    given = {v.node: arrays[v.key] for v in model.variables}
+    frozen = freeze(model, given)
+    assert 'scale' in given
+    result = verify.run(frozen, ['output'], {'input': IMAGE})[0]
+    np.testing.assert_allclose(result, answers(graph, arrays), rtol=1e-5, atol=1e-6)
+
+
+def recurrent(x):
+    x = tf.reduce_mean(x, 1)
+    x = tf.keras.layers.LSTM(5, return_sequences=True)(x)
+    return tf.layers.dense(tf.keras.layers.GRU(5)(x), 6)[:, tf.newaxis, tf.newaxis]
+
+
+def test_a_network_before_recurrent_layers_of_keras_is_stripped_exactly():
+    with tf.Graph().as_default() as graph:
+        tf.keras.backend.set_learning_phase(0)
+        x = tf.placeholder(tf.float32, [None, 4, 4, 3], 'input')
+        x = tf.nn.relu(networks.conv(x, 6, name='first'))
+        tf.identity(recurrent(x), name='output')
+    model = networks.model_of(graph)
+    traced = trace.trace(model)
+    arrays = networks.random_arrays(graph)
+    given = {v.node: arrays[v.key] for v in model.variables}
+    given['first/kernel'][..., 2] = given['first/bias'][2] = 0
+    given['lstm/kernel'][2] = 0
+
+    found = groups.find_groups(traced)
+    stripped = stripped_lib.strip(traced, found, ArraysInMemory(given))
+
+    assert traced.lost == {}
+    assert stripped.arrays['first/kernel'].shape[3] == 5
+    assert stripped.arrays['lstm/kernel'].shape == (5, 20)
+    found, expected = (
+        verify.run(freeze(m, a), ['output'], {'input': IMAGE})[0]
+        for m, a in ((stripped.graph, stripped.arrays), (model, given))
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_loop_before_the_input_is_cut_off(is_v2):

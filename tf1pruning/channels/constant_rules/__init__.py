@@ -1,5 +1,11 @@
 """Rules for constant channels, one module per op family; importing registers them."""
 
-from tf1pruning.channels.constant_rules import elementwise, kernels, moves
+from tf1pruning.channels.constant_rules import (
+    control,
+    elementwise,
+    kernels,
+    moves,
+    regions,
+)
 
-__all__ = ['elementwise', 'kernels', 'moves']
+__all__ = ['control', 'elementwise', 'kernels', 'moves', 'regions']

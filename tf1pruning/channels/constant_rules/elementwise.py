@@ -30,8 +30,11 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 _UNARY: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'Abs': np.abs,
     'Acos': np.arccos,
+    'Acosh': np.arccosh,
     'Asin': np.arcsin,
+    'Asinh': np.arcsinh,
     'Atan': np.arctan,
+    'Atanh': np.arctanh,
     'Ceil': np.ceil,
     'Cos': np.cos,
     'Cosh': np.cosh,
@@ -68,9 +71,21 @@ _UNARY: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def _is_whole(op: ConstantOp) -> bool:
+    return tf.as_dtype(op.attr('T').type or tf.bool).is_integer
+
+
+def _in_type(op: ConstantOp, value: np.ndarray) -> np.ndarray:
+    """A result; whole numbers that do not fit their type become other numbers."""
+    if not _is_whole(op):
+        return value
+    dtype = tf.as_dtype(op.attr('T').type)
+    return np.where((value >= dtype.min) & (value <= dtype.max), value, VARYING)
+
+
 @RULES.register(*_UNARY, attributes='T')
 def _unary(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return _UNARY[op.node.op](inputs[0].astype(np.float64))
+    return _in_type(op, _UNARY[op.node.op](inputs[0].astype(np.float64)))
 
 
 @RULES.register('LeakyRelu', attributes='T alpha')
@@ -103,6 +118,13 @@ def _cast(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 def _fake_quantize(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     """The range always holds zero, and zero is one of its steps."""
     return np.where(inputs[0] == 0, 0.0, VARYING)
+
+
+@RULES.register_family(families.ROUNDING)
+def _round_to_steps(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x, low, high = inputs[:3]
+    holds_zero = not op.attr('range_given').b or bool(np.all((low <= 0) & (high >= 0)))
+    return np.where((x == 0) & holds_zero, 0.0, VARYING)
 
 
 def multiply(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -150,14 +172,16 @@ _BINARY: Dict[str, _Binary] = {
 @RULES.register(*_BINARY, attributes='T incompatible_shape_error')
 def _binary(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, y = (value.astype(np.float64) for value in inputs)
-    return _BINARY[op.node.op](x, y)
+    if op.node.op == 'Div' and _is_whole(op):
+        return _in_type(op, np.trunc(x / y))
+    return _in_type(op, _BINARY[op.node.op](x, y))
 
 
 @RULES.register('Select', 'SelectV2', attributes='T')
 def _select(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     condition, x, y = (value.astype(np.float64) for value in inputs)
     if condition.ndim != x.ndim:
-        raise Unsupported('a condition of another rank')
+        condition = np.array(VARYING)  # One for each row.
     unknown = np.where(x == y, x, VARYING)
     return np.where(np.isnan(condition), unknown, np.where(condition != 0, x, y))
 
@@ -169,8 +193,9 @@ def _clip(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 @RULES.register('AddN', attributes='T N')
+@RULES.register('AccumulateNV2', attributes='T N shape')
 def _add_n(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return sum(value.astype(np.float64) for value in inputs)
+    return _in_type(op, sum(value.astype(np.float64) for value in inputs))
 
 
 @RULES.register('BiasAdd', attributes='T data_format')

@@ -77,7 +77,9 @@ def _depthwise(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 @RULES.register('MatMul', attributes='T transpose_a transpose_b')
 @RULES.register('BatchMatMul', 'BatchMatMulV2', attributes='T adj_x adj_y')
 def _dense(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    x, kernel = inputs[0], _kernel(op, inputs)
+    if inputs[1].shape != op.input_shape(1):
+        return _product(op, inputs)
+    x, kernel = inputs
     is_turned = op.attr('transpose_a').b or op.attr('adj_x').b
     if is_turned or kernel.size != np.prod(kernel.shape[-2:]):
         raise Unsupported('a transposed activation or a kernel for each example')
@@ -88,6 +90,21 @@ def _dense(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     out = _mixed(x, kernel, borders=False)
     rank = len(op.shape())
     return layout.along(out, rank - 1, rank)
+
+
+def _product(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """A sum of products with a zero in each of them is zero."""
+    x, y = (value != 0 for value in inputs)  # What varies is not zero.
+    if x.ndim != y.ndim:
+        raise Unsupported('tensors of other ranks')
+    if op.attr('transpose_a').b or op.attr('adj_x').b:
+        x = np.swapaxes(x, -1, -2)
+    if op.attr('transpose_b').b or op.attr('adj_y').b:
+        y = np.swapaxes(y, -1, -2)
+    size = max(x.shape[-1], y.shape[-2])
+    x = np.broadcast_to(x, (*x.shape[:-1], size))
+    y = np.broadcast_to(y, (*y.shape[:-2], size, y.shape[-1]))
+    return np.where(np.matmul(x, y), VARYING, 0.0)
 
 
 @RULES.register_family(families.POOLING)

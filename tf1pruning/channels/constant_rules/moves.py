@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import List, Sequence, Tuple
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import families, layout
 from tf1pruning.channels.constants import (
@@ -26,6 +27,27 @@ def _const(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return nodes.constant_value(op.node)
 
 
+@RULES.register('Shape', attributes='T out_type')
+@RULES.register('ShapeN', attributes='T N out_type')
+def _shapes(op: ConstantOp, inputs: Sequence[np.ndarray]) -> List[np.ndarray]:
+    shapes = (op.input_shape(position) for position in range(len(inputs)))
+    # Where a size changes with its channels, the trace lets no number depend on it.
+    return [np.array(shape, np.float64) for shape in shapes]
+
+
+@RULES.register('Rank', attributes='T')
+def _rank(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array(float(len(op.input_shape(0))))
+
+
+@RULES.register('Range', attributes='Tidx')
+def _range(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if not tf.as_dtype(op.attr('Tidx').type).is_integer:
+        raise Unsupported('a range of fractions')
+    bounds = (whole_numbers(value)[0] for value in inputs)
+    return np.array(layout.few_numbers(*bounds), np.float64)
+
+
 @RULES.register_family(families.HAND_ON)
 def _identity(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return inputs[0]
@@ -38,17 +60,16 @@ def _identity_n(op: ConstantOp, inputs: Sequence[np.ndarray]) -> Sequence[np.nda
 
 @RULES.register('Pad', 'PadV2', attributes='T Tpaddings')
 def _pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    x, paddings = inputs[0], np.reshape(whole_numbers(inputs[1]), (-1, 2))
-    fill = float(inputs[2]) if len(inputs) == 3 else 0.0
+    x, fill = inputs[0], float(inputs[2]) if len(inputs) == 3 else 0.0
     last = x.ndim - 1
-    for axis, (before, after) in enumerate(paddings.tolist()):
-        if not before and not after:
+    for axis, pair in enumerate(np.broadcast_to(inputs[1], (x.ndim, 2))):
+        if not pair.any():
             continue
         if axis == last or x.shape[axis] > 1:
             # Channels are padded with channels of a known value.
             x = np.repeat(x, op.input_size(0, axis) // x.shape[axis], axis)
-            widths = [(0, 0)] * x.ndim
-            widths[axis] = (before, after)
+            widths = [[0, 0]] * x.ndim
+            widths[axis] = whole_numbers(pair)
             x = np.pad(x, widths, 'constant', constant_values=fill)
         else:
             x = np.where(x == fill, fill, VARYING)
@@ -57,13 +78,14 @@ def _pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 @RULES.register('MirrorPad', attributes='T Tpaddings mode')
 def _mirror_pad(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    x, paddings = inputs[0], np.reshape(whole_numbers(inputs[1]), (-1, 2))
+    x = inputs[0]
     changes = np.array(x.shape)[:, np.newaxis] > 1
+    paddings = np.where(changes, inputs[1], 0)
     mode = op.attr('mode').s.decode('utf-8').lower()  # NumPy calls them the same.
-    return np.pad(x, np.where(changes, paddings, 0), mode)
+    return np.pad(x, np.reshape(whole_numbers(paddings), (-1, 2)), mode)
 
 
-@RULES.register('Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
+@RULES.register('All', 'Any', 'Max', 'Mean', 'Min', attributes='T Tidx keep_dims')
 def _reduce(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, keep = inputs[0], op.attr('keep_dims').b
     axes = tuple(a % x.ndim for a in whole_numbers(inputs[1]))
@@ -71,7 +93,7 @@ def _reduce(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(low == high, low, VARYING)
 
 
-@RULES.register('Sum', attributes='T Tidx keep_dims')
+@RULES.register('EuclideanNorm', 'Sum', attributes='T Tidx keep_dims')
 def _sum(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x, keep = inputs[0].astype(np.float64), op.attr('keep_dims').b
     axes = tuple(a % x.ndim for a in whole_numbers(inputs[1]))
@@ -79,6 +101,8 @@ def _sum(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     if None in sizes:
         x = np.where(x == 0, x, VARYING)
     count = np.prod([size for size in sizes if size is not None])
+    if op.node.op == 'EuclideanNorm':
+        return np.sqrt(count * np.square(x).sum(axis=axes, keepdims=keep))
     return count * x.sum(axis=axes, keepdims=keep)
 
 
@@ -102,13 +126,15 @@ def _reshape(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     return layout.reshape(inputs[0], op.input_shape(0), op.shape())
 
 
+@RULES.register('Concat', attributes='T N')
 @RULES.register('ConcatV2', attributes='T N Tidx')
 def _concat(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    parts, rank = inputs[:-1], len(op.shape())
-    axis = whole_numbers(inputs[-1])[0] % rank
+    at, positions = layout.concatenated(op.node.op, len(inputs))
+    rank = len(op.shape())
+    axis = whole_numbers(inputs[at])[0] % rank
     rows = [
-        channel_vector(part, axis, op.input_size(position, axis))
-        for position, part in enumerate(parts)
+        channel_vector(inputs[position], axis, op.input_size(position, axis))
+        for position in positions
     ]
     return layout.along(np.concatenate(rows), axis, rank)
 
@@ -152,20 +178,13 @@ def _slice(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 )
 def _strided_slice(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     x = inputs[0]
-    begin, end, step = (whole_numbers(value) for value in inputs[1:])
+    bounds = [whole_numbers(value) for value in inputs[1:]]
     index: List[object] = []
-    for part in layout.strided_axes(op.node, x.ndim, len(begin)):
-        e = part.element
-        if part.axis < 0:
-            index.append(np.newaxis)
-        elif e is None or x.shape[part.axis] == 1:
+    for part in layout.strided_axes(op.node, x.ndim, len(bounds[0])):
+        if part.axis >= 0 and x.shape[part.axis] == 1:
             index.append(0 if part.shrinks else slice(None))
-        elif part.shrinks:
-            index.append(begin[e])
         else:
-            start = None if op.attr('begin_mask').i >> e & 1 else begin[e]
-            stop = None if op.attr('end_mask').i >> e & 1 else end[e]
-            index.append(slice(start, stop, step[e]))
+            index.append(layout.strided_index(op.node, part, bounds))
     return x[tuple(index)]
 
 
@@ -176,8 +195,27 @@ def _gather(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
     axis = whole_numbers(inputs[2])[0] % x.ndim if len(inputs) == 3 else 0
     if op.attr('batch_dims').i:
         raise Unsupported('indices for each example')
+    if np.isnan(inputs[1].astype(np.float64)).any():
+        return _rows(op, x, axis)
     indices = np.reshape(whole_numbers(inputs[1]), inputs[1].shape)
     return x.take(indices % x.shape[axis], axis)
+
+
+@RULES.register(
+    'ResourceGather', attributes='dtype Tindices batch_dims validate_indices'
+)
+def _resource_gather(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if op.attr('batch_dims').i:
+        raise Unsupported('indices for each example')
+    return _rows(op, inputs[0], 0)
+
+
+def _rows(op: ConstantOp, x: np.ndarray, axis: int) -> np.ndarray:
+    """Rows that nobody knows: what is the same in all of them."""
+    low, high = x.min(axis=axis), x.max(axis=axis)
+    same = np.where(low == high, low, VARYING)
+    new = (1,) * len(op.input_shape(1))
+    return same.reshape((*same.shape[:axis], *new, *same.shape[axis:]))
 
 
 @RULES.register('Tile', attributes='T Tmultiples')
@@ -188,6 +226,17 @@ def _tile(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
             repeats = op.output_size(0, axis) // x.shape[axis]
             x = np.concatenate([x] * repeats, axis)
     return x
+
+
+@RULES.register('BroadcastTo', attributes='T Tidx')
+def _broadcast_to(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    x = inputs[0]
+    return x.reshape((1,) * (len(op.shape()) - x.ndim) + x.shape)
+
+
+@RULES.register('EnsureShape', attributes='T shape')
+def _ensure_shape(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    return inputs[0]
 
 
 @RULES.register('Fill', attributes='T index_type')

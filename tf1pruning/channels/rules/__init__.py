@@ -1,12 +1,15 @@
 """Label rules, one module per op family; importing this package registers them."""
 
 from tf1pruning.channels.rules import (
+    control,
     elementwise,
     kernels,
     normalization,
     parts,
     random,
+    recurrent,
     reduction,
+    regions,
     shapes,
     sizes,
     sources,
@@ -14,12 +17,15 @@ from tf1pruning.channels.rules import (
 )
 
 __all__ = [
+    'control',
     'elementwise',
     'kernels',
     'normalization',
     'parts',
     'random',
+    'recurrent',
     'reduction',
+    'regions',
     'shapes',
     'sizes',
     'sources',

@@ -8,7 +8,7 @@ from typing import Optional, Union
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels import values
+from tf1pruning.channels import families, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op
@@ -17,16 +17,16 @@ from tf1pruning.channels.values import Activation, Constant, Sizes, Weight
 from tf1pruning.names import op_types
 
 UNARY = op_types(
-    'Abs Acos Asin Atan Ceil Cos Cosh Elu Erf Erfc Exp Expm1 Floor Inv '
-    'IsFinite IsInf IsNan Log Log1p LogicalNot Neg OnesLike Reciprocal Rint '
+    'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Erfc Exp Expm1 '
+    'Floor Inv IsFinite IsInf IsNan Log Log1p LogicalNot Neg OnesLike Reciprocal Rint '
     'Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt '
     'Square Tan Tanh ZerosLike'
 )
 BINARY = op_types(
     'Add AddV2 Atan2 Div DivNoNan Equal FloorDiv FloorMod Greater '
     'GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul '
-    'MulNoNan NotEqual Pow RealDiv SquaredDifference Sub TruncateDiv Xdivy '
-    'Xlogy'
+    'MulNoNan NotEqual Pow RealDiv SquaredDifference Sub TruncateDiv '
+    'TruncateMod Xdivy Xlogy'
 )
 # Scaling maps a zero weight to zero, so the result is still that weight to the trace.
 SCALING = frozenset(('Mul', 'RealDiv', 'Div'))
@@ -50,6 +50,7 @@ def cast(op: Op) -> Union[Activation, Sizes, Weight]:
 
 @RULES.register('FakeQuantWithMinMaxArgs', attributes='min max num_bits narrow_range')
 @RULES.register('FakeQuantWithMinMaxVars', attributes='num_bits narrow_range')
+@RULES.register_family(families.ROUNDING)
 def _rounded(op: Op) -> Union[Activation, Weight]:
     """Keeps its input's labels; maps a zero weight to zero."""
     kernel = op.kernel_like(0)
@@ -72,10 +73,13 @@ def fake_quant_per_channel(op: Op) -> Union[Activation, Weight]:
 
 @RULES.register('Select', attributes='T')
 def select(op: Op) -> Union[Activation, Sizes, Weight]:
-    """Chooses between equal positions; its condition has the same shape."""
-    if op.activation(0).rank != op.activation(1).rank:
-        raise Unsupported('a condition of another rank')
-    return combine(op)
+    """Chooses between equal positions, or between the rows of two tensors."""
+    condition, x = op.activation(0), op.activation(1)
+    if condition.rank == x.rank:
+        return combine(op)
+    if any(condition.labels.shape) and condition.labels.size > 1:
+        raise Unsupported('a condition for each channel')
+    return _unify(op, x, op.activation(2))
 
 
 @RULES.register('ClipByValue', 'SelectV2', attributes='T')
@@ -92,6 +96,15 @@ def combine(op: Op) -> Union[Activation, Sizes, Weight]:
         if isinstance(op.inputs[position], (Weight, Constant)):
             _record_parameter(op, position, operand)
     return functools.reduce(functools.partial(_unify, op), operands)
+
+
+@RULES.register('AccumulateNV2', attributes='T N shape')
+def accumulate(op: Op) -> Union[Activation, Sizes, Weight]:
+    """Adds tensors of a shape that it states."""
+    result = combine(op)
+    if isinstance(result, Activation):
+        op.states_shape(op.name, 'shape', result.labels)
+    return result
 
 
 def _scaled_weight(op: Op) -> Optional[Weight]:
@@ -111,7 +124,7 @@ def _scaled_weight(op: Op) -> Optional[Weight]:
 def _channel_axis(op: Op) -> int:
     """Axis along which the operands' channels lie, from the end; -1 if none do."""
     for value in op.inputs:
-        if isinstance(value, Activation) and value.shape is not None:
+        if isinstance(value, Activation):
             for axis in range(value.rank):
                 if value.varies(axis):
                     return axis - value.rank
@@ -133,7 +146,7 @@ def _record_parameter(op: Op, position: int, operand: Activation) -> None:
 def _unify(op: Op, x: Activation, y: Activation) -> Activation:
     rank = max(x.rank, y.rank)
     x, y = _pad_rank(x, rank), _pad_rank(y, rank)
-    shape_x, shape_y = x.shape or (), y.shape or ()
+    shape_x, shape_y = x.shape, y.shape
     axes = range(rank)
     y_spreads = any(x.varies(a) and shape_y[a] == 1 for a in axes)
     x_spreads = any(y.varies(a) and shape_x[a] == 1 for a in axes)
@@ -154,4 +167,4 @@ def _unify(op: Op, x: Activation, y: Activation) -> Activation:
 def _pad_rank(x: Activation, rank: int) -> Activation:
     missing = rank - x.rank
     labels = x.labels.reshape((1,) * missing + x.labels.shape)
-    return Activation((1,) * missing + (x.shape or ()), labels)
+    return Activation((1,) * missing + (x.shape), labels)

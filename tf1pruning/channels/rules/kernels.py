@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from tf1pruning.channels import families, layout
+from tf1pruning.channels import families, layout, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op
@@ -91,7 +91,7 @@ def transposed_convolution(op: Op) -> Activation:
         kernel,
         in_axis=rank - 1,
         out_axis=rank - 2,
-        positions=_pixels(op.activation(2).shape or (), axis),
+        positions=_pixels(op.activation(2).shape, axis),
         taps=taps,
         borders=layout.spreads_unevenly(op.node, kernel.shape),
         reads=2,
@@ -126,6 +126,8 @@ def depthwise_convolution(op: Op) -> Activation:
 @RULES.register('BatchMatMul', 'BatchMatMulV2', attributes='T adj_x adj_y')
 def dense(op: Op) -> Activation:
     """A dense layer: activation `[..., in]` times weight `[in, out]`."""
+    if all(isinstance(value, Activation) for value in op.inputs):
+        return _product(op, op.activation(0), op.activation(1))
     if op.attr('transpose_a').b or op.attr('adj_x').b:
         raise Unsupported('a transposed activation')
     kernel, x = op.weight(1), op.activation(0)
@@ -141,7 +143,38 @@ def dense(op: Op) -> Activation:
         kernel,
         in_axis=in_axis,
         out_axis=out_axis,
-        positions=_pixels(x.shape or (), x.rank - 1),
+        positions=_pixels(x.shape, x.rank - 1),
     )
     out_rank = len(op.shape())
     return Activation(op.shape(), layout.along(makes, out_rank - 1, out_rank))
+
+
+def _product(op: Op, x: Activation, y: Activation) -> Activation:
+    """Activation `[..., m, k]` times activation `[..., k, n]`, as in attention."""
+    rank = len(op.shape())
+    if x.rank != rank or y.rank != rank:
+        raise Unsupported('a product of tensors of other ranks')
+    rows, columns = rank - 2, rank - 1
+    x_axes = (columns, rows) if op.attr('transpose_a').b or op.attr('adj_x').b else None
+    y_axes = (columns, rows) if op.attr('transpose_b').b or op.attr('adj_y').b else None
+    (rows_of_x, inner_of_x), (inner_of_y, columns_of_y) = (
+        axes or (rows, columns) for axes in (x_axes, y_axes)
+    )
+    if x.varies(inner_of_x) or y.varies(inner_of_y):
+        if not (x.varies(inner_of_x) and y.varies(inner_of_y)):
+            raise Unsupported('a factor that is computed, not a weight')
+        inner = x.channels(inner_of_x), y.channels(inner_of_y)
+        labels = op.join(*inner, 'is multiplied by fixed channels')
+        op.summation([(0, inner_of_x), (1, inner_of_y)], labels)
+        return values.fixed(op.shape())
+    left = np.swapaxes(x.labels, columns, inner_of_x)
+    right = np.swapaxes(y.labels, rows, inner_of_y)
+    batch = range(rows)
+    in_batch = any(x.varies(a) or y.varies(a) for a in batch)
+    if in_batch + x.varies(rows_of_x) + y.varies(columns_of_y) > 1:
+        raise Unsupported('channels along several axes of a product')
+    if in_batch:
+        return Activation(op.shape(), op.join(left, right, 'meets fixed channels'))
+    if x.varies(rows_of_x) or y.varies(columns_of_y):
+        return Activation(op.shape(), left if x.varies(rows_of_x) else right)
+    return values.fixed(op.shape())

@@ -23,23 +23,24 @@ def squeeze(op: Op) -> Union[Activation, Sizes, Weight]:
     """Drops axes of size 1."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
-        return Sizes(value.items, scalar=True)
+        dropped = layout.squeezed_axes(value.array.shape, op.node)
+        return Sizes(np.squeeze(value.array, dropped))
     kernel = op.kernel_like(0)
     if kernel is not None:
         dropped = layout.squeezed_axes(kernel.shape, op.node)
         return kernel.view([a for a in range(len(kernel.shape)) if a not in dropped])
     x = op.activation(0)
     return Activation(
-        op.shape(), np.squeeze(x.labels, layout.squeezed_axes(x.shape or (), op.node))
+        op.shape(), np.squeeze(x.labels, layout.squeezed_axes(x.shape, op.node))
     )
 
 
 @RULES.register('ExpandDims', attributes='T Tdim')
 def expand_dims(op: Op) -> Union[Activation, Sizes, Weight]:
-    """Inserts an axis of size 1; makes a vector of a scalar size."""
+    """Inserts an axis of size 1; makes a vector of a size."""
     value = op.inputs[0]
-    if isinstance(value, Sizes) and value.scalar:
-        return Sizes(value.items)
+    if isinstance(value, Sizes):
+        return Sizes(np.expand_dims(value.array, int(op.constant(1))))
     kernel = op.kernel_like(0)
     if kernel is not None:
         axes: List[Optional[int]] = list(range(len(kernel.shape)))
@@ -50,9 +51,11 @@ def expand_dims(op: Op) -> Union[Activation, Sizes, Weight]:
 
 
 @RULES.register('Transpose', attributes='T Tperm')
-def transpose(op: Op) -> Union[Activation, Weight]:
+def transpose(op: Op) -> Union[Activation, Sizes, Weight]:
     """Permutes the axes."""
     order = [int(axis) for axis in op.constant(1)]
+    if isinstance(op.inputs[0], Sizes):
+        return Sizes(np.transpose(op.inputs[0].array, order))
     kernel = op.kernel_like(0)
     if kernel is not None:
         return kernel.view(order)
@@ -65,14 +68,12 @@ def reshape(op: Op) -> Union[Activation, Sizes, Weight]:
     """Repeats the labels over the axes that are merged, then cuts them again."""
     value = op.inputs[0]
     if isinstance(value, Sizes):
-        if len(op.shape()) > 1:
-            raise Unsupported('sizes as a matrix')
-        return Sizes(value.items, scalar=not op.shape())
+        return Sizes(value.array.reshape(op.constant(1)))
     kernel = _reshaped_kernel(op)
     if kernel is not None:
         return kernel
     x, shape = op.activation(0), sizes.described_shape(op, 1)
-    labels = layout.reshape(x.labels, x.shape or (), shape)
+    labels = layout.reshape(x.labels, x.shape, shape)
     labels = _tied(op, labels)
     sizes.bind_shape(op, 1, labels)
     return Activation(shape, labels)
@@ -131,10 +132,27 @@ def tile(op: Op) -> Activation:
         if item.labels is not None:
             op.freeze(item.labels, 'has its size used as a number')
         if x.varies(axis):
-            if item.value is None:
+            if item.number is None:
                 raise Unsupported('computed multiples')
-            labels = np.concatenate([labels] * item.value, axis)
+            labels = np.concatenate([labels] * item.number, axis)
     return Activation(op.shape(), labels)
+
+
+@RULES.register('BroadcastTo', attributes='T Tidx')
+def broadcast_to(op: Op) -> Activation:
+    """Spreads what has size 1; the shape follows the channels."""
+    x, shape = op.activation(0), sizes.described_shape(op, 1)
+    labels = x.labels.reshape((1,) * (len(shape) - x.rank) + x.labels.shape)
+    sizes.bind_shape(op, 1, labels)
+    return Activation(shape, labels)
+
+
+@RULES.register('EnsureShape', attributes='T shape')
+def ensure_shape(op: Op) -> Activation:
+    """Checks a shape that it states."""
+    x = op.activation(0)
+    op.states_shape(op.name, 'shape', x.labels)
+    return Activation(op.shape(), x.labels)
 
 
 @RULES.register('Fill', attributes='T index_type')

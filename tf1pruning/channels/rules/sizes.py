@@ -6,60 +6,69 @@ tensor at run time, which ties the channels on both sides.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional, Sequence, Tuple
+import operator
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
+from tf1pruning.channels import layout, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op
-from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Value
+from tf1pruning.channels.values import Activation, Constant, Size, Sizes
 from tf1pruning.graph.view import Shape
 
 _ARITHMETIC: Dict[str, Callable[[int, int], int]] = {
-    'Add': lambda x, y: x + y,
-    'AddV2': lambda x, y: x + y,
-    'FloorDiv': lambda x, y: x // y,
-    'FloorMod': lambda x, y: x % y,
+    'Add': operator.add,
+    'AddV2': operator.add,
+    'FloorDiv': operator.floordiv,
+    'FloorMod': operator.mod,
     'Maximum': max,
     'Minimum': min,
-    'Mul': lambda x, y: x * y,
-    'Sub': lambda x, y: x - y,
+    'Mul': operator.mul,
+    'Sub': operator.sub,
 }
 
 
-def items_of(op: Op, position: int) -> Optional[Tuple[Size, ...]]:
-    """The sizes in an input; None if it is no shape."""
+def sizes_of(op: Op, position: int) -> Optional[Sizes]:
+    """The whole numbers in an input; None if it holds something else."""
     value = op.inputs[position]
     if isinstance(value, Sizes):
-        return value.items
-    if not isinstance(value, Constant) or len(value.shape) > 1:
+        return value
+    if not isinstance(value, Constant) or np.prod(value.shape) > layout.FEW:
         return None
-    return _items(op, position, value) if value.value.dtype.kind == 'i' else None
-
-
-def _items(op: Op, position: int, constant: Constant) -> Tuple[Size, ...]:
-    return tuple(
+    if not tf.as_dtype(value.node.attr['dtype'].type).is_integer:
+        return None
+    items = [
         Size(
             value=int(number),
-            node=constant.node.name,
+            node=value.node.name,
             consumer=op.name,
             position=position,
             element=element,
         )
-        for element, number in enumerate(np.ravel(constant.value))
-    )
+        for element, number in enumerate(np.ravel(value.value))
+    ]
+    return Sizes(np.array(items, object).reshape(value.shape))
 
 
-def items_of_matrix(op: Op, position: int) -> Tuple[Size, ...]:
-    """The elements of a constant matrix of sizes (paddings), row by row.
+def items_of(op: Op, position: int) -> Optional[Tuple[Size, ...]]:
+    """The sizes in an input; None if it is no shape."""
+    found = sizes_of(op, position)
+    return found.items if found is not None and found.array.ndim < 2 else None
+
+
+def paddings(op: Op, position: int) -> np.ndarray:
+    """`[axes, 2]` sizes in an input: what is added before and after each axis.
 
     Raises:
-      Unsupported: if they are computed.
+      Unsupported: if it is no such matrix.
     """
-    value = op.inputs[position]
-    if not isinstance(value, Constant):
+    found = sizes_of(op, position)
+    if found is None or found.array.ndim != 2:
         raise Unsupported('computed paddings')
-    return _items(op, position, value)
+    op.freeze(found.labels(), 'has its size used as a number')
+    return found.array
 
 
 def described_shape(op: Op, position: int) -> Shape:
@@ -114,25 +123,77 @@ def _bind(op: Op, size: Size, labels: Optional[np.ndarray]) -> None:
         op.unify(labels, counted, reason)
 
 
-def all_items(op: Op, positions: Sequence[int]) -> Optional[Tuple[Size, ...]]:
-    """The sizes of several inputs in a row; None if an input is no shape."""
-    found = [items_of(op, position) for position in positions]
-    known = [items for items in found if items is not None]
-    return sum(known, ()) if len(known) == len(found) else None
+def arrays_of(op: Op, positions: Sequence[int]) -> Optional[List[np.ndarray]]:
+    """The arrays of sizes in several inputs; None if an input holds something else.
+
+    Among sizes, a few numbers that are computed from data are sizes that nobody knows.
+    """
+    found = [sizes_of(op, position) for position in positions]
+    if all(each is None for each in found):
+        return None
+    known = [each or _computed_sizes(op, p) for p, each in zip(positions, found)]
+    arrays = [each.array for each in known if each is not None]
+    return arrays if len(arrays) == len(found) else None
+
+
+def _computed_sizes(op: Op, position: int) -> Optional[Sizes]:
+    x = op.inputs[position]
+    if not isinstance(x, Activation) or None in x.shape or x.labels.any():
+        return None
+    if np.prod(x.shape) > layout.FEW:
+        return None
+    return Sizes(np.full(x.shape, Size()))
 
 
 @RULES.register('Shape', attributes='T out_type')
 def shape_of(op: Op) -> Sizes:
     """Sizes that follow the tensor by themselves."""
-    x = op.inputs[0]
-    if not isinstance(x, Activation) or x.shape is None:
-        raise Unsupported('an input of unknown rank')
+    return _shape(op, 0)
+
+
+@RULES.register('ShapeN', attributes='T N out_type')
+def shapes_of(op: Op) -> Tuple[Sizes, ...]:
+    """The sizes of several tensors."""
+    return tuple(_shape(op, position) for position in range(len(op.inputs)))
+
+
+def _shape(op: Op, position: int) -> Sizes:
+    x = op.inputs[position]
+    if isinstance(x, Sizes):
+        return Sizes([Size(static=size) for size in x.array.shape])
+    if not isinstance(x, Activation):
+        raise Unsupported('the shape of a weight')
     axes = range(x.rank)
     if sum(x.varies(axis) for axis in axes) > 1:
         raise Unsupported('channels along several axes')
     counted = [x.labels.ravel() if x.varies(a) else None for a in axes]
     known = zip(counted, x.shape)
-    return Sizes(tuple(Size(labels=labels, static=size) for labels, size in known))
+    return Sizes([Size(labels=labels, static=size) for labels, size in known])
+
+
+@RULES.register('Size', attributes='T out_type')
+def size_of(op: Op) -> Sizes:
+    """The number of elements."""
+    return Sizes(product(_shape(op, 0).items))
+
+
+@RULES.register('Rank', attributes='T')
+def rank_of(op: Op) -> Sizes:
+    """The number of axes."""
+    return Sizes(Size(static=len(op.input_shape(0))))
+
+
+@RULES.register('Range', attributes='Tidx')
+def range_of(op: Op) -> Union[Activation, Sizes]:
+    """Known numbers where the bounds are; none of them may count channels."""
+    for value in op.inputs:
+        op.freeze_value(value, 'has its size used as a number')
+    bounds = [sizes_of(op, position) for position in range(3)]
+    numbers = [None if each is None else each.items[0].now for each in bounds]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers):
+        return values.fixed(op.shape())
+    return Sizes([Size(static=number) for number in layout.few_numbers(*known)])
 
 
 def product(items: Sequence[Size]) -> Size:
@@ -143,9 +204,8 @@ def product(items: Sequence[Size]) -> Size:
     """
     counting = [item for item in items if item.labels is not None]
     if not counting:
-        statics = [item.static if item.value is None else item.value for item in items]
-        known = [size for size in statics if size is not None]
-        static = int(np.prod(known)) if len(known) == len(statics) else None
+        known = [item.now for item in items if item.now is not None]
+        static = int(np.prod(known)) if len(known) == len(items) else None
         return Size(static=static)
     others = product([item for item in items if item.labels is None])
     repeats = others.static or 0
@@ -162,19 +222,15 @@ def arithmetic(op: Op) -> Optional[Sizes]:
     made from a channel count freezes the channels.
 
     Raises:
-      Unsupported: if the two sides have different numbers of sizes.
+      Unsupported: if two channel counts are multiplied.
     """
-    if len(op.inputs) != 2 or not any(isinstance(v, Sizes) for v in op.inputs):
+    is_whole = tf.as_dtype(op.attr('T').type or tf.bool).is_integer
+    arrays = arrays_of(op, range(2)) if is_whole and len(op.inputs) == 2 else None
+    if arrays is None:
         return None
-    left, right = (items_of(op, i) for i in (0, 1))
-    if left is None or right is None:
-        return None
-    count = max(len(left), len(right))
-    if count % len(left) or count % len(right):
-        raise Unsupported('sizes that do not fit')
-    pairs = zip(left * (count // len(left)), right * (count // len(right)))
-    items = tuple(_computed(op, x, y) for x, y in pairs)
-    return Sizes(items, scalar=all(is_scalar(value) for value in op.inputs))
+    left, right = np.broadcast_arrays(*arrays)
+    items = [_computed(op, x, y) for x, y in zip(left.ravel(), right.ravel())]
+    return Sizes(np.array(items, object).reshape(left.shape))
 
 
 def _computed(op: Op, x: Size, y: Size) -> Size:
@@ -183,15 +239,10 @@ def _computed(op: Op, x: Size, y: Size) -> Size:
         return product([x, y])
     for labels in counted:
         op.freeze(labels, 'has its size used as a number')
-    known = [item.static if item.value is None else item.value for item in (x, y)]
     function = _ARITHMETIC.get(op.type)
-    if function is None or known[0] is None or known[1] is None:
+    if function is None or x.now is None or y.now is None:
         return Size()
-    return Size(static=function(known[0], known[1]))
-
-
-def is_scalar(value: Value) -> bool:
-    """Whether a value is one size and no vector of sizes."""
-    if isinstance(value, Sizes):
-        return value.scalar
-    return isinstance(value, Constant) and value.shape == ()
+    try:
+        return Size(static=function(x.now, y.now))
+    except ZeroDivisionError:
+        return Size()

@@ -10,7 +10,7 @@ from tf1pruning.channels import families, layout
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.rules import sizes
 from tf1pruning.channels.trace import RULES, Op
-from tf1pruning.channels.values import Activation, Constant
+from tf1pruning.channels.values import Activation, Size
 
 
 @RULES.register_family(families.POOLING)
@@ -27,26 +27,30 @@ def pool(op: Op) -> Activation:
 def pad(op: Op) -> Activation:
     """Keeps the labels; padded channels are new ones, counted by the paddings."""
     x = op.activation(0)
-    paddings = op.constant(1)
     labels = x.labels
-    for axis, (before, after) in enumerate(paddings):
-        if (before or after) and x.varies(axis):
-            channels = x.channels(axis)
-            first, last = op.tracer.labels.fresh(before), op.tracer.labels.fresh(after)
-            items = sizes.items_of_matrix(op, 1)
-            op.size(items[2 * axis], first)
-            op.size(items[2 * axis + 1], last)
-            found = np.concatenate([first, channels, last])
+    for axis, pair in enumerate(sizes.paddings(op, 1)):
+        if x.varies(axis) and any(size.number != 0 for size in pair):
+            first, last = (_new_channels(op, size) for size in pair)
+            found = np.concatenate([first, x.channels(axis), last])
             labels = layout.along(found, axis, x.rank)
     return Activation(op.shape(), labels)
+
+
+def _new_channels(op: Op, size: Size) -> np.ndarray:
+    """As many labels as a constant says, which must follow them."""
+    if size.value is None:
+        raise Unsupported('a computed number of new channels')
+    labels = op.tracer.labels.fresh(size.value)
+    op.size(size, labels)
+    return labels
 
 
 @RULES.register('MirrorPad', attributes='T Tpaddings mode')
 def mirror_pad(op: Op) -> Activation:
     """Keeps the labels; channels themselves may not be mirrored."""
     x = op.activation(0)
-    for axis, (before, after) in enumerate(op.constant(1)):
-        if (before or after) and x.varies(axis):
+    for axis, pair in enumerate(sizes.paddings(op, 1)):
+        if x.varies(axis) and any(size.number != 0 for size in pair):
             raise Unsupported('mirrored channels')
     return Activation(op.shape(), x.labels)
 
@@ -65,12 +69,13 @@ def batch_blocks(op: Op) -> Activation:
 
 def _moved_axes(op: Op) -> List[int]:
     """Axes that blocks or padding change; with channels first, axis 1 has neither."""
-    known = all(isinstance(value, Constant) for value in op.inputs[1:])
-    count = int(op.input_shape(1)[0] or 0)
+    found = sizes.sizes_of(op, 1), sizes.sizes_of(op, 2)
+    if found[0] is None or found[1] is None:
+        return list(range(1, 1 + int(op.input_shape(1)[0] or 0)))
     return [
         1 + i
-        for i in range(count)
-        if not known or op.constant(1)[i] != 1 or op.constant(2)[i].any()
+        for i, (block, pads) in enumerate(zip(found[0].array, found[1].array))
+        if block.number != 1 or any(size.number != 0 for size in pads)
     ]
 
 

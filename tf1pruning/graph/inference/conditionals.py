@@ -18,6 +18,7 @@ from tf1pruning.graph.inference import flags as flags_lib
 from tf1pruning.graph.inference.branches import SWITCH_OPS, Resolver
 from tf1pruning.graph.inference.flags import IsTrainingOnly
 from tf1pruning.graph.inference_graph import Flag
+from tf1pruning.graph.variables import REF_OPS
 from tf1pruning.names import TensorRef
 
 
@@ -45,9 +46,10 @@ def without_conditionals(
 
 
 def with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """Reads resource variables before the conditionals that are left.
+    """Reads variables before the conditionals and loops that are left.
 
-    So a variable is always read by a node that names it, and not a Switch.
+    So a variable is always read by a node that names it, and what enters a branch or a
+    loop is its value, which a frozen graph can hold.
     """
     view = view_lib.GraphView(graph_def)
     return nodes.with_nodes(
@@ -56,21 +58,30 @@ def with_reads_outside(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def _read_outside(view: view_lib.GraphView, node: tf.NodeDef) -> List[tf.NodeDef]:
+    if node.op == 'RefEnter' and view.inputs(node)[0].op in REF_OPS:
+        entry = nodes.copied(node)
+        entry.op = 'Enter'
+        return [entry]
     if node.op != 'ReadVariableOp':
         return [node]
+    entries: List[tf.NodeDef] = []
     handle = view.refs(node)[0]
-    switches: List[TensorRef] = []
-    while view.node(handle.node).op in SWITCH_OPS:
-        switches.append(handle)
-        handle = view_lib.data_inputs(view.node(handle.node))[0]
-    if not switches:
+    outputs: List[TensorRef] = []
+    while view.node(handle.node).op in (*SWITCH_OPS, 'Enter'):
+        outputs.append(handle)
+        entries.append(view.node(handle.node))
+        handle = view.refs(entries[-1])[0]
+    if not entries:
         return [node]
     dtype = tf.as_dtype(node.attr['dtype'].type)
     last, inputs = f'{node.name}/outside', [handle.as_input]
     found = [nodes.make_node(last, 'ReadVariableOp', inputs, dtype=dtype)]
-    for i, ref in enumerate(reversed(switches)):
-        condition = view_lib.data_inputs(view.node(ref.node))[1].as_input
-        name = f'{node.name}/switch_{i}'
-        found.append(nodes.make_node(name, 'Switch', [last, condition], T=dtype))
-        last = TensorRef(name, ref.output).as_input
+    for i, (ref, entry) in enumerate(zip(reversed(outputs), reversed(entries))):
+        new = nodes.copied(entry, [last, *entry.input[1:]])
+        new.name = f'{node.name}/{entry.op.lower()}_{i}'
+        new.attr['T'].type = dtype.as_datatype_enum
+        for key in ('_class', view_lib.OUTPUT_SHAPES):
+            new.attr.pop(key, None)
+        found.append(new)
+        last = TensorRef(new.name, ref.output).as_input
     return [*found, nodes.make_node(node.name, 'Identity', [last], T=dtype)]

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
+from tf1pruning.graph.variables import RESOURCE_OPS
 
 
 def refuse_calls(refused: Mapping[str, str], needed: Set[str]) -> None:
@@ -32,7 +32,7 @@ def refuse_calls(refused: Mapping[str, str], needed: Set[str]) -> None:
 
 
 def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
-    """Refuses loops that variables enter: a frozen graph cannot hold them.
+    """Refuses loops that carry variables, and do not only read their values.
 
     Raises:
       GraphError: names all of them, and where they end.
@@ -44,7 +44,7 @@ def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
             continue
         if node.op in ('Enter', 'RefEnter'):
             entering = view.node(view_lib.data_inputs(node)[0].node)
-            if entering.op in (*REF_OPS, *RESOURCE_OPS):
+            if entering.op in RESOURCE_OPS:
                 frame = node.attr['frame_name'].s.decode('utf-8')
                 found[frame.replace('/while_context', '')] = None
         elif node.op in ('Exit', 'RefExit'):
@@ -56,8 +56,9 @@ def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
                 exits.append(f'{node.name}:0')
     if found:
         raise GraphError(
-            'The outputs depend on loops (tf.while_loop) that variables enter: '
-            f'{names.quoted(list(found))}. A frozen graph cannot hold them. Read the '
-            'variables before the loop, or name an input behind it in the input map '
-            f'(loops end in {names.quoted(exits)}), or outputs before it.'
+            'The outputs depend on loops (tf.while_loop) that take variables, and not '
+            f'only their values, from turn to turn: {names.quoted(list(found))}. A '
+            'constant cannot take their place in a frozen graph. Read the variables '
+            'before the loop, or name an input behind it in the input map (loops end '
+            f'in {names.quoted(exits)}), or outputs before it.'
         )

@@ -1,0 +1,192 @@
+"""The one door to sessions: whatever runs a graph of a user runs it from here.
+
+A graph is checked before it is imported, since TensorFlow computes constant parts of it
+on import, and each run has a time limit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import Any, Callable, Collection, List, Mapping, Optional, Sequence, TypeVar
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import names
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import unsafe
+from tf1pruning.graph.pure_ops import PURE_OPS
+from tf1pruning.names import op_types
+
+DEFAULT_SECONDS = 600.0
+# Of a graph with a loop, which may have no end.
+DEFAULT_LOOP_SECONDS = 20.0
+# Loops, and calls of functions that may hold some.
+_LOOP_OPS = op_types(
+    'For If MapDefun NextIteration PartitionedCall RefNextIteration '
+    'StatefulPartitionedCall StatelessIf StatelessWhile While'
+)
+# How long a run that has been told to stop may take to do so.
+_GRACE_SECONDS = 5.0
+# How many unsafe nodes a message names.
+_NAMED = 10
+
+T = TypeVar('T')
+
+
+@dataclasses.dataclass(frozen=True)
+class RunLimits:
+    """What the runs of a graph may do.
+
+    Attributes:
+      allow_unsafe: whether they may run ops that are not known to be pure.
+      seconds: that each may take; None: ten minutes, or 20 seconds if the graph has a
+        loop.
+    """
+
+    allow_unsafe: bool = False
+    seconds: Optional[float] = None
+
+
+STRICT = RunLimits()
+
+
+def check(
+    graph_def: tf.GraphDef, fetches: Collection[str], limits: RunLimits = STRICT
+) -> None:
+    """Refuses a graph that is not safe to run, before it is imported.
+
+    Args:
+      graph_def: as it will be imported.
+      fetches: names of the tensors or nodes that runs need.
+      limits: of the runs.
+
+    Raises:
+      GraphError: names the nodes that are not known to be pure.
+    """
+    if not limits.allow_unsafe:
+        nodes = [names.node_name(name) for name in fetches]
+        refuse('The outputs depend', unsafe.find_impure(graph_def, nodes))
+
+
+def check_pipeline(
+    graph_def: tf.GraphDef, fetches: Collection[str], limits: RunLimits = STRICT
+) -> None:
+    """Like `check`, for an input pipeline that the user asked for."""
+    if not limits.allow_unsafe:
+        nodes = [names.node_name(name) for name in fetches]
+        found = unsafe.find_impure_pipeline(graph_def, nodes)
+        refuse('The input pipeline depends', found, 'Give data of your own')
+
+
+def refuse(
+    what: str,
+    found: Sequence[str],
+    advice: str = 'Name output nodes that do not need them',
+    options: Sequence[str] = (),
+) -> None:
+    """Raises GraphError if there are unsafe nodes."""
+    if found:
+        more = ' and more' if len(found) > _NAMED else ''
+        raise GraphError(
+            f'{what} on ops that are not known to be pure and may read files, call '
+            f'hosts, wait, write files or call Python: {", ".join(found[:_NAMED])}'
+            f'{more}. Nothing was run. {advice}, or allow them.',
+            options=(*options, 'allow_unsafe'),
+        )
+
+
+class Session:
+    """A session that runs a graph within limits.
+
+    Args:
+      graph: that was checked before it was imported.
+      limits: of its runs.
+      optimize: whether TensorFlow optimizes the graph first, which takes longer than a
+        single run. It computes no constants even then: these may be large.
+    """
+
+    def __init__(
+        self, graph: tf.Graph, limits: RunLimits = STRICT, optimize: bool = False
+    ):
+        config = tf.ConfigProto()
+        config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+        rewriting = config.graph_options.rewrite_options
+        rewriting.disable_meta_optimizer = not optimize
+        rewriting.constant_folding = rewriting.OFF
+        self._session = tf.Session(graph=graph, config=config)
+        self._graph, self._given = graph, limits.seconds
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session."""
+        self._session.close()
+
+    def run(self, fetches: Any, feeds: Optional[Mapping[Any, Any]] = None) -> Any:
+        """Like `tf.Session.run`.
+
+        Raises:
+          GraphError: if it takes too long.
+          tf.errors.OpError, ValueError, TypeError: if it fails.
+        """
+        options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
+        return self._within_time(lambda: self._session.run(fetches, feeds, options))
+
+    def lend(self, use: Callable[[tf.Session], T]) -> T:
+        """What a function makes of the session that restores or saves variables."""
+        return use(self._session)
+
+    def callable(
+        self, fetches: Sequence[tf.Operation], feeds: Sequence[str]
+    ) -> Callable[..., None]:
+        """A function that runs operations, which ran before, with little overhead."""
+        call = self._session.make_callable(fetches, feeds, accept_options=True)
+        options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
+        return lambda *arrays: call(*arrays, options=options)
+
+    @property
+    def _seconds(self) -> float:
+        if self._given is None:
+            self._given = _default_seconds(self._graph)
+        return self._given
+
+    def _within_time(self, call: Callable[[], Any]) -> Any:
+        """What a call gives; an op that does not stop in time is left behind."""
+        results: List[Any] = []
+        errors: List[BaseException] = []
+
+        def work() -> None:
+            try:
+                results.append(call())
+            except BaseException as error:  # Raised again below.
+                errors.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(self._seconds + _GRACE_SECONDS)
+        if thread.is_alive() or _is_late(errors):
+            raise GraphError(
+                f'The graph runs for more than {self._seconds:g} seconds. It may have '
+                'no end; if it has, allow more time.',
+                options=('verify_timeout',),
+            )
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+def _is_late(errors: Sequence[BaseException]) -> bool:
+    late = (tf.errors.DeadlineExceededError, tf.errors.CancelledError)
+    return any(isinstance(error, late) for error in errors)
+
+
+def _default_seconds(graph: tf.Graph) -> float:
+    """More where the graph has an end for certain."""
+    types = {operation.type for operation in graph.get_operations()}
+    may_loop = types & _LOOP_OPS or types - PURE_OPS
+    return DEFAULT_LOOP_SECONDS if may_loop else DEFAULT_SECONDS
