@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 # Only ops that draw have it.
 _SECOND_SEED = 'seed2'
+_TURNS = 'parallel_iterations'
 
 
 def is_random(node: tf.NodeDef) -> bool:
@@ -43,6 +44,9 @@ def seeded(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 def _seed(nodes: Iterable[tf.NodeDef]) -> None:
     for node in nodes:
+        if _TURNS in node.attr:
+            # Turns of a loop that run together draw in any order.
+            node.attr[_TURNS].i = 1
         if is_random(node):
             number = zlib.crc32(node.name.encode())
             node.attr['seed'].i = node.attr[_SECOND_SEED].i = number
