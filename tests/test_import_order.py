@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = {
     'errors': 0,
     'names': 0,
+    'notes': 0,
     'files': 0,
     'npz': 0,
     'optimizer_names': 0,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Collection, Dict, Optional, Sequence
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence
+
+import numpy as np
 
 from tf1pruning import files, names, typed
 from tf1pruning import plan as plan_lib
@@ -29,12 +31,15 @@ from tf1pruning.surgery.choice import RemovalOptions
 
 
 @typed.checked
-def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
+def analyze(
+    model: Model, scope_names: Sequence[str] = ('',), sparsity: bool = True
+) -> Analysis:
     """Lists the channel groups of a model, what they cost, and why some may not go.
 
     Args:
       model: the model.
       scope_names: scopes to list; `['']`: the whole model.
+      sparsity: whether to read the weights, for the sparsity of each group.
 
     Returns:
       Figures; `print` shows them as a table.
@@ -45,7 +50,8 @@ def analyze(model: Model, scope_names: Sequence[str] = ('',)) -> Analysis:
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
     chosen = select.listed(model.groups, scope_names)
-    return analysis.analyze(model.trace, chosen, model.keyed_arrays())
+    arrays = model.keyed_arrays() if sparsity else None
+    return analysis.analyze(model.trace, chosen, model.keyed_shapes(), arrays)
 
 
 @typed.checked
@@ -187,6 +193,7 @@ def strip(
     verify: bool = True,
     allow_unsafe: bool = False,
     verify_timeout: Optional[float] = None,
+    samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> StrippedModel:
     """Removes channels and checks that the answers stay the same.
 
@@ -199,6 +206,8 @@ def strip(
         that read or write files or call Python.
       verify_timeout: seconds that a run may take; None: ten minutes, or 20 seconds if
         the graph has a loop.
+      samples: input node -> `[samples, ...]`, of which the first are run; None: random
+        input. Sizes that the graph leaves open are guessed, until it runs.
 
     Returns:
       The small network; `print` says what went and how exact it is.
@@ -209,11 +218,12 @@ def strip(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       PlanError: if the plan is of another model.
       OptionError: if lossy removal is allowed and no plan says of what.
+      DataError: if the samples do not fit the inputs.
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
-        nothing was removed that changes them.
+        nothing was removed that changes them; or if the model does not run.
     """
     limits = RunLimits(allow_unsafe, verify_timeout)
-    return stripping.strip_model(model, plan, options, verify, limits)
+    return stripping.strip_model(model, plan, options, verify, limits, samples=samples)
 
 
 @typed.checked

@@ -13,6 +13,7 @@ from tests.channels import cases, families, tracing
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import constants
 from tf1pruning.graph import frames, importing
+from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph.frozen.channels_last import channels_last
 from tf1pruning.graph.frozen.freeze import freeze
 from tf1pruning.names import TensorRef
@@ -309,6 +310,24 @@ def test_batch_norm_maps_constants_and_a_zero_gamma_makes_one():
     assert_values(channel_values(norm, arrays), [1.0, -0.5, 7.0])
     arrays['BatchNorm/gamma'] = [2.0, 2.0, 2.0]
     assert_values(channel_values(norm, arrays), [1.0, -0.5, VARYING])
+
+
+def test_batch_norm_by_the_batch_maps_zeros_to_beta():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4, 4, 4], 'input')
+        gamma, beta = (
+            tf.constant([2.0, 2.0, 0.0, 2.0]),
+            tf.constant([1.0, 3.0, 5.0, 7.0]),
+        )
+        x *= tf.constant([0.0, 1.0, 1.0, 0.0])
+        tf.nn.fused_batch_norm(x + [0.0, 0.0, 0.0, 2.0], gamma, beta, name='norm')
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+    model = graph_lib.build(meta_graph.graph_def, ('norm',), meta_graph)
+
+    found = values_of(model, {})[TensorRef('norm', 0)]
+
+    # The last is 7 but for rounding.
+    assert_values(np.ravel(found), [1.0, VARYING, 5.0, VARYING])
 
 
 def layer(size, padding):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
@@ -53,8 +54,8 @@ def size_as_number(x):
 
 
 def training_batch_norm(x):
-    ones = tf.ones([12])
-    return tf.nn.fused_batch_norm(first(x), ones, ones, name='norm')[0]
+    ones = [tf.constant(np.ones(12, 'f'), name='ones') for _ in range(2)]
+    return tf.nn.fused_batch_norm(first(x), *ones, name='norm')[0]
 
 
 FROZEN = {
@@ -115,6 +116,14 @@ FROZEN = {
     'channels one by one': (
         lambda x: tf.stack(tf.unstack(first(x), axis=-1, name='apart')[2:], -1),
         "reaches 'apart': channels taken apart one by one",
+    ),
+    'shape of random numbers': (
+        lambda x: first(x) * tf.random_normal(tf.shape(wide(x))[3:], name='noise'),
+        "meets fixed channels in 'mul'",
+    ),
+    'parameters of random numbers': (
+        lambda x: tf.random.poisson(first(x), [], name='noise'),
+        "is what random numbers depend on in 'noise/RandomPoissonV2'",
     ),
     'computed kernel': (
         computed_kernel,
@@ -201,16 +210,24 @@ def test_an_attribute_that_nobody_thought_of_freezes_the_channels():
     assert trace.unsupported == ()
 
 
-def test_batch_norm_in_training_mode_freezes_its_channels():
+def test_batch_norm_in_training_mode_leaves_its_channels_free():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
         tf.identity(last(training_batch_norm(x)), name='output')
     meta_graph = tf.train.export_meta_graph(graph=graph)
     model = graph_lib.build(meta_graph.graph_def, ('output',), meta_graph)
 
-    groups = tracing.by_name(trace_lib.trace(model))
+    group = tracing.by_name(trace_lib.trace(model))['first']
 
-    assert groups['first'].reasons == ("reaches 'norm': training mode",)
+    assert not group.frozen
+    # No moving statistics.
+    assert [place.variable for place in group.places] == [
+        'first/kernel',
+        'first/bias',
+        'ones',
+        'ones_1',
+        'last/kernel',
+    ]
 
 
 def test_a_concat_with_the_input_leaves_the_other_channels_free():

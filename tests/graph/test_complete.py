@@ -142,3 +142,31 @@ def test_devices_go_also_those_in_functions():
     assert len(placed) > len(found.node)
     assert not any(node.device for node in placed)
     assert meta.SerializeToString() == before
+
+
+def old_graph(producer, noted):
+    """A placeholder as TensorFlow up to 1.0 writes it, and its shape as noted."""
+    given = tf.MetaGraphDef()
+    given.graph_def.versions.producer = producer
+    node = given.graph_def.node.add(name='input', op='Placeholder')
+    node.attr['dtype'].type = tf.float32.as_datatype_enum
+    node.attr['shape'].shape.SetInParent()
+    if noted is not None:
+        proto = tf.TensorShape(noted).as_proto()
+        node.attr['_output_shapes'].list.shape.add().CopyFrom(proto)
+    return given
+
+
+@pytest.mark.parametrize(
+    ('producer', 'noted', 'expected'),
+    [
+        (21, [None, 64], tf.TensorShape([None, 64])),
+        (21, [], tf.TensorShape([])),
+        (21, None, tf.TensorShape(None)),
+        (22, None, tf.TensorShape([])),
+    ],
+)
+def test_an_old_placeholder_has_the_shape_that_was_noted(producer, noted, expected):
+    (node,) = complete.complete(old_graph(producer, noted)).graph_def.node
+
+    assert node.attr['shape'].shape == expected.as_proto()

@@ -58,7 +58,7 @@ def test_a_sum_of_many_terms_is_no_dropout():
     floor.input[0] = LAST
     view = GraphView(graph_def)
 
-    assert dropout.input_without_dropout(view, view.node('product')) is None
+    assert dropout.ending_in(view, view.node('product')) is None
 
 
 def test_a_constant_goes_through_a_long_chain():

@@ -6,10 +6,12 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import outputs
+from tf1pruning.graph.outputs import Candidate
 
 
 def candidates(graph):
-    return outputs.candidates(tf.train.export_meta_graph(graph=graph))
+    found = outputs.candidates(tf.train.export_meta_graph(graph=graph))
+    return [each.name for each in found]
 
 
 def classifier(last):
@@ -103,7 +105,7 @@ def test_a_single_number_is_the_answer_if_there_is_nothing_else():
 def test_a_node_called_output_is_the_output():
     graph = tf.train.export_meta_graph(graph=networks.inverted_residual_net())
 
-    assert outputs.only_output(graph) == ('output',)
+    assert outputs.only_output(graph) == Candidate('output', ())
 
 
 def test_many_candidates_are_listed_in_part():
@@ -127,3 +129,109 @@ def test_a_graph_without_an_answer_says_so():
 
     with pytest.raises(GraphError, match='No nodes may be the output'):
         outputs.only_output(tf.train.export_meta_graph(graph=graph))
+
+
+def total(x):
+    return -tf.reduce_sum(x)
+
+
+def loss_of_probabilities(p, y):
+    return total(y * tf.log(tf.clip_by_value(p, 1e-10, 1.0)))
+
+
+def binary_loss(p, y):
+    return total(y * tf.log(p + 1e-8) + (1 - y) * tf.log(1 - p + 1e-8))
+
+
+def focal_loss(p, y):
+    return total(y * (1 - p) ** 2 * tf.log(p) + (1 - y) * p * p * tf.log(1 - p))
+
+
+def normalized_loss(p, y):
+    return total(y * tf.log(p / tf.reduce_sum(p, 1, keepdims=True)))
+
+
+def gathered_loss(p, y):
+    classes = tf.cast(tf.argmax(y, 1), tf.int32)
+    where = tf.stack([tf.range(tf.shape(classes)[0]), classes], 1)
+    return total(tf.gather_nd(tf.log(p), where))
+
+
+def loss_with_entropy(p, y):
+    return loss_of_probabilities(p, y) + 0.1 * total(p * tf.log(p))
+
+
+def overlap(p, y):
+    """The Dice loss with squares."""
+    squares = tf.reduce_sum(tf.square(p)) + tf.reduce_sum(tf.square(y))
+    return 1 - 2 * tf.reduce_sum(p * y) / squares
+
+
+def softmax_by_hand(logits):
+    powers = tf.exp(logits)
+    return tf.div(powers, tf.reduce_sum(powers, 1, keepdims=True), name='p')
+
+
+def trained_by(loss, answer=None):
+    """The candidates where `loss` is of what `answer` makes of `logits`."""
+
+    def last(logits, labels):
+        given = logits if answer is None else answer(logits)
+        y = tf.placeholder(tf.float32, [None, 5], 'truth')
+        tf.train.AdamOptimizer().minimize(loss(given, y))
+
+    graph = tf.train.export_meta_graph(graph=classifier(last))
+    return outputs.candidates(graph)
+
+
+def softmax(logits):
+    return tf.nn.softmax(logits, name='p')
+
+
+@pytest.mark.parametrize(
+    ('loss', 'answer', 'expected'),
+    [
+        (loss_of_probabilities, softmax, Candidate('p', ('Log',))),
+        (loss_of_probabilities, softmax_by_hand, Candidate('p', ('Log',))),
+        (binary_loss, lambda x: tf.sigmoid(x, name='p'), ('p', ('Log', 'Log_1'))),
+        (focal_loss, softmax, ('p', ('Log', 'Log_1', 'pow'))),
+        (normalized_loss, softmax, ('p', ('Log',))),
+        (gathered_loss, softmax, ('p', ('Log',))),
+        (loss_with_entropy, softmax, ('p', ('Log', 'mul_1'))),
+        (overlap, softmax, ('p', ('Square',))),
+        (
+            lambda x, y: total(y * tf.nn.log_softmax(x)),
+            None,
+            ('logits', ('LogSoftmax',)),
+        ),
+        (
+            lambda x, y: tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x),
+            None,
+            ('logits', ('logistic_loss/Log1p', 'logistic_loss/Select')),
+        ),
+        # Numbers of another range are an answer of their own.
+        (lambda x, y: total(tf.square(x * 3.0 - y)), None, ('mul', ())),
+        (lambda x, y: total(tf.square(x - y)), tf.exp, ('Exp', ())),
+    ],
+)
+def test_the_inside_of_a_loss_is_no_answer(loss, answer, expected):
+    assert trained_by(loss, answer) == [Candidate(*expected)]
+
+
+def test_a_logarithm_that_nothing_reads_is_the_answer():
+    def last(logits, labels):
+        tf.log(tf.nn.softmax(logits), name='logarithms')
+
+    assert candidates(classifier(last)) == ['logarithms']
+
+
+def test_the_choice_is_said():
+    (found,) = trained_by(loss_of_probabilities, softmax)
+
+    (note,) = found.notes
+    assert str(note) == (
+        "Output 'p': the loss starts from it, and what comes after it ('Log') is a "
+        'part of the loss.'
+    )
+    assert note.options == ('output_nodes',)
+    assert Candidate('p', ()).notes == ()

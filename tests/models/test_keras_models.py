@@ -86,7 +86,7 @@ def test_variables_have_the_names_that_the_graph_knows(source):
 
 
 def test_the_groups_are_listed(source):
-    found = analysis.analyze(source.trace, source.groups, source.keyed_arrays())
+    found = analysis.analyze(source.trace, source.groups, source.keyed_shapes())
 
     assert (found.channels, found.prunable_channels) == (12, 8)
     assert found.parameters == 3 * 3 * 3 * 8 + 8 + 4 * 8 + 8 * 4 + 4

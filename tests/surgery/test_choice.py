@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from tests.surgery import nets
 from tf1pruning.errors import OptionError
 from tf1pruning.surgery import choice
+from tf1pruning.surgery import feeds as feeds_lib
 from tf1pruning.surgery.choice import Verdict
 
 LIVE = "not zero: 'b/Conv2D' still reads it"
@@ -142,7 +143,7 @@ def output_of(stripped):
 
 def output(model, arrays):
     frozen = nets.freeze.freeze(model, arrays)
-    feeds = nets.verify.random_inputs(frozen, seed=0)
+    feeds = feeds_lib.random_inputs(frozen, seed=0)
     return nets.verify.run(frozen, model.outputs, feeds)[0]
 
 

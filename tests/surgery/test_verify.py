@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import VerificationError
-from tf1pruning.surgery import verify
+from tf1pruning.surgery import feeds, verify
 from tf1pruning.surgery.verify import Comparison
 
 
@@ -97,15 +97,15 @@ def test_a_graph_that_does_not_run_says_why():
     ],
 )
 def test_inputs_have_the_type_and_the_known_sizes(shape, dtype, expected):
-    feeds = verify.random_inputs(affine(1, 0, shape, dtype), seed=0)
+    found = feeds.random_inputs(affine(1, 0, shape, dtype), seed=0)
 
-    assert feeds['input'].shape == expected
-    assert feeds['input'].dtype == dtype.as_numpy_dtype
+    assert found['input'].shape == expected
+    assert found['input'].dtype == dtype.as_numpy_dtype
 
 
 def test_a_seed_gives_the_same_inputs_again():
     first, same, other = (
-        verify.random_inputs(affine(), seed)['input'] for seed in (1, 1, 2)
+        feeds.random_inputs(affine(), seed)['input'] for seed in (1, 1, 2)
     )
 
     np.testing.assert_array_equal(first, same)
@@ -138,7 +138,7 @@ def test_indices_lie_within_their_table(rows):
         ids = tf.placeholder(tf.int32, [None, 20], 'input')
         return tf.nn.embedding_lookup(tf.ones([rows, 2]), tf.reshape(ids, [-1]))
 
-    inputs = verify.random_inputs(graph_of(embedded), seed=0)
+    inputs = feeds.random_inputs(graph_of(embedded), seed=0)
 
     assert set(np.unique(inputs['input'])) <= set(range(rows))
 
@@ -185,4 +185,4 @@ def test_an_input_that_does_not_fit_into_memory_is_named():
     graph = graph_of(lambda: tf.placeholder(tf.float32, [10**6] * 3, 'x') + 1.0)
 
     with pytest.raises(VerificationError, match=r"'x' of shape .* fit into memory"):
-        verify.random_inputs(graph, 0)
+        feeds.random_inputs(graph, 0)

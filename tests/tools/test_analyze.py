@@ -58,7 +58,22 @@ def test_the_groups_of_a_checkpoint(prefix, tmp_path):
     # and their variances.
     assert block['parameters'] == 24 * (8 + 9 + 8 + 2 * 4)
     assert '36 of 41 channels may be cut (87.8 %)' in stdout
+    assert 'Batch norm: 8 statistics of the batch became moving ones' in stdout
+    assert 'See --batch_norm.' in stdout
     assert 'is a model output' in stdout
+
+
+def test_without_sparsity_no_weight_is_read(prefix, tmp_path):
+    whole, expected = analyzed(prefix, tmp_path)
+
+    stdout, found = analyzed(prefix, tmp_path, '--nosparsity')
+
+    assert 'sparsity' in whole
+    assert 'sparsity' not in stdout.lower()
+    for group in expected['groups']:
+        assert group['sparsity'] > 0
+        group['sparsity'] = None
+    assert found == expected
 
 
 def test_a_saved_model_and_a_frozen_graph_have_the_same_groups(prefix, tmp_path):

@@ -9,6 +9,7 @@ from tests import networks, programs
 from tests.studies import trained
 from tf1pruning import Pruning
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.surgery import feeds as feeds_lib
 from tf1pruning.surgery import verify
 
 
@@ -65,7 +66,7 @@ def test_frozen_graph_gives_the_answers_of_the_soft_pruned_network(pruned, strip
     _, folder = stripped
     found = load_pb(os.path.join(folder, 'stripped.pb'))
     assert not any('Variable' in node.op for node in found.node)
-    feeds = verify.random_inputs(found, seed=1)
+    feeds = feeds_lib.random_inputs(found, seed=1)
     with tf.Graph().as_default(), tf.Session() as session:
         saver = tf.train.import_meta_graph(os.path.join(folder, 'stripped.ckpt.meta'))
         saver.restore(session, os.path.join(folder, 'stripped.ckpt'))
@@ -241,7 +242,10 @@ def test_all_formats_are_written_and_in_table_and_report(pruned, tmp_path):
         (['--formats=onnx'], "expected some of 'ckpt', 'pb'"),
         (['--quantize'], "add 'tflite'"),
         (['--formats=tflite', '--int8', '--data=no.npz'], 'cannot be read'),
-        (['--formats=tflite', '--int8'], '--int8 and --data go together'),
+        (['--formats=tflite', '--int8'], '--int8 needs --data'),
+        (['--data=no.npz'], 'cannot be read'),
+        (['--data=graph'], 'from a file (.npz)'),
+        (['--data=no.npz', '--noverify'], 'leave it out'),
         (['--inputs=a=b'], '--inputs names arrays of --data'),
     ],
 )
@@ -258,12 +262,16 @@ def test_a_wrong_format_writes_nothing(pruned, tmp_path, flags, expected):
 
 
 def test_the_graph_is_cut_at_input_tensors(pruned, tmp_path):
+    np.savez(str(tmp_path / 'x.npz'), x=np.ones([5, 8, 8, 8]))
+
     done = run_strip(
         f'--model={pruned.pruned_ckpt_path}',
         f'--output_dir={tmp_path}',
         '--formats=pb',
         '--fold_batch_norm',
         '--input_tensors=net/expanded_conv_1/add=1,8,8,8',
+        f'--data={tmp_path / "x.npz"}',
+        '--inputs=x=net/expanded_conv_1/add',
     )
 
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ _AFFINE = frozenset(('BiasAdd', 'Identity', *BATCH_NORM_OPS))
 _GATE_PATH = (
     _HAND_ON
     | _AFFINE
-    | op_types('Add AddV2 Maximum Minimum RealDiv Relu Relu6 Sigmoid Sub Tanh')
+    | op_types('Add AddV2 Div Maximum Minimum RealDiv Relu Relu6 Sigmoid Sub Tanh')
 )
 _ACTIVATIONS = op_types(
     'Elu LeakyRelu Maximum Minimum Mul Neg Relu Relu6 Selu Sigmoid Softplus '

@@ -19,6 +19,9 @@ FLAGS = flags.FLAGS
 model_flags.define()
 flags.DEFINE_list('scope_names', [''], 'Scopes to list. Default: the whole model.')
 flags.DEFINE_string('json', None, 'File to write the same figures to, as JSON.')
+flags.DEFINE_bool(
+    'sparsity', True, 'List the sparsity of each group, for which all weights are read.'
+)
 flags.DEFINE_bool('nodes', False, 'Also list what each node costs.')
 
 
@@ -27,7 +30,7 @@ def main() -> None:
     if FLAGS.json:
         protection.check_target(FLAGS.json, [FLAGS.model, FLAGS.meta_graph])
     model = model_flags.model()
-    found = tp.analyze(model, FLAGS.scope_names)
+    found = tp.analyze(model, FLAGS.scope_names, FLAGS.sparsity)
     if FLAGS.json:
         files.write_json(FLAGS.json, found.as_json())
     model_flags.say_read(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from tf1pruning.channels import select
+from tf1pruning.cli import program
 from tf1pruning.models import reading
 from tf1pruning.models.model import Model
 from tf1pruning.models.reading import DEFAULT_TAGS, LoadOptions
@@ -50,6 +51,17 @@ def define() -> None:
         'Use the moving averages of the variables as their values, and write these to '
         'all files, also for variables that are not pruned.',
     )
+    flags.DEFINE_enum(
+        'batch_norm',
+        reading.MOVING,
+        list(reading.BATCH_NORMS),
+        'moving: batch norm that normalizes by the batch, as a training does, uses its '
+        'moving statistics. batch: it stays as it is.',
+    )
+    flags.DEFINE_bool('keep_dropout', False, 'Leave dropout in the network.')
+    flags.DEFINE_bool(
+        'keep_flags', False, 'Leave training flags as inputs, and what they decide.'
+    )
 
 
 def define_limits() -> None:
@@ -83,6 +95,9 @@ def model() -> Model:
         signature=values.signature,
         use_moving_averages=values.use_moving_averages,
         input_tensors=tuple(values.input_tensors),
+        batch_norm=values.batch_norm,
+        keep_dropout=values.keep_dropout,
+        keep_flags=values.keep_flags,
     )
     outputs = reading.split_outputs(given) if given is not None else ()
     found = reading.load(values.model, outputs, options)
@@ -92,11 +107,16 @@ def model() -> Model:
 
 
 def say_read(model: Model) -> None:
-    """Prints the inputs and outputs that were read, and which are left out."""
+    """Prints the inputs and outputs that were read, which are left out, and notes.
+
+    A note says what was changed or chosen in reading the model, or what looks wrong.
+    """
     print(interface.table('read', model.graph, model.signatures))
     for signature in model.signatures:
         for line in signature.losses():
             print(line)
+    for note in model.notes:
+        print(program.with_flags(note.text, note.options))
     print()
 
 

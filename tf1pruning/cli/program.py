@@ -98,7 +98,7 @@ def ends_in_one_line(stopped: str = 'Stopped.') -> Iterator[None]:
             # What is printed may only go out, or fail to, now.
             sys.stdout.flush()
     except Tf1PruningError as error:
-        _fail(f'{error}{_flags_of(error)}')
+        _fail(with_flags(str(error), error.options))
     except OSError as error:
         _silence_output()
         if isinstance(error, BrokenPipeError):
@@ -176,11 +176,16 @@ def _unknown(error: flags.UnrecognizedFlagError) -> str:
     return f'{what}. Did you mean --{meant}?' if meant else f'{what}; see --help.'
 
 
-def _flags_of(error: Tf1PruningError) -> str:
-    """The flags of this program that do what an error advises."""
-    named = [_FLAGS.get(option, option) for option in error.options]
+def with_flags(text: str, options: Sequence[str]) -> str:
+    """A message, and the flags of this program that do what it advises.
+
+    Args:
+      text: the message.
+      options: that it names, as errors have them.
+    """
+    named = [_FLAGS.get(option, option) for option in options]
     known = [f'--{name}' for name in named if _is_flag(name)]
-    return f' See {", ".join(known)}.' if known else ''
+    return f'{text} See {", ".join(known)}.' if known else text
 
 
 def _is_flag(name: str) -> bool:

@@ -81,7 +81,10 @@ flags.DEFINE_bool(
     'The tflite file does all its arithmetic in 8-bit integers, with ranges measured '
     'on --data.',
 )
-data_flags.define_samples('Samples (.npz), one array per input, for --int8.')
+data_flags.define_samples(
+    'Samples (.npz), one array per input: the networks are run on the first of them '
+    'instead of random input, and --int8 measures its ranges on all.'
+)
 flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
 
@@ -98,8 +101,12 @@ def main() -> None:
     model = model_flags.model()
     if FLAGS.mean_replacement is not None:
         model = _mean_replaced(model, plan)
+    samples = _samples()
     options = tp.ExportOptions(
-        FLAGS.fold_batch_norm, FLAGS.quantize, _samples(), FLAGS.keep_optimizer
+        FLAGS.fold_batch_norm,
+        FLAGS.quantize,
+        samples if FLAGS.int8 else None,
+        FLAGS.keep_optimizer,
     )
     options.check(FLAGS.formats)
     small = tp.strip(
@@ -109,6 +116,7 @@ def main() -> None:
         FLAGS.verify,
         FLAGS.allow_unsafe_ops,
         FLAGS.verify_timeout,
+        samples,
     )
     picture = widths.draw(small.widths) if FLAGS.plot else None
     exports = exporting.export(small, folder, FLAGS.formats, options)
@@ -159,15 +167,15 @@ def _other_targets() -> List[str]:
 
 
 def _samples() -> Optional[Dict[str, np.ndarray]]:
-    """The samples for --int8."""
-    if FLAGS.int8 != (FLAGS.data is not None):
-        raise OptionError(
-            '--int8 and --data go together: ranges are measured on samples.'
-        )
-    if not FLAGS.int8:
+    """The samples to run on, and for --int8."""
+    if FLAGS.data is None:
+        if FLAGS.int8:
+            raise OptionError('--int8 needs --data: ranges are measured on samples.')
         if FLAGS.inputs:
             raise OptionError('--inputs names arrays of --data: give both, or none.')
         return None
+    if not (FLAGS.verify or FLAGS.int8):
+        raise OptionError('With --noverify, only --int8 reads --data: leave it out.')
     if FLAGS.data == data_flags.GRAPH:
-        raise OptionError('--int8 takes samples from a file (.npz), not from "graph".')
+        raise OptionError('Samples come from a file (.npz) here, not from "graph".')
     return data_flags.arrays()

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import sessions
 from tf1pruning.errors import VerificationError, first_line
+from tf1pruning.graph import draws
 from tf1pruning.graph.frozen import precision
 from tf1pruning.graph.frozen.channels_last import has_channels_first
 from tf1pruning.sessions import STRICT, RunLimits, Session
@@ -22,6 +23,12 @@ def restoring(prefix: str) -> Callable[[tf.Session], None]:
         tf.train.import_meta_graph(prefix + '.meta').restore(session, prefix)
 
     return load
+
+
+def _runs_otherwise(graph_def: tf.GraphDef) -> bool:
+    """Whether `verify.run` changes a graph before it runs it."""
+    is_random = bool(draws.random_nodes(graph_def))
+    return is_random or precision.has_half(graph_def) or has_channels_first(graph_def)
 
 
 def answers(
@@ -47,7 +54,7 @@ def answers(
             session.lend(load)
             graph_def = graph.as_graph_def()
             sessions.check(graph_def, outputs, limits)
-            if precision.has_half(graph_def) or has_channels_first(graph_def):
+            if outputs and _runs_otherwise(graph_def):
                 freeze = tf.graph_util.convert_variables_to_constants
                 frozen = session.lend(lambda s: freeze(s, graph_def, list(outputs)))
                 return verify.run(frozen, outputs, feeds, limits)

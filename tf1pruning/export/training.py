@@ -69,6 +69,7 @@ class TrainingFormat(CheckpointFormat):
         signatures: Signatures,
     ):
         small, meta = stripped_graph(graph, stripped, signatures)
+        self._kept = stripped.graph.converted.kept
         self._meta = meta.SerializeToString()
         kept = {variable.key for variable in small.model.variables}
         trainable = variables_lib.keys_in(graph, tf.GraphKeys.TRAINABLE_VARIABLES)
@@ -97,6 +98,6 @@ class TrainingFormat(CheckpointFormat):
         session_lib.answers(session_lib.restoring(prefix), [], {}, limits)
         written = Checkpoint(prefix)
         meta = meta_graph.read_meta_graph(written.meta_path)
-        graph = derivation.derive(meta, outputs)
+        graph = derivation.derive(meta, outputs, keep=self._kept)
         arrays = weights.model_arrays(graph, written)
         return verify.run(freeze.freeze(graph, arrays), outputs, feeds, limits)

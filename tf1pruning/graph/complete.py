@@ -1,11 +1,14 @@
-"""Adds to a graph that was read what its file leaves out.
+"""Gives a graph that was read the one form that the rest of the library reads.
 
-An attribute that is absent has the op's default: a fused batch norm without
-`is_training` is in training mode. Exporters leave such attributes out
-(`strip_default_attrs`), and older versions of TensorFlow did not know all of them. An
-input may be written `node:0` instead of `node`. Here both get the one form that the
-rest of the library reads. Devices go, in functions, too: that of a training, such as a
-task of a cluster, may be nowhere else.
+- An attribute that is absent has the op's default: a fused batch norm without
+  `is_training` is in training mode. Exporters leave such attributes out
+  (`strip_default_attrs`), and older versions of TensorFlow did not know all of them.
+- An input may be written `node:0` instead of `node`.
+- A placeholder of TensorFlow up to 1.0 has the shape of a number where it has none; its
+  shape is then what the Saver noted, if it did.
+- Places at nodes that are gone go, and so do references to variables that are gone.
+- Devices go, in functions, too: that of a training, such as a task of a cluster, may be
+  nowhere else.
 """
 
 from __future__ import annotations
@@ -15,23 +18,30 @@ from typing import Iterator, Mapping, Tuple
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
-from tf1pruning.graph import op_defs
+from tf1pruning.graph import op_defs, places, references
+from tf1pruning.graph import view as view_lib
 
 _FIRST = ':0'
+# Up to this version of graphs, TensorFlow takes a placeholder's shape () for none.
+_LAST_WITHOUT_NUMBERS = 21
 
 Defaults = Mapping[str, Tuple[Tuple[str, attr_value_pb2.AttrValue], ...]]
 
 
 def complete(meta_graph: tf.MetaGraphDef) -> tf.MetaGraphDef:
-    """A meta graph whose nodes have all their attributes and short input names.
+    """The meta graph in that form, with all attributes of its nodes.
 
     Ops that TensorFlow does not know get the defaults that the file itself gives.
 
     Args:
       meta_graph: as it was read; not changed, and returned if there is nothing to do.
     """
-    defaults = _defaults(meta_graph)
-    if not _leaves_out(meta_graph.graph_def, defaults):
+    defaults, graph_def = _defaults(meta_graph), meta_graph.graph_def
+    lost = references.on_values(graph_def)
+    is_old = graph_def.versions.producer <= _LAST_WITHOUT_NUMBERS
+    old = {n.name for n in graph_def.node if _lacks_shape(n)} if is_old else set()
+    is_whole = not (_leaves_out(graph_def, defaults) or places.has_lost(graph_def))
+    if is_whole and not lost and not old:
         return meta_graph
     result = tf.MetaGraphDef()
     result.CopyFrom(meta_graph)
@@ -44,7 +54,27 @@ def complete(meta_graph: tf.MetaGraphDef) -> tf.MetaGraphDef:
         for position, name in enumerate(node.input):
             if name.endswith(_FIRST):
                 node.input[position] = name[: -len(_FIRST)]
+        if node.name in lost:
+            references.make_plain(node)
+        if node.name in old:
+            _give_shape(node)
+    places.drop_lost(result.graph_def)
     return result
+
+
+def _lacks_shape(node: tf.NodeDef) -> bool:
+    """Whether a node is a placeholder whose shape (), in an old graph, means none."""
+    shape = view_lib.attribute(node, 'shape').shape
+    return node.op == 'Placeholder' and not (shape.dim or shape.unknown_rank)
+
+
+def _give_shape(node: tf.NodeDef) -> None:
+    """Gives a placeholder the shape that the Saver noted, or none."""
+    noted = view_lib.attribute(node, view_lib.OUTPUT_SHAPES).list.shape
+    if noted:
+        node.attr['shape'].shape.CopyFrom(noted[0])
+    else:
+        node.attr['shape'].shape.unknown_rank = True
 
 
 def _nodes(graph_def: tf.GraphDef) -> Iterator[tf.NodeDef]:

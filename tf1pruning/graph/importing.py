@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import nodes, op_defs
+from tf1pruning.graph import nodes, op_defs, references
 from tf1pruning.graph.pure_ops import PURE_OPS
 
 # What TensorFlow says; there is no public list of the ops that it knows.
@@ -58,7 +58,8 @@ def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
     """Imports a GraphDef, with placeholders of unknown shape for unknown ops.
 
     Of an unknown op only the first output has a tensor in the graph. The same becomes
-    of ops that are not pure but stateless: TensorFlow would compute them on import.
+    of ops that are not pure but stateless: TensorFlow would compute them on import. An
+    assignment to a variable that became a constant is the value that it assigns.
 
     Raises:
       GraphError: with TensorFlow's own message, if it refuses the graph.
@@ -72,6 +73,11 @@ def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
             if all(node.op != error.op for node in graph_def.node):
                 raise  # It is in a function.
             graph_def = _without(graph_def, error.op)
+        except GraphError:
+            left = references.without_assignments(graph_def)
+            if left is graph_def:
+                raise
+            graph_def = left
 
 
 def is_registered(op: str) -> bool:

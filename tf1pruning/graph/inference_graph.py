@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, functions, partitions
+from tf1pruning.graph import frames, functions, partitions, places
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import INPUT_OPS, with_nodes
@@ -42,6 +42,29 @@ class Flag:
 
 
 @dataclasses.dataclass(frozen=True)
+class Converted:
+    """What a graph lost on its way to inference that its numbers depend on.
+
+    Attributes:
+      statistics: variables with averages that are read in the place of statistics of
+        the batch.
+      dropouts: nodes in which dropouts ended that are gone.
+      kept: what was not converted on demand, some of `KINDS`.
+      inputs: tensor of the graph without functions -> the placeholder in its place.
+      off: placeholder -> the number with which a dropout does nothing.
+    """
+
+    statistics: Tuple[str, ...] = ()
+    dropouts: Tuple[str, ...] = ()
+    kept: Tuple[str, ...] = ()
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    off: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+BATCH_NORM, DROPOUT, FLAGS = KINDS = ('batch_norm', 'dropout', 'flags')
+
+
+@dataclasses.dataclass(frozen=True)
 class InferenceGraph:
     """An inference graph.
 
@@ -51,6 +74,7 @@ class InferenceGraph:
       outputs: names of the output nodes, in the user's order.
       variables: the variables, in graph order.
       flags: flags of the graph it was made of that have one value in it.
+      converted: what that graph lost besides.
 
     Raises:
       GraphError: if an output is missing or depends on no input.
@@ -61,6 +85,7 @@ class InferenceGraph:
     outputs: Tuple[str, ...]
     variables: Tuple[variables_lib.Variable, ...] = dataclasses.field(repr=False)
     flags: Tuple[Flag, ...] = ()
+    converted: Converted = Converted()
     _view: view_lib.GraphView = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +124,7 @@ def build(
     outputs: Tuple[str, ...],
     meta_graph: tf.MetaGraphDef,
     flags: Tuple[Flag, ...] = (),
+    converted: Converted = Converted(),
     keep: Optional[Callable[[tf.GraphDef], tf.GraphDef]] = None,
 ) -> InferenceGraph:
     """Keeps what `outputs` need and finds inputs and variables in it.
@@ -108,6 +134,7 @@ def build(
       outputs: output node names.
       meta_graph: source of the variable collections.
       flags: for the model.
+      converted: for the model.
       keep: graph -> what the model needs of it; None: what `outputs` need.
     """
     keep = keep or functools.partial(needed, outputs=outputs)
@@ -122,6 +149,7 @@ def build(
         outputs=tuple(outputs),
         variables=variables_lib.find_variables(found.node, known, merged.first_parts),
         flags=flags,
+        converted=converted,
     )
 
 
@@ -141,6 +169,7 @@ def needed(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
         for name in [name for name in node.input if names.is_control(name)]:
             if names.node_name(name) not in inside:
                 node.input.remove(name)
+    places.drop_lost(kept)
     kept.library.CopyFrom(functions.used_library(kept))
     for function in kept.library.function:
         for node in function.node_def:

@@ -19,6 +19,9 @@ LAYER_OPS = op_types(
     'Conv3DBackpropInputV2 DepthwiseConv2dNative MatMul'
 )
 
+# Up to TensorFlow 0.12 floats are divided by `Div`.
+DIVISIONS = ('Div', 'RealDiv')
+
 
 def make_node(
     name: str, op: str, inputs: Sequence[str] = (), **types: tf.DType

@@ -124,7 +124,7 @@ PURE_OPS = op_types(
     'QuantizedResizeBilinear RFFT RFFT2D RFFT3D RGBToHSV RaggedGather RaggedRange '
     'RaggedTensorFromVariant RaggedTensorToSparse RaggedTensorToTensor '
     'RaggedTensorToVariant RandomCrop RandomDataset RandomGamma RandomGammaGrad '
-    'RandomPoisson RandomPoissonV2 RandomStandardNormal RandomUniform '
+    'RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform '
     'RandomUniformInt Range RangeDataset Rank ReadVariableOp Real RealDiv '
     'RebatchDataset Reciprocal ReciprocalGrad ReduceDataset ReduceJoin RefEnter '
     'RefExit RefIdentity RefMerge RefNextIteration RefSelect RefSwitch '

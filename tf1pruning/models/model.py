@@ -18,6 +18,7 @@ from tf1pruning.errors import OptionError
 from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.signature import Signature, Signatures
+from tf1pruning.notes import Note
 from tf1pruning.surgery import weights
 
 
@@ -36,6 +37,7 @@ class Model:
       groups: groups of its channels.
       unsafe_ops: nodes before its outputs that are not known to be pure.
       signatures: names of its inputs and outputs; the one that is meant comes first.
+      notes: what was changed or chosen in reading it, and what looks wrong.
       divisors: checkpoint keys of what the optimizer divides by.
       seconds: what reading took, by phase.
     """
@@ -49,6 +51,7 @@ class Model:
     groups: Tuple[Group, ...] = dataclasses.field(repr=False)
     unsafe_ops: Tuple[str, ...]
     signatures: Signatures
+    notes: Tuple[Note, ...]
     divisors: FrozenSet[str] = dataclasses.field(repr=False)
     seconds: Mapping[str, float] = dataclasses.field(repr=False)
 
@@ -113,6 +116,21 @@ class Model:
         arrays = weights.CheckpointArrays(self.graph, self.arrays())
         # Only read, which needs no more than a Mapping.
         return collections.ChainMap(constants, arrays)  # type: ignore[arg-type]
+
+    def keyed_shapes(self) -> Mapping[str, Tuple[int, ...]]:
+        """Checkpoint key, or name of a Const node -> shape; reads no weights.
+
+        Raises:
+          CheckpointError: if variables are missing or misshaped.
+        """
+        weights.check_shapes(self.graph, self.variables)
+        keys = self.graph.keys()
+        constants = {
+            name: tuple(map(len, axes))
+            for name, axes in self.trace.weights.items()
+            if name not in keys
+        }
+        return {**constants, **{v.key: v.full_shape for v in self.graph.variables}}
 
     def arrays(self) -> Arrays:
         """Variable node -> array; refuses NaN. Many arrays are not kept in memory.

@@ -16,16 +16,25 @@ from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import meta_graph, saved_model, signature, unsafe
+from tf1pruning.graph import (
+    inference_graph,
+    meta_graph,
+    saved_model,
+    signature,
+    unsafe,
+)
 from tf1pruning.graph import outputs as outputs_lib
 from tf1pruning.graph.inference import derivation, losses, optimizers
 from tf1pruning.graph.inference import inputs as inputs_lib
 from tf1pruning.graph.variables import VARIABLE_OPS
+from tf1pruning.models import notes as notes_lib
 from tf1pruning.models.model import Model
+from tf1pruning.notes import Note
 from tf1pruning.phases import Phases
 
 DEFAULT_OUTPUTS = ('output',)
 DEFAULT_TAGS = ('serve',)
+MOVING, BATCH = BATCH_NORMS = ('moving', 'batch')
 
 
 @typed.checked
@@ -43,9 +52,16 @@ class LoadOptions:
         'image=1,224,224,3' ('?' for an open size).
       input_map: tensor name -> placeholder, or name for one, that replaces it; None:
         the input pipeline is found and replaced.
-      traced_only: whether the model is only traced and never run. Then random ops do no
-        harm, and where it lacks a node `output`, its losses are its outputs: every
-        layer lies before a loss.
+      traced_only: whether the model is only traced and never run. Then batch statistics
+        of any form do no harm, and where it lacks a node `output`, its losses are its
+        outputs: every layer lies before a loss.
+      batch_norm: 'moving': what normalizes by the batch, as a training does, uses its
+        moving statistics. 'batch': it stays as it is.
+      keep_dropout: whether dropout stays, and draws random numbers.
+      keep_flags: whether training flags stay inputs, and conditionals on them.
+
+    Raises:
+      OptionError: on another value of `batch_norm`.
     """
 
     meta_path: Optional[files.Path] = None
@@ -55,6 +71,22 @@ class LoadOptions:
     input_tensors: Tuple[str, ...] = ()
     input_map: Optional[derivation.InputMap] = None
     traced_only: bool = False
+    batch_norm: str = MOVING
+    keep_dropout: bool = False
+    keep_flags: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_norm not in BATCH_NORMS:
+            raise OptionError(
+                f'batch_norm is {self.batch_norm!r}; expected one of '
+                f'{names.quoted(BATCH_NORMS)}.'
+            )
+
+    @property
+    def kept(self) -> Tuple[str, ...]:
+        """What is not converted, see `graph.inference.derivation.derive`."""
+        kept = (self.batch_norm == BATCH, self.keep_dropout, self.keep_flags)
+        return tuple(kind for kind, keeps in zip(inference_graph.KINDS, kept) if keeps)
 
 
 class _Parts(NamedTuple):
@@ -65,6 +97,7 @@ class _Parts(NamedTuple):
     variables: Arrays
     path: str
     meta_path: Optional[str] = None
+    notes: Tuple[Note, ...] = ()
 
 
 @typed.checked
@@ -165,15 +198,22 @@ def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
         parts = _Parts(graph, (), checkpoint, checkpoint.prefix, meta_path)
     if is_frozen or not os.path.exists(proto):
         _check_options(parts.graph, options)
+    return _with_outputs(parts, outputs, options.signature)
+
+
+def _with_outputs(
+    parts: _Parts, outputs: Tuple[str, ...], wanted: Optional[str]
+) -> _Parts:
+    """The parts, cut where signatures feed the graph."""
     graph = parts.graph
-    named = outputs or signature.outputs_of(graph, options.signature)
-    fed = inputs_lib.inside(
-        graph, options.signature or signature.DEFAULT_NAME, options.signature is None
-    )
-    return parts._replace(
-        graph=inputs_lib.cut(graph, fed) if fed else graph,
-        outputs=named or outputs_lib.only_output(graph),
-    )
+    named = outputs or signature.outputs_of(graph, wanted)
+    fed = inputs_lib.inside(graph, wanted or signature.DEFAULT_NAME, wanted is None)
+    if fed:
+        parts = parts._replace(graph=inputs_lib.cut(graph, fed))
+    if named:
+        return parts._replace(outputs=named)
+    found = outputs_lib.only_output(graph)
+    return parts._replace(outputs=(found.name,), notes=found.notes)
 
 
 def _prefix(path: str) -> str:
@@ -221,7 +261,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
     if options.traced_only:
         outputs = _outputs_or_losses(meta, outputs)
     graph = derivation.derive(
-        meta, outputs, options.input_map, deterministic=not options.traced_only
+        meta, outputs, options.input_map, not options.traced_only, options.kept
     )
     averaged = options.use_moving_averages
     variables = Averaged(parts.variables) if averaged else parts.variables
@@ -239,6 +279,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         groups=groups,
         unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs),
         signatures=signature.signatures_of(graph, meta, options.signature),
+        notes=(*parts.notes, *notes_lib.notes_on(graph, meta, variables)),
         divisors=optimizers.divisors(meta),
         seconds=phases.seconds,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -13,11 +13,15 @@ from tf1pruning.criteria import weights
 from tf1pruning.graph.inference_graph import Flag
 from tf1pruning.report import cost, text
 from tf1pruning.report.cost import NodeCost
+from tf1pruning.shapes import element_count
 
 _LEGEND = (
-    'Places: axes of variables that the channels live on. Sparsity: mean share of the '
-    'weights of a filter below the mean magnitude of their layer. MACs: of all layers '
-    'that make or read the channels; a layer between two groups counts for both.'
+    'Places: axes of variables that the channels live on. MACs: of all layers that '
+    'make or read the channels; a layer between two groups counts for both.'
+)
+_OF_SPARSITY = (
+    ' Sparsity: mean share of the weights of a filter below the mean magnitude of '
+    'their layer.'
 )
 _REASON_WIDTH = 60
 
@@ -33,7 +37,8 @@ class GroupFigures:
       places: number of variable axes that they live on.
       parameters: weights that belong to them.
       macs: of the layers that make or read them; None if a size is not static.
-      sparsity: mean sparsity of their filters in the first producer.
+      sparsity: mean sparsity of their filters in the first producer; None if no weights
+        were read.
       reasons: why the group may not be cut; empty if it may.
     """
 
@@ -43,7 +48,7 @@ class GroupFigures:
     places: int
     parameters: int
     macs: Optional[int]
-    sparsity: float
+    sparsity: Optional[float]
     reasons: Tuple[str, ...]
 
 
@@ -102,16 +107,9 @@ class Analysis:
         )
 
     def __str__(self) -> str:
-        header = [
-            'group',
-            'kind',
-            'channels',
-            'places',
-            'parameters',
-            'MACs',
-            'sparsity',
-            'frozen',
-        ]
+        header = ['group', 'kind', 'channels', 'places', 'parameters', 'MACs']
+        is_read = any(group.sparsity is not None for group in self.groups)
+        header += ['sparsity', 'frozen'] if is_read else ['frozen']
         share = 100 * self.prunable_channels / max(self.channels, 1)
         lines = [
             text.table(header, [_row(group) for group in self.groups]),
@@ -119,7 +117,7 @@ class Analysis:
             f'{self.prunable_channels:,} of {self.channels:,} channels may be cut '
             f'({share:.1f} %); {self.parameters:,} parameters, '
             f'{text.number(self.macs)} MACs.',
-            _LEGEND,
+            _LEGEND + (_OF_SPARSITY if is_read else ''),
         ]
         if self.unsupported_ops:
             lines.append(f'Ops without a rule: {", ".join(self.unsupported_ops)}.')
@@ -133,6 +131,7 @@ class Analysis:
 
 def _row(group: GroupFigures) -> List[object]:
     reason = '; '.join(group.reasons)
+    sparsity = [] if group.sparsity is None else [f'{group.sparsity:.2f}']
     return [
         group.name,
         group.kind,
@@ -140,30 +139,34 @@ def _row(group: GroupFigures) -> List[object]:
         group.places,
         f'{group.parameters:,}',
         text.number(group.macs),
-        f'{group.sparsity:.2f}',
+        *sparsity,
         text.shortened(reason, _REASON_WIDTH),
     ]
 
 
 def analyze(
-    trace: Trace, groups: Sequence[Group], arrays: Mapping[str, np.ndarray]
+    trace: Trace,
+    groups: Sequence[Group],
+    shapes: Mapping[str, Tuple[int, ...]],
+    arrays: Optional[Mapping[str, np.ndarray]] = None,
 ) -> Analysis:
     """Figures of a model and its groups.
 
     Args:
       trace: of the model.
       groups: those of interest.
-      arrays: checkpoint key, or name of a Const node -> array.
+      shapes: checkpoint key, or name of a Const node -> shape.
+      arrays: the weights themselves; None: their sparsity is not known.
     """
-    shapes = {v.node: arrays[v.key].shape for v in trace.model.variables}
-    macs = cost.layer_macs(trace, shapes)
+    by_node = {v.node: shapes[v.key] for v in trace.model.variables}
+    macs = cost.layer_macs(trace, by_node)
     return Analysis(
         inputs=trace.model.inputs,
         outputs=trace.model.outputs,
-        parameters=sum(array.size for array in arrays.values()),
+        parameters=sum(element_count(shape) for shape in shapes.values()),
         macs=cost.total(macs.values()),
-        groups=tuple(_figures(group, macs, arrays) for group in groups),
-        nodes=cost.node_costs(trace, shapes),
+        groups=tuple(_figures(group, macs, shapes, arrays) for group in groups),
+        nodes=cost.node_costs(trace, by_node),
         unsupported_ops=trace.unsupported,
         lost_layers=trace.lost,
         flags=trace.model.flags,
@@ -173,27 +176,36 @@ def analyze(
 def _figures(
     group: Group,
     macs: Mapping[str, Optional[int]],
-    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[str, Tuple[int, ...]],
+    arrays: Optional[Mapping[str, np.ndarray]],
 ) -> GroupFigures:
-    producer = group.producer
-    scores = weights.sparsity(arrays[producer.variable], producer.axis)
     return GroupFigures(
         name=group.name,
         kind=group.kind,
         channels=group.width,
         places=len(group.places),
-        parameters=_parameters(group, arrays),
+        parameters=_parameters(group, shapes),
         macs=cost.total(macs[node] for node in group.kernels),
-        sparsity=float(scores[producer.positions].mean()),
+        sparsity=None if arrays is None else _sparsity(group, arrays),
         reasons=group.reasons,
     )
 
 
-def _parameters(group: Group, arrays: Mapping[str, np.ndarray]) -> int:
+def _sparsity(group: Group, arrays: Mapping[str, np.ndarray]) -> float:
+    producer = group.producer
+    scores = weights.sparsity(arrays[producer.variable], producer.axis)
+    return float(scores[producer.positions].mean())
+
+
+def _parameters(group: Group, shapes: Mapping[str, Tuple[int, ...]]) -> int:
     """Weights at any place of a group; one at two places counts once."""
-    by_variable: Dict[str, np.ndarray] = {}
+    touched: Dict[str, Dict[int, Set[int]]] = {}
     for place in group.places:
-        array = arrays[place.variable]
-        touched = by_variable.setdefault(place.variable, np.zeros(array.shape, bool))
-        np.moveaxis(touched, place.axis, 0)[place.positions.ravel()] = True
-    return sum(int(touched.sum()) for touched in by_variable.values())
+        axes = touched.setdefault(place.variable, {})
+        axes.setdefault(place.axis, set()).update(place.positions.ravel().tolist())
+    total = 0
+    for variable, axes in touched.items():
+        shape = shapes[variable]
+        rest = [size - len(axes.get(axis, ())) for axis, size in enumerate(shape)]
+        total += element_count(shape) - element_count(rest)
+    return total

@@ -44,7 +44,10 @@ class LossModel:
 
 
 def loss_model(
-    meta_graph: tf.MetaGraphDef, loss: str = '', outputs: Sequence[str] = ()
+    meta_graph: tf.MetaGraphDef,
+    loss: str = '',
+    outputs: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> LossModel:
     """The part of a training graph that computes its loss, as in inference.
 
@@ -54,6 +57,7 @@ def loss_model(
         losses.
       outputs: nodes of the model; what they read of the pipeline comes first, so that
         the inputs have the names of those of the inference graph.
+      keep: what stays as in training, see `derivation.derive`.
 
     Raises:
       GraphError: if there is no such loss, it is no scalar, or it cannot be computed
@@ -70,7 +74,7 @@ def loss_model(
     known = [output for output in outputs if output in view]
     pipeline = _pipeline(view, [*known, name])
     by_tensor = {tensor: placeholder for placeholder, tensor in pipeline.items()}
-    model = derivation.derive(meta_graph, [name], by_tensor)
+    model = derivation.derive(meta_graph, [name], by_tensor, keep=keep)
     return LossModel(model, {p: t for p, t in pipeline.items() if p in model.inputs})
 
 

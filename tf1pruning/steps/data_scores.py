@@ -73,7 +73,8 @@ def with_loss(
             'the prefix of a checkpoint that has its meta graph.'
         )
     graph = model.meta_graph
-    found = loss_model_lib.loss_model(graph, loss, model.graph.outputs)
+    kept = model.graph.converted.kept
+    found = loss_model_lib.loss_model(graph, loss, model.graph.outputs, kept)
     if not allow_unsafe:
         unsafe_nodes = unsafe.find_unsafe(graph.graph_def, [found.loss])
         sessions.refuse(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, sessions
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.graph import lint
+from tf1pruning.errors import CheckpointError, GraphError, VerificationError
+from tf1pruning.graph import draws, lint
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.inference import given as given_lib
 from tf1pruning.models.model import Model
 from tf1pruning.names import TensorRef
 from tf1pruning.phases import Phases
@@ -21,8 +24,32 @@ from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import stripped as stripped_lib
 from tf1pruning.surgery import verify as verify_lib
+from tf1pruning.surgery import weights
 from tf1pruning.surgery.choice import RemovalOptions
 from tf1pruning.surgery.verify import Comparison
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """The graph as the user gave it, against its inference graph.
+
+    Attributes:
+      comparison: the differences that batch norm, dropout and flags make; None if the
+        graph does not run as it was given.
+      problem: why it does not; '' if it does.
+    """
+
+    comparison: Optional[Comparison]
+    problem: str = ''
+
+    def __str__(self) -> str:
+        if self.comparison is None:
+            return f'The graph as it was given was not compared: {self.problem}'
+        return (
+            'What was converted for inference changes the outputs of the graph as it '
+            f'was given by {self.comparison.absolute:.2e}, '
+            f'{self.comparison.relative:.2e} of their scale.'
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,8 +65,9 @@ class StrippedModel:
       before: cost before stripping.
       after: cost of the stripped network.
       widths: every group, before and after.
-      answers: of the network before stripping, to random input; none if the two were
-        not compared.
+      answers: of the network before stripping; none if the two were not compared.
+      given: the graph as it was read, against the network before stripping; None if
+        nothing was converted that changes numbers, or nothing was compared.
       seconds: what stripping took, by phase.
     """
 
@@ -52,6 +80,7 @@ class StrippedModel:
     after: cost.Cost
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
     answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
+    given: Optional[Given] = None
     limits: RunLimits = STRICT
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
 
@@ -80,6 +109,8 @@ class StrippedModel:
             lines.append(_why_nothing_goes(self))
         lines += [summary_line(self), _sizes(self)]
         lines += [f'Decided: {flag}.' for flag in self.original.graph.flags]
+        if self.given is not None:
+            lines.append(str(self.given))
         return '\n'.join(lines)
 
 
@@ -90,6 +121,7 @@ def strip_model(
     verify: bool = True,
     limits: RunLimits = STRICT,
     prunable: Collection[str] = (),
+    samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> StrippedModel:
     """Strips a model and runs it against the original.
 
@@ -97,10 +129,10 @@ def strip_model(
       model: not changed.
       plan: what to remove; None: every channel that is provably redundant.
       options: what may go.
-      verify: whether to check the stripped graph and to run both networks on random
-        input.
+      verify: whether to check the stripped graph and to run both networks.
       limits: of the runs of both.
       prunable: layers to count as prunable; empty: those of the groups that were cut.
+      samples: input -> `[samples, ...]` to run both on; None: random input.
 
     Raises:
       GraphError: if the graph is not safe to run, too large to be frozen, or looks up
@@ -108,8 +140,9 @@ def strip_model(
       CheckpointError: if a weight is missing, misshaped, damaged, NaN or infinite.
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
+      DataError: if the samples do not fit the inputs.
       VerificationError: if the outputs differ by more than 1e-5 of their scale, and
-        nothing was removed that changes them.
+        nothing was removed that changes them; or if the model does not run.
     """
     if not limits.allow_unsafe:
         sessions.refuse('The outputs depend', model.unsafe_ops)
@@ -135,7 +168,7 @@ def strip_model(
             limits=limits,
         )
     if verify:
-        found = _verified(found, phases)
+        found = _verified(found, phases, samples)
     return dataclasses.replace(found, seconds=phases.seconds)
 
 
@@ -145,7 +178,11 @@ def _shapes(network: stripped_lib.Stripped) -> Dict[str, cost.Shape]:
     return {**{n: a.shape for n, a in constants.items()}, **network.arrays.shapes}
 
 
-def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
+def _verified(
+    found: StrippedModel,
+    phases: Phases,
+    samples: Optional[Mapping[str, np.ndarray]],
+) -> StrippedModel:
     """The stripped model with the comparison; errors like `strip_model`."""
     with phases.phase('freeze'):
         reference, frozen = found.reference, found.frozen
@@ -154,11 +191,39 @@ def _verified(found: StrippedModel, phases: Phases) -> StrippedModel:
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
         lint.check(frozen, shapes)
-        answers = verify_lib.answers_of(reference, outputs, found.limits)
+        answers = verify_lib.answers_of(reference, outputs, found.limits, samples)
         comparison = verify_lib.differences(answers, frozen, found.limits)
     if not found.stripped.lossy:
         verify_lib.check(comparison)
-    return dataclasses.replace(found, comparison=comparison, answers=answers)
+    with phases.phase('verify'):
+        given = _given(found, answers[0])
+    return dataclasses.replace(
+        found, comparison=comparison, answers=answers, given=given
+    )
+
+
+def _given(found: StrippedModel, answers: verify_lib.Answers) -> Optional[Given]:
+    """Compares the graph as it was given with its inference graph."""
+    model = found.original
+    converted, flags = model.graph.converted, model.graph.flags
+    if not (converted.statistics or converted.dropouts or any(flags)):
+        return None
+    try:
+        graph = given_lib.given_graph(model.meta_graph, model.graph)
+        off = given_lib.switched_off(graph, model.graph)
+        values = {name: np.asarray(value) for name, value in off.items()}
+        arrays = weights.model_arrays(graph, model.variables)
+        reference = freeze.freeze(graph, arrays)
+        feeds = {**answers.feeds, **values}
+        missing = [name for name in feeds if name not in graph.view()]
+        if missing:
+            raise GraphError(f'It lacks {names.quoted(missing)}.')
+        expected = verify_lib.answers_to(
+            reference, answers.outputs, feeds, found.limits
+        )
+        return Given(verify_lib.measure(expected, answers.values))
+    except (GraphError, CheckpointError, VerificationError) as error:
+        return Given(None, str(error))
 
 
 def summary_line(stripped: StrippedModel) -> str:
@@ -215,6 +280,25 @@ def _sizes(stripped: StrippedModel) -> str:
     )
 
 
+def _changes(stripped: StrippedModel) -> Dict[str, Any]:
+    """What is not as it was given, as plain data."""
+    model, given = stripped.original, stripped.given
+    converted = model.graph.converted
+    found = given.comparison if given else None
+    return {
+        'batch_statistics': list(converted.statistics),
+        'dropouts': list(converted.dropouts),
+        'not_converted': list(converted.kept),
+        'random_ops': draws.random_nodes(model.graph.graph_def),
+        'as_given': {
+            'max_difference': found.absolute if found else None,
+            'max_difference_relative': found.relative if found else None,
+            'problem': given.problem if given else '',
+        },
+        'notes': [note.text for note in model.notes],
+    }
+
+
 def report(stripped: StrippedModel) -> Dict[str, Any]:
     """The stripped model as plain data, for `report.json`."""
     comparison, network = stripped.comparison, stripped.stripped
@@ -228,6 +312,7 @@ def report(stripped: StrippedModel) -> Dict[str, Any]:
         'max_difference': comparison.absolute if comparison else None,
         'max_difference_relative': comparison.relative if comparison else None,
         'flags': fields(network.graph.flags),
+        **_changes(stripped),
         'limit_relative': verify_lib.TOLERANCE,
         'limit_applies': not network.lossy,
         'took_up_constants': list(network.folded),

@@ -15,6 +15,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import precision
+from tf1pruning.graph.inference import batch_norm
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 
 _MEAN_INPUT = 3
@@ -68,7 +69,7 @@ def _target(view: view_lib.GraphView, name: str, trace: Trace) -> Optional[FoldT
     node = edges[0].node
     if node.op == 'BiasAdd':
         return _vector(view, node, 1, +1, trace)
-    if node.op in BATCH_NORM_OPS:
+    if node.op in BATCH_NORM_OPS and not batch_norm.is_training(node):
         return _vector(view, node, _MEAN_INPUT, -1, trace)
     return None
 

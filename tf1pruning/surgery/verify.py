@@ -1,4 +1,4 @@
-"""Runs two frozen graphs on the same random input and compares their outputs."""
+"""Runs two frozen graphs on the same input and compares their outputs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, sessions
 from tf1pruning.errors import VerificationError, first_line
-from tf1pruning.graph import importing, indices
+from tf1pruning.graph import draws, importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, precision
 from tf1pruning.sessions import STRICT, RunLimits
+from tf1pruning.surgery import feeds as feeds_lib
+from tf1pruning.surgery.feeds import Guess
 
 TOLERANCE = 1e-5
-# Options that help where an input cannot be made up.
-_WAYS_OUT = ('input_tensors', 'verify')
-_BATCH = 2
-_UNKNOWN_SIZE = 64
-# Random integers lie below.
-_LARGEST = 128
+# Causes of failures that other inputs may not have.
+_OF_INPUTS = (tf.errors.InvalidArgumentError, ValueError, FloatingPointError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +59,7 @@ def compare(
 ) -> Comparison:
     """Compares the outputs of two frozen graphs on the same random inputs.
 
-    Inputs are drawn from a standard normal distribution. A batch of unknown size
-    becomes 2, any other unknown size 64. Boolean inputs are once false and once true.
+    Boolean inputs are once false and once true.
 
     Raises:
       VerificationError: if a graph does not run, gives NaN or another shape.
@@ -91,25 +88,60 @@ def largest(found: Sequence[Comparison]) -> Comparison:
 
 
 def answers_of(
-    reference: tf.GraphDef, outputs: Sequence[str], limits: RunLimits = STRICT
+    reference: tf.GraphDef,
+    outputs: Sequence[str],
+    limits: RunLimits = STRICT,
+    samples: Optional[Mapping[str, np.ndarray]] = None,
 ) -> Tuple[Answers, ...]:
-    """What a frozen graph answers to random inputs (see `compare`).
+    """What a frozen graph answers to samples, or to random inputs that it runs on.
+
+    Args:
+      reference: the graph.
+      outputs: its output nodes.
+      limits: of each run.
+      samples: input -> `[samples, ...]`; None: inputs are made up (see `feeds`).
 
     Returns:
-      One, or two if the graph has boolean inputs.
+      One, or two if the graph has boolean inputs and no samples.
 
     Raises:
       VerificationError: if it does not run or gives NaN.
+      DataError: if the samples do not fit it.
     """
+    if samples is not None:
+        given = feeds_lib.of_samples(reference, samples)
+        return (answers_to(reference, outputs, given, limits),)
+    guess, found = _first_that_runs(reference, outputs, limits)
     has_flags = any(
         node.op == 'Placeholder'
         and view_lib.attribute(node, 'dtype').type == tf.bool.as_datatype_enum
         for node in reference.node
     )
-    return tuple(
-        answers_to(reference, outputs, random_inputs(reference, flags=flags), limits)
-        for flags in ((False, True) if has_flags else (False,))
-    )
+    if not has_flags:
+        return (found,)
+    other = dataclasses.replace(guess, flags=True)
+    inputs = feeds_lib.random_inputs(reference, guess=other)
+    return (found, answers_to(reference, outputs, inputs, limits))
+
+
+def _first_that_runs(
+    reference: tf.GraphDef, outputs: Sequence[str], limits: RunLimits
+) -> Tuple[Guess, Answers]:
+    """The first guess of inputs on which a graph runs, and its answers."""
+    first: Optional[VerificationError] = None
+    for guess in feeds_lib.guesses(reference):
+        inputs = feeds_lib.random_inputs(reference, guess=guess)
+        try:
+            return guess, answers_to(reference, outputs, inputs, limits)
+        except VerificationError as error:
+            first = first or error
+            if not isinstance(error.__cause__, _OF_INPUTS):
+                break
+    assert first is not None, 'there is a guess'
+    raise VerificationError(
+        f'{first} Give the shapes of the inputs, or samples of them.',
+        options=feeds_lib.WAYS_OUT,
+    ) from first
 
 
 def answers_to(
@@ -127,9 +159,9 @@ def answers_to(
     for name, value in zip(outputs, values):
         if _is_number(value) and not np.all(np.isfinite(value)):
             raise VerificationError(
-                f'Output {name!r} is not finite on random input, even before '
+                f'Output {name!r} is not finite on what was fed, even before '
                 'stripping. Name an output before the op that overflows.'
-            )
+            ) from FloatingPointError(name)
     return Answers(tuple(outputs), dict(feeds), tuple(values))
 
 
@@ -192,76 +224,6 @@ def check(
         )
 
 
-def random_inputs(
-    graph_def: tf.GraphDef, seed: int = 0, flags: bool = False
-) -> Dict[str, np.ndarray]:
-    """One random array per placeholder.
-
-    Inputs with a default keep it, unless the graph has no others. Integers lie below
-    128, and within the tables in which they look up.
-
-    Args:
-      graph_def: a frozen graph.
-      seed: of the random numbers.
-      flags: value of all boolean inputs.
-
-    Raises:
-      VerificationError: if an input's rank is unknown or its type cannot be made up.
-    """
-    found = [n for n in graph_def.node if n.op == 'Placeholder'] or [
-        n for n in graph_def.node if n.op == 'PlaceholderWithDefault'
-    ]
-    generator = np.random.RandomState(seed)
-    rows = indices.rows_of_inputs(graph_def)
-    feeds: Dict[str, np.ndarray] = {}
-    for node in found:
-        dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type)
-        shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
-        sizes = _sizes(shape, node.name)
-        if dtype.is_integer:
-            limit = min(_LARGEST, rows.get(node.name, _LARGEST))
-            drawn = generator.randint(0, max(limit, 1), sizes)
-            feeds[node.name] = drawn.astype(dtype.as_numpy_dtype)
-        elif dtype.is_bool:
-            feeds[node.name] = np.full(sizes, flags)
-        else:
-            feeds[node.name] = _random(generator, dtype, sizes, node.name)
-    return feeds
-
-
-def _sizes(shape: Optional[view_lib.Shape], name: str) -> List[int]:
-    if shape is None:
-        raise VerificationError(
-            f'Input {name!r} has no known rank. Give it a shape.',
-            options=('input_tensors',),
-        )
-    sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
-    if shape and shape[0] is None:
-        sizes[0] = _BATCH
-    return sizes
-
-
-def _random(
-    generator: np.random.RandomState, dtype: tf.DType, sizes: List[int], name: str
-) -> np.ndarray:
-    if precision.is_half(dtype):
-        dtype = tf.float32
-    if dtype.is_floating:
-        try:
-            return generator.standard_normal(sizes).astype(dtype.as_numpy_dtype)
-        except (MemoryError, ValueError) as error:
-            raise VerificationError(
-                f'Input {name!r} of shape {tuple(sizes)} does not fit into memory. '
-                'Give it a smaller shape, or do without verification.',
-                options=_WAYS_OUT,
-            ) from error
-    raise VerificationError(
-        f'No random input {name!r} of type {dtype.name} can be made. Cut the graph '
-        'behind it, or do without verification.',
-        options=_WAYS_OUT,
-    )
-
-
 def run(
     graph_def: tf.GraphDef,
     outputs: Sequence[str],
@@ -270,14 +232,15 @@ def run(
 ) -> List[np.ndarray]:
     """The outputs of a frozen graph on a CPU, even if it was made for GPUs.
 
-    16-bit floats run as 32-bit ones: their rounding would hide the difference.
+    16-bit floats run as 32-bit ones: their rounding would hide the difference. Random
+    numbers are the same for nodes of the same names.
 
     Raises:
       VerificationError: with TensorFlow's message, if it does not run.
       GraphError: if it is not safe to run, or runs too long.
     """
     sessions.check(graph_def, outputs, limits)
-    wide = precision.widened(graph_def)
+    wide = precision.widened(draws.seeded(graph_def))
     graph = importing.import_graph(channels_last.channels_last(wide))
     try:
         with sessions.Session(graph, limits) as session:

@@ -32,12 +32,17 @@ def model_arrays(model: InferenceGraph, checkpoint: Arrays) -> Arrays:
       CheckpointError: names every variable that is missing, or has another shape, or
         values that are not finite. Many arrays are looked at when they are read.
     """
-    _check_shapes(model, checkpoint)
+    check_shapes(model, checkpoint)
     found = ModelArrays(model, checkpoint)
     return found if found.nbytes > IN_MEMORY_BYTES else ArraysInMemory(found)
 
 
-def _check_shapes(model: InferenceGraph, checkpoint: Arrays) -> None:
+def check_shapes(model: InferenceGraph, checkpoint: Arrays) -> None:
+    """Checks that a checkpoint has the variables of a model; reads none.
+
+    Raises:
+      CheckpointError: names every one that is missing, or has another shape.
+    """
     shapes = checkpoint.shapes
     missing = sorted({v.key for v in model.variables} - set(shapes))
     if missing:

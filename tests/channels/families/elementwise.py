@@ -57,6 +57,45 @@ def positional(x: tf.Tensor) -> tf.Tensor:
     return x + tf.get_variable('positions', x.shape[1:].as_list())
 
 
+def random_numbers(x: tf.Tensor) -> tf.Tensor:
+    """Numbers of every kind for each position, the same for all channels."""
+    shape, seed = [1, *x.shape[1:3].as_list(), 1], [1, 2]
+    ops, limits = tf.raw_ops, {'minval': 1, 'maxval': 4}
+    one = tf.ones(shape)
+    logits = tf.ones([1, 4])
+    drawn = [
+        tf.random.normal(shape),
+        tf.random.uniform(shape),
+        tf.random.uniform(shape, 1, 4, tf.int32),
+        tf.random.truncated_normal(shape),
+        tf.random.gamma([], one),
+        tf.random.poisson(one, []),
+        tf.random.shuffle(one),
+        tf.reshape(tf.random.categorical(logits, x.shape[1].value ** 2), shape),
+        tf.reshape(
+            ops.ParameterizedTruncatedNormal(
+                shape=[x.shape[1].value ** 2],
+                means=[0.0],
+                stdevs=[1.0],
+                minvals=[-1.0],
+                maxvals=[1.0],
+            ),
+            shape,
+        ),
+        ops.StatelessRandomNormal(shape=shape, seed=seed),
+        ops.StatelessRandomUniform(shape=shape, seed=seed),
+        ops.StatelessRandomUniformInt(shape=shape, seed=seed, **limits),
+        ops.StatelessTruncatedNormal(shape=shape, seed=seed),
+        tf.reshape(
+            ops.StatelessMultinomial(
+                logits=logits, num_samples=x.shape[1].value ** 2, seed=seed
+            ),
+            shape,
+        ),
+    ]
+    return x + 0.1 * tf.add_n([tf.cast(each, tf.float32) for each in drawn])
+
+
 def fixed_positions(x: tf.Tensor) -> tf.Tensor:
     values = np.linspace(0.5, 2.0, 8 * 8 * WIDTH).reshape(1, 8, 8, WIDTH)
     return x * tf.constant(values, tf.float32)
@@ -179,6 +218,7 @@ _VECTOR = {
 }
 
 ROWS = (
+    family('random numbers', random_numbers),
     family('nothing between', lambda x: x),
     *(family(name, unary(f), signed=7) for name, f in _UNARY.items()),
     *(family(name, positive(f), signed=7) for name, f in _POSITIVE.items()),

@@ -9,7 +9,7 @@ from demo.networks.catalogue import NETWORKS
 from tests import networks as test_networks
 from tests.demo.networks import tiny
 from tf1pruning.graph.frozen import freeze
-from tf1pruning.surgery import verify
+from tf1pruning.surgery import feeds, verify
 
 IMAGENET = {'output': [None, 1000]}
 TEN_CLASSES = {'output': [None, 10]}
@@ -94,7 +94,7 @@ def test_tiny_network_runs_and_its_output_depends_on_the_image(name, resource):
     arrays = random_weights.random_arrays(model)
     frozen = freeze.freeze(model, {v.node: arrays[v.key] for v in model.variables})
     first, second = (
-        verify.run(frozen, outputs, verify.random_inputs(frozen, seed))
+        verify.run(frozen, outputs, feeds.random_inputs(frozen, seed))
         for seed in (0, 1)
     )
 

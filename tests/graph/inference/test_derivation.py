@@ -235,18 +235,11 @@ def noisy():
     tf.add(x, noise, name='output')
 
 
-def test_a_random_op_that_is_no_dropout_is_refused_by_name():
-    with pytest.raises(GraphError) as caught:
-        derivation.derive(meta_of(noisy), ['output'])
-
-    assert "RandomStandardNormal ('noise/RandomStandardNormal')" in str(caught.value)
-    assert 'is not a dropout' in str(caught.value)
-
-
-def test_a_graph_that_is_only_traced_may_be_random():
-    model = derivation.derive(meta_of(noisy), ['output'], deterministic=False)
+def test_a_random_op_that_is_no_dropout_stays():
+    model = derivation.derive(meta_of(noisy), ['output'])
 
     assert 'noise' in {node.name for node in model.graph_def.node}
+    assert model.converted.dropouts == ()
 
 
 def test_a_random_op_that_only_makes_an_initial_value_does_no_harm():

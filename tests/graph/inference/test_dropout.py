@@ -45,6 +45,18 @@ def keep_prob_up_to_1_12(x, rate):
     return tf.realdiv(x, keep) * mask
 
 
+def keep_prob_up_to_0_12(x, rate):
+    keep = tf.placeholder(tf.float32, name='keep_prob')
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    return tf.raw_ops.Div(x=x, y=keep) * mask
+
+
+def keep_prob_up_to_0_11(x, rate):
+    keep = tf.placeholder(tf.float32, name='keep_prob')
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    return x * tf.raw_ops.Inv(x=keep) * mask
+
+
 def keras_dropout(x, rate):
     return tf.keras.layers.Dropout(rate)(x, training=True)
 
@@ -66,6 +78,8 @@ FORMS = (
     keep_prob_as_placeholder,
     rate_as_placeholder,
     keep_prob_up_to_1_12,
+    keep_prob_up_to_0_12,
+    keep_prob_up_to_0_11,
     keras_dropout,
     keras_noise_shape,
     keep_prob,
@@ -92,7 +106,7 @@ def mask(shape=(4,)):
 def test_what_enters_a_dropout_is_found(form):
     view, node = end_of(lambda x: form(x, 0.3))
 
-    assert dropout.input_without_dropout(view, node) == ('features', 0)
+    assert dropout.ending_in(view, node).input == ('features', 0)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +133,7 @@ def test_what_enters_a_dropout_is_found(form):
 def test_another_product_is_no_dropout(build):
     view, node = end_of(build)
 
-    assert dropout.input_without_dropout(view, node) is None
+    assert dropout.ending_in(view, node) is None
 
 
 def test_spatial_dropout_goes():
@@ -128,7 +142,7 @@ def test_spatial_dropout_goes():
 
     view, node = end_of(build)
 
-    assert dropout.input_without_dropout(view, node).node.startswith('strided_slice')
+    assert dropout.ending_in(view, node).input.node.startswith('strided_slice')
 
 
 def test_an_input_of_unknown_shape_is_no_scale():
@@ -138,13 +152,13 @@ def test_an_input_of_unknown_shape_is_no_scale():
 
     view, node = end_of(build)
 
-    assert dropout.input_without_dropout(view, node) == ('mul', 0)
+    assert dropout.ending_in(view, node).input == ('mul', 0)
 
 
 def test_a_mask_that_is_always_one_leaves_the_scale_before_it():
     view, node = end_of(lambda x: (x / 10.0) * tf.floor(tf.random_uniform([4]) + 1.0))
 
-    assert dropout.input_without_dropout(view, node) == ('truediv', 0)
+    assert dropout.ending_in(view, node).input == ('truediv', 0)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +177,7 @@ def test_a_mask_that_is_always_one_leaves_the_scale_before_it():
 def test_a_dropout_by_hand_is_one(build):
     view, node = end_of(build)
 
-    assert dropout.input_without_dropout(view, node) == ('features', 0)
+    assert dropout.ending_in(view, node).input == ('features', 0)
 
 
 def test_a_dropout_of_half_floats_is_one():
@@ -171,4 +185,4 @@ def test_a_dropout_of_half_floats_is_one():
         lambda x: tf.nn.dropout(tf.cast(x, tf.float16, name='half'), rate=0.3)
     )
 
-    assert dropout.input_without_dropout(view, node) == ('half', 0)
+    assert dropout.ending_in(view, node).input == ('half', 0)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import families, layout
-from tf1pruning.channels.constants import RULES, VARYING, ConstantOp
+from tf1pruning.channels.constants import RULES, VARYING, ConstantOp, channel_vector
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.graph.frozen import precision
 
@@ -206,11 +206,23 @@ def _bias_add(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 @RULES.register_family(families.BATCH_NORM)
 def _batch_norm(op: ConstantOp, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    if op.attr('is_training').b:
-        raise Unsupported('training mode')
     x, axis = inputs[0].astype(np.float64), op.channel_axis()
+    if op.attr('is_training').b:
+        return _normalized_by_batch(op, x, axis, *inputs[1:3])
     gamma, beta, mean, variance = (
         layout.along(v.astype(np.float64), axis, x.ndim) for v in inputs[1:5]
     )
     scale = gamma / np.sqrt(variance + op.attr('epsilon').f)
     return multiply(x - mean, scale) + beta
+
+
+def _normalized_by_batch(
+    op: ConstantOp, x: np.ndarray, axis: int, gamma: np.ndarray, beta: np.ndarray
+) -> np.ndarray:
+    """A channel of zeros, or one that is scaled by zero, becomes beta.
+
+    One with another constant does, too, but for rounding that the scale enlarges.
+    """
+    zero = channel_vector(x, axis, beta.size) == 0
+    value = np.where(zero | (gamma == 0), beta, VARYING)
+    return layout.along(value, axis, x.ndim)

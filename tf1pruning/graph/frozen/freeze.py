@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference_graph as graph_lib
-from tf1pruning.graph import nodes
+from tf1pruning.graph import nodes, places, references
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 from tf1pruning.shapes import element_count
@@ -128,5 +128,7 @@ def _copy(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
     )
     copy = nodes.copied(node, inputs)
     copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
-    copy.attr.pop('_class', None)
+    copy.attr.pop(places.ATTRIBUTE, None)
+    if copy.op in references.HAND_ON:
+        references.make_plain(copy)
     return copy

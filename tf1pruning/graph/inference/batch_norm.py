@@ -24,7 +24,7 @@ ASSIGN_OPS = op_types(
 _UPDATE_PATH = op_types('Sub Mul Add AddV2 Identity Cast Squeeze Reshape Switch Merge')
 # What batch renormalization and the like do with statistics that they average.
 _OTHER_USES = frozenset(
-    ('Maximum', 'Minimum', 'RealDiv', 'Relu', 'Rsqrt', 'Sqrt', 'Square')
+    ('Div', 'Maximum', 'Minimum', 'RealDiv', 'Relu', 'Rsqrt', 'Sqrt', 'Square')
 )
 _DIFFERENCES = ('SquaredDifference', 'Square')
 
@@ -154,7 +154,7 @@ def _debiased(view: view_lib.GraphView, variable: str) -> str:
     """
     passing = (*view_lib.READ_OPS, *ASSIGN_OPS)
     for edge in view.edges_behind([variable], lambda edge: edge.node.op in passing):
-        if edge.node.op == 'RealDiv' and edge.position == 0:
+        if edge.node.op in nodes.DIVISIONS and edge.position == 0:
             quotient = TensorRef(edge.node.name, 0)
             for assign in _assignments(view, quotient, frozenset(('Sub',))):
                 return variable_behind(view, assign.input[0])

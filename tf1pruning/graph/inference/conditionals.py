@@ -23,7 +23,10 @@ from tf1pruning.names import TensorRef
 
 
 def without_conditionals(
-    graph_def: tf.GraphDef, outputs: Sequence[str], is_training_only: IsTrainingOnly
+    graph_def: tf.GraphDef,
+    outputs: Sequence[str],
+    is_training_only: IsTrainingOnly,
+    decides: bool = True,
 ) -> Tuple[tf.GraphDef, Tuple[Flag, ...]]:
     """The graph without the conditionals that flags decide, and those flags.
 
@@ -31,11 +34,12 @@ def without_conditionals(
       graph_def: the graph; not changed.
       outputs: names of the nodes that matter.
       is_training_only: whether a node has no place in inference.
+      decides: whether flags have a value; else only constants decide.
     """
     if not any(node.op in SWITCH_OPS for node in graph_def.node):
         return graph_def, ()
     view = view_lib.GraphView(graph_def)
-    flags = flags_lib.decide(view, outputs, is_training_only)
+    flags = flags_lib.decide(view, outputs, is_training_only) if decides else ()
     resolved = Resolver(view, {flag.name: flag.value for flag in flags}).result()
     used = flags_lib.that_matter(view, outputs, flags)
     return with_reads_outside(resolved), used

@@ -13,18 +13,19 @@ What becomes of the meta graph that a training leaves, given the output nodes:
 - dropout goes, and so do ops that only print or check;
 - everything the outputs do not need goes.
 
-What cannot be turned into inference is an error that names the node.
+Random numbers that are no dropout stay. What cannot be turned into inference is an
+error that names the node.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import functions, nodes, pipelines, walk
+from tf1pruning.graph import draws, functions, nodes, pipelines, walk
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import (
@@ -47,7 +48,8 @@ def derive(
     meta_graph: tf.MetaGraphDef,
     outputs: Sequence[str],
     input_map: Optional[InputMap] = None,
-    deterministic: bool = True,
+    strict: bool = True,
+    keep: Collection[str] = (),
 ) -> graph_lib.InferenceGraph:
     """The inference graph of `meta_graph` that ends in `outputs`.
 
@@ -57,8 +59,9 @@ def derive(
       input_map: tensor name in the graph -> what replaces it: a placeholder tensor (its
         name, type and shape are taken) or the name for a new placeholder. None: the
         input pipeline is found and replaced.
-      deterministic: refuse random ops that are no dropout, and batch statistics in a
-        form that is not known. Not needed where the graph is only traced, not run.
+      strict: refuse batch statistics in a form that is not known. Not needed where the
+        graph is only traced, not run.
+      keep: what stays as it is, some of `inference_graph.KINDS`.
 
     Returns:
       An `InferenceGraph` whose nodes keep their names.
@@ -69,18 +72,22 @@ def derive(
     _check_present(meta_graph.graph_def, outputs)
     inlined = functions.inline(meta_graph.graph_def)
     decided, flags = conditionals.without_conditionals(
-        _cut(inlined, input_map), outputs, _is_training_only
+        _cut(inlined, input_map),
+        outputs,
+        _is_training_only,
+        decides=graph_lib.FLAGS not in keep,
     )
     view = view_lib.GraphView(decided)
-    rewriter = Rewriter(view)
+    rewriter = Rewriter(view, keep, _renamed(inlined, input_map))
     visited = rewriter.run(outputs)
     refusals.refuse_calls(inlined.refused, visited)
     refusals.refuse_loops(view, visited)
     assignments.refuse(view, visited)
-    if deterministic:
-        refusals.refuse_random(view, visited)
+    if strict and graph_lib.BATCH_NORM not in keep:
         batch_norm.check_none_left(view, visited)
-    return graph_lib.build(rewriter.result(), tuple(outputs), meta_graph, flags)
+    return graph_lib.build(
+        rewriter.result(), tuple(outputs), meta_graph, flags, rewriter.converted()
+    )
 
 
 def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
@@ -94,6 +101,16 @@ def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
         raise GraphError(f'{" ".join(missing)} Name the output nodes of the network.')
 
 
+def _renamed(
+    inlined: functions.Inlined, input_map: Optional[InputMap]
+) -> Dict[str, str]:
+    """Tensor of the graph without functions -> the new input in its place."""
+    return {
+        inlined.renamed(key): names.node_name(str(getattr(new, 'name', new)))
+        for key, new in (input_map or {}).items()
+    }
+
+
 def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphDef:
     """The graph with the new inputs, while every tensor still has the user's name."""
     if not input_map:
@@ -104,10 +121,26 @@ def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphD
 
 
 class Rewriter:
-    """Collects replaced nodes and redirected tensors, then applies them in one pass."""
+    """Collects replaced nodes and redirected tensors, then applies them in one pass.
 
-    def __init__(self, view: view_lib.GraphView):
+    Args:
+      view: of the graph.
+      keep: what stays as it is, some of `inference_graph.KINDS`.
+      inputs: tensors that placeholders have replaced already.
+    """
+
+    def __init__(
+        self,
+        view: view_lib.GraphView,
+        keep: Collection[str] = (),
+        inputs: Optional[Mapping[str, str]] = None,
+    ):
         self._view = view
+        self._keep = tuple(kind for kind in graph_lib.KINDS if kind in keep)
+        self._statistics: Set[str] = set()
+        self._dropouts: List[str] = []
+        self._inputs = dict(inputs or {})
+        self._off: Dict[str, float] = {}
         self._replaced: Dict[str, tf.NodeDef] = {}
         self._redirected: Dict[TensorRef, str] = {}
         self._added: List[tf.NodeDef] = []
@@ -187,9 +220,10 @@ class Rewriter:
                 f'Output {node.name!r} is itself part of the input pipeline. '
                 'Name an output node of the network.'
             )
-        if batch_norm.is_training(node):
+        keeps_batch = graph_lib.BATCH_NORM in self._keep
+        if batch_norm.is_training(node) and not keeps_batch:
             node = self._inference_batch_norm(node)
-        kept = dropout.input_without_dropout(self._view, node)
+        kept = self._without_dropout(node)
         if node.op in PASSING_OPS:
             kept = view_lib.data_inputs(node)[0]
         if kept is not None:
@@ -198,17 +232,40 @@ class Rewriter:
         refs = self._view.refs(node)
         for ref in refs:
             self._replace_pipeline(ref)
-            self._replace_batch_moment(ref)
+            if not keeps_batch:
+                self._replace_batch_moment(ref)
             variable = assignments.range_variable(self._view, node, ref)
             if variable is not None:
-                self._redirected[ref] = self._read(variable)
+                self._redirected[ref] = self._average(variable)
         return refs
+
+    def _without_dropout(self, node: tf.NodeDef) -> Optional[TensorRef]:
+        """What a node gives without the dropout that it ends; None if it ends none."""
+        if graph_lib.DROPOUT in self._keep:
+            return None
+        found = dropout.ending_in(self._view, node)
+        if found is None:
+            return None
+        self._dropouts.append(node.name)
+        self._off.update(found.off)
+        return found.input
+
+    def converted(self) -> graph_lib.Converted:
+        """What was converted, in graph order."""
+        return graph_lib.Converted(
+            tuple(n.name for n in self._view if n.name in self._statistics),
+            tuple(self._dropouts),
+            self._keep,
+            self._inputs,
+            self._off,
+        )
 
     def _replace_pipeline(self, ref: TensorRef) -> None:
         if ref in self._redirected or not self._is_original(ref.node):
             return
         if pipelines.ends_pipeline(self._view, ref.node):
             name = names.claim(DEFAULT_INPUT, self._names)
+            self._inputs[str(ref)] = name
             self._put(ref, self._named(ref, name))
 
     def _replace_batch_moment(self, ref: TensorRef) -> None:
@@ -220,7 +277,7 @@ class Rewriter:
 
     def _shaped_like(self, ref: TensorRef, variable: str) -> str:
         """The value of an average, in the shape of a moment that keeps dimensions."""
-        read = self._read(variable)
+        read = self._average(variable)
         wanted = self._view.shape(ref)
         proto = view_lib.attribute(self._view.node(variable), 'shape').shape
         if wanted == view_lib.shape_from_proto(proto):
@@ -244,9 +301,14 @@ class Rewriter:
         new.attr['is_training'].b = False
         for position, output in ((3, 1), (4, 2)):
             variable = batch_norm.moving_statistic(self._view, node, output)
-            new.input[position] = self._read(variable)
+            new.input[position] = self._average(variable)
         self._replaced[node.name] = new
         return new
+
+    def _average(self, variable: str) -> str:
+        """A tensor with the value of an average, which is counted."""
+        self._statistics.add(variable)
+        return self._read(variable)
 
     def _read(self, variable: str) -> str:
         """A tensor with the value of the variable, made where the graph has none."""
@@ -285,7 +347,7 @@ class Rewriter:
 
 def _is_training_only(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
     return (
-        node.op in refusals.RANDOM_OPS
+        draws.is_random(node)
         or batch_norm.is_training(node)
         or batch_norm.is_averaged(view, node.name)
     )

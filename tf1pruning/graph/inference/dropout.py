@@ -1,14 +1,15 @@
 """Recognizes dropout by data flow.
 
 TF 1.15 writes `x * (1 / (1 - rate)) * cast(random >= rate)`; TF up to 1.12 writes
-`x / keep_prob * floor(random + keep_prob)`. In both the expected value is `x`: the mask
-is 1 with the probability by which `x` is divided. That is checked, on constants or on
-the same tensor; a mask whose scale is another one, or missing, is no dropout.
+`x / keep_prob * floor(random + keep_prob)`, with older ops for the division. In both
+the expected value is `x`: the mask is 1 with the probability by which `x` is divided.
+That is checked, on constants or on the same tensor; a mask whose scale is another one,
+or missing, is no dropout.
 """
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -31,10 +32,20 @@ _FLOAT_ROUNDING = 1e-6
 Sum = Dict[TensorRef, float]
 
 
-def input_without_dropout(
-    view: view_lib.GraphView, node: tf.NodeDef
-) -> Optional[TensorRef]:
-    """The tensor that enters the dropout which `node` ends, or None if it ends none."""
+class Dropout(NamedTuple):
+    """A dropout.
+
+    Attributes:
+      input: the tensor that enters it.
+      off: placeholder -> the number with which it does nothing; empty if none has it.
+    """
+
+    input: TensorRef
+    off: Dict[str, float]
+
+
+def ending_in(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[Dropout]:
+    """The dropout which `node` ends, or None if it ends none."""
     if node.op != 'Mul':
         return None
     dtype = tf.as_dtype(view_lib.attribute(node, 'T').type)
@@ -47,8 +58,16 @@ def input_without_dropout(
             made = view.shape(TensorRef(node.name, 0))
             # Else the mask broadcasts it.
             if found is not None and view_lib.agree(view.shape(found), made):
-                return found
+                return Dropout(found, _off(view, keep))
     return None
+
+
+def _off(view: view_lib.GraphView, keep: Sum) -> Dict[str, float]:
+    """The number in a placeholder with which everything is kept."""
+    refs = [ref for ref in keep if ref != _ONE]
+    if len(refs) != 1 or view.node(refs[0].node).op not in nodes.INPUT_OPS:
+        return {}
+    return {refs[0].node: (1.0 - keep.get(_ONE, 0.0)) / keep[refs[0]]}
 
 
 def _keep_probability(view: view_lib.GraphView, ref: TensorRef) -> Optional[Sum]:
@@ -83,7 +102,7 @@ def _unscaled(
 ) -> Optional[TensorRef]:
     """What was divided by a keep probability; None if that cannot be shown."""
     node = view.node(ref.node)
-    if node.op == 'RealDiv':
+    if node.op in nodes.DIVISIONS:
         x, divisor = view_lib.data_inputs(node)
         if _is_same(_sum(view, divisor), keep, rounding):
             return x
@@ -103,7 +122,7 @@ def _is_inverse(
     while _is_passed_on(node):
         ref = view.refs(node)[0]
         node = view.node(ref.node)
-    if node.op == 'RealDiv':
+    if node.op in nodes.DIVISIONS:
         one, divisor = (_sum(view, each) for each in view_lib.data_inputs(node))
         return one == {_ONE: 1.0} and _is_same(divisor, keep, rounding)
     if node.op in ('Reciprocal', 'Inv'):

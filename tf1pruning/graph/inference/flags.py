@@ -47,7 +47,7 @@ _PREDICATES = (*SAME_OPS, *LOGICAL_OPS, *SWITCH_OPS)
 _COMPARISONS = ('Equal', 'NotEqual')
 # From a random op or a batch statistic to the conditional that it enters from outside.
 _ENTRANCE = op_types(
-    'Add AddV2 Cast Floor GreaterEqual Identity Mul RealDiv Reshape Squeeze '
+    'Add AddV2 Cast Div Floor GreaterEqual Identity Mul RealDiv Reshape Squeeze '
     'StopGradient Sub'
 ).union(SWITCH_OPS)
 

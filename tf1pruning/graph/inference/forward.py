@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference_graph as graph_lib
-from tf1pruning.graph import lint, nodes, pipelines, rewrite, walk
+from tf1pruning.graph import lint, nodes, pipelines, places, rewrite, walk
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation
@@ -68,7 +68,7 @@ def forward_graph(
     members = [n for found in collections.values() for n in found]
     targets = [*outputs, *dict.fromkeys(names.node_name(n) for n in members)]
     view = view_lib.GraphView(meta_graph.graph_def)
-    rewriter = _Cutter(view)
+    rewriter = Cutter(view)
     if input_map:
         rewriter.cut_at(input_map)
     rewriter.run(targets)
@@ -91,9 +91,7 @@ def _inference_values(
     inputs = [model.view().node(name) for name in model.inputs]
     if not any(n.attr['dtype'].type == tf.bool.as_datatype_enum for n in inputs):
         return {}
-    inferred = derivation.derive(
-        meta_graph, model.outputs, input_map, deterministic=False
-    )
+    inferred = derivation.derive(meta_graph, model.outputs, input_map, strict=False)
     return {
         flag.name: flag.value
         for flag in inferred.flags
@@ -101,7 +99,7 @@ def _inference_values(
     }
 
 
-class _Cutter(derivation.Rewriter):
+class Cutter(derivation.Rewriter):
     """Cuts off the input pipeline and leaves all else as it is."""
 
     def _inputs_after_rewrite(self, node: tf.NodeDef) -> List[TensorRef]:
@@ -167,16 +165,11 @@ def _needed(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
 
     seen = set(walk.reached(targets, inputs))
     left = (_within(node, seen) for node in graph_def.node if node.name in seen)
-    return nodes.with_nodes(graph_def, left)
+    kept = nodes.with_nodes(graph_def, left)
+    places.drop_lost(kept)
+    return kept
 
 
 def _within(node: tf.NodeDef, kept: Set[str]) -> tf.NodeDef:
-    """A copy of a node that names no node but those that are kept."""
-    copy = nodes.copied(node, [i for i in node.input if names.node_name(i) in kept])
-    if '_class' in node.attr:
-        found = node.attr['_class'].list.s
-        places = [p for p in found if p.decode().partition('@')[2] in kept]
-        copy.attr['_class'].list.s[:] = places
-        if not places:
-            del copy.attr['_class']
-    return copy
+    """A copy of a node that reads and awaits no node but those that are kept."""
+    return nodes.copied(node, [i for i in node.input if names.node_name(i) in kept])

@@ -15,7 +15,9 @@ from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.pipelines import PIPELINE_OPS
 from tf1pruning.names import TensorRef
 
-_SCALAR_ARITHMETIC = frozenset(('Add', 'AddN', 'AddV2', 'Identity', 'Mul', 'RealDiv'))
+_SCALAR_ARITHMETIC = frozenset(
+    ('Add', 'AddN', 'AddV2', 'Div', 'Identity', 'Mul', 'RealDiv')
+)
 
 
 def data_losses(meta_graph: tf.MetaGraphDef) -> List[str]:

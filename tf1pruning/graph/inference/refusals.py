@@ -10,14 +10,6 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import RESOURCE_OPS
-from tf1pruning.names import op_types
-
-RANDOM_OPS = op_types(
-    'RandomUniform RandomStandardNormal RandomUniformInt TruncatedNormal '
-    'Multinomial RandomGamma RandomShuffle RandomPoisson RandomPoissonV2 '
-    'ParameterizedTruncatedNormal SampleDistortedBoundingBox '
-    'SampleDistortedBoundingBoxV2'
-)
 
 
 def refuse_calls(refused: Mapping[str, str], needed: Set[str]) -> None:
@@ -69,23 +61,4 @@ def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
             'constant cannot take their place in a frozen graph. Read the variables '
             'before the loop, or name an input behind it in the input map (loops end '
             f'in {names.quoted(exits)}), or outputs before it.'
-        )
-
-
-def refuse_random(view: view_lib.GraphView, needed: Set[str]) -> None:
-    """Refuses random ops.
-
-    Raises:
-      GraphError: names all of them.
-    """
-    found = [
-        f'{node.op} ({node.name!r})'
-        for node in view
-        if node.name in needed and node.op in RANDOM_OPS
-    ]
-    if found:
-        raise GraphError(
-            f'Random op {", ".join(found)} lies between input and output and is not a '
-            'dropout, which divides by the probability that its own mask keeps. Name '
-            'an input behind it in the input map, or give the inference meta graph.'
         )

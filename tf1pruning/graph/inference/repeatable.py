@@ -13,8 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import nodes
-from tf1pruning.graph.inference.refusals import RANDOM_OPS
+from tf1pruning.graph import draws, nodes
 
 # Random op -> its twin, whose second input is a seed.
 _TWINS = {
@@ -35,8 +34,8 @@ def repeatable(graph_def: tf.GraphDef, step: str) -> tf.GraphDef:
     Raises:
       GraphError: names the random ops that have no twin.
     """
-    others = RANDOM_OPS.difference(_TWINS)
-    found = [f'{n.name!r} ({n.op})' for n in graph_def.node if n.op in others]
+    others = [n for n in graph_def.node if draws.is_random(n) and n.op not in _TWINS]
+    found = [f'{node.name!r} ({node.op})' for node in others]
     if found:
         raise GraphError(
             f'Random ops cannot be made to repeat their numbers: {", ".join(found)}. '
