@@ -1,6 +1,7 @@
 """Label rules, one module per op family; importing this package registers them."""
 
 from tf1pruning.channels.rules import (
+    computed,
     control,
     elementwise,
     kernels,
@@ -16,6 +17,7 @@ from tf1pruning.channels.rules import (
 )
 
 __all__ = [
+    'computed',
     'control',
     'elementwise',
     'kernels',
