@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.surgery import nets
 from tf1pruning.channels.trace import trace
-from tf1pruning.surgery import fold, safety
+from tf1pruning.surgery import computed, fold, safety
 from tf1pruning.surgery.fold import FoldTarget
 
 ACTIVATIONS = {
@@ -270,7 +270,10 @@ def test_a_kernel_that_is_computed_folds_what_it_is():
 def test_a_kernel_that_is_rounded_folds_nothing():
     net, plan = filter_pruned(reader_of(lambda kernel: tf.cast(kernel, tf.float16)))
 
-    found = safety.find_safety(net.trace, net.soft_pruned(plan).arrays)
+    arrays = net.soft_pruned(plan).arrays
+    found = safety.find_safety(
+        net.trace, {**arrays, **computed.values(net.trace, arrays)}
+    )
 
     (kernel,) = [each for each in net.trace.kernels if each.node == 'b']
     assert kernel.rounds
