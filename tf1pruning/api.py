@@ -163,19 +163,19 @@ def soft_prune(
     Args:
       model: not changed.
       plan: which channels go.
-      path: prefix of the checkpoint to write; its meta graph comes beside it.
+      path: prefix of the checkpoint to write; its meta graph comes beside it. Of a
+        frozen graph, whose constants get the zeros, the file to write (`.pb`).
       means: scores of the model. Layers that read a channel that goes keep its mean on
         that data, instead of zero.
 
     Returns:
-      The model, read from the new checkpoint: to retrain, or to strip.
+      The model, as it was written: to retrain, or to strip.
 
     Raises:
       PlanError: if the plan is of another model.
       OptionError: if means are given and the plan is of mode 'filter'.
       DataError: if the means are of other weights.
       CheckpointError: if a weight is damaged, or with means NaN or infinite.
-      GraphError: if there is no checkpoint to write, since all weights are constants.
       OutputError: if the files would replace the model's own, or cannot be written.
     """
     plan_lib.check_fits(plan, model.groups, model.graph)

@@ -334,8 +334,7 @@ def plan_group(
 
 def _cut(place: Place, channels: np.ndarray) -> Cut:
     entries = tuple(zip(*place.positions[channels].T.tolist()))
-    # A constant of the graph is not in the checkpoint: nothing there to zero.
-    role = STATISTIC if place.is_constant else place.role
+    role = STATISTIC if place.is_kept else place.role
     return Cut(place.variable, place.axis, place.size, role, entries)
 
 

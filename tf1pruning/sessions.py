@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import sizes, unsafe
+from tf1pruning.graph import memory, unsafe
 from tf1pruning.graph.pure_ops import PURE_OPS
 from tf1pruning.names import op_types
 
@@ -137,7 +137,7 @@ class Session:
           tf.errors.OpError, ValueError, TypeError: if it fails.
         """
         if not (self._is_bounded or self._limits.allow_unsafe):
-            sizes.check(self._graph)
+            memory.check(self._graph)
             self._is_bounded = True
         options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
         return self._within_time(lambda: self._session.run(fetches, feeds, options))

@@ -197,14 +197,14 @@ def test_they_do_so_where_a_vector_in_another_order_comes_first():
     assert place(group, 'a/kernel', 3).positions.tolist() == [[0], [1], [2], [3]]
 
 
-def test_a_constant_weight_is_marked():
+def test_a_constant_beside_variables_is_kept():
     def build(x):
         x = networks.conv(x, 2, name='a')
         return head(x * tf.constant([0.5, 2.0], name='scale'))
 
     group = tracing.groups_of(build)['a']
 
-    assert {p.variable: p.is_constant for p in group.places} == {
+    assert {p.variable: p.is_kept for p in group.places} == {
         'a/kernel': False,
         'a/bias': False,
         'scale': True,

@@ -38,9 +38,9 @@ def last(x):
     return tf.reduce_mean(networks.conv(x, 6, name='last'), [1, 2])
 
 
-def computed_kernel(x):
-    kernel = tf.get_variable('kernel', [1, 1, 12, 4])
-    return tf.nn.conv2d(first(x), kernel * kernel, 1, 'SAME', name='computed')
+def kernel_of_the_input(x):
+    kernel = tf.get_variable('kernel', [1, 1, 12, 4]) * tf.reduce_mean(x)
+    return tf.nn.conv2d(first(x), kernel, 1, 'SAME', name='computed')
 
 
 def transposed_activation(x):
@@ -83,12 +83,6 @@ FROZEN = {
         lambda x: tf.multiply(wide(x), first(x, 1), name='spread'),
         "is spread over channels in 'spread'",
     ),
-    'a number over a kernel': (
-        lambda x: tf.nn.conv2d(
-            first(x), 2.0 / tf.get_variable('w', [1, 1, 12, 4]), 1, 'SAME', name='over'
-        ),
-        "reaches 'over': input 1 that is computed, not a weight",
-    ),
     'mean over channels': (
         lambda x: tf.reduce_mean(first(x), 3, name='mean', keepdims=True),
         "reaches 'mean': a reduction over channels",
@@ -125,9 +119,9 @@ FROZEN = {
         lambda x: tf.random.poisson(first(x), [], name='noise'),
         "is what random numbers depend on in 'noise/RandomPoissonV2'",
     ),
-    'computed kernel': (
-        computed_kernel,
-        "reaches 'computed': input 1 that is computed, not a weight",
+    'kernel of the input': (
+        kernel_of_the_input,
+        "reaches 'computed': input 1 that depends on the input",
     ),
     'transposed activation': (
         transposed_activation,
@@ -286,22 +280,16 @@ def test_layers_are_recorded_with_their_work():
         x = tf.layers.conv2d(x, 6, 1, name='point')
         return tf.layers.dense(tf.reduce_mean(x, [1, 2]), 2, name='dense')
 
+    def layer(node, op, kernel, *numbers, borders=False):
+        return Kernel(node, op, 0, kernel, *numbers, borders, False, kernel)
+
     assert tracing.trace_of(build).kernels == (
-        Kernel('first/Conv2D', 'Conv2D', 0, 'first/kernel', 16, 2, 3, 9, True, False),
-        Kernel(
-            'depthwise',
-            'DepthwiseConv2dNative',
-            0,
-            'weights',
-            16,
-            2,
-            2,
-            25,
-            True,
-            False,
+        layer('first/Conv2D', 'Conv2D', 'first/kernel', 16, 2, 3, 9, borders=True),
+        layer(
+            'depthwise', 'DepthwiseConv2dNative', 'weights', 16, 2, 2, 25, borders=True
         ),
-        Kernel('point/Conv2D', 'Conv2D', 0, 'point/kernel', 16, 2, 3, 1, False, False),
-        Kernel('dense/MatMul', 'MatMul', 0, 'dense/kernel', 1, 0, 1, 1, False, False),
+        layer('point/Conv2D', 'Conv2D', 'point/kernel', 16, 2, 3, 1),
+        layer('dense/MatMul', 'MatMul', 'dense/kernel', 1, 0, 1, 1),
     )
 
 

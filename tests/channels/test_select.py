@@ -142,3 +142,24 @@ def test_a_pattern_protects_by_group_or_producer(groups, pattern, protected):
 def test_patterns_that_make_no_sense_are_refused(groups, patterns, message):
     with pytest.raises(OptionError, match=message):
         select.unprotected(by_name(groups), patterns)
+
+
+def test_a_layer_that_is_lost_is_named_before_what_is_an_output():
+    trace = tracing.trace_of(
+        lambda x: tf.nn.conv2d(
+            networks.conv(x, 4, name='a'),
+            tf.get_variable('v', [1, 1, 4, 2]) * tf.reduce_mean(x),
+            1,
+            'SAME',
+            name='b',
+        )
+    )
+    groups = groups_lib.find_groups(trace)
+
+    with pytest.raises(GraphError) as caught:
+        select.groups_in_scopes(groups, [''], select.ALL, trace.lost)
+
+    assert str(caught.value) == (
+        "In scope '' nothing may be cut: layer 'b' cannot be followed, input 1 that "
+        "depends on the input; 'a' reaches 'b': input 1 that depends on the input."
+    )

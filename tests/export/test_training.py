@@ -9,6 +9,7 @@ from tests.surgery import nets
 from tests.training.test_fine_tune import IMAGES, after_one_step, shapes_of, without
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import GraphError
 from tf1pruning.export.training import TrainingFormat
 from tf1pruning.surgery import soft
 from tf1pruning.surgery import stripped as stripped_lib
@@ -104,3 +105,36 @@ def test_weights_that_the_network_lacks_go_with_their_slots(tmp_path):
 
     gone = set(arrays) - set(Checkpoint(prefix))
     assert gone == {'aux/w', 'aux/w/Momentum'}
+
+
+def computed_net(compute):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
+        for name in 'ab':
+            v = tf.get_variable(f'{name}/v', [1, 1, x.shape[-1], 8])
+            x = tf.nn.relu(tf.nn.conv2d(x, compute(v), 1, 'SAME'))
+        tf.identity(tf.reduce_mean(x, [1, 2]), name='output')
+    return graph
+
+
+def computed_format(compute):
+    graph = computed_net(compute)
+    net = nets.net_of(graph)
+    plan = net.plan({'a': [1, 2]})
+    pruned = net.soft_pruned(plan)
+    meta = tf.train.export_meta_graph(graph=graph)
+    return TrainingFormat(meta, ArraysInMemory(pruned.arrays), pruned.strip(plan))
+
+
+def test_a_computed_kernel_is_trained_on(tmp_path):
+    made = computed_format(lambda v: tf.nn.l2_normalize(v, [0, 1, 2]))
+
+    made.write(str(tmp_path), None, str(tmp_path / made.file))
+
+    shapes = Checkpoint(str(tmp_path / made.file)).shapes
+    assert shapes == {'a/v': (1, 1, 3, 6), 'b/v': (1, 1, 6, 8)}
+
+
+def test_a_kernel_that_became_a_constant_cannot_be_trained_on():
+    with pytest.raises(GraphError, match="'sub_1' computes a kernel from variables"):
+        computed_format(lambda v: v - tf.reduce_mean(v, [0, 1, 2]))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tests.studies import trained
@@ -195,3 +196,45 @@ def test_the_plan_names_the_variables_of_the_checkpoint(plain):
     plan = planning.plan_by_filters(source, groups, {BLOCK: [0], GATE: [0]}, 4, 'block')
 
     assert {cut.variable for cut in plan.cuts} <= set(Checkpoint(source.path))
+
+
+def test_filters_that_no_zeros_can_make_are_not_planned_by_filter(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
+        v, gain = tf.get_variable('a/v', [1, 1, 3, 8]), tf.get_variable('a/g', [8])
+        kernel = gain * v / tf.sqrt(tf.reduce_sum(v * v, [0, 1, 2]))
+        x = tf.nn.conv2d(x, kernel, 1, 'SAME')
+        tf.identity(networks.conv(x, 2, name='b'), name='output')
+    source = reading.load(networks.save(graph, str(tmp_path / 'model')), ('output',))
+    groups = select_groups(source).groups
+    chosen = Choice(ratio=0.5), ranking_by('l1')
+
+    plan = planning.plan_by_choice(source, groups.values(), *chosen, mode='block')
+
+    assert plan.widths() == {'a': 4}
+    with pytest.raises(PlanError, match=r"those of 'a' are constants, or are computed"):
+        planning.plan_by_choice(source, groups.values(), *chosen, mode='filter')
+
+
+def test_a_masked_filter_is_judged_by_what_is_left_of_it(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
+        mask = np.ones([1, 1, 3, 8], np.float32)
+        mask[..., [1, 4]] = 0
+        v = tf.get_variable('a/v', [1, 1, 3, 8])
+        m = tf.get_variable('a/mask', initializer=mask, trainable=False)
+        x = tf.nn.conv2d(x, v * m, 1, 'SAME')
+        tf.identity(networks.conv(x, 2, name='b'), name='output')
+    prefix = trained.changed_copy(
+        networks.save(graph, str(tmp_path / 'model')),
+        str(tmp_path / 'masked'),
+        lambda found: found.update({'a/mask': mask}),
+    )
+    source = reading.load(prefix, ('output',))
+    choice = Choice(count=2)
+
+    plan = planning.plan_by_choice(
+        source, select_groups(source).groups.values(), choice, ranking_by('l1')
+    )
+
+    assert plan.groups[0].removed == (1, 4)

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tests.studies import trained
 from tests.studies.trained import BLOCK
 from tf1pruning.errors import OutputError, PlanError
 from tf1pruning.models import reading
-from tf1pruning.steps import planning, protection, stripping, writing
+from tf1pruning.steps import (
+    planning,
+    protection,
+    soft_pruning,
+    stripping,
+    writing,
+)
 from tf1pruning.steps.selection import select_groups
 
 REMOVED = {BLOCK: [0, 1, 2, 3, 4, 5]}
@@ -51,6 +58,25 @@ def test_without_a_plan_the_zero_filters_go(source):
     result = stripping.strip_model(source)
 
     assert result.stripped.plan.widths()[BLOCK] == 18
+
+
+def test_what_reads_a_part_of_a_partitioned_kernel_reads_what_it_read(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
+        with tf.variable_scope('', partitioner=tf.fixed_size_partitioner(2, axis=3)):
+            y = networks.conv(x, 8, name='a', use_bias=False)
+        part = graph.get_tensor_by_name('a/kernel/part_0/read:0')
+        y = networks.conv(y, 2, name='b') * tf.reduce_mean(part)
+        tf.identity(y, name='output')
+    source = reading.load(networks.save(graph, str(tmp_path / 'net')), ('output',))
+    groups = {group.name: group for group in source.groups if not group.frozen}
+    # Channels 0 and 1 lie in the part, and its mean over four stays.
+    plan = planning.plan_by_filters(source, groups, {'a': [0, 1, 6]}, 1, 'block')
+
+    found = stripping.strip_model(soft_pruning.with_zeros(source, plan), plan)
+
+    assert found.comparison.relative <= 1e-5
+    assert found.stripped.arrays.shapes['a/kernel'] == (1, 1, 3, 5)
 
 
 def test_the_result_in_one_line(source):

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tests.surgery import nets
 from tf1pruning.channels.trace import trace
-from tf1pruning.surgery import fold, safety
+from tf1pruning.surgery import computed, fold, safety
 from tf1pruning.surgery.fold import FoldTarget
 
 ACTIVATIONS = {
@@ -247,19 +247,37 @@ def test_a_convolution_that_is_an_output_takes_nothing_up():
     assert fold.find_fold_targets(trace(model)) == {}
 
 
-def test_a_kernel_that_is_scaled_folds_nothing():
-    def reader(x):
-        kernel = 2.0 * tf.get_variable('w', [1, 1, WIDE, 3])
-        y = tf.nn.conv2d(x, kernel, 1, 'VALID', name='b')
-        return tf.nn.bias_add(y, tf.get_variable('bias', [3]))
+def reader_of(change):
+    """A layer `b` that reads constants with a kernel that is computed."""
 
-    net, plan = filter_pruned(reader)
+    def reader(x):
+        kernel = change(tf.get_variable('w', [1, 1, WIDE, 3]))
+        y = tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, 1, 'VALID', name='b')
+        return tf.nn.bias_add(tf.cast(y, tf.float32), tf.get_variable('bias', [3]))
+
+    return reader
+
+
+def test_a_kernel_that_is_computed_folds_what_it_is():
+    net, plan = filter_pruned(reader_of(lambda kernel: 2.0 * kernel))
 
     outcome = nets.prune_and_strip(net, plan)
 
-    (kept,) = outcome.stripped.kept
-    assert kept.reason == "constant, but 'b' has a kernel that is scaled or rounded"
-    assert outcome.soft_to_stripped == 0
+    assert outcome.stripped.kept == ()
+    assert outcome.soft_to_stripped <= 1e-6
+
+
+def test_a_kernel_that_is_rounded_folds_nothing():
+    net, plan = filter_pruned(reader_of(lambda kernel: tf.cast(kernel, tf.float16)))
+
+    arrays = net.soft_pruned(plan).arrays
+    found = safety.find_safety(
+        net.trace, {**arrays, **computed.values(net.trace, arrays)}
+    )
+
+    (kernel,) = [each for each in net.trace.kernels if each.node == 'b']
+    assert kernel.rounds
+    assert found.folds == ()
 
 
 def test_a_constant_that_a_grouped_convolution_reads_stays():

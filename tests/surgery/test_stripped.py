@@ -344,25 +344,6 @@ def test_shared_weights_shrink_once(mode):
         assert shapes(outcome.stripped)['shared/a/kernel'] == (1, 1, 3, 5)
 
 
-def test_partitioned_weights_whose_parts_are_read_alone_stay():
-    with tf.Graph().as_default() as graph:
-        x = tf.placeholder(tf.float32, [None, 6, 6, 3], 'input')
-        with tf.variable_scope('', partitioner=tf.fixed_size_partitioner(2, axis=3)):
-            y = networks.conv(x, 8, name='a', use_bias=False)
-        part = graph.get_tensor_by_name('a/kernel/part_0/read:0')
-        y = networks.conv(y, 2, name='b') * tf.reduce_mean(part)
-        tf.identity(y, name='output')
-    net = nets.net_of(graph)
-    for part in ('part_0', 'part_1'):
-        net.arrays[f'a/kernel/{part}'][:] = 0
-
-    stripped = net.strip()
-
-    reasons = {reason for found in net.trace.frozen.values() for reason in found}
-    assert "reaches 'a/kernel/ConcatPartitions/concat': parts of a weight" in reasons
-    assert shapes(stripped) == {name: a.shape for name, a in net.arrays.items()}
-
-
 def test_zero_filters_of_a_frozen_graph_go():
     net = nets.net_of(networks.inverted_residual_net())
     pruned = net.soft_pruned(net.plan(PLANNED)).frozen()

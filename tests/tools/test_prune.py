@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import numpy as np
@@ -350,12 +351,41 @@ def test_output_that_is_there_stays_unless_it_may_go(prefix, tmp_path):
     assert first.threshold == 0.5
 
 
-def test_a_frozen_graph_has_no_checkpoint_to_write(prefix, tmp_path):
+def test_a_frozen_graph_is_pruned_and_stripped_like_its_checkpoint(prefix, tmp_path):
     frozen = models.frozen(str(tmp_path), prefix)
     target = tmp_path / 'out'
 
-    done = models.run_tool('prune.py', f'--model={frozen}', f'--output_dir={target}')
+    plan, text = pruned(frozen, target, '--criterion=l1', '--ratio=0.5', '--groups=all')
+    soft = models.answers(str(target / 'model.pb'))
+    small = models.run_tool(
+        'strip.py',
+        f'--model={target / "model.pb"}',
+        f'--plan={target / "plan.json"}',
+        f'--output_dir={target / "s"}',
+        '--formats=pb',
+    )
+    found = models.answers(str(target / 's' / 'stripped.pb'))
+
+    expected, _ = pruned(
+        prefix, tmp_path / 'c', '--criterion=l1', '--ratio=0.5', '--groups=all'
+    )
+    assert plan.widths() == expected.widths()
+    assert f'channels: {target / "model.pb"}' in text
+    assert (small.returncode, small.stderr) == (0, '')
+    assert np.abs(found - soft).max() <= 1e-5 * np.abs(soft).max()
+    assert np.abs(models.answers(frozen) - soft).max() > 1e-3 * np.abs(soft).max()
+    assert sorted(os.listdir(str(target))) == ['model.pb', 'plan.json', 's']
+
+
+def test_models_of_two_kinds_do_not_share_a_folder(prefix, tmp_path):
+    frozen = models.frozen(str(tmp_path), prefix)
+    target = tmp_path / 'out'
+    pruned(prefix, target)
+
+    done = models.run_tool(
+        'prune.py', f'--model={frozen}', f'--output_dir={target}', '--overwrite'
+    )
 
     assert done.returncode == 1
-    assert 'has no variables' in done.stderr
-    assert not target.exists()
+    assert "model.ckpt.index' belongs to another plan" in done.stderr
+    assert not (target / 'model.pb').exists()

@@ -17,11 +17,10 @@ from typing import List, Optional, Sequence
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning.channels.trace_result import Kernel
+from tf1pruning.channels.trace_result import Kernel, Trace
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph import walk
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
-from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.names import op_types
 
 INVERTED_RESIDUAL = 'inverted_residual'
@@ -46,7 +45,7 @@ _ACTIVATIONS = op_types(
 
 
 def classify(
-    view: view_lib.GraphView,
+    trace: Trace,
     producers: Sequence[Kernel],
     consumers: Sequence[Kernel],
     is_part: bool = False,
@@ -54,15 +53,15 @@ def classify(
     """The kind of a group, from the layers that make and read its channels.
 
     Args:
-      view: the graph that the layers are in.
+      trace: of the graph that the layers are in.
       producers: layers that make the channels, depthwise ones included.
       consumers: layers that read them, depthwise ones excluded.
       is_part: whether such a layer reads other channels, too.
     """
     own = [k for k in producers if not k.depthwise]
-    if _is_squeeze_excite(view, own, consumers):
+    if _is_squeeze_excite(trace, own, consumers):
         return SQUEEZE_EXCITE
-    if _is_inverted_residual(view, producers, consumers):
+    if _is_inverted_residual(trace, producers, consumers):
         return INVERTED_RESIDUAL
     if len(own) > 1:
         return RESIDUAL
@@ -74,30 +73,32 @@ def classify(
 
 
 def _is_squeeze_excite(
-    view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
+    trace: Trace, producers: Sequence[Kernel], consumers: Sequence[Kernel]
 ) -> bool:
     if not producers or not consumers:
         return False
+    view = trace.model.view()
     pooled = {pooled_tensor(view, kernel) for kernel in producers}
     # Checked first: a search for gates may walk along the whole network.
     if None in pooled:
         return False
-    return pooled == {gated_tensor(view, kernel) for kernel in consumers}
+    return pooled == {gated_tensor(trace, kernel) for kernel in consumers}
 
 
 def _is_inverted_residual(
-    view: view_lib.GraphView, producers: Sequence[Kernel], consumers: Sequence[Kernel]
+    trace: Trace, producers: Sequence[Kernel], consumers: Sequence[Kernel]
 ) -> bool:
     if not any(kernel.depthwise for kernel in producers):
         return False
     expansions = [
-        k for k in producers if not k.depthwise and gated_tensor(view, k) is None
+        k for k in producers if not k.depthwise and gated_tensor(trace, k) is None
     ]
+    view = trace.model.view()
     projections = [k for k in consumers if pooled_tensor(view, k) is None]
     if not expansions or not projections:
         return False
     pointwise = all(k.op == 'Conv2D' and k.taps == 1 for k in expansions + projections)
-    return pointwise and all(_is_linear(view, k.node) for k in projections)
+    return pointwise and all(_is_linear(trace, k.node) for k in projections)
 
 
 def pooled_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
@@ -113,19 +114,20 @@ def _is_global(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
     return sum(size == 1 for size in shape[1:]) >= 2
 
 
-def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
+def gated_tensor(trace: Trace, kernel: Kernel) -> Optional[str]:
     """The node that a layer's output multiplies as a gate, or None.
 
     A product of the layer's output with a function of itself is an activation (swish,
     hard swish), not a gate.
     """
+    view = trace.model.view()
     factors: List[str] = []
 
     def passes(edge: view_lib.Edge) -> bool:
         node = edge.node
         if node.op == 'Mul':
             other = view.inputs(node)[1 - edge.position]
-            if not _is_parameter(view, other):
+            if other.name not in trace.independent:
                 factors.append(view.behind_reads(other, _HAND_ON).name)
                 return False
         return node.op in _GATE_PATH or node.op in _ACTIVATIONS
@@ -137,23 +139,23 @@ def gated_tensor(view: view_lib.GraphView, kernel: Kernel) -> Optional[str]:
     return next((name for name in factors if name not in own), None)
 
 
-def _is_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
-    """Whether a node is a constant or a variable behind reads."""
-    source = view.behind_reads(node)
-    return source.op == 'Const' or source.op in VARIABLE_OPS
-
-
-def _is_linear(view: view_lib.GraphView, name: str) -> bool:
+def _is_linear(trace: Trace, name: str) -> bool:
     """Whether no activation follows a layer before the next op that mixes values."""
+    view = trace.model.view()
 
     def is_affine(edge: view_lib.Edge) -> bool:
-        return edge.node.op in _AFFINE or _adds_parameter(view, edge.node)
+        return edge.node.op in _AFFINE or _takes_parameter(trace, edge.node)
 
     edges = view.edges_behind([name], is_affine)
-    return not any(edge.node.op in _ACTIVATIONS for edge in edges)
+    return not any(
+        edge.node.op in _ACTIVATIONS and not _takes_parameter(trace, edge.node)
+        for edge in edges
+    )
 
 
-def _adds_parameter(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
-    if node.op not in ('Add', 'AddV2', 'Sub'):
+def _takes_parameter(trace: Trace, node: tf.NodeDef) -> bool:
+    """Whether a node adds or multiplies what does not depend on the input."""
+    if node.op not in ('Add', 'AddV2', 'Mul', 'Sub'):
         return False
-    return any(_is_parameter(view, parent) for parent in view.inputs(node))
+    refs = trace.model.view().refs(node)
+    return any(ref.node in trace.independent for ref in refs)

@@ -28,7 +28,8 @@ class Place:
       size: length of that axis; groups may share it.
       role: what the axis does, see `trace_result.Use`.
       positions: `[width, entries]` positions on the axis of each channel.
-      is_constant: whether the weight is a Const node of the graph.
+      is_kept: whether no zeros are written here: the weight is a constant beside
+        variables, or zeros would not make what is computed of it zero.
     """
 
     variable: str
@@ -36,7 +37,7 @@ class Place:
     size: int
     role: str
     positions: np.ndarray
-    is_constant: bool = False
+    is_kept: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,6 +99,7 @@ class _UsedPlace(NamedTuple):
     source: str
     axis: int
     role: str
+    is_kept: bool
     channels: np.ndarray
     vector: bytes
 
@@ -105,13 +107,15 @@ class _UsedPlace(NamedTuple):
 def _used_places(trace: Trace) -> List[_UsedPlace]:
     """Every (weight, axis) that an op reads, in graph order, with its foremost role."""
     roles: Dict[Tuple[str, int], str] = {}
+    kept = {(use.source, use.axis) for use in trace.uses if use.is_kept}
     for use in trace.uses:
         key = (use.source, use.axis)
         roles[key] = min(roles.get(key, use.role), use.role, key=ROLES.index)
     found = []
     for (source, axis), role in roles.items():
-        channels = trace.weights[source][axis]
-        found.append(_UsedPlace(source, axis, role, channels, channels.tobytes()))
+        channels, is_kept = trace.weights[source][axis], (source, axis) in kept
+        vector = channels.tobytes()
+        found.append(_UsedPlace(source, axis, role, is_kept, channels, vector))
     return found
 
 
@@ -168,9 +172,9 @@ class _Builder:
         self, trace: Trace, places: Sequence[_UsedPlace], signature: np.ndarray
     ):
         self._trace = trace
-        self._view = trace.model.view()
         self._keys = trace.keys()
-        self._variables = frozenset(trace.model.keys())
+        # Beside variables, constants stay as the graph has them.
+        self._zeroable = frozenset(trace.model.keys()) or trace.weights.keys()
         self._places_of: Dict[int, List[_UsedPlace]] = {}
         held = {
             place.vector: np.unique(signature[place.channels]).tolist()
@@ -180,11 +184,18 @@ class _Builder:
             for each in held[place.vector]:
                 self._places_of.setdefault(each, []).append(place)
         self._rank = np.full(len(signature), -1, np.int64)
-        self._kernels: Dict[str, List[Kernel]] = {}
+        # Signature -> layers that make, or read, its channels.
+        self._makers: Dict[int, List[Kernel]] = {}
+        self._readers: Dict[int, List[Kernel]] = {}
         self._order: Dict[str, int] = {}
         for position, kernel in enumerate(trace.kernels):
-            self._kernels.setdefault(kernel.source, []).append(kernel)
-            self._order.setdefault(self._keys[kernel.source], position)
+            axes = trace.weights[kernel.source]
+            for each in np.unique(signature[axes[kernel.out_axis]]).tolist():
+                self._makers.setdefault(each, []).append(kernel)
+            if not kernel.depthwise:
+                for each in np.unique(signature[axes[kernel.in_axis]]).tolist():
+                    self._readers.setdefault(each, []).append(kernel)
+            self._order.setdefault(self._keys.get(kernel.variable, ''), position)
 
     def order(self, group: Group) -> Tuple[int, int]:
         """Sort key: where the group is first made."""
@@ -202,13 +213,14 @@ class _Builder:
         channels = _in_order_of(first.channels, channels)
         positions = self._positions(used, channels)
         places = tuple(self._place(p, positions[p.vector]) for p in used)
-        producers, consumers = self._layers(used)
+        producers = self._makers.get(signature, [])
+        consumers = self._readers.get(signature, [])
         is_part = any(
             place.role == CONSUMER
             and positions[place.vector].size < len(place.channels)
             for place in used
         )
-        kind = blocks.classify(self._view, producers, consumers, is_part)
+        kind = blocks.classify(self._trace, producers, consumers, is_part)
         return Group(
             name=self._name(kind, places, first),
             kind=kind,
@@ -239,18 +251,8 @@ class _Builder:
             size=len(used.channels),
             role=used.role,
             positions=positions,
-            is_constant=used.source not in self._variables,
+            is_kept=used.is_kept or used.source not in self._zeroable,
         )
-
-    def _layers(self, used: Sequence[_UsedPlace]) -> Tuple[List[Kernel], List[Kernel]]:
-        producers, consumers = [], []
-        for place in used:
-            for kernel in self._kernels.get(place.source, ()):
-                if place.axis == kernel.out_axis:
-                    producers.append(kernel)
-                elif place.axis == kernel.in_axis:
-                    consumers.append(kernel)
-        return producers, consumers
 
     def _name(self, kind: str, places: Sequence[Place], first: _UsedPlace) -> str:
         variable = self._keys[first.source]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from tf1pruning import names
 from tf1pruning.channels import blocks
@@ -15,6 +15,8 @@ AUTO = 'auto'
 INNER = 'inner'
 ALL = 'all'
 WHICH = (AUTO, INNER, ALL)
+# How many reasons of a kind a message gives.
+_LISTED = 8
 
 
 def check_which(which: str) -> str:
@@ -42,7 +44,10 @@ def resolved(which: str, groups: Sequence[Group]) -> str:
 
 
 def groups_in_scopes(
-    groups: Sequence[Group], scopes: Sequence[str], which: str = INNER
+    groups: Sequence[Group],
+    scopes: Sequence[str],
+    which: str = INNER,
+    lost: Optional[Mapping[str, str]] = None,
 ) -> Dict[str, Tuple[Group, ...]]:
     """The groups that may be cut, by scope.
 
@@ -52,6 +57,7 @@ def groups_in_scopes(
       which: 'inner': the inner channels of inverted-residual and squeeze-and-excite
         blocks. 'all': every group, also those that adds and concats tie across blocks.
         'auto': see `resolved`.
+      lost: layer whose channels could not be followed -> why; for messages.
 
     Returns:
       Scope as it was given -> its groups that may be cut. A group that lies in several
@@ -65,7 +71,11 @@ def groups_in_scopes(
     which = resolved(which, groups)
     meant = [g for g in groups if which == ALL or g.kind in blocks.INNER_KINDS]
     free = [group for group in meant if not group.frozen]
-    problems = [_problem(s, groups, meant) for s in scopes if not _within(free, s)]
+    problems = [
+        _problem(scope, groups, meant, lost or {})
+        for scope in scopes
+        if not _within(free, scope)
+    ]
     if problems or not scopes:
         raise GraphError(' '.join(problems) or 'No scopes are given. Name one or more.')
     taken: List[str] = []
@@ -98,10 +108,21 @@ def _within(groups: Sequence[Group], scope: str) -> List[Group]:
     return [group for group in groups if group.in_scope(scope)]
 
 
-def _problem(scope: str, groups: Sequence[Group], meant: Sequence[Group]) -> str:
-    frozen = _within(meant, scope)
-    if frozen:
-        reasons = '; '.join(f'{g.name!r} {g.reasons[0]}' for g in frozen)
+def _problem(
+    scope: str,
+    groups: Sequence[Group],
+    meant: Sequence[Group],
+    lost: Mapping[str, str],
+) -> str:
+    frozen = [f'{g.name!r} {g.reasons[0]}' for g in _within(meant, scope)]
+    gone = [
+        f'layer {layer!r} cannot be followed, {why}'
+        for layer, why in lost.items()
+        if names.in_scope(layer, scope)
+    ]
+    if frozen or gone:
+        # A layer that is lost comes first: it is why others are frozen.
+        reasons = '; '.join((*gone[:_LISTED], *frozen[:_LISTED]))
         return f'In scope {scope!r} nothing may be cut: {reasons}.'
     others = _within(groups, scope)
     known = [group.name for group in meant]

@@ -3,20 +3,26 @@
 The driver walks the nodes in order and hands each to the rule of its op type. A node
 without a rule, or with an attribute no rule was written for, freezes the channels that
 reach it; everything else goes on.
+
+What is computed from variables and constants alone, such as a masked kernel, has rules
+of its own (`COMPUTED`), and is a weight like a variable. There nothing is ever frozen:
+what no rule follows can be folded to a constant.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.channels import layout
 from tf1pruning.channels import values as values_lib
-from tf1pruning.channels.labels import LabelSpace
+from tf1pruning.channels.computation import Computation
+from tf1pruning.channels.labels import Channels, LabelSpace
 from tf1pruning.channels.registry import NodeView, Registry, Unsupported
 from tf1pruning.channels.trace_result import (
+    SCALE,
     IndexUse,
     Kernel,
     Part,
@@ -28,8 +34,10 @@ from tf1pruning.channels.trace_result import (
 )
 from tf1pruning.channels.values import (
     Activation,
+    Carrier,
     Constant,
     Elements,
+    IfZero,
     Size,
     Sizes,
     Unranked,
@@ -42,6 +50,7 @@ from tf1pruning.graph.view import Shape
 from tf1pruning.names import TensorRef
 
 RULES = Registry('label')
+COMPUTED = Registry('computed weight')
 
 
 def trace(model: InferenceGraph) -> Trace:
@@ -100,7 +109,7 @@ class Op(NodeView):
         if isinstance(value, Constant) and np.prod(value.shape) == 1:
             return values_lib.fixed(value.shape)
         weight = self.weight(position)
-        long = _long_axes(weight.shape)
+        long = list(weight.long_axes)
         rank = len(weight.shape)
         if len(long) > 1:
             if axis is None or rank + axis not in long:
@@ -118,22 +127,22 @@ class Op(NodeView):
         """Input number `position`: a variable, or a constant that becomes a weight.
 
         Raises:
-          Unsupported: if it is computed.
+          Unsupported: if it depends on the input of the network.
         """
         value = self.inputs[position]
         if isinstance(value, Weight):
             return value
         if not isinstance(value, Constant):
-            raise Unsupported(f'input {position} that is computed, not a weight')
+            raise Unsupported(f'input {position} that depends on the input')
         self.tracer.weight_readers.add((self.name, value.node.name))
         return self.tracer.make_weight(value.node.name, value.shape)
 
     def kernel_like(self, position: int) -> Optional[Weight]:
         """Input number `position` if it is a weight with several axes, else None."""
         value = self.inputs[position]
-        if isinstance(value, (Constant, Weight)) and _long_axes(value.shape)[1:]:
-            return self.weight(position)
-        return value if isinstance(value, Weight) else None
+        is_kernel = isinstance(value, Constant) and len(value.long_axes) > 1
+        is_weight = isinstance(value, Weight) or is_kernel
+        return self.weight(position) if is_weight else None
 
     def constant(self, position: int) -> np.ndarray:
         """Value of an input that is constant, or computed of known numbers.
@@ -168,10 +177,12 @@ class Op(NodeView):
 
     def use(self, weight: Weight, axis: int, role: str) -> np.ndarray:
         """Records that the op reads a weight along `axis`; returns its labels there."""
-        source_axis = weight.source_axes[axis]
-        if source_axis is not None:
-            use = Use(self.name, weight.source, source_axis, role)
-            self.tracer.uses.append(use)
+        for each in weight.carriers[axis]:
+            own = weight.role_of(each, axis, role, self.tracer.trainable)
+            is_kept = each.if_zero != IfZero.ZERO
+            self.tracer.uses.append(
+                Use(self.name, each.source, each.axis, own, is_kept)
+            )
         return weight.axes[axis]
 
     def kernel(
@@ -202,10 +213,12 @@ class Op(NodeView):
             out_axis=axes[1],
             taps=taps,
             borders=borders,
-            scaled=weight.scaled,
+            rounds=weight.rounds,
+            variable=weight.variable(out_axis, self.tracer.trainable),
             share=weight.share,
         )
         self.tracer.kernels.append(kernel)
+        self.tracer.computation.note(kernel, weight, in_axis, out_axis)
 
     def summation(self, reads: Sequence[Tuple[int, int]], labels: np.ndarray) -> None:
         """Records a sum over channels, see `Summation`."""
@@ -258,10 +271,6 @@ def _unknown(shape: Optional[Shape]) -> Value:
     return Unranked() if shape is None else values_lib.fixed(shape)
 
 
-def _long_axes(shape: Sequence[int]) -> List[int]:
-    return [axis for axis, size in enumerate(shape) if size > 1]
-
-
 class Tracer:
     """State of one trace."""
 
@@ -279,29 +288,59 @@ class Tracer:
         self.parts: List[Part] = []
         # Pairs of an op and a Const node that it reads as a weight.
         self.weight_readers: Set[Tuple[str, str]] = set()
+        self.partitioned = {v.node for v in model.variables if v.offset is not None}
         self.trainable = {v.node for v in model.variables if v.trainable}
         self._weights: Dict[str, Weight] = {}
         self._unsupported: List[str] = []
         self._lost: Dict[str, str] = {}
         # Const node -> why its values must stay as they are.
         self._frozen_constants: Dict[str, str] = {}
+        self.computation = Computation(self.view, self.labels)
 
     def visit(self, node: tf.NodeDef) -> None:
         """Finds the values of one node, whose inputs have theirs."""
-        inputs = [self._value(ref) for ref in self.view.refs(node)]
-        try:
-            if any(isinstance(value, Unranked) for value in inputs):
-                raise Unsupported('an input of unknown rank')
-            result = RULES.apply(node, Op(node, inputs, self))
-        except Unsupported as error:
-            result = self._not_followed(node, inputs, str(error))
+        refs = self.view.refs(node)
+        inputs = [self._value(ref) for ref in refs]
+        self.computation.visit(node, refs)
+        result = self._weight_of(node, inputs) or self._traced(node, inputs)
         results = result if isinstance(result, tuple) else (result,)
         self.values[node.name] = results
         for value in inputs:
+            if not values_lib.is_handed_on(value, results):
+                self._read(value)
             if not isinstance(value, Constant) or value in results:
                 continue
             if (node.name, value.node.name) not in self.weight_readers:
                 self.freeze_value(value, f'is read as numbers by {node.name!r}')
+
+    def _traced(
+        self, node: tf.NodeDef, inputs: Sequence[Value]
+    ) -> Union[Value, Tuple[Value, ...]]:
+        """What the rule of a node gives."""
+        try:
+            if any(isinstance(value, Unranked) for value in inputs):
+                raise Unsupported('an input of unknown rank')
+            result: Union[Value, Tuple[Value, ...]]
+            result = RULES.apply(node, Op(node, inputs, self))
+            return result
+        except Unsupported as error:
+            return self._not_followed(node, inputs, str(error))
+
+    def _weight_of(self, node: tf.NodeDef, inputs: Sequence[Value]) -> Optional[Weight]:
+        """The weight that a node computes from others; None if it computes none."""
+        if not self.computation.makes_weight(node, inputs):
+            return None
+        try:
+            found: Weight = COMPUTED.apply(node, Op(node, inputs, self))
+            return found
+        except Unsupported:
+            return self.computation.unfollowed(node)
+
+    def _read(self, value: Value) -> None:
+        """Something else than another weight is computed of a value."""
+        if isinstance(value, Weight) and value.is_computed:
+            source = value.source
+            self._weights[source] = self.computation.weights[source]
 
     def _value(self, ref: TensorRef) -> Value:
         # The last turn of a loop has no value yet, and never one with channels.
@@ -326,6 +365,7 @@ class Tracer:
         if isinstance(value, Activation):
             self.labels.freeze(value.labels, reason)
         elif isinstance(value, Weight):
+            self._read(value)
             for axis in value.axes:
                 self.labels.freeze(axis, reason)
         elif isinstance(value, Sizes):
@@ -341,7 +381,9 @@ class Tracer:
         if source not in self._weights:
             axes = tuple(self.labels.fresh(size) for size in shape)
             own = tuple(range(len(shape)))
-            self._weights[source] = Weight(source, shape, axes, own)
+            is_kernel = sum(size > 1 for size in shape) > 1
+            carriers = tuple((Carrier(source, axis, is_kernel),) for axis in own)
+            self._weights[source] = Weight(source, shape, axes, own, carriers)
         return self._weights[source]
 
     def result(self) -> Trace:
@@ -352,12 +394,14 @@ class Tracer:
                 self.freeze_value(self._weights[source], reason)
         channels = self.labels.resolve()
         of_label = channels.of_label
+        found = self.computation.never_zero(channels, self._scaled(channels))
         return Trace(
             model=self.model,
             weights={
                 name: tuple(of_label[axis] for axis in weight.axes)
                 for name, weight in self._weights.items()
             },
+            computed=frozenset(self.computation.weights).intersection(self._weights),
             uses=tuple(self.uses),
             kernels=tuple(self.kernels),
             summations=tuple(
@@ -368,7 +412,19 @@ class Tracer:
             indices=tuple(i._replace(labels=of_label[i.labels]) for i in self.indices),
             parts=tuple(p._replace(labels=of_label[p.labels]) for p in self.parts),
             count=len(of_label),
-            frozen=channels.reasons,
+            frozen={**found, **channels.reasons},
             unsupported=tuple(self._unsupported),
             lost=self._lost,
+            independent=frozenset(self.computation.independent),
         )
+
+    def _scaled(self, channels: Channels) -> Set[int]:
+        """Channels that zeros in a scale make zero."""
+        return {
+            channel
+            for use in self.uses
+            if use.role == SCALE and not use.is_kept
+            for channel in channels.of_label[
+                self._weights[use.source].axes[use.axis]
+            ].tolist()
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -27,12 +27,15 @@ class Use(NamedTuple):
       axis: axis of the weight that carries channels.
       role: PRODUCER (the axis makes channels), CONSUMER (it reads them), BIAS (added),
         SCALE (multiplied), STATISTIC (never zeroed: moving mean and variance).
+      is_kept: whether zeros would not make the op's share zero, so that none are
+        written: a kernel that is computed of the weight.
     """
 
     node: str
     source: str
     axis: int
     role: str
+    is_kept: bool = False
 
 
 class Kernel(NamedTuple):
@@ -42,14 +45,16 @@ class Kernel(NamedTuple):
       node: name of the op's node.
       op: its type.
       reads: number of the input that holds the channels it reads.
-      source: node name of the kernel.
+      source: node name of the kernel: of a variable, or of what computes it.
       positions: multiply-accumulates per kernel element and example (output pixels);
         None if the output size is not static.
       in_axis: axis of the kernel that reads channels; equal to `out_axis` if depthwise.
       out_axis: axis that makes channels.
       taps: spatial size of the kernel (1 for a dense layer).
       borders: whether outputs differ in how many taps reach them: at padded borders.
-      scaled: whether the kernel's values are not quite those of the source.
+      rounds: whether the kernel is rounded to 16-bit floats.
+      variable: the variable whose filters it has, as they are or computed; '' if there
+        is no such one.
       share: how much of the source the op reads: less than 1 if only a part.
     """
 
@@ -62,7 +67,8 @@ class Kernel(NamedTuple):
     out_axis: int
     taps: int
     borders: bool
-    scaled: bool
+    rounds: bool
+    variable: str
     share: float = 1.0
 
     @property
@@ -154,7 +160,9 @@ class Trace:
 
     Attributes:
       model: the model that was traced.
-      weights: weight node -> per axis the `[size]` vector of channels.
+      weights: weight node -> per axis the `[size]` vector of channels; those that are
+        computed, too.
+      computed: nodes of weights that are computed from variables and constants alone.
       uses: in graph order.
       kernels: in graph order.
       summations: in graph order.
@@ -166,10 +174,12 @@ class Trace:
       frozen: channel -> reasons.
       unsupported: op types without a rule, in order of appearance.
       lost: layer whose channels could not be followed -> why.
+      independent: nodes that depend on variables and constants alone.
     """
 
     model: InferenceGraph
     weights: Dict[str, Tuple[np.ndarray, ...]]
+    computed: FrozenSet[str]
     uses: Tuple[Use, ...]
     kernels: Tuple[Kernel, ...]
     summations: Tuple[Summation, ...]
@@ -181,8 +191,14 @@ class Trace:
     frozen: Dict[int, Tuple[str, ...]]
     unsupported: Tuple[str, ...]
     lost: Dict[str, str]
+    independent: FrozenSet[str]
+
+    @property
+    def stored(self) -> Tuple[str, ...]:
+        """The weights that are variables or constants."""
+        return tuple(name for name in self.weights if name not in self.computed)
 
     def keys(self) -> Dict[str, str]:
         """Weight node -> checkpoint key; of a Const node its own name."""
         keys = self.model.keys()
-        return {source: keys.get(source, source) for source in self.weights}
+        return {source: keys.get(source, source) for source in self.stored}

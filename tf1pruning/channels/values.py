@@ -4,7 +4,8 @@ Six kinds of value flow along the edges of a graph:
 
 - `Activation`: depends on the input. Its labels are an integer array of the tensor's
   rank, with size 1 on the axes along which they do not change.
-- `Weight`: a variable, or a constant used as one. One label vector per axis.
+- `Weight`: a variable, a constant used as one, or what is computed from these alone and
+  has several long axes, as a masked kernel does. One label vector per axis.
 - `Constant`: a constant whose role is not known yet.
 - `Sizes`: an array of whole numbers, such as a shape, each fixed by some constant,
   taken from a tensor at run time, or computed.
@@ -15,7 +16,8 @@ Six kinds of value flow along the edges of a graph:
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence, Tuple, Union
+import enum
+from typing import Collection, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -23,6 +25,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import layout
 from tf1pruning.channels.labels import FIXED
 from tf1pruning.channels.registry import Unsupported
+from tf1pruning.channels.trace_result import CONSUMER, PRODUCER, SCALE, STATISTIC
 from tf1pruning.graph import nodes
 from tf1pruning.graph.view import Shape
 
@@ -77,18 +80,50 @@ class Activation:
         return np.broadcast_to(self.labels.ravel(), (size,))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Weight:
-    """A variable or a constant that acts as one.
+class IfZero(enum.Enum):
+    """What zeros in a variable make of the slice of a weight that is computed of it.
 
     Attributes:
-      source: name of the variable or Const node.
+      ZERO: zeros.
+      OTHER: other numbers.
+      POLE: infinity or NaN, as in `v / norm(v)`.
+    """
+
+    ZERO = 'zero'
+    OTHER = 'other'
+    POLE = 'pole'
+
+
+class Carrier(NamedTuple):
+    """An axis of a variable (or Const node) that a weight follows along its own axis.
+
+    Attributes:
+      source: node name of the variable.
+      axis: axis of the variable.
+      is_kernel: whether the variable has several long axes: it is no vector of scales.
+      if_zero: what zeros on the variable's axis make of the weight.
+    """
+
+    source: str
+    axis: int
+    is_kernel: bool
+    if_zero: IfZero = IfZero.ZERO
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """A variable, a constant that acts as one, or what is computed from these alone.
+
+    Attributes:
+      source: name of the variable or Const node, or of the node that computes it.
       shape: static shape, as seen here: a weight may have been transposed.
       axes: one `[size]` label vector per axis.
       source_axes: the axis of the source that each axis is; None for an axis of size 1
         that the source lacks.
-      scaled: whether an op lies between that changes values, but keeps zeros zero, or
-        that takes a part.
+      carriers: per axis, the axes of variables that it follows; a variable carries
+        itself, and nothing carries an axis of a computed weight that was not followed.
+      is_computed: whether the source computes it.
+      rounds: whether it was rounded to 16-bit floats.
       share: how large a part of the source this is.
     """
 
@@ -96,8 +131,39 @@ class Weight:
     shape: Tuple[int, ...]
     axes: Tuple[np.ndarray, ...]
     source_axes: Tuple[Optional[int], ...]
-    scaled: bool = False
+    carriers: Tuple[Tuple[Carrier, ...], ...]
+    is_computed: bool = False
+    rounds: bool = False
     share: float = 1.0
+
+    @property
+    def long_axes(self) -> Tuple[int, ...]:
+        """The axes along which there is more than one position."""
+        return _long_axes(self.shape)
+
+    def main_carriers(self, axis: int, trainable: Collection[str]) -> List[Carrier]:
+        """The variables that hold the values along an axis, and no scales of them."""
+        found = [each for each in self.carriers[axis] if each.is_kernel]
+        trained = [each for each in found if each.source in trainable]
+        return trained or found or list(self.carriers[axis])
+
+    def variable(self, axis: int, trainable: Collection[str]) -> str:
+        """The first of the main carriers of an axis; '' if it has none."""
+        found = self.main_carriers(axis, trainable)
+        return found[0].source if found else ''
+
+    def role_of(
+        self, carrier: Carrier, axis: int, role: str, trainable: Collection[str]
+    ) -> str:
+        """What a variable is to an op for which the weight has a role."""
+        if not self.is_computed:
+            return role
+        if role in (PRODUCER, CONSUMER):
+            if carrier in self.main_carriers(axis, trainable):
+                return role
+            role = SCALE if role == PRODUCER else STATISTIC
+        is_zeroed = carrier.source in trainable and carrier.if_zero == IfZero.ZERO
+        return role if is_zeroed else STATISTIC
 
     def part(self, axis: int, labels: np.ndarray) -> Weight:
         """The part of the weight that has these labels along an axis."""
@@ -106,7 +172,6 @@ class Weight:
             self,
             shape=(*self.shape[:axis], len(labels), *self.shape[axis + 1 :]),
             axes=(*self.axes[:axis], labels, *self.axes[axis + 1 :]),
-            scaled=True,
             share=self.share * len(labels) / whole,
         )
 
@@ -118,6 +183,7 @@ class Weight:
             shape=tuple(1 if a is None else self.shape[a] for a in axes),
             axes=tuple(fixed if a is None else self.axes[a] for a in axes),
             source_axes=tuple(None if a is None else self.source_axes[a] for a in axes),
+            carriers=tuple(() if a is None else self.carriers[a] for a in axes),
         )
 
 
@@ -137,6 +203,11 @@ class Constant:
         """Its shape, without decoding the value."""
         dims = self.node.attr['value'].tensor.tensor_shape.dim
         return tuple(dim.size for dim in dims)
+
+    @property
+    def long_axes(self) -> Tuple[int, ...]:
+        """The axes along which there is more than one position."""
+        return _long_axes(self.shape)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -214,3 +285,15 @@ Value = Union[Activation, Weight, Constant, Sizes, Elements, Unranked]
 def fixed(shape: Shape) -> Activation:
     """A tensor none of whose positions is a channel."""
     return Activation(shape, np.full((1,) * len(shape), FIXED))
+
+
+def is_handed_on(value: Value, results: Sequence[Value]) -> bool:
+    """Whether a value, if it is a weight, goes on as one, as it is or computed."""
+    return not isinstance(value, Weight) or any(
+        isinstance(each, Weight) and (each.source == value.source or each.is_computed)
+        for each in results
+    )
+
+
+def _long_axes(shape: Sequence[int]) -> Tuple[int, ...]:
+    return tuple(axis for axis, size in enumerate(shape) if size > 1)

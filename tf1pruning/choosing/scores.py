@@ -148,7 +148,7 @@ class WeightScorer:
 def judging_places(group: Group, trace: Trace) -> List[Place]:
     """The producers that a group is judged by: all but depthwise ones, else all."""
     keys = trace.keys()
-    depthwise = {keys[k.source] for k in trace.kernels if k.depthwise}
+    depthwise = {keys.get(k.variable) for k in trace.kernels if k.depthwise}
     makers = [place for place in group.places if place.role == PRODUCER]
     return [p for p in makers if p.variable not in depthwise] or makers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Mapping, Tuple
+from typing import Collection, Dict, Iterator, Mapping, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -77,6 +77,23 @@ class Replaced(Arrays):
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._replaced[name] if name in self._replaced else self._base[name]
+
+
+class Chosen(Arrays):
+    """Some of the variables.
+
+    >>> base = ArraysInMemory({'w': np.zeros(2), 'b': np.zeros(1)})
+    >>> list(Chosen(base, ['b']))
+    ['b']
+    """
+
+    def __init__(self, base: Arrays, names: Collection[str]):
+        self._base = base
+        self.shapes = {name: base.shapes[name] for name in names}
+        self.dtypes = {name: base.dtypes[name] for name in names}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._base[name]
 
 
 def check_readable(variables: Arrays) -> None:

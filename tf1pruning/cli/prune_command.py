@@ -4,7 +4,7 @@ r"""Writes zeros into the redundant channels of a model, without training.
       --output_dir pruned --criterion l1 --ratio 0.5
 
 Written to --output_dir: model.ckpt with its meta graph, ready to retrain or to strip,
-and plan.json, which `strip` takes.
+or model.pb of a frozen graph, with zeros in it; and plan.json, which `strip` takes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tf1pruning import files, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
 from tf1pruning.cli import choice_flags, criterion_flags, model_flags
+from tf1pruning.errors import OutputError
 from tf1pruning.report import interface, text
 from tf1pruning.steps import budgets
 
@@ -25,7 +26,7 @@ FLAGS = flags.FLAGS
 
 model_flags.define()
 model_flags.define_groups()
-flags.DEFINE_string('output_dir', None, 'Folder for the soft-pruned checkpoint.')
+flags.DEFINE_string('output_dir', None, 'Folder for the soft-pruned model.')
 flags.mark_flag_as_required('output_dir')
 criterion_flags.define()
 choice_flags.define()
@@ -41,13 +42,18 @@ flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 def main() -> None:
     """Prunes as the flags say."""
     prefix = os.path.join(FLAGS.output_dir, 'model.ckpt')
+    frozen = os.path.join(FLAGS.output_dir, 'model.pb')
     plan_path = os.path.join(FLAGS.output_dir, 'plan.json')
-    files.check_new([prefix + '.index', plan_path], FLAGS.overwrite)
+    files.check_new([prefix + '.index', frozen, plan_path], FLAGS.overwrite)
     writer.check_state(prefix, FLAGS.overwrite)
     criterion_flags.check_stale()
     choice = choice_flags.choice(FLAGS.criterion)
     scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
     model = model_flags.model()
+    path, other = prefix, frozen
+    if model.is_frozen:
+        path, other = frozen, prefix + '.index'
+    _check_alone(path, other)
     plan = tp.choose(
         model,
         choice,
@@ -61,17 +67,24 @@ def main() -> None:
         mode=FLAGS.mode,
     )
     with files.set_aside(plan_path):
-        soft = tp.soft_prune(model, plan, prefix, means)
+        soft = tp.soft_prune(model, plan, path, means)
     plan_json.save_plan(plan, plan_path)
     model_flags.say_read(model)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
-    print(
-        f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {prefix}'
-    )
+    print(f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {path}')
     print(_costs(model, plan))
     print(interface.table('written', soft.graph, soft.signatures))
     if FLAGS.target_latency is not None:
         print(_latencies(model, plan))
+
+
+def _check_alone(path: str, other: str) -> None:
+    """Refuses to write beside the output of a model of another kind."""
+    if os.path.exists(other):
+        raise OutputError(
+            f'{other!r} belongs to another plan, and {path!r} would not replace it. '
+            'Choose another folder, or remove it.'
+        )
 
 
 def _costs(model: tp.Model, plan: tp.Plan) -> str:

@@ -147,10 +147,12 @@ def _mean_replaced(model: tp.Model, plan: Optional[tp.Plan]) -> tp.Model:
 
 
 def _name_pruned() -> None:
-    """Names the checkpoint that `prune` wrote beside the plan, if it is there."""
-    pruned = os.path.join(os.path.dirname(FLAGS.plan), 'model.ckpt')
-    if os.path.exists(pruned + '.index'):
-        print(f'The soft-pruned checkpoint beside the plan is {pruned}.')
+    """Names the model that `prune` wrote beside the plan, if it is there."""
+    folder = os.path.dirname(FLAGS.plan)
+    for name, file in (('model.ckpt', 'model.ckpt.index'), ('model.pb', 'model.pb')):
+        if os.path.exists(os.path.join(folder, file)):
+            pruned = os.path.join(folder, name)
+            print(f'The soft-pruned model beside the plan is {pruned}.')
 
 
 def _other_targets() -> List[str]:

@@ -37,9 +37,9 @@ def conv_vars(state: State) -> Dict[str, str]:
     trace, nodes = selection.model.trace, selection.layers
     keys = trace.keys()
     return {
-        kernel.node: f'{keys[kernel.source]}:0'
+        kernel.node: f'{keys[kernel.variable]}:0'
         for kernel in trace.kernels
-        if kernel.node in nodes
+        if kernel.node in nodes and kernel.variable in keys
     }
 
 

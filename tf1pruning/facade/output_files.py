@@ -71,7 +71,6 @@ def write_soft_pruned(folder: str, model: Model, plan: Plan) -> str:
 
     Raises:
       OutputError: if it would replace its source or cannot be written.
-      GraphError: if the source has no variables.
       PlanError: if a cut does not fit the checkpoint.
     """
     prefix = pruned_path(folder, model)

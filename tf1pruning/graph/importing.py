@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import List
+from typing import List, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -54,12 +54,15 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
     return graph
 
 
-def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
+def import_for_shapes(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, tf.Graph]:
     """Imports a GraphDef, with placeholders of unknown shape for unknown ops.
 
     Of an unknown op only the first output has a tensor in the graph. The same becomes
     of ops that are not pure but stateless: TensorFlow would compute them on import. An
     assignment to a variable that became a constant is the value that it assigns.
+
+    Returns:
+      The GraphDef with these placeholders, and the graph.
 
     Raises:
       GraphError: with TensorFlow's own message, if it refuses the graph.
@@ -68,7 +71,7 @@ def import_for_shapes(graph_def: tf.GraphDef) -> tf.Graph:
         graph_def = _without(graph_def, op)
     while True:
         try:
-            return import_graph(graph_def)
+            return graph_def, import_graph(graph_def)
         except UnknownOpError as error:
             if all(node.op != error.op for node in graph_def.node):
                 raise  # It is in a function.

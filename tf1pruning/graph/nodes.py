@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -100,6 +100,20 @@ def calculable(array: np.ndarray) -> np.ndarray:
     """An array that NumPy calculates with: bfloat16 becomes 32-bit floats."""
     is_bfloat16 = array.dtype == tf.bfloat16.as_numpy_dtype
     return array.astype(np.float32) if is_bfloat16 else array
+
+
+def with_constants(
+    graph_def: tf.GraphDef, arrays: Mapping[str, np.ndarray]
+) -> tf.GraphDef:
+    """A graph whose Const nodes of some names have other values, of their own types."""
+    result = tf.GraphDef()
+    result.CopyFrom(graph_def)
+    for node in result.node:
+        if node.name in arrays:
+            dtype = tf.as_dtype(node.attr['dtype'].type)
+            array = arrays[node.name].astype(dtype.as_numpy_dtype, copy=False)
+            array_constant(node.name, array, node)
+    return result
 
 
 def array_constant(

@@ -18,6 +18,7 @@ from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import nodes
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.variables import VARIABLE_OPS
+from tf1pruning.names import TensorRef
 
 
 class NewSize(NamedTuple):
@@ -44,7 +45,8 @@ class Resizing:
 
     Attributes:
       shapes: variable node -> new shape.
-      constants: Const node that acts as a weight -> new array.
+      constants: Const node that acts as a weight, or node that computes one and becomes
+        a constant -> new array.
       sizes: constants that hold a size and must follow.
       replaced: constants that change as a whole.
       forgotten: node -> its attribute that states a shape of before.
@@ -76,19 +78,26 @@ def resize(
       resizing: names nodes that the model has.
 
     Returns:
-      A model with the same node names, plus one Const per rewritten size vector.
+      A model with the same node names, plus one Const per rewritten size vector, and
+      without what computed a weight that is a constant now.
     """
     shapes = resizing.shapes
     found = [*_resized(model.graph_def, resizing.sizes), *resizing.replaced]
     view = model.view()
+    folded = folded_nodes(model, resizing)
     named = _named(found, view)
     graph_def = nodes.with_nodes(
         model.graph_def,
-        (each for n in view for each in (*named.get(n.name, {}).values(), n)),
+        (
+            each
+            for n in view
+            for each in (*named.get(n.name, {}).values(), folded.get(n.name, n))
+        ),
     )
     for node in graph_def.node:
         node.attr.pop(view_lib.OUTPUT_SHAPES, None)
-        for position, constant in named.get(node.name, {}).items():
+        own = {} if node.name in folded else named.get(node.name, {})
+        for position, constant in own.items():
             node.input[position] = constant.name
         for key, value in _attributes(node, resizing).items():
             node.attr[key].CopyFrom(value)
@@ -100,7 +109,23 @@ def resize(
         else v
         for v in model.variables
     )
+    if folded:
+        graph_def = graph_lib.needed(graph_def, model.outputs)
+        left = {node.name for node in graph_def.node}
+        variables = tuple(v for v in variables if v.node in left)
     return dataclasses.replace(model, graph_def=graph_def, variables=variables)
+
+
+def folded_nodes(
+    model: graph_lib.InferenceGraph, resizing: Resizing
+) -> Dict[str, tf.NodeDef]:
+    """Node that computes a weight and becomes a constant -> the constant."""
+    view = model.view()
+    return {
+        name: nodes.constant(name, array, view.dtype(TensorRef(name, 0)))
+        for name, array in resizing.constants.items()
+        if view.node(name).op != 'Const'
+    }
 
 
 def _squeezed(view: view_lib.GraphView, name: str) -> List[int]:

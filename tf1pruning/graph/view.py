@@ -27,7 +27,7 @@ from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, importing, walk
+from tf1pruning.graph import frames, importing, static_shapes, walk
 from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
@@ -126,7 +126,9 @@ class GraphView:
             raise GraphError(f'The graph is damaged: two nodes named {twice!r}.')
         self._refs: Dict[str, Tuple[TensorRef, ...]] = {}
         self._edges: Optional[Dict[str, List[Edge]]] = None
+        self._known = graph_def
         self._imported: Optional[tf.Graph] = None
+        self._shapes: Optional[Dict[TensorRef, tf.TensorShape]] = None
 
     def __contains__(self, name: object) -> bool:
         return name in self._nodes
@@ -264,11 +266,13 @@ class GraphView:
             shapes = attributes[OUTPUT_SHAPES].list.shape
             if ref.output < len(shapes):
                 return shape_from_proto(shapes[ref.output])
+        found = self._refined().get(ref)
         try:
-            tensor = self._import().get_tensor_by_name(str(ref))
+            if found is None:
+                found = self._import().get_tensor_by_name(str(ref)).shape
         except KeyError:  # A further output of an unknown op.
             return None
-        return shape_from_proto(tensor.shape.as_proto())
+        return shape_from_proto(found.as_proto())
 
     def has_tensor(self, ref: TensorRef) -> bool:
         """Whether a node of the graph has an output of that number.
@@ -289,5 +293,12 @@ class GraphView:
 
     def _import(self) -> tf.Graph:
         if self._imported is None:
-            self._imported = importing.import_for_shapes(self.graph_def)
+            self._known, self._imported = importing.import_for_shapes(self.graph_def)
         return self._imported
+
+    def _refined(self) -> Dict[TensorRef, tf.TensorShape]:
+        """Shapes that TensorFlow leaves out; most graphs have none."""
+        if self._shapes is None:
+            graph = self._import()
+            self._shapes = static_shapes.refined(self._known, graph)
+        return self._shapes

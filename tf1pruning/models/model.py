@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from typing import FrozenSet, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -19,7 +19,7 @@ from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.signature import Signature, Signatures
 from tf1pruning.notes import Note
-from tf1pruning.surgery import weights
+from tf1pruning.surgery import computed, weights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +65,25 @@ class Model:
         """The model with other weights, which are not on disk yet."""
         return dataclasses.replace(self, variables=variables)
 
+    def with_constants(self, arrays: Mapping[str, np.ndarray]) -> Model:
+        """The model with other values of the constants that are its weights.
+
+        Args:
+          arrays: name of a Const node -> array of the same shape.
+        """
+        graph_def = nodes.with_constants(self.graph.graph_def, arrays)
+        graph = dataclasses.replace(self.graph, graph_def=graph_def)
+        meta_graph = tf.MetaGraphDef()
+        meta_graph.CopyFrom(self.meta_graph)
+        source = nodes.with_constants(self.meta_graph.graph_def, arrays)
+        meta_graph.graph_def.CopyFrom(source)
+        return dataclasses.replace(
+            self,
+            meta_graph=meta_graph,
+            graph=graph,
+            trace=dataclasses.replace(self.trace, model=graph),
+        )
+
     def training_graph(self) -> tf.MetaGraphDef:
         """The graph of the training that wrote the checkpoint.
 
@@ -100,19 +119,33 @@ class Model:
         """Checkpoint keys of the model's variables."""
         return [variable.key for variable in self.graph.variables]
 
+    def judged_arrays(self) -> Mapping[str, np.ndarray]:
+        """Like `keyed_arrays`, with kernels as layers read them, masked for one.
+
+        Raises:
+          CheckpointError: like `arrays`.
+          VerificationError: if a kernel cannot be computed of its variables.
+        """
+        keyed = self.keyed_arrays()
+        if not self.trace.computed:
+            return keyed
+        keys = self.trace.keys()
+        read = computed.as_read(self.trace, self.arrays())
+        own = {keys[variable]: array for variable, array in read.items()}
+        return {**keyed, **own}
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether all its weights are constants, so that it has no checkpoint."""
+        return not self.graph.variables
+
     def keyed_arrays(self) -> Mapping[str, np.ndarray]:
         """Checkpoint key, or name of a Const node -> array; refuses NaN.
 
         Raises:
           CheckpointError: like `arrays`.
         """
-        view = self.graph.view()
-        variables = {variable.node for variable in self.graph.variables}
-        constants = {
-            name: nodes.constant_value(view.node(name))
-            for name in self.trace.weights
-            if name not in variables
-        }
+        constants = self.constants()
         arrays = weights.CheckpointArrays(self.graph, self.arrays())
         # Only read, which needs no more than a Mapping.
         return collections.ChainMap(constants, arrays)  # type: ignore[arg-type]
@@ -126,11 +159,21 @@ class Model:
         weights.check_shapes(self.graph, self.variables)
         keys = self.graph.keys()
         constants = {
-            name: tuple(map(len, axes))
-            for name, axes in self.trace.weights.items()
+            name: tuple(map(len, self.trace.weights[name]))
+            for name in self.trace.stored
             if name not in keys
         }
         return {**constants, **{v.key: v.full_shape for v in self.graph.variables}}
+
+    def constants(self) -> Dict[str, np.ndarray]:
+        """Name of each Const node that is a weight -> its array."""
+        view = self.graph.view()
+        variables = {variable.node for variable in self.graph.variables}
+        return {
+            name: nodes.constant_value(view.node(name))
+            for name in self.trace.stored
+            if name not in variables
+        }
 
     def arrays(self) -> Arrays:
         """Variable node -> array; refuses NaN. Many arrays are not kept in memory.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from typing import Collection, Dict, Iterable, Mapping, Optional, Tuple
+
+import numpy as np
 
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.plan import Cut
@@ -49,7 +50,10 @@ class NodeCost:
 
 
 def measure(
-    trace: Trace, shapes: Mapping[str, Shape], prunable: Collection[str]
+    trace: Trace,
+    shapes: Mapping[str, Shape],
+    prunable: Collection[str],
+    stored: Optional[Collection[str]] = None,
 ) -> Cost:
     """Cost of a model.
 
@@ -60,12 +64,14 @@ def measure(
       trace: of the model before stripping.
       shapes: variable node -> shape, before or after.
       prunable: nodes of the layers that touch a prunable group.
+      stored: the variables and constants that the network has; None: all.
     """
     per_node = layer_macs(trace, shapes)
     known = {**full_shapes(trace), **shapes}
+    left = known.keys() - trace.computed if stored is None else stored
     within = {node: macs for node, macs in per_node.items() if node in prunable}
     return Cost(
-        parameters=sum(element_count(s) for s in known.values()),
+        parameters=sum(element_count(known[name]) for name in left),
         macs=total(per_node.values()),
         prunable_macs=total(within.values()),
     )
@@ -96,6 +102,8 @@ def node_costs(trace: Trace, shapes: Mapping[str, Shape]) -> Tuple[NodeCost, ...
     positions = {node.name: number for number, node in enumerate(view)}
     parameters: Dict[str, int] = {}
     for source, shape in {**full_shapes(trace), **shapes}.items():
+        if source in trace.computed:
+            continue
         readers = [edge.node.name for edge in view.readers(source)]
         # Itself, if it is only handed on.
         reader = min(readers or [source], key=positions.__getitem__)
@@ -115,23 +123,25 @@ def total(macs: Iterable[Optional[int]]) -> Optional[int]:
 
 
 def full_shapes(trace: Trace) -> Dict[str, Shape]:
-    """Variable or constant in which channels live -> shape in the trace."""
+    """Weight in which channels live -> shape in the trace."""
     return {
         name: tuple(len(axis) for axis in axes) for name, axes in trace.weights.items()
     }
 
 
 def planned_shapes(trace: Trace, cuts: Iterable[Cut]) -> Dict[str, Shape]:
-    """Variable or constant -> shape once the cuts of a plan are removed."""
-    removed: Dict[Tuple[str, int], int] = collections.Counter()
-    for cut in cuts:
-        removed[cut.variable, cut.axis] += len(cut.indices)
-    keys = trace.model.keys()
-    full = {**full_shapes(trace), **{v.node: v.shape for v in trace.model.variables}}
-    return {
-        node: tuple(
-            size - removed[keys.get(node, node), axis]
-            for axis, size in enumerate(shape)
-        )
-        for node, shape in full.items()
+    """Variable or weight -> shape once the cuts of a plan are removed."""
+    axes: Dict[Tuple[str, int, int], np.ndarray] = {
+        (key, axis, channels.size): channels
+        for node, key in trace.keys().items()
+        for axis, channels in enumerate(trace.weights[node])
     }
+    gone = np.zeros(trace.count, bool)
+    for cut in cuts:
+        channels = axes[cut.variable, cut.axis, cut.size]
+        gone[channels[list(cut.indices)]] = True
+    left = {
+        name: tuple(int((~gone[axis]).sum()) for axis in axes)
+        for name, axes in trace.weights.items()
+    }
+    return {**{v.node: v.shape for v in trace.model.variables}, **left}

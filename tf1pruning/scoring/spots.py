@@ -8,7 +8,7 @@ import numpy as np
 
 from tf1pruning import names
 from tf1pruning.channels.groups import Group, Place
-from tf1pruning.channels.trace_result import BIAS, CONSUMER, SCALE, Trace
+from tf1pruning.channels.trace_result import BIAS, SCALE, Trace
 from tf1pruning.choosing.scores import judging_places
 from tf1pruning.criteria.registry import ACTIVATIONS, SCALES
 
@@ -60,20 +60,16 @@ def spots_of(trace: Trace, group: Group, looks_at: str) -> Sequence[Spot]:
 
 def _activation_spots(trace: Trace, group: Group) -> List[ActivationSpot]:
     """The tensors that the layers behind a group read, each once."""
-    keys = trace.keys()
     view = trace.model.view()
     spots: Dict[str, ActivationSpot] = {}
-    for place in group.places:
-        if place.role != CONSUMER:
+    for kernel in trace.kernels:
+        channels = trace.weights[kernel.source][kernel.in_axis]
+        if kernel.depthwise or not np.isin(group.channels[0], channels):
             continue
-        for kernel in trace.kernels:
-            reads_it = keys[kernel.source] == place.variable
-            if kernel.depthwise or kernel.in_axis != place.axis or not reads_it:
-                continue
-            tensor = view.node(kernel.node).input[kernel.reads]
-            size = len(trace.weights[kernel.source][kernel.in_axis])
-            spot = ActivationSpot(kernel.node, kernel.reads, size, place.positions)
-            spots.setdefault(tensor, spot)
+        tensor = view.node(kernel.node).input[kernel.reads]
+        positions = np.stack([np.flatnonzero(channels == c) for c in group.channels])
+        spot = ActivationSpot(kernel.node, kernel.reads, len(channels), positions)
+        spots.setdefault(tensor, spot)
     return list(spots.values())
 
 

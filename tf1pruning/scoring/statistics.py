@@ -196,7 +196,7 @@ def _unread(
 
 def _kernels(network: Network, trace: Trace) -> Dict[str, tf.Tensor]:
     """Variable node -> value of each kernel on which the loss depends."""
-    found = {kernel.source: network.variable(kernel.source) for kernel in trace.kernels}
+    found = {k.variable: network.variable(k.variable) for k in trace.kernels}
     return {source: value for source, value in found.items() if value is not None}
 
 

@@ -9,6 +9,7 @@ from absl import logging
 from tf1pruning import names
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
+from tf1pruning.channels.trace_result import PRODUCER
 from tf1pruning.choosing import choice as choice_lib
 from tf1pruning.choosing import global_list, groupwise
 from tf1pruning.choosing.choice import Choice
@@ -143,6 +144,21 @@ def _problem(key: str, known: Mapping[str, Group], channels: Sequence[int]) -> s
     return ''
 
 
+def _check_filters(plans: Sequence[GroupPlan]) -> None:
+    """Raises PlanError for groups whose kernels no zeros can be written to."""
+    kept = [
+        plan.name
+        for plan in plans
+        if plan.cuts and all(cut.role != PRODUCER for cut in plan.cuts)
+    ]
+    if kept:
+        raise PlanError(
+            f"Mode 'filter' zeroes the kernels that make channels, and those of "
+            f'{names.quoted(kept)} are constants, or are computed of variables whose '
+            "zeros would not make them zero. Use mode 'block', or protect them."
+        )
+
+
 def _plan(
     model: Model,
     groups: Collection[Group],
@@ -151,6 +167,8 @@ def _plan(
     multiple: int,
     mode: str,
 ) -> Plan:
+    if mode == plan_lib.FILTER:
+        _check_filters(plans)
     return Plan(
         fingerprint=plan_lib.fingerprint(groups, model.graph),
         mode=mode,

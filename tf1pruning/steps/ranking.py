@@ -65,9 +65,10 @@ class Ranking:
             are by other criteria.
           DataError: if the scores are of other weights.
           CheckpointError: if a weight is NaN or infinite.
+          VerificationError: if a kernel cannot be computed of its variables.
         """
         self.check_scored()
-        arrays = model.keyed_arrays()
+        arrays = model.judged_arrays()
         if isinstance(self.criterion, Criterion):
             return WeightScorer(model.trace, arrays, self.criterion, self.combination)
         assert self.scores is not None, 'check_scored refuses that'

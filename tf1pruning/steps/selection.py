@@ -64,4 +64,5 @@ def select_groups(
     meant = select.resolved(which, model.groups)
     if meant != which and meant == select.ALL:
         logging.info('The model has no inner blocks: all its groups are meant.')
-    return Selection(model, select.groups_in_scopes(model.groups, scope_names, meant))
+    found = select.groups_in_scopes(model.groups, scope_names, meant, model.trace.lost)
+    return Selection(model, found)

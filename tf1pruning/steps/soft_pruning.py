@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from typing import Mapping
+from typing import Mapping, Sequence
 
 import numpy as np
 from absl import logging
@@ -14,6 +15,7 @@ from tf1pruning.ckpt.arrays import ArraysInMemory, Replaced
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import signature
+from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.steps import protection
@@ -41,16 +43,24 @@ def with_means(model: Model, plan: Plan, means: Mapping[str, np.ndarray]) -> Mod
       DataError: if means are missing or do not fit.
       CheckpointError: if a weight is NaN or infinite.
     """
-    arrays = model.arrays()
+    constants = ArraysInMemory(model.constants())
+    arrays = constants if model.is_frozen else model.arrays()
     found = mean_replacement.replace(model.trace, model.groups, arrays, plan, means)
+    if model.is_frozen:
+        _warn(found.without)
+        return model.with_constants(found.arrays)
     keys = {v.key for v in model.graph.variables if v.node in found.arrays}
     together = ArraysInMemory({**arrays, **found.arrays})
     whole = weights.CheckpointArrays(model.graph, together)
     changed = {key: whole[key] for key in keys}
-    if found.without:
-        layers = names.quoted(found.without)
-        logging.warning('No bias takes the means behind %s: zeros there.', layers)
+    _warn(found.without)
     return model.with_variables(Replaced(model.variables, changed))
+
+
+def _warn(without: Sequence[str]) -> None:
+    if without:
+        layers = names.quoted(without)
+        logging.warning('No bias takes the means behind %s: zeros there.', layers)
 
 
 def with_zeros(model: Model, plan: Plan) -> Model:
@@ -59,19 +69,23 @@ def with_zeros(model: Model, plan: Plan) -> Model:
     Raises:
       PlanError: if a cut does not fit the checkpoint.
     """
+    if model.is_frozen:
+        constants = ArraysInMemory(model.constants())
+        return model.with_constants(soft.SoftPruned(constants, plan, list(constants)))
     return model.with_variables(
         soft.SoftPruned(model.variables, plan, model.weight_keys, model.divisors)
     )
 
 
 def write_zeros(prefix: str, model: Model, plan: Plan) -> Model:
-    """Writes a soft-pruned checkpoint with a meta graph.
+    """Writes a soft-pruned checkpoint with a meta graph, or a frozen graph.
 
     The meta graph is the one that the model was read from, since its shapes still fit;
-    of a model that is no checkpoint it is the inference graph with its signature.
+    of a model that is no checkpoint it is the inference graph with its signature. A
+    frozen graph stays one, with zeros in its constants.
 
     Args:
-      prefix: of the new checkpoint.
+      prefix: of the new checkpoint; of a frozen graph its path, see `frozen_path`.
       model: what is pruned.
       plan: where the zeros go.
 
@@ -80,19 +94,35 @@ def write_zeros(prefix: str, model: Model, plan: Plan) -> Model:
 
     Raises:
       OutputError: if it would replace its source or cannot be written.
-      GraphError: if there is nothing to write, since all weights are constants.
       PlanError: if a cut does not fit the checkpoint.
     """
-    if not model.variables:
-        raise GraphError(
-            f'{model.path!r} has no variables, so there is no checkpoint to write '
-            'zeros into. Strip the model: that removes channels that are zero already.'
-        )
+    if model.is_frozen:
+        return _write_frozen(frozen_path(prefix), with_zeros(model, plan))
     protection.check_target(prefix, [model.path])
     pruned = with_zeros(model, plan).variables
     writer.write_checkpoint(prefix, pruned, _meta_graph(model))
     checkpoint = Checkpoint(prefix)
     return model.at(prefix, checkpoint, checkpoint.meta_path)
+
+
+def frozen_path(path: str) -> str:
+    """The path of a frozen graph, which ends in `.pb`.
+
+    >>> frozen_path('pruned/model'), frozen_path('pruned/model.pb')
+    ('pruned/model.pb', 'pruned/model.pb')
+    """
+    return path if path.endswith('.pb') else f'{path}.pb'
+
+
+def _write_frozen(path: str, model: Model) -> Model:
+    """Writes a model as it was read; with functions inlined, where it had some."""
+    protection.check_target(path, [model.path])
+    graph_def = model.meta_graph.graph_def
+    names_there = {node.name for node in graph_def.node}
+    if not names_there.issuperset(model.trace.stored):
+        graph_def = model.graph.graph_def
+    freeze.write_frozen(path, graph_def)
+    return dataclasses.replace(model, path=path)
 
 
 def _meta_graph(model: Model) -> bytes:

@@ -163,7 +163,7 @@ def strip_model(
             arrays=arrays,
             comparison=None,
             before=cost.measure(model.trace, arrays.shapes, nodes),
-            after=cost.measure(model.trace, _shapes(network), nodes),
+            after=_cost_of(model, network, nodes),
             widths=widths_lib.widths_of(model.groups, network),
             limits=limits,
         )
@@ -172,10 +172,14 @@ def strip_model(
     return dataclasses.replace(found, seconds=phases.seconds)
 
 
-def _shapes(network: stripped_lib.Stripped) -> Dict[str, cost.Shape]:
-    """Variable or changed constant -> new shape."""
-    constants = network.resizing.constants
-    return {**{n: a.shape for n, a in constants.items()}, **network.arrays.shapes}
+def _cost_of(
+    model: Model, network: stripped_lib.Stripped, prunable: Collection[str]
+) -> cost.Cost:
+    """What a stripped network costs."""
+    shapes = {**network.weight_shapes, **network.arrays.shapes}
+    left = {node.name for node in network.graph.graph_def.node}
+    stored = left.intersection((*model.trace.stored, *network.fixed, *network.arrays))
+    return cost.measure(model.trace, shapes, prunable, stored)
 
 
 def _verified(
@@ -316,6 +320,7 @@ def report(stripped: StrippedModel) -> Dict[str, Any]:
         'limit_relative': verify_lib.TOLERANCE,
         'limit_applies': not network.lossy,
         'took_up_constants': list(network.folded),
+        'kernels_made_constant': list(network.fixed),
         'groups': fields(stripped.widths),
         'kept': fields(network.kept),
         'lossy': fields(network.lossy),

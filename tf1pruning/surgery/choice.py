@@ -6,6 +6,7 @@ every group stays: a convolution without channels kills the TensorFlow process.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -17,7 +18,7 @@ from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.plan import Plan
-from tf1pruning.surgery import near_zero
+from tf1pruning.surgery import computed, near_zero
 from tf1pruning.surgery import safety as safety_lib
 from tf1pruning.surgery.safety import Safety
 
@@ -75,6 +76,7 @@ class Removal:
       lossy: channels that go although that changes the outputs.
       exact: judgment of the model as it is.
       loose: judgment with the tolerance; `exact` if there is none.
+      computed: node of a weight that is computed of variables -> its array.
     """
 
     removed: Tuple[Tuple[Group, Tuple[int, ...]], ...]
@@ -83,6 +85,7 @@ class Removal:
     lossy: Tuple[Verdict, ...]
     exact: Safety
     loose: Safety
+    computed: Mapping[str, np.ndarray]
 
 
 def choose(
@@ -104,15 +107,18 @@ def choose(
     Raises:
       PlanError: if the plan was made for another model.
       OptionError: if lossy removal is allowed and no plan says of what.
+      VerificationError: if a weight that is computed of variables cannot be.
     """
     if options.allow_lossy and plan is None:
         raise OptionError(
             'Lossy removal needs a plan that says which channels go; none was given.'
         )
-    exact = safety_lib.find_safety(trace, arrays)
+    found = computed.values(trace, arrays)
+    known = collections.ChainMap({**found}, {**arrays}) if found else arrays
+    exact = safety_lib.find_safety(trace, known)
     loose = exact
     if options.tolerance or options.allow_lossy:
-        small = near_zero.flushed(trace, arrays, options.tolerance)
+        small = near_zero.flushed(trace, known, options.tolerance)
         loose = safety_lib.find_safety(trace, small, options.allow_lossy)
     wanted = _wanted(trace, groups, plan, loose)
     multiple = plan.channel_multiple if plan else options.multiple
@@ -128,7 +134,9 @@ def choose(
             kept += _verdicts(group, channels, obstacles) + held
             lossy += _verdicts(group, sorted(goes), exact.obstacles)
     counts = {name: len(channels) for name, channels in wanted.items()}
-    return Removal(tuple(removed), counts, tuple(kept), tuple(lossy), exact, loose)
+    return Removal(
+        tuple(removed), counts, tuple(kept), tuple(lossy), exact, loose, found
+    )
 
 
 def _wanted(

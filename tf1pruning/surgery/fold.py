@@ -78,7 +78,7 @@ def _vector(
     view: view_lib.GraphView, node: tf.NodeDef, position: int, sign: int, trace: Trace
 ) -> Optional[FoldTarget]:
     source = view.behind_reads(view.inputs(node)[position])
-    if source.name not in trace.weights:
+    if source.name not in trace.stored:
         return None
     dtype = tf.as_dtype(view_lib.attribute(source, 'dtype').type)
     return FoldTarget(source.name, sign, precision.is_half(dtype))

@@ -70,7 +70,7 @@ def replace(
         if kernel.depthwise or not removed.any():
             continue
         target = targets.get(kernel.node)
-        known = kernel.source in arrays and not kernel.scaled
+        known = kernel.source in arrays and kernel.share == 1
         if not known or target is None or target.source not in arrays:
             without.append(kernel.node)
             continue

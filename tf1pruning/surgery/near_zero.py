@@ -19,7 +19,7 @@ def flushed(
 
     Args:
       trace: of the model.
-      arrays: variable node -> array; not changed.
+      arrays: variable node, or node of a computed weight -> array; not changed.
       tolerance: magnitudes up to this share of the weight's largest count as zero.
 
     Returns:

@@ -58,8 +58,9 @@ def find_safety(
 
     Args:
       trace: of the model.
-      arrays: variable node, or name of a Const node that acts as a weight -> array.
-        Constants that are not named have the value of the graph.
+      arrays: variable node, name of a Const node that acts as a weight, or node of a
+        computed weight -> array. Constants that are not named have the value of the
+        graph.
       across_borders: whether to fold also where that is right inside an image only, and
         not at its padded border.
     """
@@ -168,7 +169,8 @@ def _shares(
     constant = live & ~np.isnan(x)
     borders = kernel.borders and not across_borders
     takes = target is not None and not target.rounds
-    foldable = takes and not borders and not kernel.scaled
+    is_whole = kernel.share == 1 and not kernel.rounds
+    foldable = takes and not borders and is_whole
     folds = constant if foldable else np.zeros_like(constant)
     folded = None
     if folds.any():
@@ -190,6 +192,7 @@ def _not_foldable(kernel: Kernel, target: Optional[fold.FoldTarget]) -> str:
         return f'constant, but no bias or batch norm of its own follows {kernel.node!r}'
     if target.rounds:
         return f'constant, but 16-bit floats in {target.source!r} would round it'
-    if kernel.scaled:
-        return f'constant, but {kernel.node!r} has a kernel that is scaled or rounded'
+    if kernel.rounds or kernel.share < 1:
+        how = 'rounded' if kernel.rounds else 'a part of a variable'
+        return f'constant, but {kernel.node!r} has a kernel that is {how}'
     return f'constant, but {kernel.node!r} pads its border with zeros (SAME)'

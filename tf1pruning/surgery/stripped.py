@@ -13,12 +13,12 @@ import numpy as np
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import IndexUse, Trace
-from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.arrays import Arrays, Chosen
 from tf1pruning.graph import nodes, rewrite
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import choice as choice_lib
-from tf1pruning.surgery import fold, weights
+from tf1pruning.surgery import computed, fold, weights
 from tf1pruning.surgery.choice import Removal, RemovalOptions, Verdict
 from tf1pruning.surgery.safety import Safety
 
@@ -38,6 +38,9 @@ class Stripped:
       resizing: the new sizes, to apply to other graphs of the network.
       folded: nodes of the biases and moving means that took up a constant. That is
         exact in inference; with batch norm in training mode it is not.
+      fixed: nodes that computed a weight from variables, in a way that its removed
+        channels changed, and are constants now.
+      weight_shapes: every weight of the trace -> its shape now.
     """
 
     graph: InferenceGraph
@@ -47,6 +50,8 @@ class Stripped:
     lossy: Tuple[Verdict, ...]
     resizing: rewrite.Resizing = dataclasses.field(repr=False)
     folded: Tuple[str, ...]
+    fixed: Tuple[str, ...]
+    weight_shapes: Mapping[str, Tuple[int, ...]] = dataclasses.field(repr=False)
 
 
 def strip(
@@ -90,6 +95,12 @@ def remove(
       options: of the removal.
     """
     resizing, smaller = _remove(trace, arrays, removal)
+    model = rewrite.resize(trace.model, resizing)
+    fixed = computed.not_reproduced(trace, model, resizing, smaller)
+    if fixed:
+        constants = {**resizing.constants, **{name: smaller[name] for name in fixed}}
+        resizing = dataclasses.replace(resizing, constants=constants)
+        model = rewrite.resize(trace.model, resizing)
     done = Plan(
         fingerprint=plan_lib.fingerprint([g for g, _ in removal.removed], trace.model),
         mode=plan.mode if plan else plan_lib.BLOCK,
@@ -100,9 +111,16 @@ def remove(
             for group, channels in removal.removed
         ),
     )
-    model = rewrite.resize(trace.model, resizing)
     return Stripped(
-        model, smaller, done, removal.kept, removal.lossy, resizing, smaller.folded
+        graph=model,
+        arrays=Chosen(smaller, [variable.node for variable in model.variables]),
+        plan=done,
+        kept=removal.kept,
+        lossy=removal.lossy,
+        resizing=resizing,
+        folded=smaller.folded,
+        fixed=fixed,
+        weight_shapes=smaller.weight_shapes,
     )
 
 
@@ -120,10 +138,12 @@ def _remove(
     safe = removed - removal.exact.obstacles.keys()
     shares = _shares(removal.exact, _mask(trace, safe))
     shares += _shares(removal.loose, _mask(trace, removed - safe))
-    smaller = Smaller(trace, arrays, gone, _folded(trace, arrays, shares))
-    constants = [name for name in smaller.changed if name not in arrays]
+    took_up = _folded(trace, arrays, shares)
+    smaller = Smaller(trace, arrays, removal.computed, gone, took_up)
+    changed = [name for name in smaller.changed if name not in trace.computed]
+    constants = [name for name in changed if name not in arrays]
     resizing = rewrite.Resizing(
-        shapes={n: smaller.shapes[n] for n in smaller.changed if n in arrays},
+        shapes={n: smaller.shapes[n] for n in changed if n in arrays},
         constants={name: smaller[name] for name in constants},
         sizes=_new_sizes(trace, gone),
         forgotten={
@@ -146,33 +166,36 @@ class Smaller(Arrays):
     Attributes:
       changed: the weights that change, variables and constants.
       folded: those of them that took up a constant.
+      weight_shapes: every weight of the trace -> its new shape.
+
+    Computed weights and constants can be asked for, too; they are not listed.
     """
 
     def __init__(
         self,
         trace: Trace,
         arrays: Arrays,
+        computed: Mapping[str, np.ndarray],
         gone: np.ndarray,
         folded: Mapping[str, np.ndarray],
     ):
         self._view = trace.model.view()
         self._arrays = arrays
-        self._took_up = folded
+        self._given = {**computed, **folded}
         self.folded = tuple(sorted(folded))
         kept = {source: _kept(axes, gone) for source, axes in trace.weights.items()}
         self._kept = {s: found for s, found in kept.items() if found or s in folded}
         self.changed = tuple(self._kept)
         self.dtypes = dict(arrays.dtypes)
-        self.shapes = dict(arrays.shapes)
-        for source, found in self._kept.items():
-            if source in arrays:
-                sizes = enumerate(arrays.shapes[source])
-                self.shapes[source] = tuple(
-                    found[axis].size if axis in found else size for axis, size in sizes
-                )
+        self.weight_shapes = {
+            source: tuple(int((~gone[axis]).sum()) for axis in axes)
+            for source, axes in trace.weights.items()
+        }
+        known = self.weight_shapes
+        self.shapes = {n: known.get(n, shape) for n, shape in arrays.shapes.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        array = self._took_up.get(name)
+        array = self._given.get(name)
         if array is None:
             array = weights.array_of(self._view, name, self._arrays)
         for axis, positions in self._kept.get(name, {}).items():

@@ -144,3 +144,14 @@ def test_a_cast_that_rounds_is_left_to_tensorflow(dtype):
     folded = fold(graph_def)
 
     assert ops(folded).count('Cast') == 2
+
+
+def test_arithmetic_is_left_to_tensorflow_where_the_last_bit_may_be_a_step():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 2], 'input')
+        y = x * tf.rsqrt(tf.constant([2.0, 3.0]))
+        tf.quantization.fake_quant_with_min_max_args(y, name='output')
+
+    folded = constant_folding.fold_constants(graph.as_graph_def(), ['output'])
+
+    assert 'Rsqrt' in {node.op for node in folded.node}

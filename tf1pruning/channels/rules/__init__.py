@@ -1,6 +1,7 @@
 """Label rules, one module per op family; importing this package registers them."""
 
 from tf1pruning.channels.rules import (
+    computed,
     control,
     elementwise,
     kernels,
@@ -17,6 +18,7 @@ from tf1pruning.channels.rules import (
 )
 
 __all__ = [
+    'computed',
     'control',
     'elementwise',
     'kernels',

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from typing import Optional, Union
+from typing import Union
 
 import tensorflow.compat.v1 as tf
 
@@ -28,51 +27,40 @@ BINARY = op_types(
     'MulNoNan NotEqual Pow RealDiv SquaredDifference Sub TruncateDiv '
     'TruncateMod Xdivy Xlogy'
 )
-# Scaling maps a zero weight to zero, so the result is still that weight to the trace.
-SCALING = frozenset(('Mul', 'RealDiv', 'Div'))
 _ZEROED = {'Add': BIAS, 'AddV2': BIAS, 'Sub': BIAS, 'Mul': SCALE}
 
 
 @RULES.register(*UNARY, attributes='T')
 @RULES.register('LeakyRelu', attributes='T alpha')
+@RULES.register('FakeQuantWithMinMaxArgs', attributes='min max num_bits narrow_range')
+@RULES.register('FakeQuantWithMinMaxVars', attributes='num_bits narrow_range')
+@RULES.register_family(families.ROUNDING)
 def unary(op: Op) -> Activation:
     """Keeps its input's labels."""
     return op.activation(0)
 
 
 @RULES.register('Cast', attributes='SrcT DstT Truncate')
-def cast(op: Op) -> Union[Activation, Sizes, Weight]:
+def cast(op: Op) -> Union[Activation, Sizes]:
     """Keeps its input's labels; a size stays a size among the integers."""
     if isinstance(op.inputs[0], Sizes) and tf.as_dtype(op.attr('DstT').type).is_integer:
         return op.inputs[0]
-    return _rounded(op)
-
-
-@RULES.register('FakeQuantWithMinMaxArgs', attributes='min max num_bits narrow_range')
-@RULES.register('FakeQuantWithMinMaxVars', attributes='num_bits narrow_range')
-@RULES.register_family(families.ROUNDING)
-def _rounded(op: Op) -> Union[Activation, Weight]:
-    """Keeps its input's labels; maps a zero weight to zero."""
-    kernel = op.kernel_like(0)
-    if kernel is not None:
-        return dataclasses.replace(kernel, scaled=True)
     return op.activation(0)
 
 
 @RULES.register('FakeQuantWithMinMaxVarsPerChannel', attributes='num_bits narrow_range')
-def fake_quant_per_channel(op: Op) -> Union[Activation, Weight]:
+def fake_quant_per_channel(op: Op) -> Activation:
     """Ties the ranges to the last axis."""
-    value = _rounded(op)
-    last = len(op.shape()) - 1
-    labels = value.axes[last] if isinstance(value, Weight) else value.channels(last)
+    x = op.activation(0)
+    labels = x.channels(x.rank - 1)
     for position in (1, 2):
         found = op.use(op.weight(position), 0, STATISTIC)
         op.unify(found, labels, 'is the range of fixed channels')
-    return value
+    return x
 
 
 @RULES.register('Select', attributes='T')
-def select(op: Op) -> Union[Activation, Sizes, Weight]:
+def select(op: Op) -> Union[Activation, Sizes]:
     """Chooses between equal positions, or between the rows of two tensors."""
     condition, x = op.activation(0), op.activation(1)
     if condition.rank == x.rank:
@@ -85,9 +73,9 @@ def select(op: Op) -> Union[Activation, Sizes, Weight]:
 @RULES.register('ClipByValue', 'SelectV2', attributes='T')
 @RULES.register(*BINARY, attributes='T incompatible_shape_error')
 @RULES.register('AddN', attributes='T N')
-def combine(op: Op) -> Union[Activation, Sizes, Weight]:
+def combine(op: Op) -> Union[Activation, Sizes]:
     """Unifies equal positions of its inputs, broadcast as TensorFlow does."""
-    found = _scaled_weight(op) or sizes.arithmetic(op)
+    found = sizes.arithmetic(op)
     if found is not None:
         return found
     axis = _channel_axis(op)
@@ -99,26 +87,12 @@ def combine(op: Op) -> Union[Activation, Sizes, Weight]:
 
 
 @RULES.register('AccumulateNV2', attributes='T N shape')
-def accumulate(op: Op) -> Union[Activation, Sizes, Weight]:
+def accumulate(op: Op) -> Union[Activation, Sizes]:
     """Adds tensors of a shape that it states."""
     result = combine(op)
     if isinstance(result, Activation):
         op.states_shape(op.name, 'shape', result.labels)
     return result
-
-
-def _scaled_weight(op: Op) -> Optional[Weight]:
-    """The weight that the op multiplies by a number, if that is all it does."""
-    if op.type not in SCALING:
-        return None
-    pairs = [(0, 1), (1, 0)] if op.type == 'Mul' else [(0, 1)]
-    for position, other in pairs:
-        factor = op.inputs[other]
-        is_number = isinstance(factor, (Weight, Constant)) and factor.shape == ()
-        kernel = op.kernel_like(position) if is_number else None
-        if kernel is not None and len(kernel.shape) > 1:
-            return dataclasses.replace(kernel, scaled=True)
-    return None
 
 
 def _channel_axis(op: Op) -> int:
@@ -138,7 +112,7 @@ def _record_parameter(op: Op, position: int, operand: Activation) -> None:
         return
     weight = op.weight(position)
     role = _ZEROED.get(op.type, STATISTIC)
-    if weight.scaled or weight.source not in op.tracer.trainable:
+    if not weight.is_computed and weight.source not in op.tracer.trainable:
         role = STATISTIC
     op.use(weight, varying[0], role)
 

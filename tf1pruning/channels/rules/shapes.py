@@ -69,7 +69,7 @@ def reshape(op: Op) -> Union[Activation, Sizes, Weight]:
     value = op.inputs[0]
     if isinstance(value, Sizes):
         return Sizes(value.array.reshape(op.constant(1)))
-    kernel = _reshaped_kernel(op)
+    kernel = reshaped_kernel(op)
     if kernel is not None:
         return kernel
     x, shape = op.activation(0), sizes.described_shape(op, 1)
@@ -79,7 +79,7 @@ def reshape(op: Op) -> Union[Activation, Sizes, Weight]:
     return Activation(shape, labels)
 
 
-def _reshaped_kernel(op: Op) -> Optional[Weight]:
+def reshaped_kernel(op: Op) -> Optional[Weight]:
     """A weight that only gains or loses axes of size 1."""
     kernel = op.kernel_like(0)
     axes = layout.same_axes(kernel.shape, op.shape()) if kernel is not None else None

@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.channels import layout, values
 from tf1pruning.channels.registry import Unsupported
 from tf1pruning.channels.trace import RULES, Op
-from tf1pruning.channels.values import Activation, Constant, Size, Sizes
+from tf1pruning.channels.values import Activation, Constant, Size, Sizes, Weight
 from tf1pruning.graph.view import Shape
 
 _ARITHMETIC: Dict[str, Callable[[int, int], int]] = {
@@ -161,8 +161,12 @@ def _shape(op: Op, position: int) -> Sizes:
     x = op.inputs[position]
     if isinstance(x, Sizes):
         return Sizes([Size(static=size) for size in x.array.shape])
+    if isinstance(x, Weight):
+        along = (labels if labels.size > 1 else None for labels in x.axes)
+        pairs = zip(along, x.shape)
+        return Sizes([Size(labels=each, static=size) for each, size in pairs])
     if not isinstance(x, Activation):
-        raise Unsupported('the shape of a weight')
+        raise Unsupported('the shape of a constant')
     axes = range(x.rank)
     if sum(x.varies(axis) for axis in axes) > 1:
         raise Unsupported('channels along several axes')

@@ -6,7 +6,7 @@ go. Output names never change.
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Mapping
+from typing import Collection, Dict, Mapping, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -45,14 +45,31 @@ def freeze(
       GraphError: if the result would not fit into a protobuf (2 GB).
     """
     _check_size(model)
+    return freeze_part(model, model.graph_def, model.outputs, arrays)
+
+
+def freeze_part(
+    model: graph_lib.InferenceGraph,
+    graph_def: tf.GraphDef,
+    outputs: Sequence[str],
+    arrays: Mapping[str, np.ndarray],
+) -> tf.GraphDef:
+    """A part of a model with its variables turned into constants.
+
+    Args:
+      model: the model.
+      graph_def: the part, such as what `outputs` need; not changed.
+      outputs: names of the nodes that matter; they stay.
+      arrays: variable node -> array, at least of those of the part.
+    """
     dtypes = {v.node: v.dtype.as_numpy_dtype for v in model.variables}
-    frozen = nodes.with_nodes(model.graph_def, ())
+    frozen = nodes.with_nodes(graph_def, ())
     renamed: Dict[str, str] = {}
-    for node in model.graph_def.node:
+    for node in graph_def.node:
         if node.op in REF_OPS or node.op in RESOURCE_OPS:
             value = arrays[node.name].astype(dtypes[node.name], copy=False)
             nodes.array_constant(node.name, value, frozen.node.add())
-        elif _is_read(node, model, dtypes):
+        elif _is_read(node, outputs, dtypes):
             renamed[node.name] = _source(node)
         elif _source_in(node, dtypes) and node.op in _ON_HANDLES:
             frozen.node.extend([_on_constant(node)])
@@ -93,12 +110,12 @@ def _source_in(node: tf.NodeDef, variables: Collection[str]) -> bool:
 
 
 def _is_read(
-    node: tf.NodeDef, model: graph_lib.InferenceGraph, variables: Collection[str]
+    node: tf.NodeDef, outputs: Collection[str], variables: Collection[str]
 ) -> bool:
     """Whether a node does no more than read a variable."""
     return (
         node.op in view_lib.READ_OPS
-        and node.name not in model.outputs
+        and node.name not in outputs
         and _source_in(node, variables)
     )
 

@@ -26,6 +26,8 @@ _UPDATE_PATH = op_types('Sub Mul Add AddV2 Identity Cast Squeeze Reshape Switch 
 _OTHER_USES = frozenset(
     ('Div', 'Maximum', 'Minimum', 'RealDiv', 'Relu', 'Rsqrt', 'Sqrt', 'Square')
 )
+_SIZES = ('Shape', 'Size')
+_OF_SIZES = op_types('Cast Const Identity Mul Prod RealDiv StridedSlice Sub')
 _DIFFERENCES = ('SquaredDifference', 'Square')
 
 
@@ -60,12 +62,17 @@ def moving_statistic(view: view_lib.GraphView, node: tf.NodeDef, output: int) ->
 def average_of(view: view_lib.GraphView, ref: TensorRef) -> Optional[str]:
     """The variable that averages a mean over the batch; None if `ref` is no such mean.
 
-    This is batch norm that is not fused. What else a mean updates, a weight by its
-    gradient for one, does not count: a new average is made of the old one.
+    This is batch norm that is not fused, or one whose batch statistics something else
+    reads, too, as a kernel does into which training folds it. What else a mean updates,
+    a weight by its gradient for one, does not count: a new average is made of the old
+    one.
 
     Raises:
       GraphError: if several variables do.
     """
+    fused = _fused_statistic(view, ref)
+    if fused is not None:
+        return moving_statistic(view, view.node(fused.node), fused.output)
     if not _is_batch_mean(view, ref):
         return None
     found = _averages(view, ref, _UPDATE_PATH, of_itself=True)
@@ -76,6 +83,28 @@ def average_of(view: view_lib.GraphView, ref: TensorRef) -> Optional[str]:
             'inference meta graph instead of the training one.'
         )
     return found.pop() if found else None
+
+
+def _fused_statistic(view: view_lib.GraphView, ref: TensorRef) -> Optional[TensorRef]:
+    """The statistic of a fused batch norm in training mode that a tensor is.
+
+    The variance may have been multiplied by what follows from sizes (Bessel).
+    """
+    node = view.node(ref.node)
+    if is_training(node):
+        return ref if ref.output in (1, 2) else None
+    sources = view.refs(node) if node.op == 'Mul' else ()
+    for source, other in (sources, sources[::-1]) if sources else ():
+        is_variance = is_training(view.node(source.node)) and source.output == 2
+        if is_variance and _follows_from_sizes(view, other):
+            return source
+    return None
+
+
+def _follows_from_sizes(view: view_lib.GraphView, ref: TensorRef) -> bool:
+    """Whether a tensor is made of constants and the sizes of tensors."""
+    before = view.before([ref.node], lambda node: node.op not in _SIZES)
+    return all(node.op in _SIZES or node.op in _OF_SIZES for node in before)
 
 
 def is_averaged(view: view_lib.GraphView, name: str) -> bool:

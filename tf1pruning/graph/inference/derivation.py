@@ -10,6 +10,7 @@ What becomes of the meta graph that a training leaves, given the output nodes:
 - functions are put in the place of their calls;
 - conditionals that a training flag decides take their inference branch, and those of
   a flag with a constant default that branch;
+- the delay of quantization-aware training is over;
 - dropout goes, and so do ops that only print or check;
 - everything the outputs do not need goes.
 
@@ -33,6 +34,7 @@ from tf1pruning.graph.inference import (
     batch_norm,
     conditionals,
     dropout,
+    quantization,
     refusals,
 )
 from tf1pruning.names import TensorRef
@@ -71,11 +73,9 @@ def derive(
     """
     _check_present(meta_graph.graph_def, outputs)
     inlined = functions.inline(meta_graph.graph_def)
+    trained, counters = quantization.without_delay(_cut(inlined, input_map))
     decided, flags = conditionals.without_conditionals(
-        _cut(inlined, input_map),
-        outputs,
-        _is_training_only,
-        decides=graph_lib.FLAGS not in keep,
+        trained, outputs, _is_training_only, decides=graph_lib.FLAGS not in keep
     )
     view = view_lib.GraphView(decided)
     rewriter = Rewriter(view, keep, _renamed(inlined, input_map))
@@ -86,7 +86,11 @@ def derive(
     if strict and graph_lib.BATCH_NORM not in keep:
         batch_norm.check_none_left(view, visited)
     return graph_lib.build(
-        rewriter.result(), tuple(outputs), meta_graph, flags, rewriter.converted()
+        rewriter.result(),
+        tuple(outputs),
+        meta_graph,
+        (*counters, *flags),
+        rewriter.converted(),
     )
 
 

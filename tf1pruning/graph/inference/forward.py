@@ -128,6 +128,14 @@ def resize(forward: Forward, resizing: rewrite.Resizing) -> Forward:
             'of the inference graph (a part of the network that is built otherwise in '
             'training). Build it from your own code with the widths of the plan.'
         )
+    folded = rewrite.folded_nodes(forward.model, resizing)
+    if folded:
+        raise GraphError(
+            f'The training graph cannot be stripped: {names.quoted(list(folded))} '
+            'computes a kernel from variables, of which the removed channels are a '
+            'part (a mean over all inputs, for one), so it became a constant. Strip '
+            "without the optimizer's state."
+        )
     model = rewrite.resize(forward.model, resizing)
     try:
         lint.check(model.graph_def, dict.fromkeys(model.outputs))

@@ -4,13 +4,13 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import sizes
+from tf1pruning.graph import memory
 
 
 def check(build):
     with tf.Graph().as_default() as graph:
         build(tf.placeholder(tf.float32, [2, 4], name='x'))
-    sizes.check(graph)
+    memory.check(graph)
 
 
 def reserve(length):

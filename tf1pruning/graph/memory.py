@@ -1,0 +1,79 @@
+"""Refuses tensors that would fill the memory, before a graph runs.
+
+Sizes that are static are summed up. Where one is not, TensorFlow fails with an error of
+its own when it allocates, but for lists: their length ends the process. So a list has a
+length that follows from constants and shapes alone.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.errors import GraphError
+from tf1pruning.graph import walk
+from tf1pruning.names import op_types
+
+MOST_BYTES = 1 << 32
+MOST_ITEMS = 1 << 20
+# Lists, and which of their inputs says how long they are.
+_LISTS = {'TensorListReserve': 1, 'TensorListResize': 1}
+# Where a length comes from.
+_SHAPES = op_types('Rank Shape ShapeN Size TensorListLength')
+# What a length is computed with.
+_WHOLE = (tf.int32, tf.int64, tf.bool)
+
+
+def check(graph: tf.Graph) -> None:
+    """Refuses a graph with tensors or lists that are too large.
+
+    Args:
+      graph: imported, so that its static shapes are known.
+
+    Raises:
+      GraphError: names the node.
+    """
+    for operation in graph.get_operations():
+        for tensor in operation.outputs:
+            count = tensor.shape.num_elements()
+            if count and count * tensor.dtype.size > MOST_BYTES:
+                raise GraphError(
+                    f'Node {operation.name!r} ({operation.type}) makes a tensor of the '
+                    f'shape {tensor.shape}; expected at most {MOST_BYTES >> 30} GB. '
+                    'Give smaller inputs, or name outputs before it.',
+                    options=('input_tensors', 'allow_unsafe'),
+                )
+        if operation.type in _LISTS:
+            _check_length(operation)
+
+
+def _check_length(operation: tf.Operation) -> None:
+    length = operation.inputs[_LISTS[operation.type]].op
+    for each in walk.reached([length], _before):
+        if not _is_static(each):
+            raise GraphError(
+                f'Node {operation.name!r} ({operation.type}) makes a list whose length '
+                f'depends on {each.name!r} ({each.type}), so it may fill the memory. '
+                'Name outputs before it, or allow it.',
+                options=('allow_unsafe',),
+            )
+
+
+def _before(operation: tf.Operation) -> List[tf.Operation]:
+    if operation.type in _SHAPES:
+        return []
+    return [tensor.op for tensor in operation.inputs]
+
+
+def _is_static(operation: tf.Operation) -> bool:
+    """Whether an operation gives a length that does not depend on values."""
+    if operation.type in _SHAPES:
+        return True
+    if operation.type == 'Const':
+        value = tf.make_ndarray(operation.get_attr('value'))
+        return bool(np.all(value <= MOST_ITEMS))
+    return len(operation.inputs) > 0 and all(
+        tensor.dtype.base_dtype in _WHOLE for tensor in operation.inputs
+    )
