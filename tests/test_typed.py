@@ -47,7 +47,6 @@ from tf1pruning.errors import OptionError
         (files.Path, 'x', 3),
         (Any, object(), None),
     ],
-    ids=str,
 )
 def test_a_value_fits_its_annotation_or_not(hint, good, bad):
     assert typed.fits(good, hint)

@@ -129,8 +129,9 @@ def test_a_block_is_judged_by_its_expansion():
 
 def test_channels_that_a_depthwise_layer_alone_makes_are_judged_by_it():
     def build(x):
-        vector = tf.get_variable('vector', [1, 1, 1, 4])
-        return nets.conv('a', 3)(x) + nets.conv('b', 3)(networks.depthwise(vector))
+        mean = tf.reduce_mean(x, [1, 2, 3], keepdims=True)
+        scaled = mean * tf.get_variable('vector', [1, 1, 1, 4])
+        return nets.conv('a', 3)(x) + nets.conv('b', 3)(networks.depthwise(scaled))
 
     net = nets.net_of(nets.chain(build))
     (group,) = [g for g in net.groups if not g.frozen]

@@ -123,7 +123,8 @@ def computed_format(compute):
     plan = net.plan({'a': [1, 2]})
     pruned = net.soft_pruned(plan)
     meta = tf.train.export_meta_graph(graph=graph)
-    return TrainingFormat(meta, ArraysInMemory(pruned.arrays), pruned.strip(plan))
+    arrays = ArraysInMemory(pruned.arrays)
+    return TrainingFormat(meta, arrays, pruned.strip(plan), ())
 
 
 def test_a_computed_kernel_is_trained_on(tmp_path):
