@@ -16,7 +16,7 @@ PICTURE = 'results_sensitivity.png'
 
 INTRODUCTION = """## Sensitivity of the demo's network
 
-`make demo`, then `make results DEMO=demo_output`, seed {seed}, {minutes:.0f} minutes on
+`make demo`, then `make results DEMO=demo_output`, seed {seed}, {minutes:.0f} min on
 {machine}: {points} points of `tools/sensitivity.py`.
 
 One group at a time loses a share of its channels, and nothing is trained. The accuracy
