@@ -46,9 +46,9 @@ class Given:
         if self.comparison is None:
             return f'The graph as it was given was not compared: {self.problem}'
         return (
-            'What was converted for inference changes the outputs of the graph as it '
-            f'was given by {self.comparison.absolute:.2e}, '
-            f'{self.comparison.relative:.2e} of their scale.'
+            f'The graph as it was given answers otherwise by '
+            f'{self.comparison.absolute:.2e}, {self.comparison.relative:.2e} of the '
+            'scale of its outputs, as that of a training does: see what was converted.'
         )
 
 
