@@ -27,7 +27,7 @@ from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, importing, static_shapes, walk
+from tf1pruning.graph import frames, importing, op_signatures, static_shapes, walk
 from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
@@ -128,6 +128,7 @@ class GraphView:
         self._edges: Optional[Dict[str, List[Edge]]] = None
         self._known = graph_def
         self._imported: Optional[tf.Graph] = None
+        self._signatures: Dict[str, op_signatures.Signature] = {}
         self._shapes: Optional[Dict[TensorRef, tf.TensorShape]] = None
 
     def __contains__(self, name: object) -> bool:
@@ -287,8 +288,15 @@ class GraphView:
         """Element type of a tensor.
 
         Raises:
-          GraphError: if the graph cannot be imported.
+          GraphError: if the graph has to be imported and cannot be.
         """
+        node = self.node(ref.node)
+        if node.op not in self._signatures:
+            self._signatures.update(op_signatures.signatures([node.op], ()))
+        signature = self._signatures.get(node.op)
+        types = signature.outputs(node) if signature else []
+        if ref.output < len(types) and types[ref.output] != op_signatures.ANY:
+            return tf.as_dtype(types[ref.output])
         return self._import().get_tensor_by_name(str(ref)).dtype.base_dtype
 
     def _import(self) -> tf.Graph:
