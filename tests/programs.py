@@ -50,12 +50,15 @@ class Program:
         self, script, arguments, environment=(), folder=ROOT, largest_file=NO_LIMIT
     ):
         self._printed = [_new_file(), _new_file()]
+        # What a process leaves there when it is killed goes with it.
+        self._temporary = tempfile.TemporaryDirectory()
         self._process = _SERVER.Process(
             target=_run,
             args=(
                 [str(ROOT / script), *map(str, arguments)],
                 {**os.environ, **dict(environment)},
                 str(folder),
+                self._temporary.name,
                 [file.name for file in self._printed],
                 largest_file,
             ),
@@ -81,6 +84,7 @@ class Program:
         """Kills and reaps it, if it still runs."""
         self._process.kill()
         self._process.join()
+        self._temporary.cleanup()
 
     def wait(self, seconds=SECONDS):
         """Waits, and kills what takes longer: exit code, stdout, stderr."""
@@ -119,12 +123,13 @@ def new(script, *arguments):
     )
 
 
-def _run(arguments, environment, folder, printed, largest_file):
+def _run(arguments, environment, folder, temporary, printed, largest_file):
     """What the forked process does."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    os.environ['TMPDIR'] = tempfile.tempdir = temporary
     for number, path in enumerate(printed, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     if environment.get('PYTHONWARNINGS') == 'ignore':
