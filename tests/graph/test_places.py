@@ -47,9 +47,10 @@ def test_an_inference_graph_names_no_node_that_it_lacks():
 def test_a_forward_graph_names_no_node_that_it_lacks():
     meta_graph = tf.train.export_meta_graph(graph=averaged_graph())
 
-    found = forward.forward_graph(meta_graph, ['output'])
+    found = forward.forward_graph(meta_graph, ['output']).model.graph_def
 
-    importing.import_graph(found.model.graph_def)
+    graph = importing.import_graph(found)
+    assert {op.name for op in graph.get_operations()} == {n.name for n in found.node}
 
 
 def test_a_file_that_names_nodes_that_it_lacks_is_mended():

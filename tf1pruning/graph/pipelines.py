@@ -30,8 +30,6 @@ _TABLE_INITIALIZERS = op_types(
     'InitializeTableFromTextFileV2 InitializeTableV2 LookupTableImport '
     'LookupTableImportV2'
 )
-# Attributes that list the types of all outputs of such an op.
-TYPE_LISTS = ('output_types', 'component_types', 'Tout', 'dtypes')
 _DECODING_OPS = op_types(
     'DecodeAndCropJpeg DecodeBmp DecodeGif DecodeJpeg DecodePng DecodeRaw'
 )

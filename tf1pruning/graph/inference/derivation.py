@@ -161,7 +161,7 @@ class Rewriter:
         """The placeholder that an input map asks for in the place of a tensor."""
         if isinstance(value, str):
             name = names.node_name(value)
-            return placeholder(name, self._dtype(ref), self._view.shape(ref))
+            return placeholder(name, self._view.dtype(ref), self._view.shape(ref))
         try:
             shape = view_lib.shape_from_proto(value.shape.as_proto())
             name = names.node_name(value.name)
@@ -171,13 +171,6 @@ class Rewriter:
                 f'Input {str(ref)!r} is mapped to {value!r}. Expected a placeholder '
                 'tensor or the name of a new placeholder.'
             ) from None
-
-    def _dtype(self, ref: TensorRef) -> tf.DType:
-        node = self._view.node(ref.node)
-        for key in pipelines.TYPE_LISTS:
-            if key in node.attr:
-                return tf.as_dtype(node.attr[key].list.type[ref.output])
-        return self._view.dtype(ref)
 
     def _put(self, ref: TensorRef, node: tf.NodeDef) -> None:
         """Puts a placeholder in the place of a tensor."""
