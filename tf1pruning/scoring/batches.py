@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from types import MappingProxyType
 from typing import (
     Any,
     Callable,
@@ -29,6 +30,7 @@ from tf1pruning.errors import DataError, GraphError, OptionError, first_line
 from tf1pruning.graph import importing, nodes, pipelines
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.sessions import DEFAULT_SECONDS, RunLimits, Session
 
@@ -248,45 +250,61 @@ def _initializers(
         raise DataError(f'{error}{advice}', options=_DATA) from error
 
 
-def feeds(loss_model: LossModel, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
-    """What a session is fed with to run a loss on a batch.
+def feeds(
+    graph: InferenceGraph,
+    batch: Batch,
+    pipeline: Mapping[str, str] = MappingProxyType({}),
+    what: str = 'The network',
+) -> Tuple[Dict[str, np.ndarray], int]:
+    """What a session is fed with to run a graph on a batch.
+
+    Args:
+      graph: of a network or a loss.
+      batch: input, or what it replaces -> array.
+      pipeline: placeholder -> tensor of the input pipeline that it replaces.
+      what: the graph is, for messages.
 
     Returns:
       Placeholder tensor -> array, and the number of examples.
 
     Raises:
-      DataError: if the batch lacks an input, or has one that the loss does not.
+      DataError: if the batch lacks an input, or has one that the graph does not.
     """
-    aliases = {tensor: name for name, tensor in loss_model.pipeline.items()}
-    inputs = loss_model.model.inputs
+    aliases = {tensor: name for name, tensor in pipeline.items()}
     found: Dict[str, np.ndarray] = {}
     unknown: List[str] = []
     for key, array in batch.items():
         name = aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
-        if name in inputs:
+        if name in graph.inputs:
             found[name] = np.asarray(array)
         else:
             unknown.append(key)
-    view = loss_model.model.view()
     missing = [
         name
-        for name in inputs
-        if name not in found and view.node(name).op == 'Placeholder'
+        for name in graph.inputs
+        if name not in found and graph.view().node(name).op == 'Placeholder'
     ]
     if missing:
-        also = ''.join(f', {n!r} is {t!r}' for n, t in loss_model.pipeline.items())
+        also = ''.join(f', {n!r} is {t!r}' for n, t in pipeline.items())
         raise DataError(
-            f'The loss needs the inputs {names.quoted(missing)}, which the data lacks; '
+            f'{what} needs the inputs {names.quoted(missing)}, which the data lacks; '
             f'it has {names.quoted(list(batch))}{also}.{_pairs(unknown, missing)}',
             options=('inputs',),
         )
     if unknown:
         raise DataError(
-            f'The data has {names.quoted(unknown)}, which is no input of the loss; its '
-            f'inputs are {names.quoted(inputs)}.'
+            f'The data has {names.quoted(unknown)}, which is no input of '
+            f'{what[0].lower()}{what[1:]}; its inputs are {names.quoted(graph.inputs)}.'
         )
     size = next((len(a) for a in found.values() if a.ndim), 1)
     return {f'{name}:0': array for name, array in found.items()}, size
+
+
+def loss_feeds(
+    loss_model: LossModel, batch: Batch
+) -> Tuple[Dict[str, np.ndarray], int]:
+    """Like `feeds`, of a loss."""
+    return feeds(loss_model.model, batch, loss_model.pipeline, 'The loss')
 
 
 def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:

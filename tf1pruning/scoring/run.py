@@ -121,7 +121,7 @@ class _Pass(NamedTuple):
         averages: Averages[Key] = Averages(self.alpha)
         count = 0
         for batch in self.batches.start():
-            inputs, size = batches_lib.feeds(self.loss_model, batch)
+            inputs, size = batches_lib.loss_feeds(self.loss_model, batch)
             found = self.network.run(self.session, fetches, {**inputs, **feeds})
             count += 1
             _check_finite(found, count)

@@ -149,7 +149,7 @@ class Clone:
         self._run(graph.sets, begin)
         held = {graph.masks[n]: mask for n, mask in free.items() if n in graph.masks}
         for number in range(self._steps.count):
-            feeds, _ = batches_lib.feeds(
+            feeds, _ = batches_lib.loss_feeds(
                 self._loss_model, batches[number % len(batches)]
             )
             step = {f'{self._step}:0': number}

@@ -1,0 +1,1 @@
+"""What pruning took is brought back from samples without labels."""
