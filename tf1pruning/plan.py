@@ -283,6 +283,21 @@ def fingerprint(groups: Iterable[Group], model: InferenceGraph) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def removed_channels(plan: Plan, groups: Iterable[Group], count: int) -> np.ndarray:
+    """`[count]` whether each channel of a trace goes.
+
+    Args:
+      plan: of the groups.
+      groups: of the trace.
+      count: number of channels of the trace.
+    """
+    removed = {planned.name: list(planned.removed) for planned in plan.groups}
+    mask = np.zeros(count, bool)
+    for group in groups:
+        mask[group.channels[removed.get(group.name, [])]] = True
+    return mask
+
+
 def wanted_share(ratio: float, width: int) -> int:
     """How many of `width` channels a ratio means: whole ones, rounded down.
 

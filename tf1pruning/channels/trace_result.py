@@ -72,6 +72,11 @@ class Kernel(NamedTuple):
     share: float = 1.0
 
     @property
+    def axes(self) -> Tuple[int, int]:
+        """The axes of the kernel that read channels and make them."""
+        return self.in_axis, self.out_axis
+
+    @property
     def depthwise(self) -> bool:
         """Whether every channel has a kernel of its own."""
         return self.in_axis == self.out_axis

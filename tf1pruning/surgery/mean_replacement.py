@@ -14,6 +14,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Kernel, Trace
 from tf1pruning.errors import DataError, OptionError
@@ -60,7 +61,7 @@ def replace(
       DataError: if means are missing or do not fit.
     """
     check_mode(plan.mode)
-    gone = _gone(trace, groups, plan)
+    gone = plan_lib.removed_channels(plan, groups, trace.count)
     targets = fold.find_fold_targets(trace)
     view = trace.model.view()
     replaced: Dict[str, np.ndarray] = {}
@@ -88,15 +89,6 @@ def check_mode(mode: str) -> None:
             f'Mean replacement needs mode {BLOCK!r}; the mode is {mode!r}, in which '
             'removed channels are still read.'
         )
-
-
-def _gone(trace: Trace, groups: Sequence[Group], plan: Plan) -> np.ndarray:
-    """`[channels]` whether a channel goes."""
-    removed = {planned.name: list(planned.removed) for planned in plan.groups}
-    mask = np.zeros(trace.count, bool)
-    for group in groups:
-        mask[group.channels[removed.get(group.name, [])]] = True
-    return mask
 
 
 def _mean(

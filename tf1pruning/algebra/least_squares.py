@@ -1,0 +1,152 @@
+"""Ridge regression from moments: `y ~ W^T x + b`, with `W` drawn to a prior.
+
+    min ||y - W^T x - b||^2 + r ||W - P||^2   gives   (G + r I) W = C + r P
+
+with the covariances `G` of x and `C` of x and y. A singular `G`, of inputs that are
+constant or depend on each other, does no harm: there the prior stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning.algebra.moments import Regression
+
+# Shares of the mean variance of an input: the usual one, and others in the order in
+# which they are tried, for few rows or inputs that hardly differ.
+RIDGE = 1e-3
+_LADDERS = ((1e-2, 1e-1, 1.0), (1e-4, 1e-5))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What weights are solved for.
+
+    Attributes:
+      moments: of the rows.
+      has_intercept: whether a vector takes up the intercept.
+    """
+
+    moments: Regression
+    has_intercept: bool
+
+    @property
+    def counted(self) -> Regression:
+        """The moments about the means; about zero where there is no intercept."""
+        return self.moments if self.has_intercept else self.moments.about_zero()
+
+    def intercept(self, weights: np.ndarray) -> np.ndarray:
+        """`[systems, outputs]` that goes with weights; zeros if there is none."""
+        if not self.has_intercept:
+            return np.zeros_like(self.moments.mean_y)
+        inner = np.einsum('sio,si->so', weights, self.moments.mean_x)
+        found: np.ndarray = self.moments.mean_y - inner
+        return found
+
+    def error(self, weights: np.ndarray, intercept: np.ndarray) -> float:
+        """Mean squared error of weights on these rows, summed over the outputs."""
+        m = self.moments.about_zero()
+        x, y = self.moments.mean_x, self.moments.mean_y
+        inner = np.einsum('sio,si->so', weights, x)
+        squares = (
+            m.power
+            - 2 * np.einsum('sio,sio->so', weights, m.cross)
+            + np.einsum('sio,sio->so', weights, np.matmul(m.gram, weights))
+            + intercept * (intercept + 2 * inner - 2 * y)
+        )
+        return float(np.maximum(squares, 0).sum())
+
+
+def solve(targets: Sequence[Target], prior: np.ndarray, ridge: float) -> np.ndarray:
+    """The weights that fit all targets, each with an intercept of its own.
+
+    Args:
+      targets: of layers that share the weights.
+      prior: `[systems, inputs, outputs]`.
+      ridge: share of the mean variance of the inputs of a system, above 0.
+
+    Returns:
+      `[systems, inputs, outputs]`, 64-bit floats.
+    """
+    gram, cross = _summed(targets)
+    mean = np.trace(gram, axis1=1, axis2=2) / gram.shape[1]
+    # Inputs that are always zero keep the prior.
+    r = np.where(mean > 0, ridge * mean, 1.0)[:, np.newaxis, np.newaxis]
+    diagonal = np.arange(gram.shape[1])
+    gram[:, diagonal, diagonal] += r[:, :, 0]
+    found: np.ndarray = np.linalg.solve(gram, cross + r * prior)
+    return found
+
+
+def _summed(targets: Sequence[Target]) -> Tuple[np.ndarray, np.ndarray]:
+    """The moments of all targets, by their shares of the rows; new arrays."""
+    total = sum(target.moments.count for target in targets)
+    gram, cross = 0.0, 0.0
+    for target in targets:
+        share, counted = target.moments.count / total, target.counted
+        gram = gram + share * counted.gram
+        cross = cross + share * counted.cross
+    return np.asarray(gram), np.asarray(cross)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fit:
+    """Weights that were chosen on held-out rows.
+
+    Attributes:
+      weights: `[systems, inputs, outputs]`.
+      intercepts: of each target `[systems, outputs]`.
+      ridge: that they have.
+      error: share of the variance of the held-out outputs that is left.
+      prior_error: the same, of the prior without a change.
+    """
+
+    weights: np.ndarray
+    intercepts: Tuple[np.ndarray, ...]
+    ridge: float
+    error: float
+    prior_error: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether the weights fit held-out rows better than the prior does."""
+        return self.error < self.prior_error
+
+
+def fit(
+    targets: Sequence[Target], held_out: Sequence[Target], prior: np.ndarray
+) -> Fit:
+    """The weights of the ridge that fits held-out rows best.
+
+    Args:
+      targets: as for `solve`.
+      held_out: the same layers on other rows.
+      prior: the weights as they are.
+    """
+    power = sum(float(t.counted.power.sum()) for t in held_out) or 1.0
+    zeros = [np.zeros_like(target.moments.mean_y) for target in targets]
+    before = _error(held_out, prior, zeros) / power
+
+    def at(ridge: float) -> Fit:
+        weights = solve(targets, prior, ridge)
+        intercepts = tuple(target.intercept(weights) for target in targets)
+        error = _error(held_out, weights, intercepts) / power
+        return Fit(weights, intercepts, ridge, error, before)
+
+    best = at(RIDGE)
+    for ladder in _LADDERS:
+        for ridge in ladder:
+            found = at(ridge)
+            if found.error >= best.error:
+                break
+            best = found
+    return best
+
+
+def _error(
+    targets: Sequence[Target], weights: np.ndarray, intercepts: Sequence[np.ndarray]
+) -> float:
+    return sum(t.error(weights, b) for t, b in zip(targets, intercepts))

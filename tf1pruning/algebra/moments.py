@@ -1,0 +1,112 @@
+"""Moments of regressions, added up batch by batch: memory does not grow with the rows.
+
+A regression has `systems` that are independent of each other, as the channels of a
+depthwise convolution are; a dense layer has one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import List, Optional, Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Regression:
+    """Moments of inputs `x` and outputs `y`, per row and about their means.
+
+    Attributes:
+      count: number of rows.
+      gram: `[systems, inputs, inputs]` covariance of the inputs.
+      cross: `[systems, inputs, outputs]` covariance of inputs and outputs.
+      power: `[systems, outputs]` variance of the outputs.
+      mean_x: `[systems, inputs]`.
+      mean_y: `[systems, outputs]`.
+    """
+
+    count: int
+    gram: np.ndarray
+    cross: np.ndarray
+    power: np.ndarray
+    mean_x: np.ndarray
+    mean_y: np.ndarray
+
+    def about_zero(self) -> Regression:
+        """The moments about zero, of a regression without an intercept."""
+        x, y = self.mean_x, self.mean_y
+        return dataclasses.replace(
+            self,
+            gram=self.gram + x[:, :, np.newaxis] * x[:, np.newaxis],
+            cross=self.cross + x[:, :, np.newaxis] * y[:, np.newaxis],
+            power=self.power + np.square(y),
+        )
+
+
+class Moments:
+    """Adds up the moments of inputs, and of the outputs of several readers of them.
+
+    Values are counted from the mean of the first batch, so that little is lost where a
+    mean is large. Products of a batch have its own precision, their sums 64 bits.
+
+    Args:
+      readers: how many there are.
+    """
+
+    def __init__(self, readers: int):
+        self._count = 0
+        self._shifts: Optional[List[np.ndarray]] = None
+        self._gram = np.zeros(())
+        self._sum = np.zeros(())
+        self._readers = [_Reader() for _ in range(readers)]
+
+    @property
+    def count(self) -> int:
+        """Number of rows so far."""
+        return self._count
+
+    def add(self, x: np.ndarray, ys: Sequence[np.ndarray]) -> None:
+        """Adds rows.
+
+        Args:
+          x: `[systems, rows, inputs]`.
+          ys: of each reader `[systems, rows, outputs]`.
+        """
+        if self._shifts is None:
+            self._shifts = [each.mean(axis=1, keepdims=True) for each in (x, *ys)]
+        x = x - self._shifts[0]
+        turned = np.swapaxes(x, 1, 2)
+        self._gram = self._gram + np.matmul(turned, x).astype(np.float64)
+        self._sum = self._sum + x.sum(axis=1, dtype=np.float64)
+        self._count += x.shape[1]
+        for reader, y, shift in zip(self._readers, ys, self._shifts[1:]):
+            reader.add(turned, y - shift)
+
+    def regression(self, reader: int) -> Regression:
+        """The moments of one reader; there must be rows."""
+        assert self._shifts is not None, 'rows were added'
+        shift_x, shift_y = self._shifts[0][:, 0], self._shifts[1 + reader][:, 0]
+        x, sums = self._sum / self._count, self._readers[reader]
+        y = sums.sum / self._count
+        return Regression(
+            count=self._count,
+            gram=self._gram / self._count - x[:, :, np.newaxis] * x[:, np.newaxis],
+            cross=sums.cross / self._count - x[:, :, np.newaxis] * y[:, np.newaxis],
+            power=np.maximum(sums.power / self._count - np.square(y), 0),
+            mean_x=x + shift_x,
+            mean_y=y + shift_y,
+        )
+
+
+class _Reader:
+    """Sums over the outputs of one reader."""
+
+    def __init__(self) -> None:
+        self.cross = np.zeros(())
+        self.sum = np.zeros(())
+        self.power = np.zeros(())
+
+    def add(self, turned: np.ndarray, y: np.ndarray) -> None:
+        self.cross = self.cross + np.matmul(turned, y).astype(np.float64)
+        self.sum = self.sum + y.sum(axis=1, dtype=np.float64)
+        self.power = self.power + np.square(y).sum(axis=1, dtype=np.float64)

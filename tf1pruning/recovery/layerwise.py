@@ -1,0 +1,323 @@
+"""Repair, layer after layer, by least squares.
+
+Each layer behind a cut is fitted to what it made in the unpruned network, from what it
+reads in the network as it is repaired so far: sequential, asymmetric least squares, as
+in channel pruning (He et al., arXiv 1707.06168, section 3.2) and ThiNet (Luo et al.,
+arXiv 1707.06342). The intercept goes into the bias or the moving mean behind the layer.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.algebra import least_squares
+from tf1pruning.algebra.least_squares import Fit
+from tf1pruning.channels.trace_result import Trace
+from tf1pruning.graph import view as view_lib
+from tf1pruning.names import TensorRef
+from tf1pruning.recovery.depths import Depths
+from tf1pruning.recovery.layers import Layer, layers_of
+from tf1pruning.recovery.passes import Passes
+from tf1pruning.recovery.readings import Reading, Values
+from tf1pruning.recovery.store import Store
+from tf1pruning.recovery.twins import Twins
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.sessions import STRICT, RunLimits
+
+# A Gram matrix in 64 bits, in 32 bits for a batch, and the copies that solving makes.
+_BYTES_PER_ENTRY = 28
+LEAST_SQUARES, NONE = 'least squares', 'none'
+
+# Stages done, stages in all.
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class RepairOptions:
+    """How a network is repaired.
+
+    Attributes:
+      memory: bytes that the moments of one pass may take.
+      disk: bytes that temporary files may take.
+      seed: of the choice of pixels.
+      limits: of the runs.
+    """
+
+    memory: int = 1 << 30
+    disk: int = 1 << 32
+    seed: int = 0
+    limits: RunLimits = STRICT
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerRepair:
+    """What became of a layer.
+
+    Attributes:
+      layer: its node.
+      method: 'least squares' or 'none'.
+      before: signal to noise of what it makes, in dB, on held-out samples, before its
+        own repair: the layers before it are repaired. None: not measured.
+      after: the same, after it.
+      note: what is to be said of it; '' if nothing is.
+    """
+
+    layer: str
+    method: str
+    before: Optional[float]
+    after: Optional[float]
+    note: str = ''
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayerwiseRepair:
+    """Weights of a repaired network.
+
+    Attributes:
+      arrays: weight node -> array, of those that changed.
+      layers: what became of each layer behind a cut, in their order.
+      disk: the most bytes that temporary files took.
+    """
+
+    arrays: Dict[str, np.ndarray]
+    layers: Tuple[LayerRepair, ...]
+    disk: int
+
+
+def repair(
+    trace: Trace,
+    frozen: tf.GraphDef,
+    arrays: Mapping[str, np.ndarray],
+    pruned: Mapping[str, np.ndarray],
+    gone: np.ndarray,
+    fit: Batches,
+    held_out: Batches,
+    options: RepairOptions = RepairOptions(),
+    progress: Optional[Progress] = None,
+) -> LayerwiseRepair:
+    """Repairs a soft-pruned network.
+
+    Args:
+      trace: of the network.
+      frozen: the unpruned network; its weights are constants of their own names.
+      arrays: weight node -> array, of the unpruned network.
+      pruned: weight node -> array with zeros at the cuts, of the weights that are cut.
+      gone: `[channels]` whether each channel of the trace goes.
+      fit: samples to fit.
+      held_out: samples that decide whether a layer stays as it is.
+      options: how.
+      progress: called after each pass.
+
+    Raises:
+      DataError: if the samples do not fit the network, or are too few.
+      OutputError: if temporary files cannot be written.
+    """
+    job = _Job(trace, frozen, arrays, pruned, gone, options)
+    store = Store(options.disk)
+    try:
+        if job.stages:
+            passes = Passes(
+                trace.model, job.twins, fit, held_out, options.limits, store
+            )
+        for number, stage in enumerate(job.stages):
+            job.repair(stage, passes)
+            if progress is not None:
+                progress(number + 1, len(job.stages))
+    finally:
+        store.close()
+    return LayerwiseRepair(job.changed, job.report(), store.peak)
+
+
+class _Job:
+    """The state of a repair: both networks, and readings that wait for others.
+
+    Attributes:
+      twins: both networks.
+      stages: the layers to repair, pass by pass.
+      changed: weight node -> its array, of those that were repaired.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        frozen: tf.GraphDef,
+        arrays: Mapping[str, np.ndarray],
+        pruned: Mapping[str, np.ndarray],
+        gone: np.ndarray,
+        options: RepairOptions,
+    ):
+        self._original, self._pruned = arrays, pruned
+        self._options = options
+        self._reports: Dict[str, LayerRepair] = {}
+        self.changed: Dict[str, np.ndarray] = {}
+        everything = layers_of(trace, gone)
+        affected, touched = _affected(trace.model.view(), everything, arrays, pruned)
+        self.twins = Twins(frozen, {name: self._array(name) for name in touched})
+        self._layers = {
+            n: everything[n] for n in affected if self._is_repairable(everything[n])
+        }
+        self._uses = collections.Counter(
+            layer.kernel.source for layer in self._layers.values()
+        )
+        self._waiting: Dict[str, List[Reading]] = {}
+        wanted = [ref for layer in self._layers.values() for ref in self._refs(layer)]
+        self._depths = Depths(self.twins, self._layers, wanted)
+        self.stages = self._depths.stages()
+        self._generator = np.random.RandomState(options.seed)
+
+    def _array(self, name: str) -> np.ndarray:
+        """A weight of the pruned network, as it is repaired so far."""
+        for known in (self.changed, self._pruned):
+            if name in known:
+                return known[name]
+        return self._original[name]
+
+    def _refs(self, layer: Layer) -> List[TensorRef]:
+        """What a pass fetches for a layer."""
+        return [self.twins.twin(layer.x), layer.y]
+
+    def _is_repairable(self, layer: Layer) -> bool:
+        """Whether a layer can be repaired; notes why not."""
+        kernel = layer.kernel
+        reason = ''
+        if kernel.source not in self._original:
+            reason = 'its kernel is computed of other variables'
+        elif kernel.share < 1:
+            reason = 'it reads a part of its kernel'
+        elif layer.kernel.node in self.twins.inside:
+            reason = 'it is in a loop or a branch'
+        if reason:
+            self._note(layer, NONE, None, None, reason)
+        return not reason
+
+    def _note(
+        self,
+        layer: Layer,
+        method: str,
+        before: Optional[float],
+        after: Optional[float],
+        note: str,
+    ) -> None:
+        node = layer.kernel.node
+        self._reports[node] = LayerRepair(node, method, before, after, note)
+
+    def report(self) -> Tuple[LayerRepair, ...]:
+        """What became of each layer, in the order of the graph."""
+        nodes = [node.name for node in self.twins.view()]
+        return tuple(self._reports[name] for name in nodes if name in self._reports)
+
+    def repair(self, stage: Sequence[str], passes: Passes) -> None:
+        """Repairs layers of one depth in one pass."""
+        layers = [self._layers[name] for name in stage]
+        wanted = [ref for layer in layers for ref in self._refs(layer)]
+        alive = self._depths.alive(self._depths.of(stage[0]))
+        readings: List[Reading] = []
+        for step in passes.run(wanted, alive, [layer.x for layer in layers]):
+            if not step.batch:
+                readings = self._readings(layers, step.values, passes.fitted)
+            for reading in readings:
+                reading.add(step.values, step.is_held_out, self._generator)
+        for reading in readings:
+            self._collect(reading, passes)
+
+    def _readings(
+        self, layers: Sequence[Layer], values: Values, batches: int
+    ) -> List[Reading]:
+        """The layers whose rows are understood; the others stay."""
+        found = []
+        for layer in layers:
+            kernel = self._original[layer.kernel.source]
+            x = self.twins.twin(layer.x)
+            reading = Reading(layer, x, kernel, values, batches)
+            size = _BYTES_PER_ENTRY * reading.sizes.entries
+            if size > self._options.memory:
+                reason = f'its moments would take {size / 1e9:.1f} GB'
+            elif not reading.is_understood(kernel, values):
+                reason = 'how it reads its input is not understood'
+            else:
+                found.append(reading)
+                continue
+            self._uses[layer.kernel.source] -= 1
+            self._note(layer, NONE, None, None, reason)
+        return found
+
+    def _collect(self, reading: Reading, passes: Passes) -> None:
+        """Repairs a kernel once all layers that share it are read."""
+        source = reading.layer.kernel.source
+        waiting = self._waiting.setdefault(source, [])
+        waiting.append(reading)
+        if len(waiting) < self._uses[source]:
+            return
+        self._solve(source, waiting)
+        first = waiting[0].layer.kernel.node
+        if self._depths.of(first) < self._depths.of(reading.layer.kernel.node):
+            passes.forget(self.twins.behind(source))
+        del self._waiting[source]
+
+    def _solve(self, source: str, readings: Sequence[Reading]) -> None:
+        """Gives a kernel, and what is behind its layers, the weights that fit best."""
+        kernel, form = self._array(source), readings[0].form
+        found = least_squares.fit(
+            [reading.target(False) for reading in readings],
+            [reading.target(True) for reading in readings],
+            form.weights(kernel),
+        )
+        for reading in readings:
+            self._report(reading.layer, found)
+        if not found.helps:
+            return
+        new = {source: form.with_weights(kernel, found.weights)}
+        for reading, intercept in zip(readings, found.intercepts):
+            target = reading.layer.target
+            if target is not None:
+                vector = self._array(target.source)
+                share = np.zeros(vector.shape)
+                share[reading.form.y_channels] = intercept.ravel()
+                new[target.source] = target.added(vector, share)
+        self.changed.update(new)
+        self.twins.set_constants(new)
+
+    def _report(self, layer: Layer, found: Fit) -> None:
+        before, after = _decibels(found.prior_error), _decibels(found.error)
+        notes = [] if layer.target else ['nothing behind it takes up an intercept']
+        if not found.helps:
+            notes.append('held-out samples fit better without a repair')
+            self._note(layer, NONE, before, before, '; '.join(notes))
+        else:
+            self._note(layer, LEAST_SQUARES, before, after, '; '.join(notes))
+
+
+def _decibels(share: float) -> float:
+    """Signal to noise of an error as a share of the signal; at most 200 dB."""
+    return -10 * math.log10(max(share, 1e-20))
+
+
+def _affected(
+    view: view_lib.GraphView,
+    layers: Mapping[str, Layer],
+    arrays: Mapping[str, np.ndarray],
+    pruned: Mapping[str, np.ndarray],
+) -> Tuple[List[str], Set[str]]:
+    """The layers behind a cut, and the weights that a cut or a repair changes."""
+    touched = {n for n, array in pruned.items() if not np.array_equal(array, arrays[n])}
+    affected: Set[str] = set()
+    while True:
+        behind = {edge.node.name for edge in view.edges_behind(touched)}
+        found = {
+            name
+            for name, layer in layers.items()
+            if layer.loses_inputs or layer.x.node in behind
+        }
+        if found == affected:
+            return [name for name in layers if name in affected], touched
+        affected = found
+        for layer in (layers[name] for name in affected):
+            sources = [layer.kernel.source]
+            sources += [layer.target.source] if layer.target is not None else []
+            touched.update(name for name in sources if name in arrays)

@@ -1,0 +1,119 @@
+"""Tensors of many batches in temporary files that nobody has to clean up.
+
+The files have no name: the system frees them when the program ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO, Collection, Dict, List, NamedTuple, Optional, Set
+
+import numpy as np
+
+from tf1pruning.errors import OutputError
+
+# Kinds of numbers that a file takes: booleans, integers, floats, complex numbers.
+_KINDS = 'biufc'
+
+
+class _Entry(NamedTuple):
+    offset: int
+    dtype: np.dtype
+    shape: tuple
+
+
+class _File:
+    """The batches of one tensor."""
+
+    def __init__(self, folder: Optional[str]):
+        # It is open as long as its tensor is kept.
+        self.stream: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.entries: List[_Entry] = []
+        self.size = 0
+
+
+class Store:
+    """Keeps tensors, batch by batch, within a limit.
+
+    Args:
+      limit: bytes that the files may take together.
+      folder: where they lie; None: the system's folder for temporary files.
+
+    Attributes:
+      peak: the most bytes that they took.
+    """
+
+    def __init__(self, limit: int, folder: Optional[str] = None):
+        self._limit, self._folder = limit, folder
+        self._files: Dict[str, _File] = {}
+        self.peak = 0
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    @property
+    def names(self) -> Set[str]:
+        """The tensors that it has."""
+        return set(self._files)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the files take now."""
+        return sum(file.size for file in self._files.values())
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes more are within the limit."""
+        return self.size + size <= self._limit
+
+    def append(self, name: str, array: np.ndarray) -> None:
+        """Adds the next batch of a tensor.
+
+        Raises:
+          OutputError: if the disk is full.
+        """
+        file = self._files.get(name) or self._files.setdefault(name, self._opened())
+        array = np.ascontiguousarray(array)
+        try:
+            file.stream.seek(file.size)
+            file.stream.write(array.tobytes())
+            file.stream.flush()
+        except OSError as error:
+            raise OutputError(
+                f'A temporary file cannot be written: {error.strerror}. Give another '
+                'folder for temporary files (TMPDIR), or fewer samples.'
+            ) from error
+        file.entries.append(_Entry(file.size, array.dtype, array.shape))
+        file.size += array.nbytes
+        self.peak = max(self.peak, self.size)
+
+    def read(self, name: str, batch: int) -> np.ndarray:
+        """A batch of a tensor."""
+        file = self._files[name]
+        entry = file.entries[batch]
+        file.stream.seek(entry.offset)
+        count = int(np.prod(entry.shape, dtype=np.int64))
+        data = file.stream.read(count * entry.dtype.itemsize)
+        return np.frombuffer(data, entry.dtype, count).reshape(entry.shape)
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forgets all other tensors."""
+        for name in self.names.difference(names):
+            self._files.pop(name).stream.close()
+
+    def close(self) -> None:
+        """Forgets all."""
+        self.keep(())
+
+    def _opened(self) -> _File:
+        try:
+            return _File(self._folder)
+        except OSError as error:
+            raise OutputError(
+                f'No temporary file can be made: {error.strerror}. Give another folder '
+                'for temporary files (TMPDIR).'
+            ) from error
+
+
+def is_storable(array: np.ndarray) -> bool:
+    """Whether a file can take an array: numbers, no text."""
+    return array.dtype.kind in _KINDS

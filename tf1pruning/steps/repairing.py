@@ -1,0 +1,97 @@
+"""Repairs a soft-pruned model on samples without labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.ckpt.arrays import ArraysInMemory, Replaced
+from tf1pruning.graph import draws
+from tf1pruning.graph.frozen import freeze, precision
+from tf1pruning.models.model import Model
+from tf1pruning.plan import Plan
+from tf1pruning.recovery import layerwise
+from tf1pruning.recovery.layerwise import LayerRepair, Progress, RepairOptions
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps import soft_pruning
+from tf1pruning.surgery import mean_replacement, weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Repaired:
+    """A model that was soft-pruned and repaired.
+
+    Attributes:
+      original: the unpruned model.
+      model: soft-pruned and repaired.
+      layers: what became of each layer behind a cut.
+      disk: the most bytes that temporary files took.
+    """
+
+    original: Model
+    model: Model
+    layers: Tuple[LayerRepair, ...]
+    disk: int
+
+
+def repair_model(
+    model: Model,
+    plan: Plan,
+    fit: Batches,
+    held_out: Batches,
+    options: RepairOptions = RepairOptions(),
+    progress: Optional[Progress] = None,
+) -> Repaired:
+    """Soft-prunes a model, and fits what is left to what it made before.
+
+    Args:
+      model: not changed.
+      plan: which channels go, in mode 'block'.
+      fit: samples to fit.
+      held_out: samples that decide whether a layer stays as it is.
+      options: how.
+      progress: called after each pass over the samples.
+
+    Raises:
+      OptionError: if the plan is of another mode.
+      DataError: if the samples do not fit the network, or are too few.
+      GraphError: if the network is not safe to run.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      OutputError: if temporary files cannot be written.
+    """
+    mean_replacement.check_mode(plan.mode)
+    zeroed = soft_pruning.with_zeros(model, plan)
+    arrays = _weights(model)
+    frozen = freeze.freeze(model.graph, model.arrays())
+    found = layerwise.repair(
+        model.trace,
+        precision.widened(draws.seeded(frozen)),
+        arrays,
+        _weights(zeroed),
+        plan_lib.removed_channels(plan, model.groups, model.trace.count),
+        fit,
+        held_out,
+        options,
+        progress,
+    )
+    repaired = with_weights(zeroed, found.arrays)
+    return Repaired(model, repaired, found.layers, found.disk)
+
+
+def _weights(model: Model) -> Dict[str, np.ndarray]:
+    """Weight node -> array, of variables and constants."""
+    return {**model.constants(), **model.arrays()}
+
+
+def with_weights(model: Model, arrays: Dict[str, np.ndarray]) -> Model:
+    """A model some of whose weights have other values."""
+    if model.is_frozen:
+        return model.with_constants(arrays)
+    keys = {v.key for v in model.graph.variables if v.node in arrays}
+    together = ArraysInMemory({**model.arrays(), **arrays})
+    whole = weights.CheckpointArrays(model.graph, together)
+    changed = {key: whole[key] for key in keys}
+    return model.with_variables(Replaced(model.variables, changed))
