@@ -11,15 +11,16 @@ from absl import logging
 
 from tf1pruning import files, names
 from tf1pruning.ckpt import writer
-from tf1pruning.ckpt.arrays import ArraysInMemory, Replaced
+from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import signature
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
+from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
 from tf1pruning.steps import protection
-from tf1pruning.surgery import mean_replacement, soft, weights
+from tf1pruning.surgery import mean_replacement, soft
 
 
 def with_means(model: Model, plan: Plan, means: Mapping[str, np.ndarray]) -> Model:
@@ -46,15 +47,8 @@ def with_means(model: Model, plan: Plan, means: Mapping[str, np.ndarray]) -> Mod
     constants = ArraysInMemory(model.constants())
     arrays = constants if model.is_frozen else model.arrays()
     found = mean_replacement.replace(model.trace, model.groups, arrays, plan, means)
-    if model.is_frozen:
-        _warn(found.without)
-        return model.with_constants(found.arrays)
-    keys = {v.key for v in model.graph.variables if v.node in found.arrays}
-    together = ArraysInMemory({**arrays, **found.arrays})
-    whole = weights.CheckpointArrays(model.graph, together)
-    changed = {key: whole[key] for key in keys}
     _warn(found.without)
-    return model.with_variables(Replaced(model.variables, changed))
+    return with_new_weights(model, found.arrays)
 
 
 def _warn(without: Sequence[str]) -> None:
