@@ -33,6 +33,10 @@ class Target:
     moments: Regression
     has_intercept: bool
 
+    def joined(self, other: Target) -> Target:
+        """The target with the rows of both."""
+        return dataclasses.replace(self, moments=self.moments.joined(other.moments))
+
     @property
     def counted(self) -> Regression:
         """The moments about the means; about zero where there is no intercept."""
@@ -121,6 +125,8 @@ def fit(
 ) -> Fit:
     """The weights of the ridge that fits held-out rows best.
 
+    Once it is chosen, all rows are fitted.
+
     Args:
       targets: as for `solve`.
       held_out: the same layers on other rows.
@@ -143,7 +149,12 @@ def fit(
             if found.error >= best.error:
                 break
             best = found
-    return best
+    if not best.helps:
+        return best
+    together = [a.joined(b) for a, b in zip(targets, held_out)]
+    weights = solve(together, prior, best.ridge)
+    intercepts = tuple(target.intercept(weights) for target in together)
+    return dataclasses.replace(best, weights=weights, intercepts=intercepts)
 
 
 def _error(

@@ -42,6 +42,28 @@ class Regression:
             power=self.power + np.square(y),
         )
 
+    def joined(self, other: Regression) -> Regression:
+        """The moments of the rows of both."""
+        count = self.count + other.count
+        share, rest = self.count / count, other.count / count
+        x, y = self.mean_x - other.mean_x, self.mean_y - other.mean_y
+        between = share * rest
+
+        def mixed(name: str) -> np.ndarray:
+            found: np.ndarray = share * getattr(self, name) + rest * getattr(
+                other, name
+            )
+            return found
+
+        return Regression(
+            count=count,
+            gram=mixed('gram') + between * x[:, :, np.newaxis] * x[:, np.newaxis],
+            cross=mixed('cross') + between * x[:, :, np.newaxis] * y[:, np.newaxis],
+            power=mixed('power') + between * np.square(y),
+            mean_x=mixed('mean_x'),
+            mean_y=mixed('mean_y'),
+        )
+
 
 class Moments:
     """Adds up the moments of inputs, and of the outputs of several readers of them.

@@ -8,16 +8,16 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 
 from tf1pruning import plan as plan_lib
-from tf1pruning.ckpt.arrays import ArraysInMemory, Replaced
 from tf1pruning.graph import draws
 from tf1pruning.graph.frozen import freeze, precision
 from tf1pruning.models.model import Model
+from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import layerwise
 from tf1pruning.recovery.layerwise import LayerRepair, Progress, RepairOptions
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import soft_pruning
-from tf1pruning.surgery import mean_replacement, weights
+from tf1pruning.surgery import mean_replacement
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,21 +77,10 @@ def repair_model(
         options,
         progress,
     )
-    repaired = with_weights(zeroed, found.arrays)
+    repaired = with_new_weights(zeroed, found.arrays)
     return Repaired(model, repaired, found.layers, found.disk)
 
 
 def _weights(model: Model) -> Dict[str, np.ndarray]:
     """Weight node -> array, of variables and constants."""
     return {**model.constants(), **model.arrays()}
-
-
-def with_weights(model: Model, arrays: Dict[str, np.ndarray]) -> Model:
-    """A model some of whose weights have other values."""
-    if model.is_frozen:
-        return model.with_constants(arrays)
-    keys = {v.key for v in model.graph.variables if v.node in arrays}
-    together = ArraysInMemory({**model.arrays(), **arrays})
-    whole = weights.CheckpointArrays(model.graph, together)
-    changed = {key: whole[key] for key in keys}
-    return model.with_variables(Replaced(model.variables, changed))
