@@ -48,20 +48,17 @@ class Regression:
         share, rest = self.count / count, other.count / count
         x, y = self.mean_x - other.mean_x, self.mean_y - other.mean_y
         between = share * rest
-
-        def mixed(name: str) -> np.ndarray:
-            found: np.ndarray = share * getattr(self, name) + rest * getattr(
-                other, name
-            )
-            return found
-
         return Regression(
             count=count,
-            gram=mixed('gram') + between * x[:, :, np.newaxis] * x[:, np.newaxis],
-            cross=mixed('cross') + between * x[:, :, np.newaxis] * y[:, np.newaxis],
-            power=mixed('power') + between * np.square(y),
-            mean_x=mixed('mean_x'),
-            mean_y=mixed('mean_y'),
+            gram=share * self.gram
+            + rest * other.gram
+            + between * x[:, :, np.newaxis] * x[:, np.newaxis],
+            cross=share * self.cross
+            + rest * other.cross
+            + between * x[:, :, np.newaxis] * y[:, np.newaxis],
+            power=share * self.power + rest * other.power + between * np.square(y),
+            mean_x=share * self.mean_x + rest * other.mean_x,
+            mean_y=share * self.mean_y + rest * other.mean_y,
         )
 
 

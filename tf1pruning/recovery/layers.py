@@ -34,6 +34,8 @@ class Layer:
       width: size of the kernel's input axis.
       kept_in: positions along the kernel's input axis that stay.
       kept_out: positions along its output axis that stay.
+      entries: `[channels, positions]` along the input axis; None if some channels have
+        more of them than others.
       target: what takes up the intercept; None: nothing does.
     """
 
@@ -43,6 +45,7 @@ class Layer:
     width: int
     kept_in: np.ndarray = dataclasses.field(repr=False)
     kept_out: np.ndarray = dataclasses.field(repr=False)
+    entries: Optional[np.ndarray] = dataclasses.field(repr=False)
     target: Optional[FoldTarget]
 
     @property
@@ -200,6 +203,20 @@ def layers_of(trace: Trace, gone: np.ndarray) -> Dict[str, Layer]:
             width=len(axes[kernel.in_axis]),
             kept_in=np.flatnonzero(~gone[axes[kernel.in_axis]]),
             kept_out=np.flatnonzero(~gone[axes[kernel.out_axis]]),
+            entries=_entries(axes[kernel.in_axis]),
             target=targets.get(kernel.node),
         )
     return found
+
+
+def _entries(labels: np.ndarray) -> Optional[np.ndarray]:
+    """`[channels, positions]` of each label; None if they have not as many each.
+
+    >>> _entries(np.array([7, 5, 7, 5])).tolist()
+    [[1, 3], [0, 2]]
+    """
+    found, counts = np.unique(labels, return_counts=True)
+    if len(set(counts)) > 1:
+        return None
+    order = np.argsort(labels, kind='stable')
+    return order.reshape(len(found), counts[0])

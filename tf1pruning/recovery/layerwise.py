@@ -30,9 +30,10 @@ from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
 
-# A Gram matrix in 64 bits, in 32 bits for a batch, and the copies that solving makes.
-_BYTES_PER_ENTRY = 28
-LEAST_SQUARES, NONE = 'least squares', 'none'
+# What a layer needs at least, in dB, to be worth a repair: below is rounding.
+_EXACT = 55.0
+
+LEAST_SQUARES, CHANNELS, NONE = 'least squares', 'channels', 'none'
 
 # Stages done, stages in all.
 Progress = Callable[[int, int], None]
@@ -61,7 +62,8 @@ class LayerRepair:
 
     Attributes:
       layer: its node.
-      method: 'least squares' or 'none'.
+      method: 'least squares', 'channels' (a regression of the channels that it reads,
+        see `channel_regression`) or 'none'.
       before: signal to noise of what it makes, in dB, on held-out samples, before its
         own repair: the layers before it are repaired. None: not measured.
       after: the same, after it.
@@ -234,12 +236,12 @@ class _Job:
         for layer in layers:
             kernel = self._original[layer.kernel.source]
             x = self.twins.twin(layer.x)
-            reading = Reading(layer, x, kernel, values, batches)
-            size = _BYTES_PER_ENTRY * reading.sizes.entries
-            if size > self._options.memory:
-                reason = f'its moments would take {size / 1e9:.1f} GB'
-            elif not reading.is_understood(kernel, values):
+            memory = self._options.memory // len(layers)
+            reading = Reading(layer, x, kernel, values, batches, memory)
+            if not reading.is_understood(values):
                 reason = 'how it reads its input is not understood'
+            elif not (reading.is_whole or reading.channels):
+                reason = f'its moments would take {reading.bytes / 1e9:.1f} GB'
             else:
                 found.append(reading)
                 continue
@@ -263,13 +265,9 @@ class _Job:
     def _solve(self, source: str, readings: Sequence[Reading]) -> None:
         """Gives a kernel, and what is behind its layers, the weights that fit best."""
         kernel, form = self._array(source), readings[0].form
-        found = least_squares.fit(
-            [reading.target(False) for reading in readings],
-            [reading.target(True) for reading in readings],
-            form.weights(kernel),
-        )
+        method, found = _best(readings, form.weights(kernel))
         for reading in readings:
-            self._report(reading.layer, found)
+            self._report(reading.layer, method, found)
         if not found.helps:
             return
         new = {source: form.with_weights(kernel, found.weights)}
@@ -283,14 +281,29 @@ class _Job:
         self.changed.update(new)
         self.twins.set_constants(new)
 
-    def _report(self, layer: Layer, found: Fit) -> None:
+    def _report(self, layer: Layer, method: str, found: Fit) -> None:
         before, after = _decibels(found.prior_error), _decibels(found.error)
         notes = [] if layer.target else ['nothing behind it takes up an intercept']
         if not found.helps:
-            notes.append('held-out samples fit better without a repair')
-            self._note(layer, NONE, before, before, '; '.join(notes))
-        else:
-            self._note(layer, LEAST_SQUARES, before, after, '; '.join(notes))
+            method, after = NONE, before
+            if before < _EXACT:
+                notes.append('held-out samples fit better without a repair')
+        self._note(layer, method, before, after, '; '.join(notes))
+
+
+def _best(readings: Sequence[Reading], prior: np.ndarray) -> Tuple[str, Fit]:
+    """How held-out samples are fitted best, and the weights."""
+    found: Dict[str, Fit] = {}
+    if all(reading.is_whole for reading in readings):
+        fitted, held_out = (
+            [reading.target(held) for reading in readings] for held in (False, True)
+        )
+        found[LEAST_SQUARES] = least_squares.fit(fitted, held_out, prior)
+    by_channels = readings[0].by_channels() if len(readings) == 1 else None
+    if by_channels is not None:
+        found[CHANNELS] = by_channels
+    method = min(found, key=lambda each: found[each].error)
+    return method, found[method]
 
 
 def _decibels(share: float) -> float:

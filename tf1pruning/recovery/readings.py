@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Mapping, NamedTuple
+from typing import Mapping, Optional
 
 import numpy as np
 
-from tf1pruning.algebra.least_squares import Target
+from tf1pruning.algebra.least_squares import Fit, Target
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery import geometry
+from tf1pruning.recovery.channel_regression import ChannelRegression
 from tf1pruning.recovery.layers import Form, Layer
 
 # Rows of a regression: so many for each unknown, and at least so many.
 _ROWS_PER_UNKNOWN = 20
 _FEWEST_ROWS = 1 << 16
+# A Gram matrix in 64 bits, in 32 bits for a batch, and the copies that solving makes.
+_BYTES_PER_ENTRY = 28
 # Rows on which a layer is checked, and the share of the largest value that it may be
 # off: sums of thousands of products in 32 bits.
 _CHECKED_ROWS = 256
 _ROUNDING = 1e-3
 
 Values = Mapping[TensorRef, np.ndarray]
-
-
-class Sizes(NamedTuple):
-    """How many unknowns a layer has: what a Gram matrix of it takes.
-
-    Attributes:
-      systems: number of independent regressions.
-      unknowns: inputs of each.
-    """
-
-    systems: int
-    unknowns: int
-
-    @property
-    def entries(self) -> int:
-        """Entries of the Gram matrices."""
-        return self.systems * self.unknowns**2
 
 
 class Reading:
@@ -50,9 +36,13 @@ class Reading:
       kernel: its weights, of the unpruned network.
       values: of the first batch.
       batches: how many batches there are to fit.
+      memory: bytes that its moments may take.
 
     Attributes:
+      layer: the layer.
       form: its kernel as the weights of a regression.
+      is_whole: whether its weights are solved for.
+      channels: a regression of its channels, where rows are few or weights many.
     """
 
     def __init__(
@@ -62,28 +52,30 @@ class Reading:
         kernel: np.ndarray,
         values: Values,
         batches: int,
+        memory: int,
     ):
-        self.layer, self._x = layer, x
+        self.layer, self._x, self._kernel = layer, x, kernel
         images = layer.images(values[layer.x])
-        self.form = Form(layer, kernel, images.shape[-1])
+        self.form = form = Form(layer, kernel, images.shape[-1])
         self._table = layer.table(values[layer.x], values[layer.y], kernel)
-        wanted = max(_ROWS_PER_UNKNOWN * (self.sizes.unknowns + 1), _FEWEST_ROWS)
-        per_batch = math.ceil(wanted / batches)
-        self._pixels = min(math.ceil(per_batch / len(images)), len(self._table))
+        unknowns = self._table.shape[1] * len(form.x_channels) // form.systems
+        self.bytes = _BYTES_PER_ENTRY * form.systems * unknowns**2
+        self.is_whole = self.bytes <= memory
+        wanted = max(_ROWS_PER_UNKNOWN * (unknowns + 1), _FEWEST_ROWS)
+        per_image = math.ceil(wanted / (batches * len(images)))
+        self._pixels = min(per_image, len(self._table))
         self._moments = {False: Moments(1), True: Moments(1)}
+        rows = batches * len(images) * self._pixels
+        is_short = rows < _ROWS_PER_UNKNOWN * unknowns or not self.is_whole
+        self.channels: Optional[ChannelRegression] = None
+        if is_short and form.systems == 1 and layer.entries is not None:
+            pixels = math.ceil(_FEWEST_ROWS / (batches * len(images)))
+            self.channels = ChannelRegression(layer, form, pixels)
 
-    @property
-    def sizes(self) -> Sizes:
-        """Of its regression."""
-        form = self.form
-        channels = len(form.x_channels) // form.systems
-        return Sizes(form.systems, self._table.shape[1] * channels)
-
-    def is_understood(self, kernel: np.ndarray, values: Values) -> bool:
+    def is_understood(self, values: Values) -> bool:
         """Whether its rows and its kernel give what it makes in the unpruned network.
 
         Args:
-          kernel: its weights there.
           values: of the first batch.
         """
         form = self.form
@@ -95,7 +87,7 @@ class Reading:
         count = max(1, _CHECKED_ROWS // len(x))
         pixels = np.unique(np.linspace(0, len(self._table) - 1, count).astype(int))
         rows = geometry.rows(x, self._table[pixels], form.all_x_channels, form.systems)
-        found = np.matmul(rows, form.whole(kernel))
+        found = np.matmul(rows, form.whole(self._kernel))
         made = geometry.made(y, pixels, form.y_channels, form.systems)
         limit = _ROUNDING * np.abs(made).max(initial=0)
         return bool(np.abs(found - made).max(initial=0) <= limit)
@@ -107,12 +99,16 @@ class Reading:
         generator: np.random.RandomState,
     ) -> None:
         """Adds the rows of a batch, those of some of its pixels if it has many."""
+        x = self.layer.images(values[self._x])
+        if self.channels is not None:
+            original = self.layer.images(values[self.layer.x])
+            self.channels.add(x, original, is_held_out, generator)
+        if not self.is_whole:
+            return
         pixels = np.arange(len(self._table))
         if self._pixels < len(pixels):
             pixels = np.sort(generator.choice(pixels, self._pixels, replace=False))
-        form = self.form
-        x = self.layer.images(values[self._x])
-        y = self.layer.images(values[self.layer.y])
+        form, y = self.form, self.layer.images(values[self.layer.y])
         rows = geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
         made = geometry.made(y, pixels, form.y_channels, form.systems)
         self._moments[is_held_out].add(rows, [made])
@@ -121,3 +117,23 @@ class Reading:
         """What its weights are solved for, or judged by."""
         has_intercept = self.layer.target is not None
         return Target(self._moments[is_held_out].regression(0), has_intercept)
+
+    def by_channels(self) -> Optional[Fit]:
+        """Its weights by the regression of its channels, and how well they do.
+
+        Where its own weights are not solved for, the errors are those of the channels.
+        """
+        if self.channels is None:
+            return None
+        found = self.channels.fit()
+        weights = self.channels.weights(self._kernel)
+        intercept = self.channels.intercept(self._kernel)
+        if self.layer.target is None:
+            intercept = np.zeros_like(intercept)
+        error, before = found.error, found.prior_error
+        if self.is_whole:
+            held_out, prior = self.target(True), self.form.weights(self._kernel)
+            power = float(held_out.counted.power.sum()) or 1.0
+            error = held_out.error(weights, intercept) / power
+            before = held_out.error(prior, np.zeros_like(intercept)) / power
+        return Fit(weights, (intercept,), found.ridge, error, before)

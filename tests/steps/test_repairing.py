@@ -1,0 +1,354 @@
+"""Networks are repaired from samples: what depends on what stays comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import tf1pruning as tp
+from tests import networks
+from tf1pruning.errors import DataError, OptionError
+from tf1pruning.graph.frozen import freeze
+from tf1pruning.recovery.change import ChangeMeter
+from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps import planning, soft_pruning
+from tf1pruning.steps.repairing import repair_model
+from tf1pruning.surgery import verify
+
+SIZE, MADE, GONE = 8, 8, (4, 5, 6, 7)
+
+
+def samples(count=48, seed=0, size=SIZE):
+    generator = np.random.RandomState(seed)
+    return generator.randn(count, size, size, 3).astype(np.float32)
+
+
+def batches(images, size=16):
+    return Batches.of_arrays({'input': images}, size)
+
+
+FIT, HELD = batches(samples()), batches(samples(32, seed=1))
+
+
+def stem(x, rank=4, axis=-1):
+    """Eight channels, of which the last four are sums of the first four."""
+    generator = np.random.RandomState(3)
+    independent = generator.randn(3, 4)
+    kernel = np.hstack([independent, independent @ generator.randn(4, 4)])
+    shape = [1] * (rank - 2) + [3, MADE]
+    w = tf.get_variable(
+        'stem', initializer=kernel.reshape(shape).astype(np.float32), trainable=True
+    )
+    bias = tf.get_variable('stem_bias', [MADE])
+    if rank == 5:
+        return tf.nn.bias_add(tf.nn.conv3d(x, w, [1] * 5, 'SAME'), bias)
+    form = 'NCHW' if axis == 1 else 'NHWC'
+    return tf.nn.bias_add(tf.nn.conv2d(x, w, 1, 'SAME', data_format=form), bias, form)
+
+
+def conv(x, size, made, name='reader', **options):
+    w = tf.get_variable(name, [size, size, x.shape[-1], made])
+    options = {'strides': 1, 'padding': 'SAME', **options}
+    return tf.nn.bias_add(
+        tf.nn.conv2d(x, w, **options), tf.get_variable(f'{name}_b', [made])
+    )
+
+
+def strided(x):
+    return conv(stem(x), 3, 5, strides=2)
+
+
+def valid(x):
+    return conv(stem(x), 3, 5, padding='VALID')
+
+
+def dilated(x):
+    return tf.layers.conv2d(stem(x), 5, 3, dilation_rate=2, name='reader')
+
+
+def without_bias(x):
+    w = tf.get_variable('reader', [3, 3, MADE, 5])
+    return tf.nn.conv2d(stem(x), w, 1, 'SAME')
+
+
+def normalized(x):
+    w = tf.get_variable('reader', [3, 3, MADE, 5])
+    return tf.nn.relu(networks.batch_norm(tf.nn.conv2d(stem(x), w, 1, 'SAME')))
+
+
+def transposed(x):
+    w = tf.get_variable('reader', [3, 3, 5, MADE])
+    y = stem(x)
+    shape = [tf.shape(y)[0], 2 * SIZE, 2 * SIZE, 5]
+    made = tf.nn.conv2d_transpose(y, w, shape, 2)
+    return tf.nn.bias_add(made, tf.get_variable('bias', [5]))
+
+
+def channels_first(x):
+    y = stem(tf.transpose(x, [0, 3, 1, 2]), axis=1)
+    w = tf.get_variable('reader', [3, 3, MADE, 5])
+    made = tf.nn.conv2d(y, w, 1, 'SAME', data_format='NCHW')
+    return tf.nn.bias_add(made, tf.get_variable('bias', [5]), 'NCHW')
+
+
+def flattened(x):
+    return tf.layers.dense(tf.layers.flatten(stem(x)), 5, name='reader')
+
+
+def per_token(x):
+    tokens = tf.reshape(stem(x), [-1, SIZE * SIZE, MADE])
+    return tf.layers.dense(tokens, 5, name='reader')
+
+
+def depthwise_first(x):
+    # One kernel for all: sums of channels stay what they are.
+    one = np.random.RandomState(4).randn(3, 3, 1, 1).astype(np.float32)
+    w = tf.get_variable('depthwise', initializer=np.tile(one, [1, 1, MADE, 1]))
+    y = tf.nn.depthwise_conv2d(stem(x), w, [1, 1, 1, 1], 'SAME')
+    return conv(networks.batch_norm(y), 1, 5)
+
+
+def several_readers(x):
+    y = stem(x)
+    return tf.concat([conv(y, 1, 5, 'one'), conv(y, 3, 4, 'three')], -1)
+
+
+def shared_kernel(x):
+    y = stem(x)
+    w = tf.get_variable('reader', [3, 3, MADE, 5])
+    once = tf.nn.conv2d(y, w, 1, 'SAME')
+    again = tf.nn.conv2d(tf.nn.avg_pool2d(y, 2, 2, 'SAME'), w, 1, 'SAME')
+    biases = [tf.get_variable(f'bias_{i}', [5]) for i in (0, 1)]
+    small = tf.nn.bias_add(again, biases[1])
+    return tf.nn.bias_add(once, biases[0]) + tf.image.resize_images(small, [SIZE, SIZE])
+
+
+def resource_variables(x):
+    with tf.variable_scope('net', use_resource=True):
+        return conv(stem(x), 3, 5)
+
+
+NETWORKS = {
+    each.__name__: each
+    for each in (
+        strided,
+        valid,
+        dilated,
+        without_bias,
+        normalized,
+        transposed,
+        channels_first,
+        flattened,
+        per_token,
+        depthwise_first,
+        several_readers,
+        shared_kernel,
+        resource_variables,
+    )
+}
+
+
+def model_of(build, folder, shape=(None, SIZE, SIZE, 3)):
+    with tf.Graph().as_default() as graph:
+        tf.identity(build(tf.placeholder(tf.float32, shape, 'input')), 'output')
+        with tf.Session() as session:
+            tf.set_random_seed(0)
+            session.run(tf.global_variables_initializer())
+            prefix = tf.train.Saver().save(session, str(folder / 'net.ckpt'))
+    assert graph is not None
+    return tp.load(prefix, outputs=['output'])
+
+
+def plan_of(model, gone=GONE):
+    stem_group = next(g for g in model.groups if g.places[0].variable.endswith('stem'))
+    return planning.plan_by_filters(
+        model, {stem_group.name: stem_group}, {stem_group.name: gone}, 1, 'block'
+    )
+
+
+def outputs(model, images=None):
+    frozen = freeze.freeze(model.graph, model.arrays())
+    feeds = {'input': samples(16, seed=2) if images is None else images}
+    return verify.run(frozen, model.graph.outputs, feeds)
+
+
+def change(model, other):
+    meter = ChangeMeter(model.graph.outputs)
+    meter.update(outputs(model), outputs(other))
+    return meter.result().worst
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_what_depends_on_the_kept_channels_comes_back(tmp_path, name):
+    model = model_of(NETWORKS[name], tmp_path)
+    plan = plan_of(model)
+
+    found = repair_model(model, plan, FIT, HELD)
+
+    assert change(model, soft_pruning.with_zeros(model, plan)) > 0.1
+    assert change(model, found.model) < 0.05
+    method = 'channels' if name == 'flattened' else 'least squares'
+    assert {layer.method for layer in found.layers if layer.before < 55} == {method}
+    stripped = tp.strip(found.model, plan)
+    assert stripped.comparison.relative < 1e-5
+    assert stripped.plan.removed_count == len(GONE)
+
+
+def test_a_plan_that_removes_nothing_changes_nothing(tmp_path):
+    model = model_of(several_readers, tmp_path)
+
+    found = repair_model(model, plan_of(model, gone=()), FIT, HELD)
+
+    assert not found.layers
+    for name, array in model.arrays().items():
+        np.testing.assert_array_equal(found.model.arrays()[name], array)
+
+
+def test_removed_channels_are_zeros_and_all_other_layers_stay(tmp_path):
+    model = model_of(strided, tmp_path)
+
+    arrays = repair_model(model, plan_of(model), FIT, HELD).model.arrays()
+
+    assert not arrays['reader'][:, :, 4:].any()
+    assert not arrays['stem'][..., 4:].any()
+    np.testing.assert_array_equal(
+        arrays['stem'][..., :4], model.arrays()['stem'][..., :4]
+    )
+
+
+def test_one_seed_gives_one_network(tmp_path):
+    model = model_of(several_readers, tmp_path)
+    options = RepairOptions(seed=5)
+
+    arrays = [
+        repair_model(model, plan_of(model), FIT, HELD, options).model.arrays()
+        for _ in (0, 1)
+    ]
+
+    for name in arrays[0]:
+        np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
+
+
+def deep(x):
+    y = stem(x)
+    for number in range(6):
+        y = tf.nn.relu(conv(y, 3, 6, f'layer_{number}'))
+    return y
+
+
+def counted(images, counts):
+    def start():
+        counts.append(len(images))
+        return batches(images).start()
+
+    return Batches(start, 3)
+
+
+def test_samples_are_read_once_and_tensors_cross_cuts_in_files(tmp_path):
+    model, counts = model_of(deep, tmp_path), []
+
+    found = repair_model(
+        model, plan_of(model), counted(samples(), counts), counted(samples(), counts)
+    )
+
+    assert counts == [48, 48]
+    assert len(found.layers) == 6
+    assert 0 < found.disk < 1 << 21
+
+
+def test_without_room_for_files_the_result_is_the_same(tmp_path):
+    model = model_of(deep, tmp_path)
+    plan = plan_of(model)
+    with_files = repair_model(model, plan, FIT, HELD)
+
+    without = repair_model(model, plan, FIT, HELD, RepairOptions(disk=0))
+
+    assert without.disk == 0
+    for name, array in with_files.model.arrays().items():
+        np.testing.assert_allclose(without.model.arrays()[name], array, atol=1e-5)
+
+
+def test_where_repair_does_not_help_a_layer_stays_and_is_named(tmp_path):
+    model = model_of(strided, tmp_path)
+    misleading = batches(np.full([4, SIZE, SIZE, 3], 50, np.float32))
+
+    found = repair_model(model, plan_of(model), misleading, HELD)
+
+    (layer,) = found.layers
+    assert layer.method == 'none'
+    assert layer.note == 'held-out samples fit better without a repair'
+    assert layer.after == layer.before
+    np.testing.assert_array_equal(
+        found.model.arrays()['reader_b'], model.arrays()['reader_b']
+    )
+
+
+def test_what_has_no_room_for_an_intercept_is_named(tmp_path):
+    model = model_of(without_bias, tmp_path)
+    (layer,) = repair_model(model, plan_of(model), FIT, HELD).layers
+    assert layer.note == 'nothing behind it takes up an intercept'
+
+
+def test_large_layers_are_repaired_by_their_channels(tmp_path):
+    model = model_of(valid, tmp_path)
+    plan = plan_of(model)
+
+    found = repair_model(model, plan, FIT, HELD, RepairOptions(memory=1000))
+
+    assert [layer.method for layer in found.layers] == ['channels']
+    assert change(model, found.model) < 0.05
+
+
+def test_frozen_graphs_are_repaired(tmp_path):
+    model = model_of(normalized, tmp_path)
+    path = str(tmp_path / 'frozen.pb')
+    freeze.write_frozen(path, freeze.freeze(model.graph, model.arrays()))
+    frozen = tp.load(path, outputs=['output'])
+
+    found = repair_model(frozen, plan_of(frozen), FIT, HELD)
+
+    assert found.model.is_frozen
+    assert change(frozen, found.model) < 0.05
+    assert tp.strip(found.model).plan.removed_count == len(GONE)
+
+
+@pytest.mark.parametrize(
+    'data, message',
+    [
+        ({'input': np.full([4, SIZE, SIZE, 3], np.nan, 'f')}, 'NaN'),
+        ({'input': np.zeros([4, SIZE, SIZE, 2], 'f')}, 'does not run on batch 1'),
+        ({'other': samples(4)}, "needs the inputs 'input'"),
+    ],
+)
+def test_bad_samples_are_refused(tmp_path, data, message):
+    model = model_of(strided, tmp_path)
+    with pytest.raises(DataError, match=message):
+        repair_model(model, plan_of(model), Batches.of_arrays(data, 2), HELD)
+
+
+def test_no_sample_at_all_is_refused(tmp_path):
+    model = model_of(strided, tmp_path)
+    with pytest.raises(DataError, match='too few samples'):
+        repair_model(model, plan_of(model), Batches(lambda: []), HELD)
+
+
+def test_constant_samples_do_no_harm(tmp_path):
+    model = model_of(strided, tmp_path)
+    plain = batches(np.ones([8, SIZE, SIZE, 3], np.float32))
+
+    found = repair_model(model, plan_of(model), plain, plain)
+
+    images = np.ones([1, SIZE, SIZE, 3], np.float32)
+    for a, b in zip(outputs(model, images), outputs(found.model, images)):
+        np.testing.assert_allclose(a, b, atol=0.05)
+
+
+def test_plans_of_filters_are_refused(tmp_path):
+    model = model_of(strided, tmp_path)
+    plan = dataclasses.replace(plan_of(model), mode='filter')
+    with pytest.raises(OptionError, match='mode'):
+        repair_model(model, plan, FIT, HELD)

@@ -1,0 +1,101 @@
+"""Removed channels as sums of those that stay: for layers with too many unknowns.
+
+Where a layer has more weights than there are rows, or than memory has room for, its
+input channels are fitted instead: `x ~ B^T x_kept + b` over all pixels, and the layer
+takes `B` up, tap by tap. That is exact for layers without padded borders, and needs a
+matrix of `[channels, channels]` only.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+
+import numpy as np
+
+from tf1pruning.algebra import least_squares
+from tf1pruning.algebra.least_squares import Fit, Target
+from tf1pruning.algebra.moments import Moments
+from tf1pruning.recovery.layers import Form, Layer
+
+
+class ChannelRegression:
+    """The moments of the channels that a layer reads.
+
+    Args:
+      layer: the layer; it has `entries`.
+      form: its kernel, of one system.
+      pixels: the most pixels of an example to look at.
+    """
+
+    def __init__(self, layer: Layer, form: Form, pixels: int):
+        assert layer.entries is not None, 'each channel has as many positions'
+        self._form, self._pixels = form, pixels
+        self._entries = layer.entries
+        is_kept = np.isin(self._entries[:, 0], layer.kept_in)
+        self._kept = np.flatnonzero(is_kept)
+        self._kept_in = layer.kept_in
+        self._moments: Dict[bool, Moments] = {False: Moments(1), True: Moments(1)}
+        self._fit: Optional[Fit] = None
+
+    def add(
+        self,
+        pruned: np.ndarray,
+        original: np.ndarray,
+        is_held_out: bool,
+        generator: np.random.RandomState,
+    ) -> None:
+        """Adds the pixels of a batch, or some of them.
+
+        Args:
+          pruned: `[examples, pixels, in]` what the layer reads in the pruned network.
+          original: the same in the unpruned one.
+          is_held_out: whether they are for choosing.
+          generator: draws the pixels.
+        """
+        pixels = np.arange(original.shape[1])
+        if self._pixels < len(pixels):
+            pixels = np.sort(generator.choice(pixels, self._pixels, replace=False))
+        x, y = (self._rows(each[:, pixels]) for each in (pruned, original))
+        self._moments[is_held_out].add(x[..., self._kept], [y])
+
+    def _rows(self, images: np.ndarray) -> np.ndarray:
+        """`[1, rows, channels]`: each position of a channel gives a row."""
+        found = images[:, :, self._entries.T]
+        return found.reshape(1, -1, len(self._entries))
+
+    def fit(self) -> Fit:
+        """`[1, kept, channels]` the channels by those that stay, chosen on held-out."""
+        if self._fit is None:
+            prior = np.eye(len(self._entries))[self._kept][np.newaxis]
+            fitted, held_out = (
+                [Target(self._moments[held].regression(0), True)]
+                for held in (False, True)
+            )
+            self._fit = least_squares.fit(fitted, held_out, prior)
+        return self._fit
+
+    def weights(self, kernel: np.ndarray) -> np.ndarray:
+        """`[1, taps * in, out]` what stays of a kernel, with what the others did.
+
+        Args:
+          kernel: of the unpruned network.
+        """
+        by_channel = self._by_channel(kernel)
+        mixed = np.einsum('kc,tcjo->tkjo', self.fit().weights[0], by_channel)
+        taps, _, _, made = mixed.shape
+        found = np.empty([taps, len(self._kept_in), made])
+        positions = np.searchsorted(self._kept_in, self._entries[self._kept])
+        found[:, positions.ravel()] = mixed.reshape(taps, -1, made)
+        return found.reshape(1, -1, made)
+
+    def intercept(self, kernel: np.ndarray) -> np.ndarray:
+        """`[1, out]` what a layer adds to its bias; right inside of padded borders."""
+        shares = self.fit().intercepts[0][0]
+        return np.einsum('c,tcjo->o', shares, self._by_channel(kernel))[np.newaxis]
+
+    def _by_channel(self, kernel: np.ndarray) -> np.ndarray:
+        """`[taps, channels, positions, out]` a kernel with all its inputs."""
+        whole = self._form.whole(kernel)[0].astype(np.float64)
+        by_position = whole.reshape(-1, self._entries.size, whole.shape[-1])
+        found: np.ndarray = by_position[:, self._entries]
+        return found
