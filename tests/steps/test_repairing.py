@@ -132,6 +132,23 @@ def resource_variables(x):
         return conv(stem(x), 3, 5)
 
 
+def partitioned(x):
+    w = tf.get_variable(
+        'reader', [3, 3, MADE, 5], partitioner=tf.fixed_size_partitioner(2, axis=3)
+    )
+    made = tf.nn.conv2d(stem(x), w, 1, 'SAME')
+    return tf.nn.bias_add(made, tf.get_variable('bias', [5]))
+
+
+def masked(x):
+    w = tf.get_variable('reader', [3, 3, MADE, 5])
+    mask = tf.get_variable(
+        'mask', [3, 3, MADE, 5], initializer=tf.ones_initializer(), trainable=False
+    )
+    made = tf.nn.conv2d(stem(x), w * mask, 1, 'SAME')
+    return tf.nn.bias_add(made, tf.get_variable('bias', [5]))
+
+
 NETWORKS = {
     each.__name__: each
     for each in (
@@ -148,6 +165,8 @@ NETWORKS = {
         several_readers,
         shared_kernel,
         resource_variables,
+        partitioned,
+        masked,
     )
 }
 
@@ -285,6 +304,17 @@ def test_where_repair_does_not_help_a_layer_stays_and_is_named(tmp_path):
     np.testing.assert_array_equal(
         found.model.arrays()['reader_b'], model.arrays()['reader_b']
     )
+
+
+def test_kernels_that_are_computed_stay_and_are_named(tmp_path):
+    def net(x):
+        w = tf.get_variable('reader', [3, 3, MADE, 5])
+        return tf.nn.conv2d(stem(x), tf.nn.l2_normalize(w, [0, 1, 2]), 1, 'SAME')
+
+    model = model_of(net, tmp_path)
+    (layer,) = repair_model(model, plan_of(model), FIT, HELD).layers
+    assert layer.method == 'none'
+    assert 'cannot carry other values' in layer.note
 
 
 def test_what_has_no_room_for_an_intercept_is_named(tmp_path):

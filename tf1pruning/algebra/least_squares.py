@@ -132,15 +132,10 @@ def fit(
       held_out: the same layers on other rows.
       prior: the weights as they are.
     """
-    power = sum(float(t.counted.power.sum()) for t in held_out) or 1.0
-    zeros = [np.zeros_like(target.moments.mean_y) for target in targets]
-    before = _error(held_out, prior, zeros) / power
 
     def at(ridge: float) -> Fit:
         weights = solve(targets, prior, ridge)
-        intercepts = tuple(target.intercept(weights) for target in targets)
-        error = _error(held_out, weights, intercepts) / power
-        return Fit(weights, intercepts, ridge, error, before)
+        return judged(targets, held_out, weights, prior, ridge)
 
     best = at(RIDGE)
     for ladder in _LADDERS:
@@ -155,6 +150,34 @@ def fit(
     weights = solve(together, prior, best.ridge)
     intercepts = tuple(target.intercept(weights) for target in together)
     return dataclasses.replace(best, weights=weights, intercepts=intercepts)
+
+
+def judged(
+    targets: Sequence[Target],
+    held_out: Sequence[Target],
+    weights: np.ndarray,
+    prior: np.ndarray,
+    ridge: float,
+) -> Fit:
+    """Weights with the intercepts of some rows, judged on others.
+
+    Args:
+      targets: rows for the intercepts.
+      held_out: rows to judge on.
+      weights: `[systems, inputs, outputs]`.
+      prior: the weights as they were.
+      ridge: by which the weights were found.
+    """
+    power = sum(float(t.counted.power.sum()) for t in held_out) or 1.0
+    zeros = [np.zeros_like(target.moments.mean_y) for target in targets]
+    intercepts = tuple(target.intercept(weights) for target in targets)
+    return Fit(
+        weights,
+        intercepts,
+        ridge,
+        _error(held_out, weights, intercepts) / power,
+        _error(held_out, prior, zeros) / power,
+    )
 
 
 def _error(

@@ -21,6 +21,7 @@ from tf1pruning.algebra.least_squares import Fit
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
+from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.passes import Passes
@@ -100,6 +101,7 @@ def repair(
     gone: np.ndarray,
     fit: Batches,
     held_out: Batches,
+    carriers: Mapping[str, Carriers],
     options: RepairOptions = RepairOptions(),
     progress: Optional[Progress] = None,
 ) -> LayerwiseRepair:
@@ -108,11 +110,13 @@ def repair(
     Args:
       trace: of the network.
       frozen: the unpruned network; its weights are constants of their own names.
-      arrays: weight node -> array, of the unpruned network.
-      pruned: weight node -> array with zeros at the cuts, of the weights that are cut.
+      arrays: weight node -> array, of the unpruned network; also of kernels that are
+        computed of variables which can carry other values.
+      pruned: weight node -> array with zeros at the cuts.
       gone: `[channels]` whether each channel of the trace goes.
       fit: samples to fit.
       held_out: samples that decide whether a layer stays as it is.
+      carriers: of computed kernels.
       options: how.
       progress: called after each pass.
 
@@ -120,7 +124,7 @@ def repair(
       DataError: if the samples do not fit the network, or are too few.
       OutputError: if temporary files cannot be written.
     """
-    job = _Job(trace, frozen, arrays, pruned, gone, options)
+    job = _Job(trace, frozen, arrays, pruned, gone, carriers, options)
     store = Store(options.disk)
     try:
         if job.stages:
@@ -152,10 +156,11 @@ class _Job:
         arrays: Mapping[str, np.ndarray],
         pruned: Mapping[str, np.ndarray],
         gone: np.ndarray,
+        carriers: Mapping[str, Carriers],
         options: RepairOptions,
     ):
         self._original, self._pruned = arrays, pruned
-        self._options = options
+        self._carriers, self._options = carriers, options
         self._reports: Dict[str, LayerRepair] = {}
         self.changed: Dict[str, np.ndarray] = {}
         everything = layers_of(trace, gone)
@@ -189,7 +194,9 @@ class _Job:
         kernel = layer.kernel
         reason = ''
         if kernel.source not in self._original:
-            reason = 'its kernel is computed of other variables'
+            reason = (
+                'its kernel is computed of variables that cannot carry other values'
+            )
         elif kernel.share < 1:
             reason = 'it reads a part of its kernel'
         elif layer.kernel.node in self.twins.inside:
@@ -266,6 +273,10 @@ class _Job:
         """Gives a kernel, and what is behind its layers, the weights that fit best."""
         kernel, form = self._array(source), readings[0].form
         method, found = _best(readings, form.weights(kernel))
+        if source in self._carriers:
+            wanted = form.with_weights(kernel, found.weights)
+            carried = self._carriers[source].attainable(wanted, kernel)
+            found = _attained(readings, form.weights(carried), form.weights(kernel))
         for reading in readings:
             self._report(reading.layer, method, found)
         if not found.helps:
@@ -289,6 +300,16 @@ class _Job:
             if before < _EXACT:
                 notes.append('held-out samples fit better without a repair')
         self._note(layer, method, before, after, '; '.join(notes))
+
+
+def _attained(
+    readings: Sequence[Reading], weights: np.ndarray, prior: np.ndarray
+) -> Fit:
+    """Weights that are given."""
+    fitted, held_out = (
+        [reading.target(held) for reading in readings] for held in (False, True)
+    )
+    return least_squares.judged(fitted, held_out, weights, prior, 0.0)
 
 
 def _best(readings: Sequence[Reading], prior: np.ndarray) -> Tuple[str, Fit]:

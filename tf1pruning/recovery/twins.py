@@ -26,7 +26,8 @@ class Twins:
 
     Args:
       frozen: the network, each node after its inputs; not changed.
-      constants: Const node -> array in the twin; those that are not named are equal.
+      constants: node -> array in its place in the twin: of weights that differ. What is
+        not named is equal.
 
     Attributes:
       graph_def: both.
@@ -41,7 +42,7 @@ class Twins:
         for node in frozen.node:
             found.append(node)
             if node.name in self._twins:
-                found.append(self._twin_of(node))
+                found.append(self._twin_of(node, view))
         self.graph_def = nodes.with_nodes(frozen, found)
         self._view = view_lib.GraphView(self.graph_def)
         self._places = {n.name: p for p, n in enumerate(self.graph_def.node)}
@@ -132,10 +133,10 @@ class Twins:
             return nodes.array_constant(node.name, array)
         return nodes.copied(node, inputs)
 
-    def _twin_of(self, node: tf.NodeDef) -> tf.NodeDef:
+    def _twin_of(self, node: tf.NodeDef, view: view_lib.GraphView) -> tf.NodeDef:
         if node.name in self._constants:
             # Its value is filled in by `part`.
-            dtype = tf.as_dtype(view_lib.attribute(node, 'dtype').type)
+            dtype = view.dtype(TensorRef(node.name, 0))
             return nodes.make_node(self._twins[node.name], 'Const', dtype=dtype)
         copy = nodes.copied(node, [self._renamed(name) for name in node.input])
         copy.name = self._twins[node.name]

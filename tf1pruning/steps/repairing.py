@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from tf1pruning.graph.frozen import freeze, precision
 from tf1pruning.models.model import Model
 from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
+from tf1pruning.recovery import carriers as carriers_lib
 from tf1pruning.recovery import layerwise
 from tf1pruning.recovery.layerwise import LayerRepair, Progress, RepairOptions
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import soft_pruning
+from tf1pruning.surgery import computed as computed_lib
 from tf1pruning.surgery import mean_replacement
 
 
@@ -64,23 +66,29 @@ def repair_model(
     """
     mean_replacement.check_mode(plan.mode)
     zeroed = soft_pruning.with_zeros(model, plan)
-    arrays = _weights(model)
+    carriers = carriers_lib.carriers_of(model.trace, model.arrays())
     frozen = freeze.freeze(model.graph, model.arrays())
+    pruned = _weights(zeroed, carriers)
     found = layerwise.repair(
         model.trace,
         precision.widened(draws.seeded(frozen)),
-        arrays,
-        _weights(zeroed),
+        _weights(model, carriers),
+        pruned,
         plan_lib.removed_channels(plan, model.groups, model.trace.count),
         fit,
         held_out,
+        carriers,
         options,
         progress,
     )
-    repaired = with_new_weights(zeroed, found.arrays)
-    return Repaired(model, repaired, found.layers, found.disk)
+    new = {name: array for name, array in found.arrays.items() if name not in carriers}
+    for source in set(carriers).intersection(found.arrays):
+        new.update(carriers[source].carried(found.arrays[source], {**pruned, **new}))
+    return Repaired(model, with_new_weights(zeroed, new), found.layers, found.disk)
 
 
-def _weights(model: Model) -> Dict[str, np.ndarray]:
-    """Weight node -> array, of variables and constants."""
-    return {**model.constants(), **model.arrays()}
+def _weights(model: Model, computed: Iterable[str]) -> Dict[str, np.ndarray]:
+    """Weight node -> array, also of some kernels that are computed."""
+    arrays = model.arrays()
+    found = {name: computed_lib.value(model.trace, name, arrays) for name in computed}
+    return {**model.constants(), **arrays, **found}

@@ -37,6 +37,20 @@ def values(trace: Trace, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarr
     return _computed(trace.model, sorted(trace.computed), arrays)
 
 
+def value(trace: Trace, name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The array of one computed weight, by its node.
+
+    Args:
+      trace: of the model.
+      name: node of the weight.
+      arrays: variable node -> array.
+
+    Raises:
+      VerificationError: if it cannot be computed.
+    """
+    return _computed(trace.model, [name], arrays)[name]
+
+
 def as_read(trace: Trace, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
     """Variable node -> the kernel that is computed of it, as its layer reads it.
 

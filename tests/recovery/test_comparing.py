@@ -1,0 +1,53 @@
+"""Networks are compared on samples, batch by batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tests import networks
+from tf1pruning.errors import DataError
+from tf1pruning.graph.frozen import freeze
+from tf1pruning.recovery import comparing
+from tf1pruning.scoring.batches import Batches
+
+X = np.random.RandomState(0).randn(10, 3).astype(np.float32)
+
+
+@pytest.fixture(scope='module')
+def graph():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        tf.identity(tf.matmul(x, tf.get_variable('w', [3, 2])), 'output')
+    return networks.model_of(graph)
+
+
+def frozen(graph, factor):
+    return freeze.freeze(graph, {'w': factor * np.eye(3, 2, dtype=np.float32)})
+
+
+def test_changes_are_those_of_all_batches(graph):
+    found = comparing.changes(
+        graph,
+        frozen(graph, 1.0),
+        [frozen(graph, 1.0), frozen(graph, 1.5)],
+        Batches.of_arrays({'input': X}, 4),
+    )
+    y = X[:, :2]
+    expected = np.sqrt(np.square(0.5 * y).sum() / np.square(y - y.mean(0)).sum())
+    assert found[0].worst == 0
+    assert found[1].worst == pytest.approx(expected, rel=1e-5)
+    assert found[1].agreement == 1
+
+
+@pytest.mark.parametrize(
+    'batches, message',
+    [
+        (Batches(lambda: []), 'no samples'),
+        (Batches.of_arrays({'input': X[:, :2]}, 4), 'does not run on the samples'),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(graph, batches, message):
+    with pytest.raises(DataError, match=message):
+        comparing.changes(graph, frozen(graph, 1.0), [frozen(graph, 1.0)], batches)
