@@ -40,7 +40,7 @@ def other_archive(path):
 
 def pickled(path):
     np.savez(path, x=np.array([{}], dtype=object))
-    return 'allow_pickle'
+    return 'holds Python objects'
 
 
 @pytest.mark.parametrize('write', [no_file, not_an_archive, other_archive, pickled])

@@ -1,0 +1,92 @@
+"""Samples from a folder of images."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning import files
+from tf1pruning.data import folders, pixels
+from tf1pruning.data.pixels import ImageForm
+from tf1pruning.errors import OptionError
+from tf1pruning.sampling import arrays
+from tf1pruning.sampling.image_form import form_of
+from tf1pruning.sampling.options import FOLDERS, IMAGE_OPTIONS, Wanted
+from tf1pruning.sampling.parts import Source, mixed
+from tf1pruning.scoring.batches import Batch, Batches
+
+Encoded = Callable[[int], Tuple[bytes, str]]
+
+
+def image_files(folder: str) -> List[str]:
+    """Sorted paths of the images of a folder and its sub-folders."""
+    return [
+        path
+        for base, _, _ in sorted(os.walk(folder))
+        for path in folders.image_files(base)
+    ]
+
+
+def of_images(wanted: Wanted, folder: str, paths: List[str]) -> Source:
+    """Samples from images.
+
+    Args:
+      wanted: what is to be read.
+      folder: that holds the images.
+      paths: of the images, sorted; they are read in an order that is drawn.
+
+    Raises:
+      DataError: if one is no image, or the network takes none; when they are read, if
+        one is damaged.
+      OptionError: if something must be said about the images.
+    """
+    wanted.check_options('A folder of images', (*IMAGE_OPTIONS, 'labels'))
+    form = form_of(wanted, 'A folder of images')
+    folders.check_heads(paths)
+    order = mixed(len(paths))
+    labels = _folder_labels(wanted.options.labels, folder, paths)
+    drawn = [paths[number] for number in order]
+
+    def encoded(number: int) -> Tuple[bytes, str]:
+        return files.read_bytes(drawn[number]), drawn[number]
+
+    read = reader(wanted, form, encoded)
+    return Source(len(paths), read, None if labels is None else labels[order])
+
+
+def _folder_labels(
+    labels: Optional[str], folder: str, paths: Sequence[str]
+) -> Optional[np.ndarray]:
+    """Number of the sub-folder of each image, in the order of their names."""
+    if labels is None:
+        return None
+    parts = [os.path.relpath(path, folder).split(os.sep) for path in paths]
+    if labels != FOLDERS or any(len(each) == 1 for each in parts):
+        raise OptionError(
+            f'The labels of images are {labels!r}; expected {FOLDERS!r}, and every '
+            f'image in a folder of {folder!r} for its class.',
+            options=('labels',),
+        )
+    classes = sorted({each[0] for each in parts})
+    return np.array([classes.index(each[0]) for each in parts])
+
+
+def reader(
+    wanted: Wanted, form: ImageForm, encoded: Encoded
+) -> Callable[[np.ndarray, int], Iterator[Batch]]:
+    """Reads images by their numbers."""
+    found = wanted.only('images')
+
+    def read(rows: np.ndarray, size: int) -> Iterator[Batch]:
+        def chosen() -> Iterator[Tuple[bytes, str]]:
+            return (encoded(number) for number in rows.tolist())
+
+        batches = Batches.of_input_fn(
+            lambda: pixels.dataset(form, chosen).batch(size), [found.name]
+        )
+        return iter(batches.start())
+
+    fitted = arrays.fitted(wanted, Source(0, read))
+    return fitted.read  # type: ignore[return-value]
