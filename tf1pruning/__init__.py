@@ -13,7 +13,16 @@ What this package, `tf1pruning.training`, `.schedules`, `.cluster`, `.criteria` 
 `.data` name in `__all__` is public. Everything else is internal and may change.
 """
 
-from tf1pruning.api import analyze, choose, samples, save, score, soft_prune, strip
+from tf1pruning.api import (
+    analyze,
+    check_samples,
+    choose,
+    samples,
+    save,
+    score,
+    soft_prune,
+    strip,
+)
 from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.errors import (
@@ -79,6 +88,7 @@ __all__ = [
     'WorkflowError',
     '__version__',
     'analyze',
+    'check_samples',
     'choose',
     'load',
     'load_plan',

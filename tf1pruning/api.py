@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Collection, Dict, Mapping, Optional, Sequence
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -136,6 +136,33 @@ def samples(
         )
     wanted = options_lib.options_of(fields) if options is None else options
     return sampling.of_model(model, data, wanted, RunLimits(allow_unsafe))
+
+
+@typed.checked
+def check_samples(
+    model: Model, samples: Samples, allow_unsafe: bool = False
+) -> Tuple[str, ...]:
+    """Looks whether samples seem to be prepared like the data of the training.
+
+    What reaches the first batch norms from the first 64 samples is compared with their
+    moving statistics. `Samples.picture` shows the samples as they are fed.
+
+    Args:
+      model: the model.
+      samples: for its inputs.
+      allow_unsafe: whether ops are run that are not known to be pure.
+
+    Returns:
+      Sentences that say what looks wrong and what to check; none if nothing does, or
+      the network has no batch norm.
+
+    Raises:
+      DataError: if the model does not run on the samples.
+      GraphError: if it is not safe to run.
+      CheckpointError: if a weight is damaged, NaN or infinite.
+    """
+    found = sampling.warnings(model, samples, RunLimits(allow_unsafe))
+    return tuple(map(str, found))
 
 
 @typed.checked

@@ -47,7 +47,10 @@ def test_what_was_done_to_the_data_is_printed(model, parse, tmp_path, capsys):
     samples = sample_flags.samples(model)
 
     assert samples.labels.tolist() == [0, 1, 2]
-    assert 'is of type uint8 and is fed as float32' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'is of type uint8 and is fed as float32' in printed
+    assert 'does not look like that of the training' in printed
+    assert printed.endswith('See --image_range, --mean, --std, --bgr.\n')
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,13 @@ def test_options_are_given_once_and_by_their_names(model):
         tp.samples(model, 'images', image_rang=(0, 1))
     with pytest.raises(tp.OptionError, match="Options are given, and 'count' as well"):
         tp.samples(model, 'images', tp.SampleOptions(), count=3)
+
+
+def test_samples_are_checked_and_drawn(model):
+    samples = tp.samples(model, {'input': IMAGES * 1000})
+
+    [found] = tp.check_samples(model, samples)
+
+    assert found.startswith('The data does not look like that of the training')
+    assert samples.picture().png.startswith(b'\x89PNG')
+    assert str(samples.picture()).startswith('input: 16 of 8x8x3, min ')

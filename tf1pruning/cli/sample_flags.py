@@ -92,17 +92,20 @@ def define() -> None:
 
 
 def samples(model: Model) -> Samples:
-    """The samples that the flags name; what was done to them is printed.
+    """The samples that the flags name.
+
+    What was done to them is printed, and what does not fit the model's batch norms.
 
     Raises:
       OptionError: on bad flags.
       DataError: if the data is missing, damaged, or does not fit the model.
-      GraphError: if an input pipeline does more than to read files.
+      GraphError: if an input pipeline does more than to read files, or the model is not
+        safe to run.
     """
     values = flags.FLAGS
     limits = RunLimits(values.allow_unsafe_ops, values.verify_timeout)
     found = sampling.of_model(model, values.data, _options(), limits)
-    for note in found.notes:
+    for note in (*found.notes, *sampling.warnings(model, found, limits)):
         print(program.with_flags(note.text, note.options))
     return found
 

@@ -14,6 +14,8 @@ import numpy as np
 from tf1pruning import typed
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.notes import Note
+from tf1pruning.report import contact_sheet
+from tf1pruning.report.contact_sheet import ContactSheet
 from tf1pruning.scoring.batches import Batch, Batches
 
 HOLDOUT = 0.2
@@ -121,20 +123,32 @@ class Samples:
             -(-self.count // self.batch_size),
         )
 
+    def some(self, count: int) -> Samples:
+        """The first `count` examples; at least as many as can be run."""
+        rows = self.rows[: max(count, self.least)]
+        return dataclasses.replace(self, rows=rows)
+
     def first(self, count: int) -> Dict[str, np.ndarray]:
-        """Input -> array of about the first `count` examples, at least a batch.
+        """Input -> array of what `some` gives.
 
         Raises:
           DataError: if they cannot be read or do not fit.
         """
-        few = dataclasses.replace(self, rows=self.rows[: max(count, self._least)])
-        batches = list(few.batches.start())
+        batches = list(self.some(count).batches.start())
         return {
             name: first
             if not first.ndim
             else np.concatenate([batch[name] for batch in batches])
             for name, first in batches[0].items()
         }
+
+    def picture(self) -> ContactSheet:
+        """The first 16 examples as they are fed, and their figures.
+
+        Raises:
+          DataError: if they cannot be read or do not fit.
+        """
+        return contact_sheet.draw(self.first(contact_sheet.MOST))
 
     @typed.checked
     def split(self, holdout: float = HOLDOUT) -> Parts:
@@ -153,7 +167,7 @@ class Samples:
                 f'The share that is held out is {holdout}; expected between 0 and 1.',
                 options=('holdout',),
             )
-        least = self._least
+        least = self.least
         if self.count < 3 * least:
             raise DataError(
                 f'The data has {self.count} examples; expected at least {3 * least}: '
@@ -168,7 +182,8 @@ class Samples:
         return Parts(*(self._part(part) for part in (fit, choose, report)))
 
     @property
-    def _least(self) -> int:
+    def least(self) -> int:
+        """The fewest examples that can be run."""
         return self.batch_size if self.whole else 1
 
     def _part(self, places: np.ndarray) -> Samples:

@@ -10,7 +10,8 @@ import numpy as np
 from tf1pruning import files, names
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.models.model import Model
-from tf1pruning.sampling import arrays, fitting, images, recorded
+from tf1pruning.notes import Note
+from tf1pruning.sampling import arrays, fitting, images, preparation, recorded
 from tf1pruning.sampling.options import GRAPH, SampleOptions, Wanted
 from tf1pruning.sampling.parts import Samples, Source
 from tf1pruning.scoring import batches as batches_lib
@@ -68,6 +69,17 @@ def _drawn(source: Source, wanted: Wanted) -> Samples:
         )
     size = only or (DEFAULT_BATCH if size is None else size)
     return Samples.drawn(source, size, only is not None, wanted.options.count)
+
+
+def warnings(model: Model, samples: Samples, limits: RunLimits = STRICT) -> List[Note]:
+    """What of samples does not fit the batch norms of a model, see `preparation`.
+
+    Raises:
+      DataError: if the model does not run on the samples.
+      GraphError: if it is not safe to run.
+      CheckpointError: if a weight is damaged, NaN or infinite.
+    """
+    return preparation.warnings(model.graph, model.arrays(), samples, limits)
 
 
 def _of_path(wanted: Wanted, path: str) -> Source:
