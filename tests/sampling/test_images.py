@@ -187,6 +187,11 @@ def test_a_damaged_image_is_named(one):
 
     with pytest.raises(DataError, match=r'a\.png.*is damaged'):
         fed(one, image_range=(0, 1))
+    found = source(one, image_range=(0, 1))
+    path.rename(one / 'b.png')
+    with pytest.raises(DataError, match=r"a\.png' cannot be read: No such file"):
+        list(found.read(np.array([0]), 1))
     path.write_bytes(b'nothing')
+    (one / 'b.png').unlink()
     with pytest.raises(DataError, match=r'1 of 1 files are neither JPEG nor PNG'):
         source(one, image_range=(0, 1))

@@ -10,7 +10,7 @@ import numpy as np
 from tf1pruning import files
 from tf1pruning.data import folders, pixels
 from tf1pruning.data.pixels import ImageForm
-from tf1pruning.errors import OptionError
+from tf1pruning.errors import DataError, OptionError
 from tf1pruning.sampling import arrays
 from tf1pruning.sampling.image_form import form_of
 from tf1pruning.sampling.options import FOLDERS, IMAGE_OPTIONS, Wanted
@@ -50,10 +50,15 @@ def of_images(wanted: Wanted, folder: str, paths: List[str]) -> Source:
     drawn = [paths[number] for number in order]
 
     def encoded(number: int) -> Tuple[bytes, str]:
-        return files.read_bytes(drawn[number]), drawn[number]
+        path = drawn[number]
+        try:
+            return files.read_bytes(path), path
+        except OSError as error:
+            reason = files.reason(error)
+            raise DataError(f'{path!r} cannot be read: {reason}.') from error
 
-    read = reader(wanted, form, encoded)
-    return Source(len(paths), read, None if labels is None else labels[order])
+    own = None if labels is None else labels[order]
+    return image_source(wanted, form, encoded, len(paths), own)
 
 
 def _folder_labels(
@@ -73,20 +78,41 @@ def _folder_labels(
     return np.array([classes.index(each[0]) for each in parts])
 
 
-def reader(
-    wanted: Wanted, form: ImageForm, encoded: Encoded
-) -> Callable[[np.ndarray, int], Iterator[Batch]]:
-    """Reads images by their numbers."""
+def image_source(
+    wanted: Wanted,
+    form: ImageForm,
+    encoded: Encoded,
+    count: int,
+    labels: Optional[np.ndarray] = None,
+) -> Source:
+    """Samples from encoded images that are read by their numbers.
+
+    Args:
+      wanted: what is to be read.
+      form: of an image, for the network.
+      encoded: number -> bytes of an image, and its name.
+      count: how many there are.
+      labels: class of each.
+    """
     found = wanted.only('images')
 
     def read(rows: np.ndarray, size: int) -> Iterator[Batch]:
+        failed: List[DataError] = []
+
         def chosen() -> Iterator[Tuple[bytes, str]]:
-            return (encoded(number) for number in rows.tolist())
+            try:
+                yield from (encoded(number) for number in rows.tolist())
+            except DataError as error:
+                failed.append(error)
+                raise
 
         batches = Batches.of_input_fn(
             lambda: pixels.dataset(form, chosen).batch(size), [found.name]
         )
-        return iter(batches.start())
+        try:
+            yield from batches.start()
+        except DataError as error:
+            # TensorFlow hands on no more than the text of an error in Python.
+            raise (failed or [error])[0] from None
 
-    fitted = arrays.fitted(wanted, Source(0, read))
-    return fitted.read  # type: ignore[return-value]
+    return arrays.fitted(wanted, Source(count, read, labels))

@@ -12,7 +12,7 @@ from tf1pruning.data import folders, records
 from tf1pruning.errors import DataError
 from tf1pruning.sampling import arrays, options
 from tf1pruning.sampling.image_form import form_of
-from tf1pruning.sampling.images import reader
+from tf1pruning.sampling.images import image_source
 from tf1pruning.sampling.options import IMAGE_OPTIONS, Wanted
 from tf1pruning.sampling.parts import Source, mixed
 from tf1pruning.scoring.batches import Batch
@@ -59,7 +59,7 @@ def of_records(wanted: Wanted, paths: List[str]) -> Source:
         def encoded(number: int) -> Tuple[bytes, str]:
             return index.encoded(order[number], key)
 
-        return Source(index.count, reader(wanted, form, encoded))
+        return image_source(wanted, form, encoded, index.count)
     wanted.check_options('A TFRecord of numbers', ('feature_key',))
     found = wanted.only('A TFRecord')
     shape = found.shape
