@@ -38,6 +38,7 @@ FLOORS = {
     'training': 6,
     'models': 6,
     'recovery': 6,
+    'sampling': 6,
     'cluster': 7,
     'steps': 7,
     'studies': 8,

@@ -40,7 +40,7 @@ def other_archive(path):
 
 def pickled(path):
     np.savez(path, x=np.array([{}], dtype=object))
-    return 'allow_pickle'
+    return 'holds Python objects'
 
 
 @pytest.mark.parametrize('write', [no_file, not_an_archive, other_archive, pickled])
@@ -68,3 +68,40 @@ def test_damage_anywhere_is_one_error(save, tmp_path, capfd):
 
     assert refused > len(whole) // 2
     assert capfd.readouterr().err == ''
+
+
+X = np.arange(24.0).reshape(6, 4)
+
+
+@pytest.mark.parametrize('save', [np.savez, np.savez_compressed])
+@pytest.mark.parametrize('x', [X, X.T.copy().T], ids=['by rows', 'by columns'])
+def test_rows_are_read_chunk_by_chunk(save, x, tmp_path):
+    path = str(tmp_path / 'data.npz')
+    save(path, x=x, y=np.arange(6), other=np.zeros(2))
+    chunks = [np.array([0, 1, 3]), np.array([5])]
+
+    found = list(npz.rows(path, ['y', 'x'], chunks))
+
+    assert [chunk['y'].tolist() for chunk in found] == [[0, 1, 3], [5]]
+    assert [chunk['x'].tolist() for chunk in found] == [
+        X[[0, 1, 3]].tolist(),
+        X[[5]].tolist(),
+    ]
+
+
+def test_headers_are_read_without_the_arrays(tmp_path):
+    path = str(tmp_path / 'data.npz')
+    np.savez(path, x=X)
+
+    assert npz.headers(path) == {'x': ((6, 4), np.dtype(float))}
+    assert npz.read_array(path, 'x').tolist() == X.tolist()
+
+
+def test_damaged_rows_are_one_error(tmp_path):
+    path = tmp_path / 'data.npz'
+    np.savez_compressed(str(path), x=np.random.RandomState(0).rand(2000))
+    data = path.read_bytes()
+    path.write_bytes(data[:5000] + bytes(100) + data[5100:])
+
+    with pytest.raises(DataError, match=r"data\.npz' cannot be read"):
+        list(npz.rows(str(path), ['x'], [np.array([1999])]))

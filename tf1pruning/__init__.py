@@ -13,7 +13,16 @@ What this package, `tf1pruning.training`, `.schedules`, `.cluster`, `.criteria` 
 `.data` name in `__all__` is public. Everything else is internal and may change.
 """
 
-from tf1pruning.api import analyze, choose, save, score, soft_prune, strip
+from tf1pruning.api import (
+    analyze,
+    check_samples,
+    choose,
+    samples,
+    save,
+    score,
+    soft_prune,
+    strip,
+)
 from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.errors import (
@@ -34,6 +43,8 @@ from tf1pruning.plan import Plan
 from tf1pruning.plan_json import load_plan, save_plan
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.report.cost import Cost
+from tf1pruning.sampling.options import SampleOptions
+from tf1pruning.sampling.parts import Samples
 from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
@@ -66,6 +77,8 @@ __all__ = [
     'PlanError',
     'Pruning',
     'RemovalOptions',
+    'SampleOptions',
+    'Samples',
     'Scores',
     'StrippedModel',
     'Target',
@@ -75,10 +88,12 @@ __all__ = [
     'WorkflowError',
     '__version__',
     'analyze',
+    'check_samples',
     'choose',
     'load',
     'load_plan',
     'prune_finetune',
+    'samples',
     'save',
     'save_plan',
     'score',

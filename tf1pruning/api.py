@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Collection, Dict, Mapping, Optional, Sequence
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,10 +19,20 @@ from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.report import analysis
 from tf1pruning.report.analysis import Analysis
+from tf1pruning.sampling import options as options_lib
+from tf1pruning.sampling.options import SampleOptions
+from tf1pruning.sampling.parts import Samples
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
 from tf1pruning.sessions import RunLimits
-from tf1pruning.steps import data_scores, exporting, planning, soft_pruning, stripping
+from tf1pruning.steps import (
+    data_scores,
+    exporting,
+    planning,
+    sampling,
+    soft_pruning,
+    stripping,
+)
 from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.selection import select_groups
@@ -86,6 +96,73 @@ def score(
     chosen = select_groups(model, scope_names, groups).groups.values()
     trained = data_scores.with_loss(model, loss)
     return data_scores.score_groups(trained, chosen, data, criteria)
+
+
+@typed.checked
+def samples(
+    model: Model,
+    data: sampling.Data,
+    options: Optional[SampleOptions] = None,
+    allow_unsafe: bool = False,
+    **fields: Any,
+) -> Samples:
+    """Reads samples without labels for the inputs of a model.
+
+    Args:
+      model: the model.
+      data: an `.npz` file, which may be larger than memory, with one array
+        `[samples, ...]` per input; such arrays by input; a folder of images, also in
+        sub-folders; TFRecords: a file, a folder or a pattern, with encoded images or as
+        many numbers as the input takes; or 'graph': the input pipeline of the training
+        graph, whose first samples are kept in memory.
+      options: how they are read; None: what `fields` says.
+      allow_unsafe: whether an input pipeline may run ops that are not known to be pure.
+      **fields: of `SampleOptions`, such as `image_range=(-1, 1)`, in the place of
+        `options`.
+
+    Returns:
+      The samples; `notes` say what was left out or changed. Each pass over `batches`
+      reads them again.
+
+    Raises:
+      DataError: if the data is missing or damaged, or does not fit the inputs; where it
+        is read also if it is NaN or infinite.
+      OptionError: on options that are missing, out of range, or for other data.
+      GraphError: if an input pipeline does more than to read files.
+    """
+    if options is not None and fields:
+        raise OptionError(
+            f'Options are given, and {names.quoted(list(fields))} as well. Give one.'
+        )
+    wanted = options_lib.options_of(fields) if options is None else options
+    return sampling.of_model(model, data, wanted, RunLimits(allow_unsafe))
+
+
+@typed.checked
+def check_samples(
+    model: Model, samples: Samples, allow_unsafe: bool = False
+) -> Tuple[str, ...]:
+    """Looks whether samples seem to be prepared like the data of the training.
+
+    What reaches the first batch norms from the first 64 samples is compared with their
+    moving statistics. `Samples.picture` shows the samples as they are fed.
+
+    Args:
+      model: the model.
+      samples: for its inputs.
+      allow_unsafe: whether ops are run that are not known to be pure.
+
+    Returns:
+      Sentences that say what looks wrong and what to check; none if nothing does, or
+      the network has no batch norm.
+
+    Raises:
+      DataError: if the model does not run on the samples.
+      GraphError: if it is not safe to run.
+      CheckpointError: if a weight is damaged, NaN or infinite.
+    """
+    found = sampling.warnings(model, samples, RunLimits(allow_unsafe))
+    return tuple(map(str, found))
 
 
 @typed.checked

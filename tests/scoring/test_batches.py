@@ -74,12 +74,16 @@ def test_an_input_fn_gives_batches_with_names():
     assert listed(batches) == [{'y': [0, 1, 0, 1, 0]}]
 
 
+def of_pipeline(graph, loss, count):
+    return batches_lib.of_pipeline(graph, loss.model, loss.pipeline, count, loss.limits)
+
+
 def test_the_pipeline_of_the_training_graph_gives_batches(tmp_path):
     prefix = trained.train(str(tmp_path / 'run'))
     graph = meta_graph.read_meta_graph(prefix + '.meta')
     model = loss_model(graph, outputs=['output'])
 
-    found = list(batches_lib.of_pipeline(graph, model, 2).start())
+    found = list(of_pipeline(graph, model, 2).start())
 
     shapes = [{k: v.shape for k, v in batch.items()} for batch in found]
     assert shapes == [{'input': (4, 8, 8, 3), 'input_1': (4,)}] * 2
@@ -113,7 +117,7 @@ def test_iterators_and_tables_of_a_pipeline_are_initialized(tmp_path):
     graph = table_pipeline(tmp_path)
     model = loss_model(graph, outputs=['output/BiasAdd'])
 
-    batches = batches_lib.of_pipeline(graph, model, 5)
+    batches = of_pipeline(graph, model, 5)
 
     labels = [{k: v.tolist() for k, v in batch.items()} for batch in batches.start()]
     assert [batch['input_1'] for batch in labels] == [[3], [5]]
@@ -132,7 +136,7 @@ def test_a_pipeline_that_gives_nothing_asks_for_data(tmp_path, dataset, expected
     model = loss_model(graph, outputs=['output/BiasAdd'])
 
     with pytest.raises(DataError, match=expected) as caught:
-        list(batches_lib.of_pipeline(graph, model, 1).start())
+        list(of_pipeline(graph, model, 1).start())
 
     assert str(caught.value).endswith(
         " Give data of your own, for the inputs 'input', 'input_1'."

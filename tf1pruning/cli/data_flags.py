@@ -7,14 +7,14 @@ from typing import Dict
 import numpy as np
 from absl import flags
 
-from tf1pruning.cli import model_flags
+from tf1pruning.cli import model_flags, sample_flags
 from tf1pruning.errors import OptionError
+from tf1pruning.sampling.options import GRAPH
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import data_scores
 from tf1pruning.steps.data_scores import Trained
 
-GRAPH = 'graph'
 PIPELINE_BATCHES = 50
 
 # Flags that this module defines belong to the program that asks for them.
@@ -26,7 +26,7 @@ def define() -> None:
     model_flags.define()
     model_flags.define_groups()
     flags.DEFINE_string('loss', '', 'Loss tensor. Default: the only loss of the graph.')
-    define_samples(
+    sample_flags.define_data(
         f'"{GRAPH}": the input pipeline of the training graph, or arrays (.npz), one '
         'per input of the loss, examples first.'
     )
@@ -40,12 +40,6 @@ def define() -> None:
     )
     model_flags.define_limits()
     flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
-
-
-def define_samples(what: str) -> None:
-    """Defines the flags of data alone, with a help text."""
-    flags.DEFINE_string('data', None, what)
-    flags.DEFINE_list('inputs', [], 'Which array is which input: x=input,y=input_1.')
 
 
 def trained(temperature: float = 1.0) -> Trained:
@@ -77,12 +71,7 @@ def arrays() -> Dict[str, np.ndarray]:
       OptionError: if --inputs is malformed.
       DataError: if the file is missing, damaged, or lacks an array.
     """
-    pairs = [text.partition('=') for text in flags.FLAGS.inputs]
-    wrong = [t for t, (_, equals, _) in zip(flags.FLAGS.inputs, pairs) if not equals]
-    if wrong:
-        raise OptionError(f'--inputs has {wrong[0]!r}; expected array=input.')
-    named = {name: target for name, _, target in pairs}
-    return batches_lib.read_arrays(flags.FLAGS.data, named)
+    return batches_lib.read_arrays(flags.FLAGS.data, sample_flags.named_inputs())
 
 
 def batches(model: Trained) -> Batches:

@@ -24,6 +24,7 @@ from tf1pruning import files
 from tf1pruning.cli import data_flags, model_flags
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
+from tf1pruning.sampling.options import GRAPH
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import data_scores, protection
 from tf1pruning.steps.data_scores import Trained
@@ -83,7 +84,7 @@ def main() -> None:
 def _batches(trained: Trained) -> Batches:
     if FLAGS.class_balanced is None:
         return data_flags.batches(trained)
-    if FLAGS.data == data_flags.GRAPH:
+    if FLAGS.data == GRAPH:
         raise OptionError('--class_balanced needs a file of arrays as --data.')
     return Batches.by_class(
         data_flags.arrays(), FLAGS.class_balanced, FLAGS.per_class, FLAGS.seed

@@ -22,10 +22,11 @@ from absl import flags
 
 import tf1pruning as tp
 from tf1pruning import files, names, plan_json
-from tf1pruning.cli import criterion_flags, data_flags, model_flags
+from tf1pruning.cli import criterion_flags, data_flags, model_flags, sample_flags
 from tf1pruning.errors import OptionError
 from tf1pruning.export.formats import FORMATS
 from tf1pruning.report import interface, widths
+from tf1pruning.sampling.options import GRAPH
 from tf1pruning.steps import exporting, protection, soft_pruning, stripping
 
 FLAGS = flags.FLAGS
@@ -81,7 +82,7 @@ flags.DEFINE_bool(
     'The tflite file does all its arithmetic in 8-bit integers, with ranges measured '
     'on --data.',
 )
-data_flags.define_samples(
+sample_flags.define_data(
     'Samples (.npz), one array per input: the networks are run on the first of them '
     'instead of random input, and --int8 measures its ranges on all.'
 )
@@ -178,6 +179,6 @@ def _samples() -> Optional[Dict[str, np.ndarray]]:
         return None
     if not (FLAGS.verify or FLAGS.int8):
         raise OptionError('With --noverify, only --int8 reads --data: leave it out.')
-    if FLAGS.data == data_flags.GRAPH:
+    if FLAGS.data == GRAPH:
         raise OptionError('Samples come from a file (.npz) here, not from "graph".')
     return data_flags.arrays()

@@ -80,7 +80,7 @@ def _dataset(
             f'There are {len(train)} images for training and {len(test)} for tests; '
             'expected some of both.'
         )
-    _check_heads([*train, *test])
+    check_heads([path for path, _ in (*train, *test)])
     return Dataset(
         name,
         _split(train),
@@ -96,16 +96,7 @@ def _split(images: Sequence[Labelled]) -> Split:
     paths, labels = (list(column) for column in zip(*images))
 
     def decode(path: tf.Tensor, label: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-        contents = tf.io.read_file(path)
-        pieces = [tf.size(tf.strings.split([contents], tail)) for tail in _TAILS]
-        # The decoder names no file.
-        whole = tf.Assert(
-            tf.greater(tf.add_n(pieces), len(_TAILS)),
-            [path, 'is damaged: the end of the image is missing.'],
-        )
-        with tf.control_dependencies([whole]):
-            # It decodes PNG as well.
-            return tf.image.decode_jpeg(contents, channels=3), label
+        return decoded(tf.io.read_file(path), path, 3), label
 
     return Split(
         lambda: tf.data.Dataset.from_tensor_slices((paths, labels)).map(decode),
@@ -113,12 +104,33 @@ def _split(images: Sequence[Labelled]) -> Split:
     )
 
 
-def _check_heads(images: Sequence[Labelled]) -> None:
-    """Refuses files that hold no image."""
-    wrong = [path for path, _ in images if not _head(path).startswith(_HEADS)]
+def decoded(contents: tf.Tensor, path: tf.Tensor, channels: int) -> tf.Tensor:
+    """The pixels of a JPEG or PNG file, which must be whole.
+
+    Args:
+      contents: bytes of the file.
+      path: its name, for messages: the decoder names no file.
+      channels: 1 or 3.
+
+    Returns:
+      uint8 `[height, width, channels]`.
+    """
+    pieces = [tf.size(tf.strings.split([contents], tail)) for tail in _TAILS]
+    whole = tf.Assert(
+        tf.greater(tf.add_n(pieces), len(_TAILS)),
+        [path, 'is damaged: the end of the image is missing.'],
+    )
+    with tf.control_dependencies([whole]):
+        # It decodes PNG as well.
+        return tf.image.decode_jpeg(contents, channels=channels)
+
+
+def check_heads(paths: Sequence[str]) -> None:
+    """Raises DataError for files that hold no image."""
+    wrong = [path for path in paths if not _head(path).startswith(_HEADS)]
     if wrong:
         raise DataError(
-            f'{len(wrong)} of {len(images)} files are neither JPEG nor PNG images: '
+            f'{len(wrong)} of {len(paths)} files are neither JPEG nor PNG images: '
             f'{names.quoted(wrong)}. Were they copied whole? Remove or replace them.'
         )
 
@@ -148,15 +160,21 @@ def _images(root: str, classes: Sequence[str]) -> List[Labelled]:
     found: List[Labelled] = []
     empty = []
     for label, name in enumerate(classes):
-        inside = sorted(os.listdir(os.path.join(root, name)))
-        images = [file for file in inside if file.lower().endswith(ENDINGS)]
-        found += [(os.path.join(root, name, file), label) for file in images]
+        images = image_files(os.path.join(root, name))
+        found += [(path, label) for path in images]
         empty += [] if images else [name]
     if empty:
         raise DataError(
             f'No images ({", ".join(ENDINGS)}) in {names.quoted(empty)} of {root!r}.'
         )
     return found
+
+
+def image_files(folder: str) -> List[str]:
+    """Sorted paths of the images in a folder, without its sub-folders."""
+    inside = sorted(os.listdir(folder))
+    images = [file for file in inside if file.lower().endswith(ENDINGS)]
+    return [os.path.join(folder, file) for file in images]
 
 
 def _table(path: str) -> Dict[str, str]:

@@ -6,24 +6,31 @@ of the file is eight bytes of length, four of checksum, the example, four of che
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import os
 import struct
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
 from tf1pruning import files, names, typed
 from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError
+from tf1pruning.shapes import element_count
 
 IMAGE = (224, 224, 3)
 ENCODED = 'image/encoded'
 LABEL = 'image/class/label'
+# The kind of a feature that holds strings.
+BYTES = 'bytes_list'
 LABELS_FILE = 'labels.txt'
 # TF-slim's labels of ImageNet begin with 1; 0 is the background.
 IMAGENET_CLASSES = 1001
+# Bytes before and behind an example.
+_HEAD, _CHECKSUM = 12, 4
 _PARTS = (('train',), ('test', 'validation', 'val'))
 
 
@@ -136,30 +143,141 @@ def _checked_count(path: str, classes: int) -> int:
 
 def _records(path: str) -> Tuple[int, bytes]:
     """The number of records, and the first of them."""
-    count = 0
-    first = b''
-    end = os.path.getsize(path)
+    spans = list(record_spans(path))
+    return len(spans), read_span(path, spans[0]) if spans else b''
+
+
+def record_spans(path: str) -> Iterator[Tuple[int, int]]:
+    """Where each record of a file begins, and how many bytes it has.
+
+    Raises:
+      DataError: if the file is truncated, or holds something else.
+      OSError: if it cannot be read.
+    """
+    count, start, end = 0, 0, os.path.getsize(path)
     with open(path, 'rb') as file:
-        while file.tell() < end:
-            head = file.read(12)
+        while start < end:
+            file.seek(start)
+            head = file.read(_HEAD)
             length = struct.unpack('<Q', head[:8].ljust(8, b'\xff'))[0]
-            if file.tell() + length + 4 > end:
+            if start + _HEAD + length + _CHECKSUM > end:
                 raise DataError(
                     f'{path!r} is truncated in record {count}, or no TFRecord file.'
                 )
-            if not count:
-                first = file.read(length)
-                length = 0
-            file.seek(length + 4, os.SEEK_CUR)
+            yield start + _HEAD, length
+            start += _HEAD + length + _CHECKSUM
             count += 1
-    return count, first
+
+
+def read_span(path: str, span: Tuple[int, int]) -> bytes:
+    """The bytes of a record."""
+    with open(path, 'rb') as file:
+        file.seek(span[0])
+        return file.read(span[1])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Index:
+    """Where the records of some files are, to read any of them.
+
+    Attributes:
+      paths: of the files.
+      files: of each record, the number of its file.
+      spans: of each record, where it begins and how many bytes it has.
+    """
+
+    paths: Sequence[str]
+    files: np.ndarray
+    spans: np.ndarray
+
+    @classmethod
+    def of(cls, paths: Sequence[str]) -> Index:
+        """Looks through files.
+
+        Raises:
+          DataError: if one cannot be read, is truncated or holds something else.
+        """
+        spans = []
+        numbers = []
+        for number, path in enumerate(paths):
+            try:
+                files.check_regular(path)
+                found = list(record_spans(path))
+            except OSError as error:
+                reason = files.reason(error)
+                raise DataError(f'{path!r} cannot be read: {reason}.') from error
+            spans += found
+            numbers += [number] * len(found)
+        if not spans:
+            raise DataError(f'{names.quoted(paths)} have no record.')
+        return cls(paths, np.array(numbers), np.array(spans))
+
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return len(self.spans)
+
+    def kind(self, key: str) -> str:
+        """Of what a feature of the first record is a list, such as BYTES.
+
+        Raises:
+          DataError: if the record has no such feature, or it is empty.
+        """
+        kind = self._feature(0, key).WhichOneof('kind')
+        if kind is None:
+            raise DataError(f'{key!r} in {self._name(0)} is empty.')
+        return str(kind)
+
+    def encoded(self, number: int, key: str) -> Tuple[bytes, str]:
+        """The bytes of a feature, and what the record is called in messages."""
+        values = self._feature(number, key).bytes_list.value
+        if len(values) != 1:
+            raise DataError(
+                f'{key!r} in {self._name(number)} has {len(values)} strings; expected '
+                'one, an encoded image.'
+            )
+        return values[0], self._name(number)
+
+    def numbers(self, number: int, key: str, shape: Sequence[int]) -> np.ndarray:
+        """The numbers of a feature, in a shape."""
+        feature = self._feature(number, key)
+        values = feature.int64_list.value or feature.float_list.value
+        if len(values) != element_count(shape):
+            raise DataError(
+                f'{key!r} in {self._name(number)} has {len(values)} numbers; expected '
+                f'{element_count(shape)}, for the shape {tuple(shape)}.'
+            )
+        dtype = np.int64 if feature.int64_list.value else np.float32
+        return np.array(values, dtype).reshape(shape)
+
+    def _feature(self, number: int, key: str) -> tf.train.Feature:
+        path = self.paths[self.files[number]]
+        start, length = self.spans[number].tolist()
+        features = _features(path, read_span(path, (start, length)))
+        if key not in features:
+            raise DataError(
+                f'{self._name(number)} lacks {key!r}; it has '
+                f'{names.quoted(sorted(features)) or "nothing"}.',
+                options=('feature_key',),
+            )
+        return features[key]
+
+    def _name(self, number: int) -> str:
+        file = self.files[number]
+        first = int(np.searchsorted(self.files, file))
+        return f'record {number - first} of {self.paths[file]!r}'
+
+
+def _features(path: str, record: bytes) -> Mapping[str, tf.train.Feature]:
+    try:
+        example = tf.train.Example.FromString(record)
+    except DecodeError as error:
+        raise DataError(f'{path!r} holds no tf.train.Example: {error}.') from error
+    return example.features.feature
 
 
 def _check_example(path: str, record: bytes, classes: int) -> None:
-    try:
-        features = tf.train.Example.FromString(record).features.feature
-    except DecodeError as error:
-        raise DataError(f'{path!r} holds no tf.train.Example: {error}.') from error
+    features = _features(path, record)
     missing = [key for key in (ENCODED, LABEL) if key not in features]
     if missing:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Pictures of filter norms over time, as PNG."""
+"""PNG files without a package, and pictures of filter norms over time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import tensorflow.compat.v1 as tf
 _SIDE = 256
 MOST_COLUMNS = 512
 
+# Numbers of kinds of pixels.
+_GREY, _COLOURS = 0, 2
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 
 
@@ -55,16 +57,27 @@ def image(pixels: np.ndarray) -> tf.Summary.Image:
     )
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """`[height, width]` brightness (uint8) as a grey PNG file (RFC 2083)."""
-    height, width = pixels.shape
-    header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+def png(pixels: np.ndarray, description: str = '') -> bytes:
+    """A PNG file (RFC 2083).
+
+    Args:
+      pixels: uint8 brightness, `[height, width]`, or `[height, width, 3]` in colours.
+      description: text that the file holds.
+    """
+    height, width = pixels.shape[:2]
+    kind = _GREY if pixels.ndim == 2 else _COLOURS
+    header = struct.pack('>IIBBBBB', width, height, 8, kind, 0, 0, 0)
     # Each row begins with the number of its filter; 0 means none.
-    rows = np.pad(pixels, ((0, 0), (1, 0)), 'constant').tobytes()
-    chunks = ((b'IHDR', header), (b'IDAT', zlib.compress(rows)), (b'IEND', b''))
-    return _SIGNATURE + b''.join(_chunk(kind, data) for kind, data in chunks)
+    flat = pixels.reshape(height, -1)
+    rows = np.pad(flat, ((0, 0), (1, 0)), 'constant').tobytes()
+    chunks = [(b'IHDR', header)]
+    if description:
+        said = description.encode('latin-1', 'replace')
+        chunks.append((b'tEXt', b'Description\0' + said))
+    chunks += [(b'IDAT', zlib.compress(rows)), (b'IEND', b'')]
+    return _SIGNATURE + b''.join(_chunk(name, data) for name, data in chunks)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(kind + data)
-    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', checksum)
+def _chunk(name: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(name + data)
+    return struct.pack('>I', len(data)) + name + data + struct.pack('>I', checksum)

@@ -186,7 +186,11 @@ def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:
 
 
 def of_pipeline(
-    meta_graph: tf.MetaGraphDef, loss_model: LossModel, count: int
+    meta_graph: tf.MetaGraphDef,
+    graph: InferenceGraph,
+    pipeline: Mapping[str, str],
+    count: Optional[int] = None,
+    limits: RunLimits = sessions.STRICT,
 ) -> Batches:
     """What the input pipeline of the training graph gives.
 
@@ -194,31 +198,33 @@ def of_pipeline(
 
     Args:
       meta_graph: of training.
-      loss_model: of the same graph.
-      count: the most batches.
+      graph: that was derived from it, of a network or a loss.
+      pipeline: placeholder of that graph -> tensor of the pipeline that it replaces.
+      count: the most batches; None: until the data ends, if it does.
+      limits: of the runs.
 
     Raises:
-      DataError: if the loss reads no pipeline, or one that can be started in several
-        ways; later, when the batches are read, if it fails.
+      DataError: if there is no pipeline, or one that can be started in several ways;
+        later, when the batches are read, if it fails.
       GraphError: if the pipeline does more than to read files.
       OptionError: if `count` is below 1.
     """
     _check_positive('number of batches', count)
-    inputs = names.quoted(loss_model.model.inputs)
+    inputs = names.quoted(graph.inputs)
     advice = f' Give data of your own, for the inputs {inputs}.'
-    starting = _initializers(meta_graph, loss_model, advice)
+    starting = _initializers(meta_graph, pipeline, advice)
     tables = meta_graph_lib.members(meta_graph, tf.GraphKeys.TABLE_INITIALIZERS)
-    reached = [*loss_model.pipeline.values(), *tables, *starting]
-    sessions.check_pipeline(meta_graph.graph_def, reached, loss_model.limits)
+    reached = [*pipeline.values(), *tables, *starting]
+    sessions.check_pipeline(meta_graph.graph_def, reached, limits)
 
     def start() -> Iterator[Batch]:
-        graph = importing.import_graph(_part(meta_graph.graph_def, reached))
+        part = importing.import_graph(_part(meta_graph.graph_def, reached))
         tensors = {
-            placeholder: graph.get_tensor_by_name(tensor)
-            for placeholder, tensor in loss_model.pipeline.items()
+            placeholder: part.get_tensor_by_name(str(names.parse_tensor(tensor)))
+            for placeholder, tensor in pipeline.items()
         }
-        first = [graph.get_operation_by_name(n) for n in (*tables, *starting)]
-        session = Session(graph, loss_model.limits, optimize=True)
+        first = [part.get_operation_by_name(n) for n in (*tables, *starting)]
+        session = Session(part, limits, optimize=True)
         return _run(session, tensors, first, count, advice)
 
     return Batches(start, count)
@@ -235,15 +241,15 @@ def _part(graph_def: tf.GraphDef, reached: Sequence[str]) -> tf.GraphDef:
 
 
 def _initializers(
-    meta_graph: tf.MetaGraphDef, loss_model: LossModel, advice: str
+    meta_graph: tf.MetaGraphDef, pipeline: Mapping[str, str], advice: str
 ) -> Sequence[str]:
-    """Ops that start the pipeline of a loss."""
-    if not loss_model.pipeline:
+    """Ops that start a pipeline."""
+    view = view_lib.GraphView(meta_graph.graph_def)
+    ends = [names.node_name(tensor) for tensor in pipeline.values()]
+    if not ends or any(name not in view for name in ends):
         raise DataError(
             f'The training graph has no input pipeline.{advice}', options=_DATA
         )
-    view = view_lib.GraphView(meta_graph.graph_def)
-    ends = [names.node_name(tensor) for tensor in loss_model.pipeline.values()]
     try:
         return pipelines.initializers(view, ends)
     except GraphError as error:

@@ -41,7 +41,10 @@ class Trained:
           DataError: if the loss reads no pipeline.
           OptionError: if `count` is below 1.
         """
-        return of_pipeline(self.model.meta_graph, self.loss_model, count)
+        loss = self.loss_model
+        return of_pipeline(
+            self.model.meta_graph, loss.model, loss.pipeline, count, loss.limits
+        )
 
 
 def with_loss(

@@ -61,7 +61,7 @@ def guesses(graph_def: tf.GraphDef) -> Iterator[Guess]:
     """Guesses, the usual one first, then those that differ from it in the least."""
     yield Guess()
     view = view_lib.GraphView(graph_def)
-    shapes = [_shape(view, node) or () for node in _inputs(graph_def)]
+    shapes = [shape_of(view, node) or () for node in _inputs(graph_def)]
     types = [_dtype(node) for node in _inputs(graph_def)]
     batches, sizes, integers = [Guess().batch], [Guess().size], [ANY]
     if any(None in shape[:1] for shape in shapes):
@@ -110,7 +110,7 @@ def random_inputs(
     generator = np.random.RandomState(seed)
     view = view_lib.GraphView(graph_def)
     sizes = {
-        node.name: _sizes(_shape(view, node), node.name, guess)
+        node.name: _sizes(shape_of(view, node), node.name, guess)
         for node in _inputs(graph_def)
     }
     rows = indices.rows_of_inputs(graph_def)
@@ -139,7 +139,7 @@ def _dtype(node: tf.NodeDef) -> tf.DType:
     return tf.as_dtype(view_lib.attribute(node, 'dtype').type)
 
 
-def _shape(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[view_lib.Shape]:
+def shape_of(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[view_lib.Shape]:
     """The shape of an input; where it has none, that which its first reader wants."""
     shape = view_lib.shape_from_proto(view_lib.attribute(node, 'shape').shape)
     if shape is not None:
@@ -242,7 +242,7 @@ def of_samples(
             listed = names.quoted(sorted(known))
             problems.append(f'array {name!r} is for no input; there is {listed}')
             continue
-        shape, array = _shape(view, known[name]), np.asarray(samples[name])
+        shape, array = shape_of(view, known[name]), np.asarray(samples[name])
         feeds[name] = _first(array, shape).astype(_numpy_type(known[name]))
         if not view_lib.agree(feeds[name].shape, shape):
             problems.append(f'array {name!r} has shape {array.shape}; expected {shape}')

@@ -1,0 +1,1 @@
+"""Samples without labels: read from anywhere, fitted to inputs, looked at."""
