@@ -17,6 +17,7 @@ from tf1pruning.api import (
     analyze,
     check_samples,
     choose,
+    repair,
     samples,
     save,
     score,
@@ -41,6 +42,8 @@ from tf1pruning.models.model import Model
 from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
 from tf1pruning.plan_json import load_plan, save_plan
+from tf1pruning.recovery.change import Change
+from tf1pruning.recovery.layerwise import LayerRepair, RepairOptions
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.report.cost import Cost
 from tf1pruning.sampling.options import SampleOptions
@@ -49,6 +52,7 @@ from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
 from tf1pruning.steps.exporting import Export, ExportOptions, Exports
+from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery.choice import RemovalOptions
 from tf1pruning.surgery.verify import Comparison
@@ -58,6 +62,7 @@ __version__ = '0.2.0'
 __all__ = [
     'Analysis',
     'Batches',
+    'Change',
     'CheckpointError',
     'Choice',
     'Combination',
@@ -68,6 +73,7 @@ __all__ = [
     'ExportOptions',
     'Exports',
     'GraphError',
+    'LayerRepair',
     'Limits',
     'LoadOptions',
     'Model',
@@ -77,6 +83,8 @@ __all__ = [
     'PlanError',
     'Pruning',
     'RemovalOptions',
+    'RepairOptions',
+    'Repaired',
     'SampleOptions',
     'Samples',
     'Scores',
@@ -93,6 +101,7 @@ __all__ = [
     'load',
     'load_plan',
     'prune_finetune',
+    'repair',
     'samples',
     'save',
     'save_plan',

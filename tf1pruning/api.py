@@ -17,11 +17,12 @@ from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
+from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import analysis
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.sampling import options as options_lib
 from tf1pruning.sampling.options import SampleOptions
-from tf1pruning.sampling.parts import Samples
+from tf1pruning.sampling.parts import HOLDOUT, Samples
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
 from tf1pruning.sessions import RunLimits
@@ -29,12 +30,14 @@ from tf1pruning.steps import (
     data_scores,
     exporting,
     planning,
+    repairing,
     sampling,
     soft_pruning,
     stripping,
 )
 from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
 from tf1pruning.steps.ranking import ranking_by
+from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.selection import select_groups
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery.choice import RemovalOptions
@@ -260,6 +263,53 @@ def soft_prune(
         found = data_scores.means(model, means)
         model = soft_pruning.with_means(model, plan, found)
     return soft_pruning.write_zeros(os.fspath(path), model, plan)
+
+
+@typed.checked
+def repair(
+    model: Model,
+    plan: Plan,
+    samples: Samples,
+    options: RepairOptions = RepairOptions(),
+    holdout: float = HOLDOUT,
+    allow_unsafe: bool = False,
+    verify_timeout: Optional[float] = None,
+) -> Repaired:
+    """Soft-prunes a model and brings back, from samples alone, what that takes.
+
+    Each layer behind a cut is fitted by least squares to what it made before, from the
+    first to the last. It needs neither labels nor training.
+
+    Args:
+      model: not changed.
+      plan: which channels go, in mode 'block'.
+      samples: for the inputs of the model.
+      options: how.
+      holdout: share of the samples that nothing is fitted to: half of it chooses, the
+        other is only reported.
+      allow_unsafe: whether ops are run that are not known to be pure.
+      verify_timeout: seconds that a run may take; None: ten minutes, or 20 seconds if
+        the graph has a loop.
+
+    Returns:
+      The repaired model, to be given to `strip` or `soft_prune`; `print` says what each
+      layer gained, and how far the answers are from those of the unpruned network.
+
+    Raises:
+      OptionError: if the plan is of mode 'filter', or a value is out of range.
+      PlanError: if the plan is of another model.
+      DataError: if the samples do not fit the model, are too few or not finite, or no
+        output has numbers with fractions.
+      GraphError: if the model is not safe to run, or runs too long.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      OutputError: if temporary files cannot be written.
+    """
+    limits = RunLimits(allow_unsafe, verify_timeout)
+    parts = samples.split(holdout)
+    found = repairing.repair_model(
+        model, plan, parts.fit.batches, parts.choose.batches, options, limits
+    )
+    return repairing.measured(found, parts.report.batches, limits)
 
 
 @typed.checked

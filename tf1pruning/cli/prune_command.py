@@ -10,6 +10,7 @@ or model.pb of a frozen graph, with zeros in it; and plan.json, which `strip` ta
 from __future__ import annotations
 
 import os
+from typing import Optional
 
 from absl import flags
 
@@ -17,8 +18,8 @@ import tf1pruning as tp
 from tf1pruning import files, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
-from tf1pruning.cli import choice_flags, criterion_flags, model_flags
-from tf1pruning.errors import OutputError
+from tf1pruning.cli import choice_flags, criterion_flags, model_flags, sample_flags
+from tf1pruning.errors import OptionError, OutputError
 from tf1pruning.report import interface, text
 from tf1pruning.steps import budgets
 
@@ -36,6 +37,14 @@ flags.DEFINE_enum(
     list(plan_lib.MODES),
     'block: zero every place of a channel. filter: only the kernels that make it.',
 )
+flags.DEFINE_bool(
+    'repair',
+    False,
+    'Fit the layers behind cuts to what they made before, on samples without labels '
+    '(--data).',
+)
+sample_flags.define()
+model_flags.define_limits()
 flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 
 
@@ -49,6 +58,7 @@ def main() -> None:
     criterion_flags.check_stale()
     choice = choice_flags.choice(FLAGS.criterion)
     scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
+    _check_data()
     model = model_flags.model()
     path, other = prefix, frozen
     if model.is_frozen:
@@ -66,16 +76,44 @@ def main() -> None:
         protect=FLAGS.protect,
         mode=FLAGS.mode,
     )
+    repaired = _repaired(model, plan)
     with files.set_aside(plan_path):
-        soft = tp.soft_prune(model, plan, path, means)
+        soft = tp.soft_prune(repaired.model if repaired else model, plan, path, means)
     plan_json.save_plan(plan, plan_path)
     model_flags.say_read(model)
     print(text.table(text.GROUP_HEADER, text.group_rows(plan)))
     print(f'Soft-pruned {plan.removed_count} of {plan.channel_count} channels: {path}')
     print(_costs(model, plan))
+    if repaired is not None:
+        print(repaired)
     print(interface.table('written', soft.graph, soft.signatures))
     if FLAGS.target_latency is not None:
         print(_latencies(model, plan))
+
+
+def _check_data() -> None:
+    """Refuses samples that nothing is done with, and a repair without them."""
+    if FLAGS.repair and FLAGS.data is None:
+        raise OptionError('--repair needs samples: give --data.')
+    if FLAGS.data is not None and not FLAGS.repair:
+        raise OptionError('--data is for --repair: give both, or none.')
+    if FLAGS.repair and FLAGS.mean_replacement is not None:
+        raise OptionError('--repair does more than --mean_replacement: give one.')
+
+
+def _repaired(model: tp.Model, plan: tp.Plan) -> Optional[tp.Repaired]:
+    """The repaired model, if that is asked for."""
+    if not FLAGS.repair:
+        return None
+    return tp.repair(
+        model,
+        plan,
+        sample_flags.samples(model),
+        tp.RepairOptions(seed=FLAGS.seed),
+        FLAGS.holdout,
+        FLAGS.allow_unsafe_ops,
+        FLAGS.verify_timeout,
+    )
 
 
 def _check_alone(path: str, other: str) -> None:

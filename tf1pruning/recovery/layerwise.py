@@ -16,9 +16,11 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import typed
 from tf1pruning.algebra import least_squares
 from tf1pruning.algebra.least_squares import Fit
 from tf1pruning.channels.trace_result import Trace
+from tf1pruning.errors import OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery.carriers import Carriers
@@ -40,21 +42,33 @@ LEAST_SQUARES, CHANNELS, NONE = 'least squares', 'channels', 'none'
 Progress = Callable[[int, int], None]
 
 
+@typed.checked
 @dataclasses.dataclass(frozen=True)
 class RepairOptions:
     """How a network is repaired.
 
     Attributes:
-      memory: bytes that the moments of one pass may take.
-      disk: bytes that temporary files may take.
-      seed: of the choice of pixels.
-      limits: of the runs.
+      memory: bytes that the moments of layers may take at a time. A layer that needs
+        more is repaired by its channels (see `channel_regression`).
+      disk: bytes that temporary files may take. With fewer, more is computed again.
+      seed: of the choice of pixels of large images.
+
+    Raises:
+      OptionError: if a value is out of range.
     """
 
     memory: int = 1 << 30
     disk: int = 1 << 32
     seed: int = 0
-    limits: RunLimits = STRICT
+
+    def __post_init__(self) -> None:
+        for name in ('memory', 'disk'):
+            if getattr(self, name) < 0:
+                raise OptionError(
+                    f'{name} is {getattr(self, name)}; expected a number of bytes.'
+                )
+        if not 0 <= self.seed < 1 << 32:
+            raise OptionError(f'The seed is {self.seed}; expected from 0 to 2**32 - 1.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +117,7 @@ def repair(
     held_out: Batches,
     carriers: Mapping[str, Carriers],
     options: RepairOptions = RepairOptions(),
+    limits: RunLimits = STRICT,
     progress: Optional[Progress] = None,
 ) -> LayerwiseRepair:
     """Repairs a soft-pruned network.
@@ -118,19 +133,19 @@ def repair(
       held_out: samples that decide whether a layer stays as it is.
       carriers: of computed kernels.
       options: how.
+      limits: of the runs.
       progress: called after each pass.
 
     Raises:
       DataError: if the samples do not fit the network, or are too few.
+      GraphError: if the network runs too long.
       OutputError: if temporary files cannot be written.
     """
     job = _Job(trace, frozen, arrays, pruned, gone, carriers, options)
     store = Store(options.disk)
     try:
         if job.stages:
-            passes = Passes(
-                trace.model, job.twins, fit, held_out, options.limits, store
-            )
+            passes = Passes(trace.model, job.twins, fit, held_out, limits, store)
         for number, stage in enumerate(job.stages):
             job.repair(stage, passes)
             if progress is not None:

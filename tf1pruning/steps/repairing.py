@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning import plan as plan_lib
+from tf1pruning import sessions
 from tf1pruning.graph import draws
 from tf1pruning.graph.frozen import freeze, precision
 from tf1pruning.models.model import Model
 from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import carriers as carriers_lib
-from tf1pruning.recovery import layerwise
-from tf1pruning.recovery.layerwise import LayerRepair, Progress, RepairOptions
+from tf1pruning.recovery import comparing, layerwise
+from tf1pruning.recovery.change import Change
+from tf1pruning.recovery.layerwise import NONE, LayerRepair, Progress, RepairOptions
+from tf1pruning.report import text
 from tf1pruning.scoring.batches import Batches
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import soft_pruning
 from tf1pruning.surgery import computed as computed_lib
 from tf1pruning.surgery import mean_replacement
+
+_HEADER = ('layer', 'repaired by', 'dB before', 'dB after', 'note')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,23 +35,69 @@ class Repaired:
 
     Attributes:
       original: the unpruned model.
-      model: soft-pruned and repaired.
+      plan: which channels went.
+      model: soft-pruned and repaired: to be written, retrained or stripped.
       layers: what became of each layer behind a cut.
       disk: the most bytes that temporary files took.
+      before: how far the pruned network is from the unpruned one without repair, on
+        samples that took no part in it; None: not measured.
+      after: the same of the repaired one.
     """
 
-    original: Model
-    model: Model
+    original: Model = dataclasses.field(repr=False)
+    plan: Plan = dataclasses.field(repr=False)
+    model: Model = dataclasses.field(repr=False)
     layers: Tuple[LayerRepair, ...]
     disk: int
+    before: Optional[Change] = None
+    after: Optional[Change] = None
+
+    @property
+    def helps(self) -> bool:
+        """Whether the answers came nearer; False if that was not measured."""
+        if self.before is None or self.after is None:
+            return False
+        return self.after.worst < self.before.worst
+
+    def __str__(self) -> str:
+        lines = [text.table(_HEADER, [_row(layer) for layer in self.layers])]
+        left = [layer.layer for layer in self.layers if layer.method == NONE]
+        lines.append(
+            f'Repaired {len(self.layers) - len(left)} of {len(self.layers)} layers '
+            f'behind cuts; temporary files took {self.disk / 1e6:.0f} MB.'
+        )
+        if self.before is not None and self.after is not None:
+            lines.append(
+                'Held-out samples: change of the outputs '
+                f'{self.before.worst:.3f} -> {self.after.worst:.3f}'
+                f'{_agreement(self.before, self.after)}'
+            )
+        return '\n'.join(lines)
+
+
+def _row(layer: LayerRepair) -> List[str]:
+    before, after = (
+        '' if value is None else f'{value:.1f}' for value in (layer.before, layer.after)
+    )
+    return [layer.layer, layer.method, before, after, layer.note]
+
+
+def _agreement(before: Change, after: Change) -> str:
+    if before.agreement is None or after.agreement is None:
+        return '.'
+    return (
+        f', agreement of the largest {100 * before.agreement:.1f} % -> '
+        f'{100 * after.agreement:.1f} %.'
+    )
 
 
 def repair_model(
     model: Model,
     plan: Plan,
     fit: Batches,
-    held_out: Batches,
+    choose: Batches,
     options: RepairOptions = RepairOptions(),
+    limits: RunLimits = STRICT,
     progress: Optional[Progress] = None,
 ) -> Repaired:
     """Soft-prunes a model, and fits what is left to what it made before.
@@ -53,38 +106,75 @@ def repair_model(
       model: not changed.
       plan: which channels go, in mode 'block'.
       fit: samples to fit.
-      held_out: samples that decide whether a layer stays as it is.
+      choose: samples that decide how strongly a layer is fitted, and whether.
       options: how.
+      limits: of the runs.
       progress: called after each pass over the samples.
 
     Raises:
       OptionError: if the plan is of another mode.
+      PlanError: if the plan is of another model.
       DataError: if the samples do not fit the network, or are too few.
-      GraphError: if the network is not safe to run.
+      GraphError: if the network is not safe to run, or runs too long.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       OutputError: if temporary files cannot be written.
     """
     mean_replacement.check_mode(plan.mode)
+    plan_lib.check_fits(plan, model.groups, model.graph)
+    if not limits.allow_unsafe:
+        sessions.refuse('The outputs depend', model.unsafe_ops)
     zeroed = soft_pruning.with_zeros(model, plan)
     carriers = carriers_lib.carriers_of(model.trace, model.arrays())
-    frozen = freeze.freeze(model.graph, model.arrays())
     pruned = _weights(zeroed, carriers)
     found = layerwise.repair(
         model.trace,
-        precision.widened(draws.seeded(frozen)),
+        precision.widened(draws.seeded(frozen_of(model))),
         _weights(model, carriers),
         pruned,
         plan_lib.removed_channels(plan, model.groups, model.trace.count),
         fit,
-        held_out,
+        choose,
         carriers,
         options,
+        limits,
         progress,
     )
     new = {name: array for name, array in found.arrays.items() if name not in carriers}
     for source in set(carriers).intersection(found.arrays):
         new.update(carriers[source].carried(found.arrays[source], {**pruned, **new}))
-    return Repaired(model, with_new_weights(zeroed, new), found.layers, found.disk)
+    return Repaired(
+        model, plan, with_new_weights(zeroed, new), found.layers, found.disk
+    )
+
+
+def measured(
+    repaired: Repaired, report: Batches, limits: RunLimits = STRICT
+) -> Repaired:
+    """The same, with its changes on samples that took no part in the repair.
+
+    Raises:
+      DataError: if the samples do not fit, or the outputs have no scale.
+      GraphError: if a network is not safe to run, or runs too long.
+    """
+    zeroed = soft_pruning.with_zeros(repaired.original, repaired.plan)
+    before, after = comparing.changes(
+        repaired.original.graph,
+        frozen_of(repaired.original),
+        [frozen_of(zeroed), frozen_of(repaired.model)],
+        report,
+        limits,
+    )
+    return dataclasses.replace(repaired, before=before, after=after)
+
+
+def frozen_of(model: Model) -> tf.GraphDef:
+    """A model with its variables turned into constants.
+
+    Raises:
+      GraphError: if it would not fit into a file.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    return freeze.freeze(model.graph, model.arrays())
 
 
 def _weights(model: Model, computed: Iterable[str]) -> Dict[str, np.ndarray]:
