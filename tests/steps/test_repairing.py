@@ -382,3 +382,24 @@ def test_plans_of_filters_are_refused(tmp_path):
     plan = dataclasses.replace(plan_of(model), mode='filter')
     with pytest.raises(OptionError, match='mode'):
         repair_model(model, plan, FIT, HELD)
+
+
+def test_repair_of_the_api_measures_on_samples_that_took_no_part(tmp_path):
+    model = model_of(normalized, tmp_path)
+    plan = plan_of(model)
+
+    found = tp.repair(model, plan, tp.samples(model, {'input': samples(100)}))
+
+    assert found.helps
+    assert found.after.worst < 0.05 < found.before.worst
+    lines = str(found).splitlines()
+    assert 'repaired by  dB before  dB after' in lines[0]
+    assert lines[-1].startswith('Held-out samples: change of the outputs')
+    soft = tp.soft_prune(found.model, plan, str(tmp_path / 'soft' / 'model.ckpt'))
+    assert change(found.model, soft) == 0
+
+
+@pytest.mark.parametrize('fields', [{'memory': -1}, {'disk': -1}, {'seed': -1}])
+def test_options_out_of_range_are_refused(fields):
+    with pytest.raises(OptionError, match=next(iter(fields))):
+        RepairOptions(**fields)

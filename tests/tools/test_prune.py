@@ -389,3 +389,54 @@ def test_models_of_two_kinds_do_not_share_a_folder(prefix, tmp_path):
     assert done.returncode == 1
     assert "model.ckpt.index' belongs to another plan" in done.stderr
     assert not (target / 'model.pb').exists()
+
+
+def test_repair_brings_answers_back_from_samples(prefix, tmp_path):
+    data = tmp_path / 'data.npz'
+    images = np.random.RandomState(0).randn(60, 8, 8, 3).astype(np.float32)
+    np.savez(str(data), input=images)
+
+    plan, printed = pruned(
+        prefix,
+        tmp_path,
+        '--criterion=l1',
+        '--ratio=0.5',
+        '--groups=all',
+        '--repair',
+        f'--data={data}',
+    )
+
+    changes = re.search(r'change of the outputs ([\d.]+) -> ([\d.]+)', printed).groups()
+    assert float(changes[1]) < float(changes[0]) / 2
+    soft = models.answers(models.frozen(str(tmp_path), str(tmp_path / 'model.ckpt')))
+    found = stripped(tmp_path, f'--plan={tmp_path / "plan.json"}')
+    assert np.abs(found - soft).max() <= 1e-5 * np.abs(soft).max()
+    own = Checkpoint(str(tmp_path / 'model.ckpt'))
+    kernel = next(name for name in own if name.endswith('project/conv/kernel'))
+    assert not own[f'{kernel}/Adam'].any()
+    assert plan.removed_count > 0
+
+
+@pytest.mark.parametrize(
+    'flags, message',
+    [
+        (['--repair'], '--repair needs samples: give --data.'),
+        (['--data=x.npz'], '--data is for --repair: give both, or none.'),
+        (
+            ['--repair', '--data=x.npz', '--mean_replacement=m.npz'],
+            '--repair does more than --mean_replacement: give one.',
+        ),
+    ],
+)
+def test_samples_and_repair_belong_together(prefix, tmp_path, flags, message):
+    done = models.run_tool(
+        'prune.py',
+        f'--model={prefix}',
+        f'--output_dir={tmp_path}',
+        '--ratio=0.5',
+        '--criterion=l1',
+        *flags,
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not os.path.exists(str(tmp_path / 'plan.json'))

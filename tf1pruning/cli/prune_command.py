@@ -56,9 +56,9 @@ def main() -> None:
     files.check_new([prefix + '.index', frozen, plan_path], FLAGS.overwrite)
     writer.check_state(prefix, FLAGS.overwrite)
     criterion_flags.check_stale()
+    _check_data()
     choice = choice_flags.choice(FLAGS.criterion)
     scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
-    _check_data()
     model = model_flags.model()
     path, other = prefix, frozen
     if model.is_frozen:

@@ -202,7 +202,7 @@ class _Job:
 
     def _refs(self, layer: Layer) -> List[TensorRef]:
         """What a pass fetches for a layer."""
-        return [self.twins.twin(layer.x), layer.y]
+        return [self.twins.twin(layer.x), layer.x, layer.y]
 
     def _is_repairable(self, layer: Layer) -> bool:
         """Whether a layer can be repaired; notes why not."""
@@ -242,7 +242,7 @@ class _Job:
         wanted = [ref for layer in layers for ref in self._refs(layer)]
         alive = self._depths.alive(self._depths.of(stage[0]))
         readings: List[Reading] = []
-        for step in passes.run(wanted, alive, [layer.x for layer in layers]):
+        for step in passes.run(wanted, alive):
             if not step.batch:
                 readings = self._readings(layers, step.values, passes.fitted)
             for reading in readings:

@@ -79,21 +79,19 @@ class Passes:
         self,
         wanted: Sequence[TensorRef],
         alive: Sequence[TensorRef] = (),
-        first: Sequence[TensorRef] = (),
     ) -> Iterator[Step]:
         """Runs all batches.
 
         Args:
           wanted: tensors.
           alive: tensors of a cut that may be made on the way.
-          first: tensors that are wanted of the first batch only.
 
         Raises:
           DataError: if the network does not run on a batch.
         """
         known = {parse_tensor(name) for name in self._store.names}
         new = [ref for ref in alive if ref not in known]
-        asked = list(dict.fromkeys([*wanted, *new, *first]))
+        asked = list(dict.fromkeys([*wanted, *new]))
         graph_def, holders = self._twins.part(
             [ref for ref in asked if ref not in known], known
         )
