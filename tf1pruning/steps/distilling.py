@@ -23,6 +23,7 @@ from typing import (
 )
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning import plan as plan_lib
@@ -49,7 +50,10 @@ _HELD_OUT = 5
 # Share of the largest weight by which one may change on its way back.
 _ROUNDING = 1e-6
 
+# Share by which a weight is changed to see whether it comes back.
 _PROBE = 0.01
+# 16-bit floats would lose what small steps add up to.
+_TRAINED_TYPES = (tf.float32, tf.float64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +68,7 @@ class Distilled:
       steps: steps of training with it.
       best_step: after how many of them the weights were best; 0: the start.
       losses: (steps, loss on the held-out samples) of each look at them.
-      fixed: weight that was not trained -> why.
+      fixed: weight that could not be trained -> why; moving statistics do not count.
     """
 
     stripped: StrippedModel = dataclasses.field(repr=False)
@@ -201,14 +205,14 @@ def _trainable(stripped: StrippedModel) -> Tuple[List[str], Dict[str, str]]:
     Raises:
       GraphError: if none can.
     """
-    known = _known(stripped)
     fixed = dict.fromkeys(stripped.stripped.fixed, 'became a constant')
+    left_alone = _left_alone(stripped.original)
+    known = [name for name in _known(stripped) if name not in left_alone]
     for name in known:
-        reason = _reason(stripped, name)
-        if reason:
-            fixed[name] = reason
-    statistics = _statistics(stripped.original)
-    wanted = [name for name in known if name not in fixed and name not in statistics]
+        dtype = _type(stripped, name)
+        if dtype not in _TRAINED_TYPES:
+            fixed[name] = f'is of the type {dtype.name}'
+    wanted = [name for name in known if name not in fixed]
     for name in _lost(stripped, wanted):
         fixed[name] = 'would not come back as it was trained'
     wanted = [name for name in wanted if name not in fixed]
@@ -225,27 +229,26 @@ def _known(stripped: StrippedModel) -> List[str]:
     return [*network.arrays, *sorted(constants.difference(network.fixed))]
 
 
-def _reason(stripped: StrippedModel, name: str) -> str:
-    """Why a weight is not trained, whatever is done with it; '' if it may be."""
-    variables = {v.node: v for v in stripped.stripped.graph.variables}
-    dtype = _weight(stripped, name).dtype
-    if dtype != np.float32:
-        return f'is of the type {dtype}'
-    has_training = any(variable.trainable for variable in variables.values())
-    if has_training and name in variables and not variables[name].trainable:
-        return '' if name in _statistics(stripped.original) else 'was not trainable'
-    return ''
-
-
-def _statistics(model: Model) -> Set[str]:
-    """Moving means and variances, and what acts like them."""
-    trained = {v.node for v in model.graph.variables if v.trainable}
-    found = {
+def _left_alone(model: Model) -> Set[str]:
+    """What a training would not train either: moving statistics, masks and the like."""
+    variables = model.graph.variables
+    trained = {variable.node for variable in variables if variable.trainable}
+    others = {v.node for v in variables if trained and not v.trainable}
+    statistics = {
         use.source
         for use in model.trace.uses
         if use.role == STATISTIC and not use.is_kept
     }
-    return found - trained
+    return others | (statistics - trained)
+
+
+def _type(stripped: StrippedModel, name: str) -> tf.DType:
+    """Element type of a weight of a stripped network."""
+    network = stripped.stripped
+    own = {variable.node: variable.dtype for variable in network.graph.variables}
+    if name in own:
+        return own[name]
+    return tf.as_dtype(network.graph.view().node(name).attr['dtype'].type)
 
 
 def _weight(stripped: StrippedModel, name: str) -> np.ndarray:

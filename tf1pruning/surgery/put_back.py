@@ -6,6 +6,7 @@ from typing import Dict, Mapping, Sequence
 
 import numpy as np
 
+from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.plan import Plan
@@ -27,12 +28,9 @@ def put_back(
       small: weight node -> array of the stripped network.
       whole: weight node -> array before stripping, which the removed positions keep.
     """
-    gone = np.zeros(trace.count, bool)
-    channels = {group.name: group.channels for group in groups}
-    for planned in plan.groups:
-        gone[channels[planned.name][list(planned.removed)]] = True
+    stays = ~plan_lib.removed_channels(plan, groups, trace.count)
     return {
-        name: _filled(whole[name], array, [~gone[axis] for axis in trace.weights[name]])
+        name: _filled(whole[name], array, [stays[axis] for axis in trace.weights[name]])
         if name in trace.weights
         else array
         for name, array in small.items()
