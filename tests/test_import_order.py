@@ -16,6 +16,7 @@ FLOORS = {
     'names': 0,
     'notes': 0,
     'files': 0,
+    'losses': 0,
     'npz': 0,
     'optimizer_names': 0,
     'phases': 0,

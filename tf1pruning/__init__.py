@@ -17,6 +17,7 @@ from tf1pruning.api import (
     analyze,
     check_samples,
     choose,
+    distill,
     repair,
     samples,
     save,
@@ -43,6 +44,7 @@ from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
 from tf1pruning.plan_json import load_plan, save_plan
 from tf1pruning.recovery.change import Change
+from tf1pruning.recovery.distillation import DistillOptions
 from tf1pruning.recovery.layerwise import LayerRepair, RepairOptions
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.report.cost import Cost
@@ -51,6 +53,7 @@ from tf1pruning.sampling.parts import Samples
 from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
+from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.exporting import Export, ExportOptions, Exports
 from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.stripping import StrippedModel
@@ -69,6 +72,8 @@ __all__ = [
     'Comparison',
     'Cost',
     'DataError',
+    'DistillOptions',
+    'Distilled',
     'Export',
     'ExportOptions',
     'Exports',
@@ -98,6 +103,7 @@ __all__ = [
     'analyze',
     'check_samples',
     'choose',
+    'distill',
     'load',
     'load_plan',
     'prune_finetune',

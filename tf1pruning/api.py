@@ -17,6 +17,7 @@ from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
+from tf1pruning.recovery.distillation import DistillOptions, Progress
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import analysis
 from tf1pruning.report.analysis import Analysis
@@ -28,6 +29,7 @@ from tf1pruning.scoring.result import Scores
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import (
     data_scores,
+    distilling,
     exporting,
     planning,
     repairing,
@@ -35,6 +37,7 @@ from tf1pruning.steps import (
     soft_pruning,
     stripping,
 )
+from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.repairing import Repaired
@@ -351,6 +354,51 @@ def strip(
     """
     limits = RunLimits(allow_unsafe, verify_timeout)
     return stripping.strip_model(model, plan, options, verify, limits, samples=samples)
+
+
+@typed.checked
+def distill(
+    stripped: StrippedModel,
+    teacher: Model,
+    data: Batches,
+    held_out: Optional[Batches] = None,
+    options: DistillOptions = DistillOptions(),
+    state: Optional[files.Path] = None,
+    progress: Optional[Progress] = None,
+) -> Distilled:
+    """Trains a stripped network to answer like the unpruned one, without labels.
+
+    Kernels, biases and the scales of batch norm are trained, in the network as it is in
+    inference: moving statistics stay. Of a frozen graph, its constants are trained.
+
+    Args:
+      stripped: the network; not changed.
+      teacher: the unpruned one, with the same inputs and outputs.
+      data: samples to train on, input -> array; in batches of the size to train with.
+      held_out: other samples, by which the rate and the best weights are chosen; None:
+        every fifth batch of `data`.
+      options: how.
+      state: an `.npz` file to write what was done to, and to go on from after a kill;
+        None: none is written.
+      progress: called with the steps done, the steps in all, the largest change of an
+        output on the held-out samples, and the seconds left.
+
+    Returns:
+      The trained network as `strip` gives it, to `save`; `print` says what it gained.
+
+    Raises:
+      DataError: if the samples do not fit or are too few, the teacher's answers are no
+        numbers, do not vary or are not finite, or the state is of another training.
+      GraphError: if inputs or outputs differ, a network is not safe to run, lacks a
+        gradient, or has nothing to train.
+      CheckpointError: if a weight of the teacher is missing, damaged, NaN or infinite.
+      OutputError: if the state or temporary files cannot be written.
+      VerificationError: if the trained network is not exactly stripped.
+    """
+    path = None if state is None else os.fspath(state)
+    return distilling.distill(
+        stripped, teacher, data, held_out, options, path, progress
+    )
 
 
 @typed.checked

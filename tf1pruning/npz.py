@@ -1,8 +1,9 @@
-"""Reads the arrays of `.npz` files; nothing in them can run code."""
+"""Reads and writes the arrays of `.npz` files; nothing in them can run code."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import tokenize
 import zipfile
@@ -12,6 +13,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -160,6 +162,24 @@ def _opened(path: str) -> Iterator[zipfile.ZipFile]:
     except _DAMAGED as error:
         reason = files.reason(error)
         raise DataError(f'{path!r} cannot be read: {reason}') from error
+
+
+def write(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays as a whole file that `read` reads.
+
+    Args:
+      path: of the file.
+      arrays: name -> array of numbers or text; no name is `file`.
+
+    Raises:
+      OutputError: if it cannot be written; an older file is then untouched.
+    """
+    folder, name = os.path.split(path)
+    with files.staging(folder or '.') as temporary:
+        source = os.path.join(temporary, name)
+        with open(source, 'wb') as file:
+            np.savez(file, **arrays)
+        files.publish(source, path)
 
 
 def _names(archive: zipfile.ZipFile) -> List[str]:

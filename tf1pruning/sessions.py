@@ -96,6 +96,19 @@ def refuse(
         )
 
 
+def settled(graph: tf.Graph, limits: RunLimits) -> RunLimits:
+    """The limits with the time that a graph has by default.
+
+    For a graph that is going to have ops of ours, such as those of an optimizer.
+
+    Args:
+      graph: as it was checked and imported.
+      limits: of its runs.
+    """
+    seconds = limits.seconds or _default_seconds(graph)
+    return dataclasses.replace(limits, seconds=seconds)
+
+
 class Session:
     """A session that runs a graph within limits.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import List, Tuple
+from types import MappingProxyType
+from typing import List, Mapping, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -40,10 +41,29 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
       UnknownOpError: if it holds an op that is not registered.
       GraphError: with TensorFlow's own message, if it refuses the graph.
     """
-    graph = tf.Graph()
+    with tf.Graph().as_default() as graph:
+        import_into_default(graph_def)
+    return graph
+
+
+def import_into_default(
+    graph_def: tf.GraphDef,
+    scope: str = '',
+    replaced: Mapping[str, tf.Tensor] = MappingProxyType({}),
+) -> None:
+    """Imports a GraphDef into the default graph.
+
+    Args:
+      graph_def: not changed.
+      scope: in front of the names of its nodes.
+      replaced: name of a tensor of the GraphDef -> what its readers read instead.
+
+    Raises:
+      UnknownOpError: if it holds an op that is not registered.
+      GraphError: with TensorFlow's own message, if it refuses the graph.
+    """
     try:
-        with graph.as_default():
-            tf.import_graph_def(graph_def, name='')
+        tf.import_graph_def(graph_def, dict(replaced), name=scope)
     except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
         unknown = _UNKNOWN.search(str(error))
         if unknown:
@@ -51,7 +71,6 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
             found = names.quoted([n.name for n in graph_def.node if n.op == op], 3)
             raise UnknownOpError(op, found) from error
         raise GraphError(f'TensorFlow refuses the graph: {error}') from error
-    return graph
 
 
 def import_for_shapes(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, tf.Graph]:

@@ -82,6 +82,22 @@ class ChangeMeter:
             raise DataError(f'Outputs {names.quoted(bad)} are not finite on the data.')
         return Change(changes, agreement)
 
+    def variances(self) -> Dict[str, float]:
+        """Output -> mean squared deviation of the reference, of those that vary.
+
+        Raises:
+          DataError: like `result`, or if none varies.
+        """
+        self.result()
+        found = {name: sums.variance for name, sums in self._sums.items()}
+        varying = {name: value for name, value in found.items() if value > 0}
+        if not varying:
+            raise DataError(
+                f'The outputs {names.quoted(list(found))} are the same for all '
+                'samples: there is nothing to learn. Give several samples that differ.'
+            )
+        return varying
+
 
 def _rows(array: np.ndarray) -> np.ndarray:
     """`[rows, last axis]`; numbers without an axis besides the batch have one of 1."""
@@ -121,9 +137,18 @@ class _Sums:
         return self._agreed / self.count if self._total.size > 1 else None
 
     @property
+    def variance(self) -> float:
+        """Mean squared deviation of the reference; 0 without rows."""
+        return self._spread / (self.count * self._total.size) if self.count else 0.0
+
+    @property
+    def _spread(self) -> float:
+        return self._squares - float(np.square(self._total).sum()) / self.count
+
+    @property
     def change(self) -> float:
         """RMS difference over RMS deviation; infinite where nothing varies."""
-        spread = self._squares - float(np.square(self._total).sum()) / self.count
+        spread = self._spread
         if self._differences == 0:
             return 0.0
         if not np.isfinite(self._differences + spread):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
 from typing import Dict, Iterable, Mapping, Optional
@@ -91,9 +90,7 @@ class Scores:
                 arrays[f'{_SCORE}:{criterion}:{group}'] = array
         for node, array in self.means.items():
             arrays[f'{_MEAN}:{node}'] = array
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        files.write_bytes(os.fspath(path), buffer.getvalue())
+        npz.write(os.fspath(path), arrays)
 
     @classmethod
     @typed.checked

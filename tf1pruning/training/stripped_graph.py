@@ -70,7 +70,7 @@ def import_stripped(
     flags = {name: value for name, value in values.items() if name in present}
     nodes = [present[n] for n in inputs if n in present and n not in values]
     unread = [name for name in inputs if name not in present]
-    fed = {**_given(features, nodes, unread), **_constants(flags, present)}
+    fed = {**given_inputs(features, nodes, unread), **_constants(flags, present)}
     graph = _prepared(graph, fed)
     _check_free(graph)
     mapping = {f'{_INPUT_SCOPE}/{name}:0': tensor for name, tensor in fed.items()}
@@ -100,7 +100,7 @@ def _names(graph: tf.MetaGraphDef, collection: str, path: str) -> Sequence[str]:
     return meta_graph.members(graph, collection)
 
 
-def _given(
+def given_inputs(
     features: Features, nodes: Sequence[tf.NodeDef], unread: Collection[str]
 ) -> Dict[str, tf.Tensor]:
     """Input -> tensor.
