@@ -221,3 +221,8 @@ def known() -> List[str]:
 def known_data() -> List[str]:
     """The names of the criteria that look at data, sorted."""
     return sorted(_DATA)
+
+
+def known_without_loss() -> List[str]:
+    """The names of those among them that need no loss."""
+    return [name for name in known_data() if not _DATA[name].derivative]

@@ -19,9 +19,9 @@ from tf1pruning.errors import DataError
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.average import Averages
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.result import Scores
+from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.scoring.statistics import Key, Statistics
 from tf1pruning.sessions import Session
 
@@ -44,7 +44,7 @@ class Weights(NamedTuple):
 def score(
     trace: Trace,
     groups: Sequence[Group],
-    loss_model: LossModel,
+    runnable: Runnable,
     weights: Weights,
     batches: Batches,
     criteria: Sequence[DataCriterion],
@@ -56,7 +56,8 @@ def score(
     Args:
       trace: of the model.
       groups: of the model, those to score.
-      loss_model: its loss, with the same node names.
+      runnable: its loss, or where no criterion needs one the model, with the same node
+        names.
       weights: of both.
       batches: the data.
       criteria: what to score by.
@@ -65,17 +66,17 @@ def score(
 
     Raises:
       DataError: if there is no data, inputs are missing, or a value is not finite.
-      GraphError: if the loss does not depend on a group.
+      GraphError: if no layer that runs reads a group, or no gradient flows to it.
       OptionError: if a criterion needs the initial weights, or alpha is out of range.
     """
-    network = Network(loss_model, weights.now)
+    network = Network(runnable, weights.now)
     clock = _Clock(
         progress, batches.count, any(c.derivative == HESSIAN for c in criteria)
     )
     with network.graph.as_default():
         statistics = Statistics(network, trace, groups, criteria, weights.start)
-    with Session(network.graph, loss_model.limits, optimize=True) as session:
-        run = _Pass(session, network, loss_model, batches, alpha, clock)
+    with Session(network.graph, runnable.limits, optimize=True) as session:
+        run = _Pass(session, network, runnable, batches, alpha, clock)
         values, count = run(statistics.first, {})
         if statistics.second:
             later, _ = run(statistics.second, statistics.mean_gradients(values))
@@ -109,7 +110,7 @@ class _Pass(NamedTuple):
 
     session: Session
     network: Network
-    loss_model: LossModel
+    runnable: Runnable
     batches: Batches
     alpha: Optional[float]
     clock: _Clock
@@ -121,7 +122,7 @@ class _Pass(NamedTuple):
         averages: Averages[Key] = Averages(self.alpha)
         count = 0
         for batch in self.batches.start():
-            inputs, size = batches_lib.loss_feeds(self.loss_model, batch)
+            inputs, size = batches_lib.feeds_of(self.runnable, batch)
             found = self.network.run(self.session, fetches, {**inputs, **feeds})
             count += 1
             _check_finite(found, count)
