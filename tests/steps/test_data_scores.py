@@ -91,6 +91,22 @@ def test_scores_of_a_frozen_graph_choose_its_channels(prefix, tmp_path):
     assert sum(len(group.removed) for group in plan.groups) > 0
 
 
+def test_channels_that_others_make_up_for_go_first(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        # Sums of three inputs: any three of the eight channels make up for the rest.
+        y = networks.conv(networks.conv(x, 8, 1, 'stem'), 5, 3, 'reader')
+        tf.reduce_mean(tf.nn.relu(y), [1, 2], name='output')
+    path = networks.save(graph, str(tmp_path / 'model.ckpt'))
+    data = Batches.of_arrays({'input': IMAGES}, 4)
+
+    scores = without_loss(path, data, ['reconstruction', 'apoz']).scores
+
+    lost = np.sort(-scores['reconstruction']['stem'][0])
+    assert (lost[:5] < 0.01).all() and (lost[5:] > 0.05).all()
+    assert scores['apoz']['stem'].shape == (1, 8)
+
+
 def test_the_own_pipeline_gives_data_without_a_loss(prefix):
     found = data_scores.subject_for(reading.load(prefix, ('output',)), ['apoz'])
 
@@ -107,7 +123,7 @@ def test_a_criterion_that_needs_a_loss_says_so_where_there_is_none(prefix, tmp_p
     inference = networks.save(
         networks.inverted_residual_net(), str(tmp_path / 'inference.ckpt')
     )
-    needs = "'fisher' needs a loss, unlike 'activation_mean', 'apoz'"
+    needs = "'fisher' needs a loss, unlike 'activation_mean', 'apoz', 'reconstruction'"
 
     with pytest.raises(OptionError, match=f'{needs}.* is no checkpoint of a training'):
         data_scores.subject_for(frozen, ['apoz', 'fisher'])

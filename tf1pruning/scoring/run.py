@@ -70,9 +70,8 @@ def score(
       OptionError: if a criterion needs the initial weights, or alpha is out of range.
     """
     network = Network(runnable, weights.now)
-    clock = _Clock(
-        progress, batches.count, any(c.derivative == HESSIAN for c in criteria)
-    )
+    passes = 1 + any(c.derivative == HESSIAN for c in criteria)
+    clock = Clock(progress, batches.count and batches.count * passes)
     with network.graph.as_default():
         statistics = Statistics(network, trace, groups, criteria, weights.start)
     with Session(network.graph, runnable.limits, optimize=True) as session:
@@ -84,12 +83,17 @@ def score(
     return statistics.finished(values, count)
 
 
-class _Clock:
-    """Says how far the passes are and how long the rest takes."""
+class Clock:
+    """Says how far passes over batches are and how long the rest takes.
 
-    def __init__(self, progress: Optional[Progress], count: Optional[int], twice: bool):
+    Args:
+      progress: called after each batch.
+      total: batches of all passes; None: not known.
+    """
+
+    def __init__(self, progress: Optional[Progress], total: Optional[int]):
         self._progress = progress
-        self._total = count * (1 + twice) if count else None
+        self._total = total or None
         self._done = 0
         self._started = time.monotonic()
 
@@ -113,7 +117,7 @@ class _Pass(NamedTuple):
     runnable: Runnable
     batches: Batches
     alpha: Optional[float]
-    clock: _Clock
+    clock: Clock
 
     def __call__(
         self, fetches: Mapping[Key, tf.Tensor], feeds: Mapping[tf.Tensor, np.ndarray]

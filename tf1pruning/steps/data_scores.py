@@ -8,12 +8,15 @@ from typing import Collection, Dict, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning import names, sessions
+from tf1pruning.algebra.elimination import Reader
 from tf1pruning.channels.groups import Group
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.criteria import registry
+from tf1pruning.criteria.registry import READERS, DataCriterion
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import unsafe
 from tf1pruning.models.model import Model
+from tf1pruning.recovery import readers
 from tf1pruning.scoring import loss_model as loss_model_lib
 from tf1pruning.scoring import result, run
 from tf1pruning.scoring import runnable as runnable_lib
@@ -190,11 +193,28 @@ def score_groups(
         subject.runnable,
         run.Weights(now, start),
         batches,
-        wanted,
+        [c for c in wanted if c.looks_at != READERS],
         alpha,
         progress,
     )
+    by_readers = [c for c in wanted if c.looks_at == READERS]
+    if by_readers:
+        gathered = readers.readers_of(
+            model.trace, list(groups), subject.runnable, now, batches, progress=progress
+        )
+        for criterion in by_readers:
+            found.scores[criterion.name] = _of_readers(criterion, gathered)
     return dataclasses.replace(found, weights=digests(model))
+
+
+def _of_readers(
+    criterion: DataCriterion, gathered: Mapping[str, Sequence[Reader]]
+) -> Dict[str, np.ndarray]:
+    """Group -> `[1, width]` scores by a criterion that looks at readers."""
+    return {
+        name: criterion.finish(criterion.statistic(behind))[np.newaxis]
+        for name, behind in gathered.items()
+    }
 
 
 def only_means(subject: Subject, batches: Batches) -> Mapping[str, np.ndarray]:
