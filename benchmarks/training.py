@@ -199,7 +199,7 @@ def load(recipe: Recipe, folder: str) -> Trained:
 def batches(dataset: Dataset, split: Split, trained: Trained) -> Batches:
     """Images as in tests and labels, in batches of 1000."""
     arrays = pipelines.arrays(dataset, split)
-    return Batches.of_arrays(dict(zip(trained.loss_model.model.inputs, arrays)), 1000)
+    return Batches.of_arrays(dict(zip(trained.runnable.model.inputs, arrays)), 1000)
 
 
 def free_groups(trained: Trained) -> Tuple[Group, ...]:

@@ -82,10 +82,11 @@ def score(
     """Scores channels by what they do on data and to the loss.
 
     Args:
-      model: a checkpoint with the graph of its training.
-      data: what the loss reads.
+      model: any; a checkpoint with the graph of its training if a criterion needs the
+        loss.
+      data: what the loss reads; for criteria that need none the inputs of the model.
       criteria: names of criteria that look at data, see docs/criteria.md.
-      loss: name of the loss tensor; '': the only one of the graph.
+      loss: name of the loss tensor; '': the only one of the graph, if one is needed.
       groups: 'inner', 'all' or 'auto', see `choose`.
       scope_names: scopes to score; `['']`: the whole model.
 
@@ -93,15 +94,16 @@ def score(
       Scores, for `choose` and, as `means`, for `soft_prune`.
 
     Raises:
-      OptionError: on a criterion that is unknown, or looks at weights alone.
-      DataError: if the data does not fit the loss, or values are not finite.
-      GraphError: if there is no such loss, it is not safe to run, or it does not
-        depend on a group.
+      OptionError: on a criterion that is unknown, or looks at weights alone, or needs
+        the loss of a model that is no checkpoint.
+      DataError: if the data does not fit the inputs, or values are not finite.
+      GraphError: if there is no such loss, the graph is not safe to run, or no layer
+        that runs reads a group.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
     chosen = select_groups(model, scope_names, groups).groups.values()
-    trained = data_scores.with_loss(model, loss)
-    return data_scores.score_groups(trained, chosen, data, criteria)
+    subject = data_scores.subject_for(model, criteria, loss)
+    return data_scores.score_groups(subject, chosen, data, criteria)
 
 
 @typed.checked

@@ -89,3 +89,8 @@ def test_only_clustering_has_to_know_how_many_stay():
 
 def test_only_shares_have_a_natural_threshold():
     assert [n for n in registry.known() if registry.find(n).is_share] == ['sparsity']
+
+
+def test_readers_have_no_derivative():
+    with pytest.raises(OptionError, match=r"looks at readers.*expected derivative=''"):
+        registry.register_data('mine', registry.READERS)(np.sum)

@@ -47,7 +47,7 @@ def test_batches_are_for_what_the_loss_reads(tmp_path):
     found = build(mean_model_fn, named_input_fn, tmp_path, {'factor': 2.0})
 
     loss = loss_model.loss_model(found.meta_graph, found.loss)
-    (batch,) = found.batches(named_input_fn, loss, 5).start()
+    (batch,) = found.batches(named_input_fn, loss.model, 5).start()
 
     (array,) = batch.values()
     assert list(batch) == [found.inputs[0]]  # Sorted by key: 'image' comes first.

@@ -147,9 +147,9 @@ def test_data_under_other_names_is_told_how_to_name_its_inputs(tmp_path):
     model = loss_model(table_pipeline(tmp_path), outputs=['output/BiasAdd'])
 
     with pytest.raises(DataError, match=r'is it x=input,y=input_1\?$'):
-        batches_lib.loss_feeds(model, {'x': X, 'y': Y})
+        batches_lib.feeds_of(model, {'x': X, 'y': Y})
     with pytest.raises(DataError, match=r"it has 'x', .*:1'\.$"):
-        batches_lib.loss_feeds(model, {'x': X})
+        batches_lib.feeds_of(model, {'x': X})
 
 
 def test_a_data_file_is_read_and_its_arrays_renamed(tmp_path):

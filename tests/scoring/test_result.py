@@ -33,6 +33,14 @@ def test_scores_survive_the_file(tmp_path):
     assert found.means['net/b/Conv2D'].tolist() == [0.5, 0.25]
 
 
+def test_scores_that_needed_no_loss_have_none(tmp_path):
+    path = str(tmp_path / 'scores.npz')
+
+    dataclasses.replace(SCORES, loss=None).save(path)
+
+    assert Scores.load(path).loss is None
+
+
 def other(path):
     np.savez(path, x=np.zeros(2))
 
@@ -151,7 +159,11 @@ SCORE, MEAN = 'score:fisher:a', 'mean:net/b/Conv2D'
         {MEAN: np.zeros(2, complex)},
         {'x:fisher:a': np.zeros([1, 2])},
         {'score': np.zeros(2)},
-        *({'info': np.array(json.dumps({**INFO, key: None}))} for key in INFO),
+        *(
+            {'info': np.array(json.dumps({**INFO, key: None}))}
+            for key in INFO
+            if key != 'loss'
+        ),
         *({'info': np.array(json.dumps({**INFO, key: ['x']}))} for key in INFO),
         {'info': np.array(json.dumps({**INFO, 'weights': {'a': 3}}))},
         {'info': np.array(json.dumps({**INFO, 'more': 3}))},

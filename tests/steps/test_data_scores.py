@@ -6,9 +6,11 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tests.studies import trained
+from tests.tools import models
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.errors import CheckpointError, DataError, GraphError, OptionError
 from tf1pruning.models import reading
+from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import data_scores, planning
 from tf1pruning.steps.ranking import ranking_by
 
@@ -41,6 +43,102 @@ def test_a_training_graph_is_scored_and_pruned(prefix):
     assert not scores.scores['biased_loss_init'][trained.BLOCK].any()
 
 
+IMAGES = np.random.RandomState(0).rand(6, 8, 8, 3).astype(np.float32)
+
+
+def without_loss(source, batches, criteria=('apoz', 'activation_mean')):
+    found = reading.load(source, ('output',))
+    groups = [group for group in found.groups if not group.frozen]
+    subject = data_scores.subject_for(found, criteria)
+    return data_scores.score_groups(subject, groups, batches, criteria)
+
+
+def test_where_no_loss_is_needed_any_kind_of_model_is_scored_alike(prefix, tmp_path):
+    data = Batches.of_arrays({'input': IMAGES}, 4)
+    labelled = {'IteratorGetNext:0': IMAGES, 'IteratorGetNext:1': np.arange(6) % 5}
+    found = model(prefix)
+    groups = [group for group in found.model.groups if not group.frozen]
+    expected = data_scores.score_groups(
+        found, groups, Batches.of_arrays(labelled, 4), ['apoz', 'activation_mean']
+    )
+    folder = str(tmp_path)
+    scored = [
+        without_loss(prefix, data),
+        without_loss(prefix, Batches.of_arrays(labelled, 4)),
+        without_loss(models.saved_model(folder, prefix), data),
+        without_loss(models.frozen(folder, prefix), data),
+    ]
+
+    assert expected.loss > 0
+    assert [scores.loss for scores in scored] == [None] * 4
+    for scores in scored:
+        assert scores.means.keys() == expected.means.keys()
+        for criterion, by_group in expected.scores.items():
+            for own, same in zip(scores.scores[criterion].values(), by_group.values()):
+                np.testing.assert_allclose(own, same, rtol=1e-4)
+
+
+def test_scores_of_a_frozen_graph_choose_its_channels(prefix, tmp_path):
+    path = models.frozen(str(tmp_path), prefix)
+    scores = without_loss(path, Batches.of_arrays({'input': IMAGES}, 4), ['apoz'])
+    found = reading.load(path, ('output',))
+    groups = [group for group in found.groups if not group.frozen]
+
+    plan = planning.plan_by_choice(
+        found, groups, Choice(ratio=0.5), ranking_by('apoz', scores)
+    )
+
+    assert sum(len(group.removed) for group in plan.groups) > 0
+
+
+def test_channels_that_others_make_up_for_go_first(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        # Sums of three inputs: any three of the eight channels make up for the rest.
+        y = networks.conv(networks.conv(x, 8, 1, 'stem'), 5, 3, 'reader')
+        tf.reduce_mean(tf.nn.relu(y), [1, 2], name='output')
+    path = networks.save(graph, str(tmp_path / 'model.ckpt'))
+    data = Batches.of_arrays({'input': IMAGES}, 4)
+
+    scores = without_loss(path, data, ['reconstruction', 'apoz']).scores
+
+    lost = np.sort(-scores['reconstruction']['stem'][0])
+    assert (lost[:5] < 0.01).all() and (lost[5:] > 0.05).all()
+    assert scores['apoz']['stem'].shape == (1, 8)
+
+
+def test_the_own_pipeline_gives_data_without_a_loss(prefix):
+    found = data_scores.subject_for(reading.load(prefix, ('output',)), ['apoz'])
+
+    means = data_scores.only_means(found, found.pipeline(2))
+
+    expected = model(prefix)
+    same = data_scores.only_means(expected, expected.pipeline(2))
+    for layer, mean in means.items():
+        np.testing.assert_allclose(mean, same[layer], rtol=1e-5)
+
+
+def test_a_criterion_that_needs_a_loss_says_so_where_there_is_none(prefix, tmp_path):
+    frozen = reading.load(models.frozen(str(tmp_path), prefix), ('output',))
+    inference = networks.save(
+        networks.inverted_residual_net(), str(tmp_path / 'inference.ckpt')
+    )
+    needs = "'fisher' needs a loss, unlike 'activation_mean', 'apoz', 'reconstruction'"
+
+    with pytest.raises(OptionError, match=f'{needs}.* is no checkpoint of a training'):
+        data_scores.subject_for(frozen, ['apoz', 'fisher'])
+    with pytest.raises(GraphError, match=f'{needs}.* no collection of losses') as found:
+        data_scores.subject_for(reading.load(inference, ('output',)), ['fisher'])
+    assert found.value.options == ('loss',)
+
+
+def test_data_that_lacks_an_input_is_not_left_aside(prefix):
+    wrong = Batches.of_arrays({'image': IMAGES}, 4)
+
+    with pytest.raises(DataError, match=r'The network needs .*is it image=input\?'):
+        without_loss(prefix, wrong)
+
+
 def test_a_loss_that_writes_files_is_not_run(tmp_path):
     graph = networks.inverted_residual_net(is_training=True, optimizer='adam')
     with graph.as_default():
@@ -52,7 +150,7 @@ def test_a_loss_that_writes_files_is_not_run(tmp_path):
 
     with pytest.raises(GraphError, match=r'write files or call Python.*WriteFile'):
         model(path, loss='writing')
-    assert model(path, loss='writing', allow_unsafe=True).loss_model.loss == 'writing'
+    assert model(path, loss='writing', allow_unsafe=True).runnable.loss == 'writing'
     assert not (tmp_path / 'written').exists()
 
 

@@ -172,3 +172,28 @@ def test_a_mistake_is_one_line_and_writes_nothing(flags, message, prefix, tmp_pa
     assert message in done.stderr
     assert done.stderr.count('\n') == 1
     assert not path.exists()
+
+
+def test_a_frozen_graph_is_scored_on_its_inputs_and_pruned(prefix, data, tmp_path):
+    frozen = models.frozen(str(tmp_path), prefix)
+    path = tmp_path / 'scores.npz'
+
+    done = run_score(
+        frozen,
+        path,
+        '--criteria=activation_mean',
+        f'--data={data}',
+        '--inputs=images=input',
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f'by 1 criteria on 1 batches: {path}\n')
+    written(
+        tmp_path / 'pruned',
+        'prune.py',
+        f'--model={frozen}',
+        f'--scores={path}',
+        '--criterion=activation_mean',
+        '--ratio=0.5',
+    )
+    assert plan_json.load_plan(str(tmp_path / 'pruned' / 'plan.json')).removed_count

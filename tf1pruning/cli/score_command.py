@@ -1,11 +1,12 @@
-r"""Scores the channels of a checkpoint on data and the loss.
+r"""Scores the channels of a model on data, and by its loss.
 
   tf1pruning score --model model.ckpt-1000 --output_nodes output \
       --criteria taylor_abs_rs,fisher --data images.npz --inputs x=input,y=input_1 \
       --output scores.npz
 
-The checkpoint needs its training graph, with a loss: --loss, or the only one in its
-collection of losses. Then
+Criteria that look at the loss need a checkpoint with its training graph: --loss, or the
+only one in its collection of losses. The others take any model, and the data of its
+inputs alone. Then
 
   tf1pruning prune --scores scores.npz --criterion fisher ...
 
@@ -27,7 +28,7 @@ from tf1pruning.errors import OptionError
 from tf1pruning.sampling.options import GRAPH
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import data_scores, protection
-from tf1pruning.steps.data_scores import Trained
+from tf1pruning.steps.data_scores import Subject
 from tf1pruning.steps.selection import select_groups
 
 FLAGS = flags.FLAGS
@@ -61,29 +62,30 @@ def main() -> None:
     files.check_new([FLAGS.output], FLAGS.overwrite)
     read = [FLAGS.model, FLAGS.meta_graph, FLAGS.data, FLAGS.initial_checkpoint]
     protection.check_target(FLAGS.output, read)
-    trained = data_flags.trained(FLAGS.temperature)
-    which = model_flags.which_groups(trained.model)
-    chosen = select_groups(trained.model, FLAGS.scope_names, which)
+    subject = data_flags.subject(FLAGS.criteria, FLAGS.temperature)
+    which = model_flags.which_groups(subject.model)
+    chosen = select_groups(subject.model, FLAGS.scope_names, which)
     scores = data_scores.score_groups(
-        trained,
+        subject,
         chosen.groups.values(),
-        _batches(trained),
+        _batches(subject),
         FLAGS.criteria,
         FLAGS.initial_checkpoint,
         FLAGS.exponential_average,
         _progress,
     )
     scores.save(FLAGS.output)
-    model_flags.say_read(trained.model)
+    model_flags.say_read(subject.model)
+    loss = '' if scores.loss is None else f', loss {scores.loss:.4f}'
     print(
         f'Scored {len(chosen.groups)} groups by {len(scores.scores)} criteria on '
-        f'{scores.batches} batches, loss {scores.loss:.4f}: {FLAGS.output}'
+        f'{scores.batches} batches{loss}: {FLAGS.output}'
     )
 
 
-def _batches(trained: Trained) -> Batches:
+def _batches(subject: Subject) -> Batches:
     if FLAGS.class_balanced is None:
-        return data_flags.batches(trained)
+        return data_flags.batches(subject)
     if FLAGS.data == GRAPH:
         raise OptionError('--class_balanced needs a file of arrays as --data.')
     return Batches.by_class(

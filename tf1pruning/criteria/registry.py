@@ -28,7 +28,8 @@ Score = Callable[..., np.ndarray]
 ACTIVATIONS = 'activations'
 WEIGHTS = 'weights'
 SCALES = 'scales'
-PLACES = (ACTIVATIONS, WEIGHTS, SCALES)
+READERS = 'readers'
+PLACES = (ACTIVATIONS, WEIGHTS, SCALES, READERS)
 GRADIENT = 'gradient'
 HESSIAN = 'hessian'
 DERIVATIVES = ('', GRADIENT, HESSIAN)
@@ -60,12 +61,14 @@ class DataCriterion:
 
     Attributes:
       name: its name.
-      looks_at: 'activations', 'weights' (the kernels that make the channels) or
-        'scales' (gamma and beta of their batch norms).
+      looks_at: 'activations', 'weights' (the kernels that make the channels), 'scales'
+        (gamma and beta of their batch norms) or 'readers' (the layers that read them).
       statistic: TensorFlow function of one batch; what it gives is averaged over the
         batches. It gets the values and what `derivative` says, both `[batch, places,
         channels]` for activations, else `[channels, everything else]`, and returns
-        `[channels]` or `[channels, everything else]`.
+        `[channels]` or `[channels, everything else]`. Of readers: NumPy function that
+        gets the list of those of a group, see `algebra.elimination.Reader`, with
+        moments over all batches.
       finish: averaged statistic -> `[channels]` scores; the larger, the more redundant.
       derivative: '' (none), 'gradient' (of the loss), or 'hessian' (the product of the
         loss' Hessian and its mean gradient; needs a second pass over the data).
@@ -92,6 +95,11 @@ class DataCriterion:
                     f'Criterion {self.name!r} has {field} {value!r}; expected one of '
                     f'{names.quoted(known)}.'
                 )
+        if self.looks_at == READERS and (self.derivative or self.from_start):
+            raise OptionError(
+                f'Criterion {self.name!r} looks at readers, which have no derivative '
+                "and no start; expected derivative=''."
+            )
 
 
 # What ranks filters where nobody says otherwise (Liu et al., arXiv 1705.10748).
@@ -221,3 +229,8 @@ def known() -> List[str]:
 def known_data() -> List[str]:
     """The names of the criteria that look at data, sorted."""
     return sorted(_DATA)
+
+
+def known_without_loss() -> List[str]:
+    """The names of those among them that need no loss."""
+    return [name for name in known_data() if not _DATA[name].derivative]

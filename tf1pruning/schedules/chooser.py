@@ -135,5 +135,5 @@ class Chooser:
 
     def _batches(self, trained: Trained) -> Batches:
         return self._built.batches(
-            self._input_fn, trained.loss_model, self._options.batches
+            self._input_fn, trained.runnable.model, self._options.batches
         )

@@ -8,8 +8,8 @@ from typing import Any, Callable, Iterator, Tuple
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import DataError
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.scoring.batches import Batch, Batches
-from tf1pruning.scoring.loss_model import LossModel
 
 InputFn = Callable[[], Any]
 
@@ -28,14 +28,14 @@ class Built:
     loss: str
     inputs: Tuple[str, ...]
 
-    def batches(self, input_fn: InputFn, loss: LossModel, count: int) -> Batches:
-        """The first `count` batches of an `input_fn`, for what a loss reads of them.
+    def batches(self, input_fn: InputFn, model: InferenceGraph, count: int) -> Batches:
+        """The first `count` batches of an `input_fn`, for what a graph reads of them.
 
         Raises:
           OptionError: if `count` is below 1.
         """
         found = Batches.of_input_fn(input_fn, self.inputs, count)
-        read = set(loss.model.inputs)
+        read = set(model.inputs)
 
         def start() -> Iterator[Batch]:
             for batch in found.start():

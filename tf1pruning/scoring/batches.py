@@ -1,7 +1,7 @@
 """Batches to score a model on: arrays, an `input_fn`, or the model's own pipeline.
 
 A batch maps the name of an input to its array. The names are those of the placeholders
-of the loss, or of the tensors of the input pipeline (`IteratorGetNext:0`).
+of what runs, or of the tensors of the input pipeline (`IteratorGetNext:0`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tf1pruning.graph import importing, nodes, pipelines
 from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.sessions import DEFAULT_SECONDS, RunLimits, Session
 
 # The option that takes data from a file.
@@ -276,11 +276,10 @@ def feeds(
     Raises:
       DataError: if the batch lacks an input, or has one that the graph does not.
     """
-    aliases = {tensor: name for name, tensor in pipeline.items()}
     found: Dict[str, np.ndarray] = {}
     unknown: List[str] = []
     for key, array in batch.items():
-        name = aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
+        name = _meant(key, pipeline)
         if name in graph.inputs:
             found[name] = np.asarray(array)
         else:
@@ -306,11 +305,23 @@ def feeds(
     return {f'{name}:0': array for name, array in found.items()}, size
 
 
-def loss_feeds(
-    loss_model: LossModel, batch: Batch
-) -> Tuple[Dict[str, np.ndarray], int]:
-    """Like `feeds`, of a loss."""
-    return feeds(loss_model.model, batch, loss_model.pipeline, 'The loss')
+def feeds_of(runnable: Runnable, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
+    """Like `feeds`; where a network has all its inputs, it needs none of the rest.
+
+    What a loss would read besides, such as labels, is left out then.
+    """
+    graph, pipeline = runnable.model, runnable.pipeline
+    if not runnable.loss:
+        own = {k: a for k, a in batch.items() if _meant(k, pipeline) in graph.inputs}
+        if len(own) == len(graph.inputs):
+            batch = own
+    return feeds(graph, batch, pipeline, runnable.what)
+
+
+def _meant(key: str, pipeline: Mapping[str, str]) -> str:
+    """The placeholder that a name in a batch means, if it is one."""
+    aliases = {tensor: name for name, tensor in pipeline.items()}
+    return aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
 
 
 def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:

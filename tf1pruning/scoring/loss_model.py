@@ -12,9 +12,8 @@ from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import nodes, pipelines, walk
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation, losses
-from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef, node_name
-from tf1pruning.sessions import STRICT, RunLimits
+from tf1pruning.scoring.runnable import Runnable
 
 CROSS_ENTROPIES = (
     'SoftmaxCrossEntropyWithLogits',
@@ -23,19 +22,8 @@ CROSS_ENTROPIES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class LossModel:
-    """A model whose only output is a loss; it works as in inference.
-
-    Attributes:
-      model: batch norm on moving statistics, no dropout.
-      pipeline: placeholder -> tensor of the input pipeline that it replaces, in the
-        training graph.
-      limits: of the runs of both.
-    """
-
-    model: InferenceGraph
-    pipeline: Dict[str, str]
-    limits: RunLimits = STRICT
+class LossModel(Runnable):
+    """A model whose only output is a loss; see `Runnable`."""
 
     @property
     def loss(self) -> str:

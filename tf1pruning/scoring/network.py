@@ -1,4 +1,4 @@
-"""Runs a loss as a TensorFlow graph, with values and derivatives at spots."""
+"""Runs a loss or a network as a TensorFlow graph, with values at spots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tf1pruning.errors import DataError
 from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, freeze
-from tf1pruning.scoring.loss_model import LossModel
+from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.scoring.spots import ActivationSpot, Column, Spot
 from tf1pruning.sessions import Session
 
@@ -42,34 +42,42 @@ class Read(NamedTuple):
 
 
 class Network:
-    """A loss with its weights as constants, in a graph of its own.
+    """A loss or a network with its weights as constants, in a graph of its own.
 
     Args:
-      loss_model: the graph.
+      runnable: the graph.
       arrays: variable node -> array.
 
+    Attributes:
+      graph: that of TensorFlow.
+      loss: None: it is a network without one.
+      what: it is, at the start of a message.
+
     Raises:
-      GraphError: if the loss is not safe to run.
+      GraphError: if it is not safe to run.
     """
 
-    def __init__(self, loss_model: LossModel, arrays: Mapping[str, np.ndarray]):
-        frozen = freeze.freeze(loss_model.model, arrays)
+    def __init__(self, runnable: Runnable, arrays: Mapping[str, np.ndarray]):
+        frozen = freeze.freeze(runnable.model, arrays)
         for node in frozen.node:
             if node.op == _SPARSE_CROSS_ENTROPY:
                 node.attr['_gradient_op_type'].s = _TWICE.encode()
-        sessions.check(frozen, [loss_model.loss], loss_model.limits)
+        sessions.check(frozen, runnable.model.outputs, runnable.limits)
         self._nodes = {node.name: node for node in frozen.node}
         self.graph = importing.import_graph(channels_last.channels_last(frozen))
-        self.loss = self.graph.get_tensor_by_name(f'{loss_model.loss}:0')
-        self._constants = _constants(loss_model, self.graph)
+        self.loss: Optional[tf.Tensor] = None
+        if runnable.loss:
+            self.loss = self.graph.get_tensor_by_name(f'{runnable.loss}:0')
+        self.what = runnable.what
+        self._constants = _constants(runnable, self.graph)
         self._arrays = arrays
 
     def variable(self, node: str) -> Optional[tf.Tensor]:
-        """The value of a variable; None if the loss does not depend on it."""
+        """The value of a variable; None if nothing depends on it."""
         return self._constants.get(node)
 
     def read(self, node: str, reads: int, size: int) -> Optional[Read]:
-        """What a layer reads; None if it is not `size` channels, or no loss needs it.
+        """What a layer reads; None if it is not `size` channels, or nothing needs it.
 
         Args:
           node: the layer.
@@ -90,7 +98,7 @@ class Network:
         return Read(tensor, axis) if tensor.shape[axis].value == size else None
 
     def tensors(self, spot: Spot) -> Dict[str, tf.Tensor]:
-        """Tensor name or variable node -> value; empty if the loss reads not all."""
+        """Tensor name or variable node -> value; empty if not all are read."""
         if isinstance(spot, ActivationSpot):
             read = self.read(spot.node, spot.reads, spot.size)
             return {read.tensor.name: read.tensor} if read else {}
@@ -106,7 +114,7 @@ class Network:
         """
         if isinstance(spot, ActivationSpot):
             read = self.read(spot.node, spot.reads, spot.size)
-            assert read is not None, 'a spot on which the loss depends'
+            assert read is not None, 'a spot that is reached'
             return _places(values[read.tensor.name], read.axis, spot.positions)
         return tf.concat([_rows(values[c.variable], c) for c in spot], axis=1)
 
@@ -119,12 +127,12 @@ class Network:
         """Runs tensors of this graph on a batch.
 
         Raises:
-          DataError: with TensorFlow's message, if the batch does not fit the loss.
+          DataError: with TensorFlow's message, if the batch does not fit the inputs.
         """
         try:
             values = session.run(list(fetches.values()), feeds)
         except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise DataError(f'The loss does not run on the data: {error}') from error
+            raise DataError(f'{self.what} does not run on the data: {error}') from error
         return dict(zip(fetches, values))
 
 
@@ -151,12 +159,12 @@ def _product_shapes(
     return [[size if axis == each else None for axis in (0, 1)] for each in summed]
 
 
-def _constants(loss_model: LossModel, graph: tf.Graph) -> Dict[str, tf.Tensor]:
+def _constants(runnable: Runnable, graph: tf.Graph) -> Dict[str, tf.Tensor]:
     """Variable node -> the constant that holds its value."""
     present = {operation.name for operation in graph.get_operations()}
     return {
         variable.node: graph.get_tensor_by_name(f'{variable.node}:0')
-        for variable in loss_model.model.variables
+        for variable in runnable.model.variables
         if variable.node in present
     }
 

@@ -31,7 +31,7 @@ class Scores:
         redundant.
       means: layer -> `[channels]` mean of each channel that it reads.
       batches: number of batches.
-      loss: averaged over them.
+      loss: averaged over them; None: no criterion needed one.
       weights: checkpoint key -> digest of each weight that the model had; empty: the
         scores go with any weights.
     """
@@ -39,7 +39,7 @@ class Scores:
     scores: Dict[str, Dict[str, np.ndarray]]
     means: Dict[str, np.ndarray]
     batches: int
-    loss: float
+    loss: Optional[float]
     weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def of_any_weights(self) -> Scores:
@@ -129,7 +129,7 @@ class _Info:
     """What a file of scores has besides arrays; see `Scores`."""
 
     batches: int
-    loss: float
+    loss: Optional[float]
     weights: Dict[str, str]
 
 

@@ -19,9 +19,9 @@ from tf1pruning.errors import DataError
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.average import Averages
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.result import Scores
+from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.scoring.statistics import Key, Statistics
 from tf1pruning.sessions import Session
 
@@ -44,7 +44,7 @@ class Weights(NamedTuple):
 def score(
     trace: Trace,
     groups: Sequence[Group],
-    loss_model: LossModel,
+    runnable: Runnable,
     weights: Weights,
     batches: Batches,
     criteria: Sequence[DataCriterion],
@@ -56,7 +56,8 @@ def score(
     Args:
       trace: of the model.
       groups: of the model, those to score.
-      loss_model: its loss, with the same node names.
+      runnable: its loss, or where no criterion needs one the model, with the same node
+        names.
       weights: of both.
       batches: the data.
       criteria: what to score by.
@@ -65,17 +66,16 @@ def score(
 
     Raises:
       DataError: if there is no data, inputs are missing, or a value is not finite.
-      GraphError: if the loss does not depend on a group.
+      GraphError: if no layer that runs reads a group, or no gradient flows to it.
       OptionError: if a criterion needs the initial weights, or alpha is out of range.
     """
-    network = Network(loss_model, weights.now)
-    clock = _Clock(
-        progress, batches.count, any(c.derivative == HESSIAN for c in criteria)
-    )
+    network = Network(runnable, weights.now)
+    passes = 1 + any(c.derivative == HESSIAN for c in criteria)
+    clock = Clock(progress, batches.count and batches.count * passes)
     with network.graph.as_default():
         statistics = Statistics(network, trace, groups, criteria, weights.start)
-    with Session(network.graph, loss_model.limits, optimize=True) as session:
-        run = _Pass(session, network, loss_model, batches, alpha, clock)
+    with Session(network.graph, runnable.limits, optimize=True) as session:
+        run = _Pass(session, network, runnable, batches, alpha, clock)
         values, count = run(statistics.first, {})
         if statistics.second:
             later, _ = run(statistics.second, statistics.mean_gradients(values))
@@ -83,12 +83,17 @@ def score(
     return statistics.finished(values, count)
 
 
-class _Clock:
-    """Says how far the passes are and how long the rest takes."""
+class Clock:
+    """Says how far passes over batches are and how long the rest takes.
 
-    def __init__(self, progress: Optional[Progress], count: Optional[int], twice: bool):
+    Args:
+      progress: called after each batch.
+      total: batches of all passes; None: not known.
+    """
+
+    def __init__(self, progress: Optional[Progress], total: Optional[int]):
         self._progress = progress
-        self._total = count * (1 + twice) if count else None
+        self._total = total or None
         self._done = 0
         self._started = time.monotonic()
 
@@ -109,10 +114,10 @@ class _Pass(NamedTuple):
 
     session: Session
     network: Network
-    loss_model: LossModel
+    runnable: Runnable
     batches: Batches
     alpha: Optional[float]
-    clock: _Clock
+    clock: Clock
 
     def __call__(
         self, fetches: Mapping[Key, tf.Tensor], feeds: Mapping[tf.Tensor, np.ndarray]
@@ -121,7 +126,7 @@ class _Pass(NamedTuple):
         averages: Averages[Key] = Averages(self.alpha)
         count = 0
         for batch in self.batches.start():
-            inputs, size = batches_lib.loss_feeds(self.loss_model, batch)
+            inputs, size = batches_lib.feeds_of(self.runnable, batch)
             found = self.network.run(self.session, fetches, {**inputs, **feeds})
             count += 1
             _check_finite(found, count)

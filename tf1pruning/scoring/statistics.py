@@ -16,7 +16,6 @@ from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.result import Scores
 from tf1pruning.scoring.spots import Spot, spots_of
 
-_LOSS = 'loss'
 _MEAN = 'mean'
 _GRADIENT = 'gradient'
 
@@ -35,11 +34,14 @@ class Key(NamedTuple):
     number: int = 0
 
 
+_THE_LOSS = Key('loss', 'the loss')
+
+
 class Statistics:
     """The tensors of all criteria, in the graph of a network.
 
     Args:
-      network: the loss; tensors are added to its graph.
+      network: with a loss where criteria need one; tensors are added to its graph.
       trace: of the model.
       groups: to score.
       criteria: to score by.
@@ -50,7 +52,7 @@ class Statistics:
       second: tensors of the second pass; empty if there is none.
 
     Raises:
-      GraphError: if the loss does not depend on a group.
+      GraphError: if no layer that runs reads a group, or no gradient flows to it.
       OptionError: if a criterion needs the initial weights.
     """
 
@@ -73,8 +75,11 @@ class Statistics:
                 tensors.update(network.tensors(spot))
         twice = any(c.derivative == HESSIAN for c in criteria)
         kernels = _kernels(network, trace) if twice else {}
-        gradients = network_lib.derivatives(network.loss, {**kernels, **tensors})
-        self.first = {Key(_LOSS, 'the loss'): network.loss, **_means(network, trace)}
+        gradients: Dict[str, tf.Tensor] = {}
+        self.first = _means(network, trace)
+        if network.loss is not None:
+            self.first[_THE_LOSS] = network.loss
+            gradients = network_lib.derivatives(network.loss, {**kernels, **tensors})
         self.second: Dict[Key, tf.Tensor] = {}
         self._directions: Dict[str, tf.Tensor] = {}
         hessian: Dict[str, tf.Tensor] = {}
@@ -149,7 +154,8 @@ class Statistics:
             criterion: {name: np.stack(parts) for name, parts in groups.items()}
             for criterion, groups in scores.items()
         }
-        return Scores(stacked, means, batches, float(values[Key(_LOSS, 'the loss')]))
+        loss = float(values[_THE_LOSS]) if _THE_LOSS in values else None
+        return Scores(stacked, means, batches, loss)
 
 
 def _check_start(
@@ -169,23 +175,24 @@ def _reached_spots(
     groups: Sequence[Group],
     criteria: Sequence[DataCriterion],
 ) -> Dict[Key, Spot]:
-    """The spots of each criterion and group on which the loss depends."""
+    """The spots of each criterion and group that what runs depends on."""
     found: Dict[Key, Spot] = {}
     for criterion in criteria:
         for group in groups:
             known = spots_of(trace, group, criterion.looks_at)
             spots = [spot for spot in known if network.tensors(spot)]
             if not spots:
-                raise _unread(criterion, group, known)
+                raise _unread(network, criterion, group, known)
             for number, spot in enumerate(spots):
                 found[Key(criterion.name, group.name, number)] = spot
     return found
 
 
 def _unread(
-    criterion: DataCriterion, group: Group, known: Sequence[Spot]
+    network: Network, criterion: DataCriterion, group: Group, known: Sequence[Spot]
 ) -> GraphError:
-    reason = f'the loss reads none of group {group.name!r}'
+    what = network.what[0].lower() + network.what[1:]
+    reason = f'{what} reads none of group {group.name!r}'
     if not known:
         reason = f'group {group.name!r} has none of them'
     return GraphError(
@@ -195,7 +202,7 @@ def _unread(
 
 
 def _kernels(network: Network, trace: Trace) -> Dict[str, tf.Tensor]:
-    """Variable node -> value of each kernel on which the loss depends."""
+    """Variable node -> value of each kernel that is read."""
     found = {k.variable: network.variable(k.variable) for k in trace.kernels}
     return {source: value for source, value in found.items() if value is not None}
 

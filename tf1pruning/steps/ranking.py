@@ -50,10 +50,11 @@ class Ranking:
 
     def check_scored(self) -> None:
         """Raises OptionError if the criterion looks at data and has no scores."""
-        if self.needs_data and self.scores is None:
+        if isinstance(self.criterion, DataCriterion) and self.scores is None:
+            seen = 'data and a loss' if self.criterion.derivative else 'data'
             raise OptionError(
-                f'Criterion {self.criterion.name!r} looks at data and a loss: score '
-                'the model first, and give the scores.',
+                f'Criterion {self.criterion.name!r} looks at {seen}: score the model '
+                'first, and give the scores.',
                 options=('scores',),
             )
 

@@ -149,9 +149,8 @@ class Clone:
         self._run(graph.sets, begin)
         held = {graph.masks[n]: mask for n, mask in free.items() if n in graph.masks}
         for number in range(self._steps.count):
-            feeds, _ = batches_lib.loss_feeds(
-                self._loss_model, batches[number % len(batches)]
-            )
+            batch = batches[number % len(batches)]
+            feeds, _ = batches_lib.feeds_of(self._loss_model, batch)
             step = {f'{self._step}:0': number}
             self._run(graph.train, {**self._flags, **feeds, **held, **step})
         read = self._run(graph.reads, {})

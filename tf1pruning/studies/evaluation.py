@@ -77,7 +77,7 @@ class Evaluator:
         total = 0
         sums = dict.fromkeys(self._fetches, 0.0)
         for batch in self._batches:
-            inputs, size = batches_lib.loss_feeds(self._loss_model, batch)
+            inputs, size = batches_lib.feeds_of(self._loss_model, batch)
             found = self._network.run(
                 self._session, self._fetches, {**inputs, **weights}
             )

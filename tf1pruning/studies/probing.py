@@ -45,7 +45,7 @@ class Probe:
     def __init__(
         self, trained: Trained, batches: Batches, steps: Optional[Steps] = None
     ):
-        model, loss_model = trained.model, trained.loss_model
+        model, loss_model = trained.model, trained.runnable
         self._graph = loss_model.model
         keys = {*model.weight_keys, *self._graph.keys().values()}
         kept = ArraysInMemory({key: model.variables[key] for key in keys})
