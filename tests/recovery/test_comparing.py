@@ -36,9 +36,24 @@ def test_changes_are_those_of_all_batches(graph):
     )
     y = X[:, :2]
     expected = np.sqrt(np.square(0.5 * y).sum() / np.square(y - y.mean(0)).sum())
-    assert found[0].worst == 0
-    assert found[1].worst == pytest.approx(expected, rel=1e-5)
-    assert found[1].agreement == 1
+    assert [each.change.worst for each in found[:2]] == [0, 0]
+    assert found[2].change.worst == pytest.approx(expected, rel=1e-5)
+    assert found[2].change.agreement == 1
+    assert found[2].accuracy is None
+
+
+def test_accuracy_is_that_of_the_largest_element(graph):
+    y = X[:, :2]
+    labels = y.argmax(axis=1)
+    labels[:3] = 1 - labels[:3]
+    found = comparing.changes(
+        graph,
+        frozen(graph, 1.0),
+        [frozen(graph, -1.0)],
+        Batches.of_arrays({'input': X}, 4),
+        labels=labels,
+    )
+    assert [each.accuracy for each in found] == [pytest.approx(0.7), pytest.approx(0.3)]
 
 
 @pytest.mark.parametrize(

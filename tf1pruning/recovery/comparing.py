@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, List, Sequence
+import dataclasses
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -19,13 +20,28 @@ from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
 
 
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """How a network answered samples.
+
+    Attributes:
+      change: from the reference.
+      accuracy: share of the samples whose class has the largest element of the first
+        output with several; None without labels.
+    """
+
+    change: Change
+    accuracy: Optional[float] = None
+
+
 def changes(
     graph: InferenceGraph,
     reference: tf.GraphDef,
     others: Sequence[tf.GraphDef],
     batches: Batches,
     limits: RunLimits = STRICT,
-) -> List[Change]:
+    labels: Optional[np.ndarray] = None,
+) -> List[Answered]:
     """How far networks are from a reference.
 
     Args:
@@ -34,27 +50,56 @@ def changes(
       others: frozen networks.
       batches: samples.
       limits: of each run.
+      labels: class of each sample; None: not known.
+
+    Returns:
+      One for the reference itself, then one per other network.
 
     Raises:
       DataError: if there are no samples, they do not fit, or the outputs have no scale.
       GraphError: if a network is not safe to run, or runs too long.
     """
-    meters = [ChangeMeter(graph.outputs) for _ in others]
+    everything = (reference, *others)
+    meters = [ChangeMeter(graph.outputs) for _ in everything]
+    right = np.zeros(len(everything))
     count = 0
     with contextlib.ExitStack() as stack:
-        runs = [
-            _Network(stack, frozen, graph.outputs, limits)
-            for frozen in (reference, *others)
-        ]
+        runs = [_Network(stack, each, graph.outputs, limits) for each in everything]
         for batch in batches.start():
             feeds, size = batches_lib.feeds(graph, batch)
+            answers = [network.run(feeds) for network in runs]
+            for meter, found in zip(meters, answers):
+                meter.update(answers[0], found)
+            if labels is not None:
+                wanted = labels[count : count + size]
+                right += [_right(found, wanted) for found in answers]
             count += size
-            first, *rest = (network.run(feeds) for network in runs)
-            for meter, found in zip(meters, rest):
-                meter.update(first, found)
     if not count:
         raise DataError('There are no samples to compare on.', options=('data',))
-    return [meter.result() for meter in meters]
+    accuracies = [None if labels is None else float(each) / count for each in right]
+    return [
+        Answered(meter.result(), accuracy)
+        for meter, accuracy in zip(meters, accuracies)
+    ]
+
+
+def _right(answers: Sequence[np.ndarray], labels: np.ndarray) -> int:
+    """How many samples have their largest element at their class.
+
+    Raises:
+      DataError: if no output has an element for each class.
+    """
+    for answer in answers:
+        classes = answer.shape[-1] if answer.ndim > 1 else 1
+        fits = answer.size == len(labels) * classes
+        if answer.dtype.kind == 'f' and classes > 1 and fits:
+            largest = answer.reshape(len(labels), classes).argmax(axis=1)
+            return int((largest == labels).sum())
+    raise DataError(
+        'No output has an element for each class of a sample, so that labels say '
+        'nothing of it. Leave the labels out.',
+        options=('labels',),
+    )
 
 
 class _Network:

@@ -68,7 +68,7 @@ def planned_latencies(model: Model, plan: Plan) -> Tuple[float, float]:
       VerificationError: if no input can be made up, or the model does not run on it.
     """
     whole = freeze.freeze(model.graph, model.arrays())
-    return _seconds(whole, model.graph.outputs), _latency(model, plan)
+    return seconds(whole, model.graph.outputs), _latency(model, plan)
 
 
 def _cost(model: Model, cuts: Iterable[Cut]) -> cost.Cost:
@@ -88,20 +88,20 @@ def _macs(model: Model, cuts: Iterable[Cut]) -> int:
 def _latency(model: Model, plan: Plan) -> float:
     zeroed = soft_pruning.with_zeros(model, plan)
     stripped = stripping.strip_model(zeroed, plan, verify=False)
-    return _seconds(stripped.frozen, model.graph.outputs)
+    return seconds(stripped.frozen, model.graph.outputs)
 
 
-def _seconds(frozen: tf.GraphDef, outputs: Sequence[str]) -> float:
+def seconds(frozen: tf.GraphDef, outputs: Sequence[str]) -> float:
     """Median seconds of one run of a frozen graph on two random examples."""
     feeds = verify.answers_of(frozen, outputs)[0].feeds
     graph = importing.import_graph(frozen)
     # Without values handed back, only the network is timed.
     fetches = [graph.get_operation_by_name(name) for name in outputs]
-    seconds = []
+    found = []
     with Session(graph, optimize=True) as session:
         call = session.callable(fetches, [f'{name}:0' for name in feeds])
         for _ in range(_WARM_UP + _RUNS):
             started = time.perf_counter()
             call(*feeds.values())
-            seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds[_WARM_UP:]))
+            found.append(time.perf_counter() - started)
+    return float(np.median(found[_WARM_UP:]))

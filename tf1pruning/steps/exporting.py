@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -136,6 +137,7 @@ def export(
     folder: str,
     formats: Sequence[str] = DEFAULT_FORMATS,
     options: ExportOptions = ExportOptions(),
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Exports:
     """Writes all formats, or none if one of them is not right.
 
@@ -148,6 +150,7 @@ def export(
       folder: where the exports go; files of the original are never replaced.
       formats: some of `FORMATS`.
       options: how.
+      more: for the report, besides what it always says.
 
     Raises:
       OptionError: on an unknown format, or an option that fits none of them.
@@ -179,6 +182,7 @@ def export(
             for end in interface.ends(stripped.stripped.graph, signatures)
         ],
         'seconds': seconds,
+        **more,
     }
     files.write_json(os.path.join(folder, REPORT), fields)
     return found

@@ -157,14 +157,14 @@ def measured(
       GraphError: if a network is not safe to run, or runs too long.
     """
     zeroed = soft_pruning.with_zeros(repaired.original, repaired.plan)
-    before, after = comparing.changes(
+    _, before, after = comparing.changes(
         repaired.original.graph,
         frozen_of(repaired.original),
         [frozen_of(zeroed), frozen_of(repaired.model)],
         report,
         limits,
     )
-    return dataclasses.replace(repaired, before=before, after=after)
+    return dataclasses.replace(repaired, before=before.change, after=after.change)
 
 
 def frozen_of(model: Model) -> tf.GraphDef:
