@@ -166,7 +166,8 @@ def test_what_must_be_said_is_asked(one, shape, dtype, options, error, message):
     ('options', 'message'),
     [
         ({'image_range': (1, -1)}, 'smaller one first'),
-        ({'image_size': (0, 4)}, 'numbers above 0'),
+        ({'image_size': (0, 4)}, r'image_size is \(0, 4\); expected at least 1'),
+        ({'count': 0}, 'count is 0; expected at least 1'),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

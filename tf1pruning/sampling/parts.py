@@ -88,14 +88,9 @@ class Samples:
         """All examples of a source, or `count` of them by lot, always the same ones.
 
         Raises:
-          OptionError: if `count` or `batch_size` is below 1.
+          OptionError: if the batch size is below 1.
           DataError: if there are none.
         """
-        if count is not None and count < 1:
-            raise OptionError(
-                f'The number of samples is {count}; expected at least 1.',
-                options=('samples',),
-            )
         rows = np.sort(mixed(source.count)[:count])
         return cls(source, rows, batch_size, whole)
 
