@@ -96,6 +96,7 @@ def test_batches_have_the_only_size_that_the_network_takes(tmp_path):
     ('arguments', 'error', 'message'),
     [
         (('nothing-here',), tp.DataError, "no data at 'nothing-here'"),
+        (('a\0b',), tp.DataError, 'cannot be read: The name is not UTF-8'),
         (('missing.npz',), tp.DataError, 'missing.npz.* cannot be read: No such file'),
         ((3,), tp.OptionError, 'data is 3; expected a string'),
     ],

@@ -64,7 +64,8 @@ class Samples:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise OptionError(
-                f'The batch size is {self.batch_size}; expected at least 1.'
+                f'The batch size is {self.batch_size}; expected at least 1.',
+                options=('batch_size',),
             )
         if self.whole:
             used = len(self.rows) // self.batch_size * self.batch_size

@@ -86,6 +86,10 @@ def warnings(model: Model, samples: Samples, limits: RunLimits = STRICT) -> List
 
 
 def _of_path(wanted: Wanted, path: str) -> Source:
+    try:
+        files.check_name(path)
+    except OSError as error:
+        raise DataError(f'{path!r} cannot be read: {files.reason(error)}.') from error
     if path.endswith('.npz'):
         return arrays.of_file(wanted, path)
     if os.path.isdir(path):
