@@ -21,7 +21,7 @@ def model(tmp_path_factory):
 def parse():
     """Takes arguments of a program that has these flags."""
     before = set(flags.FLAGS)
-    sample_flags.define('They are looked at.')
+    sample_flags.define()
     model_flags.define_limits()
     yield lambda *arguments: flags.FLAGS(['program', *map(str, arguments)])
     flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)

@@ -39,16 +39,16 @@ def named_inputs() -> Dict[str, str]:
     return {name: target for name, _, target in pairs}
 
 
-def define_inputs(use: str) -> None:
+def define_inputs(use: str = '') -> None:
     """Defines the flags of samples for the inputs; those of limits come from elsewhere.
 
     Args:
-      use: what the program does with the samples.
+      use: a sentence on what the program does with the samples.
     """
     define_data(
         'Samples without labels: arrays (.npz), one per input, samples first; a folder '
         'of images; TFRecords (a file, a folder, or a pattern in quotes); or '
-        f'"{GRAPH}": the input pipeline of the training graph. {use}'
+        f'"{GRAPH}": the input pipeline of the training graph. {use}'.strip()
     )
     flags.DEFINE_list(
         'image_size',
@@ -79,7 +79,7 @@ def define_inputs(use: str) -> None:
     flags.DEFINE_integer('samples', None, 'Samples at most, drawn by lot.')
 
 
-def define(use: str) -> None:
+def define(use: str = '') -> None:
     """Like `define_inputs`, for samples that something is fitted to."""
     define_inputs(use)
     flags.DEFINE_string(
