@@ -100,6 +100,12 @@ def _matched(
             f'{names.quoted(list(headers))}.',
             options=('inputs', 'labels'),
         )
+    if options.labels in options.inputs:
+        raise DataError(
+            f'The array {options.labels!r} is named for labels and an input, which '
+            'cannot be both.',
+            options=('inputs', 'labels'),
+        )
     free = [name for name in headers if name != options.labels]
     targets = [_node(options.inputs.get(name, name)) for name in free]
     found = {t: name for t, name in zip(targets, free) if t in wanted.inputs}
@@ -137,7 +143,7 @@ def _check_inputs(
     guess = f' Say which array is which input; is it {pairs}?' if pairs else ''
     raise DataError(
         f'{what} has no array for the inputs {names.quoted(missing)}; it has '
-        f'{names.quoted(free)}.{guess}',
+        f'{names.quoted(free) or "nothing"}.{guess}',
         options=('inputs',),
     )
 

@@ -59,10 +59,10 @@ class SampleOptions:
                     f'{name} is {value}; expected at least 1.', options=(flag,)
                 )
         low, high = self.image_range or (0, 1)
-        if not low < high:
+        if not -np.inf < low < high < np.inf:
             raise OptionError(
-                f'image_range is {self.image_range}; expected two numbers, the smaller '
-                'one first.',
+                f'image_range is {self.image_range}; expected two finite numbers, the '
+                'smaller one first.',
                 options=('image_range',),
             )
 
