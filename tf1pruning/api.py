@@ -121,8 +121,9 @@ def samples(
       data: an `.npz` file, which may be larger than memory, with one array
         `[samples, ...]` per input; such arrays by input; a folder of images, also in
         sub-folders; TFRecords: a file, a folder or a pattern, with encoded images or as
-        many numbers as the input takes; or 'graph': the input pipeline of the training
-        graph, whose first samples are kept in memory.
+        many numbers as the input takes; 'graph': the input pipeline of the training
+        graph; or batches, such as those of an `input_fn`. Of these two the first
+        samples are kept in memory.
       options: how they are read; None: what `fields` says.
       allow_unsafe: whether an input pipeline may run ops that are not known to be pure.
       **fields: of `SampleOptions`, such as `image_range=(-1, 1)`, in the place of

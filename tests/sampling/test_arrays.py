@@ -115,6 +115,8 @@ BAD[7, 1] = np.nan
         ({'a': X}, {'inputs': {'a': 'y'}}, "'y' is no input .* inputs are 'x'"),
         ({'a': X, 'x': X}, {'inputs': {'a': 'x'}}, "several arrays for 'x'"),
         ({'x': X}, {'labels': 'y'}, "lacks 'y'; it has 'x'"),
+        ({'x': X}, {'labels': 'x'}, "inputs 'x'; it has nothing"),
+        ({'x': X, 'y': IDS}, {'labels': 'y', 'inputs': {'y': 'x'}}, 'both'),
         ({'x': X, 'y': IDS[:3]}, {'labels': 'y'}, r"'y' have the shape \(3,\)"),
     ],
 )
@@ -143,8 +145,11 @@ def test_values_that_cannot_be_fed_are_refused_as_they_are_read():
     assert len(read(source, [0, 1])) == 1
     with pytest.raises(DataError, match="'x': the data has NaN or infinite values"):
         read(source, [6, 7])
+    large = arrays.of_arrays(vectors(), {'x': X * 1e300})
+    with pytest.raises(DataError, match='too large ones for float32'):
+        read(large, [5])
     wanted = inputs.wanted({'n': (tf.uint8, [None])})
-    with pytest.raises(DataError, match='numbers up to 300, which uint8'):
+    with pytest.raises(DataError, match='numbers such as 300, which uint8'):
         read(arrays.of_arrays(wanted, {'n': np.array([300])}), [0])
 
 

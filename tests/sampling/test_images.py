@@ -153,7 +153,7 @@ def test_images_of_sub_folders_are_drawn_in_an_order_that_stays(classes):
             tf.float32,
             {'image_range': (0, 1), 'std': (0.0,)},
             OptionError,
-            'numbers above 0',
+            'deviations above 0',
         ),
     ],
 )
@@ -166,7 +166,8 @@ def test_what_must_be_said_is_asked(one, shape, dtype, options, error, message):
     ('options', 'message'),
     [
         ({'image_range': (1, -1)}, 'smaller one first'),
-        ({'image_size': (0, 4)}, 'numbers above 0'),
+        ({'image_size': (0, 4)}, r'image_size is \(0, 4\); expected at least 1'),
+        ({'count': 0}, 'count is 0; expected at least 1'),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -185,7 +186,7 @@ def test_a_damaged_image_is_named(one):
     path = one / 'a.png'
     path.write_bytes(path.read_bytes()[:-8])
 
-    with pytest.raises(DataError, match=r'a\.png.*is damaged'):
+    with pytest.raises(DataError, match=r"^'.*a\.png' cannot be decoded: .*is damaged"):
         fed(one, image_range=(0, 1))
     found = source(one, image_range=(0, 1))
     path.rename(one / 'b.png')
@@ -195,3 +196,13 @@ def test_a_damaged_image_is_named(one):
     (one / 'b.png').unlink()
     with pytest.raises(DataError, match=r'1 of 1 files are neither JPEG nor PNG'):
         source(one, image_range=(0, 1))
+
+
+def test_an_image_that_cannot_be_decoded_is_named(classes):
+    path = classes / 'a' / '04.png'
+    data = path.read_bytes()
+    path.write_bytes(data[:40] + bytes(len(data) - 60) + data[-20:])
+    found = source(classes, image_range=(0, 255))
+
+    with pytest.raises(DataError, match=r"^'.*/a/04\.png' cannot be decoded: Inv"):
+        list(found.read(np.arange(12), 5))

@@ -78,7 +78,6 @@ def test_a_network_that_takes_whole_batches_gets_no_others():
         (lambda: drawn(0), DataError, 'too few examples'),
         (lambda: drawn(9).split(1.0), OptionError, 'held out is 1.0; .* 0 and 1'),
         (lambda: drawn(9, 0), OptionError, 'batch size is 0'),
-        (lambda: drawn(9, count=0), OptionError, 'number of samples is 0'),
     ],
 )
 def test_too_few_examples_are_refused(make, error, message):

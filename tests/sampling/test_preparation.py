@@ -15,11 +15,13 @@ RANDOM = np.random.RandomState(0)
 IMAGES = (RANDOM.rand(64, 4, 4, 3) * [1.0, 0.5, 0.8] + [0.0, 0.3, 0.1]).astype('f')
 
 
-def trained(images=IMAGES, fused=True, first=False, layers=1):
+def trained(images=IMAGES, fused=True, first=False, layers=1, default=False):
     """A network whose first batch norm has the statistics of images, and its arrays."""
     shape = [None, *(images.shape[1:] if not first else (3, 4, 4))]
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, shape, 'x')
+        if default:
+            x = tf.placeholder_with_default(np.zeros([1, 4, 4, 3], 'f'), shape, 'd')
         kernel = np.eye(3, dtype=np.float32)[None, None] * 2
         layout = 'channels_first' if first else 'channels_last'
         x = tf.layers.conv2d(
@@ -40,9 +42,9 @@ def trained(images=IMAGES, fused=True, first=False, layers=1):
     return derivation.derive(meta_graph, ['output']), arrays
 
 
-def samples(images):
+def samples(images, name='x'):
     def read(rows, size):
-        return ({'x': images[rows[i : i + size]]} for i in range(0, len(rows), size))
+        return ({name: images[rows[i : i + size]]} for i in range(0, len(rows), size))
 
     return Samples.drawn(Source(len(images), read), 16)
 
@@ -65,6 +67,13 @@ def test_wrong_numbers_are_warned_of_at_the_first_batch_norm(fused, first):
     assert 'deviation is 254 times the moving one' in large
     assert 'deviation is 1 times' in shifted
     assert 'range of the numbers' in shifted
+
+
+def test_an_input_with_a_default_is_no_weight():
+    network = trained(default=True)
+
+    assert preparation.warnings(*network, samples(IMAGES, 'd')) == []
+    assert preparation.warnings(*network, samples(IMAGES * 9, 'd')) != []
 
 
 def test_the_distance_is_that_of_normal_distributions():

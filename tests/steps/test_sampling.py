@@ -58,6 +58,20 @@ def test_the_pipeline_of_the_training_graph_gives_samples_that_stay(tmp_path):
     assert [part.count for part in samples.split(0.4)] == [6, 2, 2]
 
 
+def test_batches_of_ones_own_are_kept(model):
+    def input_fn():
+        return tf.data.Dataset.from_tensor_slices(IMAGES).batch(8).repeat()
+
+    samples = tp.samples(model, tp.Batches.of_input_fn(input_fn, ['input']), count=12)
+
+    np.testing.assert_array_equal(samples.first(20)['input'], IMAGES[:12])
+    with pytest.raises(tp.DataError, match='data has no batch'):
+        tp.samples(model, tp.Batches(lambda: []))
+    ragged = [{'input': IMAGES}, {'input': IMAGES[:, 1:]}]
+    with pytest.raises(tp.DataError, match='different shapes'):
+        tp.samples(model, tp.Batches(lambda: ragged))
+
+
 def test_a_graph_without_a_pipeline_asks_for_data(model):
     with pytest.raises(tp.DataError, match=r"no input pipeline. .* inputs 'input'"):
         tp.samples(model, 'graph')
@@ -82,6 +96,7 @@ def test_batches_have_the_only_size_that_the_network_takes(tmp_path):
     ('arguments', 'error', 'message'),
     [
         (('nothing-here',), tp.DataError, "no data at 'nothing-here'"),
+        (('a\0b',), tp.DataError, 'cannot be read: The name is not UTF-8'),
         (('missing.npz',), tp.DataError, 'missing.npz.* cannot be read: No such file'),
         ((3,), tp.OptionError, 'data is 3; expected a string'),
     ],

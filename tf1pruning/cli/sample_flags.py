@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 from absl import flags
 
 from tf1pruning.cli import program
@@ -37,12 +39,16 @@ def named_inputs() -> Dict[str, str]:
     return {name: target for name, _, target in pairs}
 
 
-def define() -> None:
-    """Defines the flags of samples; those of limits are defined elsewhere."""
+def define_inputs(use: str = '') -> None:
+    """Defines the flags of samples for the inputs; those of limits come from elsewhere.
+
+    Args:
+      use: a sentence on what the program does with the samples.
+    """
     define_data(
         'Samples without labels: arrays (.npz), one per input, samples first; a folder '
         'of images; TFRecords (a file, a folder, or a pattern in quotes); or '
-        f'"{GRAPH}": the input pipeline of the training graph.'
+        f'"{GRAPH}": the input pipeline of the training graph. {use}'.strip()
     )
     flags.DEFINE_list(
         'image_size',
@@ -70,6 +76,12 @@ def define() -> None:
         'Feature of TFRecords with the image, or with as many numbers as the input '
         'takes.',
     )
+    flags.DEFINE_integer('samples', None, 'Samples at most, drawn by lot.')
+
+
+def define(use: str = '') -> None:
+    """Like `define_inputs`, for samples that something is fitted to."""
+    define_inputs(use)
     flags.DEFINE_string(
         'labels',
         None,
@@ -82,7 +94,6 @@ def define() -> None:
         'Share of the samples that nothing is fitted to: half of it chooses, the other '
         'is only reported.',
     )
-    flags.DEFINE_integer('samples', None, 'Samples at most, drawn by lot.')
     flags.DEFINE_integer(
         'batch_size',
         None,
@@ -92,7 +103,7 @@ def define() -> None:
 
 
 def samples(model: Model) -> Samples:
-    """The samples that the flags name.
+    """The samples that the flags of `define` name.
 
     What was done to them is printed, and what does not fit the model's batch norms.
 
@@ -103,8 +114,28 @@ def samples(model: Model) -> Samples:
         safe to run.
     """
     values = flags.FLAGS
+    more = {'labels': values.labels, 'batch_size': values.batch_size}
+    return _read(model, dataclasses.replace(_options(), **more))
+
+
+def inputs(model: Model, count: Optional[int]) -> Dict[str, np.ndarray]:
+    """Input -> array of `count` of the samples that the flags of `define_inputs` name.
+
+    Args:
+      model: whose inputs they are for.
+      count: how many; None: all.
+
+    Raises:
+      Tf1PruningError: like `samples`.
+    """
+    found = _read(model, _options())
+    return found.first(found.count if count is None else count)
+
+
+def _read(model: Model, options: SampleOptions) -> Samples:
+    values = flags.FLAGS
     limits = RunLimits(values.allow_unsafe_ops, values.verify_timeout)
-    found = sampling.of_model(model, values.data, _options(), limits)
+    found = sampling.of_model(model, values.data, options, limits)
     for note in (*found.notes, *sampling.warnings(model, found, limits)):
         print(program.with_flags(note.text, note.options))
     return found
@@ -120,9 +151,7 @@ def _options() -> SampleOptions:
         std=tuple(program.numbers('std')),
         bgr=values.bgr,
         feature_key=values.feature_key,
-        labels=values.labels,
         count=values.samples,
-        batch_size=values.batch_size,
     )
 
 

@@ -22,14 +22,15 @@ from absl import flags
 
 import tf1pruning as tp
 from tf1pruning import files, names, plan_json
-from tf1pruning.cli import criterion_flags, data_flags, model_flags, sample_flags
+from tf1pruning.cli import criterion_flags, model_flags, sample_flags
 from tf1pruning.errors import OptionError
 from tf1pruning.export.formats import FORMATS
 from tf1pruning.report import interface, widths
-from tf1pruning.sampling.options import GRAPH
 from tf1pruning.steps import exporting, protection, soft_pruning, stripping
 
 FLAGS = flags.FLAGS
+# Samples of a file that the networks are run on.
+_RUN = 8
 
 model_flags.define()
 flags.DEFINE_string('output_dir', None, 'Folder for the stripped network.')
@@ -82,9 +83,9 @@ flags.DEFINE_bool(
     'The tflite file does all its arithmetic in 8-bit integers, with ranges measured '
     'on --data.',
 )
-sample_flags.define_data(
-    'Samples (.npz), one array per input: the networks are run on the first of them '
-    'instead of random input, and --int8 measures its ranges on all.'
+sample_flags.define_inputs(
+    'The networks are run on the first of them instead of random input, and --int8 '
+    'measures its ranges on all.'
 )
 flags.DEFINE_bool('overwrite', False, 'Replace output files that exist.')
 flags.DEFINE_string('plot', None, 'PNG file to draw the kept channels to.')
@@ -102,7 +103,7 @@ def main() -> None:
     model = model_flags.model()
     if FLAGS.mean_replacement is not None:
         model = _mean_replaced(model, plan)
-    samples = _samples()
+    samples = _samples(model)
     options = tp.ExportOptions(
         FLAGS.fold_batch_norm,
         FLAGS.quantize,
@@ -169,7 +170,7 @@ def _other_targets() -> List[str]:
     return [FLAGS.plot]
 
 
-def _samples() -> Optional[Dict[str, np.ndarray]]:
+def _samples(model: tp.Model) -> Optional[Dict[str, np.ndarray]]:
     """The samples to run on, and for --int8."""
     if FLAGS.data is None:
         if FLAGS.int8:
@@ -179,6 +180,4 @@ def _samples() -> Optional[Dict[str, np.ndarray]]:
         return None
     if not (FLAGS.verify or FLAGS.int8):
         raise OptionError('With --noverify, only --int8 reads --data: leave it out.')
-    if FLAGS.data == GRAPH:
-        raise OptionError('Samples come from a file (.npz) here, not from "graph".')
-    return data_flags.arrays()
+    return sample_flags.inputs(model, None if FLAGS.int8 else _RUN)

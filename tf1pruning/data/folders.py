@@ -172,9 +172,13 @@ def _images(root: str, classes: Sequence[str]) -> List[Labelled]:
 
 def image_files(folder: str) -> List[str]:
     """Sorted paths of the images in a folder, without its sub-folders."""
-    inside = sorted(os.listdir(folder))
-    images = [file for file in inside if file.lower().endswith(ENDINGS)]
-    return [os.path.join(folder, file) for file in images]
+    images = [name for name in sorted(os.listdir(folder)) if is_image(name)]
+    return [os.path.join(folder, name) for name in images]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is called like an image."""
+    return name.lower().endswith(ENDINGS)
 
 
 def _table(path: str) -> Dict[str, str]:

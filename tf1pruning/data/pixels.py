@@ -51,9 +51,12 @@ class ImageForm:
                     'each, or one for all.',
                     options=(name,),
                 )
-        if not all(value > 0 for value in self.std):
+        finite = all(np.isfinite([*self.mean, *self.std]))
+        if not finite or min(self.std, default=1) <= 0:
             raise OptionError(
-                f'std is {self.std}; expected numbers above 0.', options=('std',)
+                f'mean is {self.mean} and std {self.std}; expected finite numbers, and '
+                'deviations above 0.',
+                options=('mean', 'std'),
             )
         if self.bgr and self.channels != 3:
             raise OptionError(

@@ -100,11 +100,17 @@ def _matched(
             f'{names.quoted(list(headers))}.',
             options=('inputs', 'labels'),
         )
+    if options.labels in options.inputs:
+        raise DataError(
+            f'The array {options.labels!r} is named for labels and an input, which '
+            'cannot be both.',
+            options=('inputs', 'labels'),
+        )
     free = [name for name in headers if name != options.labels]
     targets = [_node(options.inputs.get(name, name)) for name in free]
-    if len(free) == len(wanted.required) == 1 and not options.inputs:
-        return {wanted.required[0]: free[0]}
     found = {t: name for t, name in zip(targets, free) if t in wanted.inputs}
+    if not found and len(free) == len(wanted.required) == 1 and not options.inputs:
+        return {wanted.required[0]: free[0]}
     twice = [t for t in found if targets.count(t) > 1]
     if twice:
         raise DataError(f'{what} has several arrays for {names.quoted(twice)}.')
@@ -137,7 +143,7 @@ def _check_inputs(
     guess = f' Say which array is which input; is it {pairs}?' if pairs else ''
     raise DataError(
         f'{what} has no array for the inputs {names.quoted(missing)}; it has '
-        f'{names.quoted(free)}.{guess}',
+        f'{names.quoted(free) or "nothing"}.{guess}',
         options=('inputs',),
     )
 
@@ -168,9 +174,8 @@ def _cast_note(wanted: Input, header: npz.Header) -> Optional[Note]:
 
 def _classes(key: str, array: np.ndarray, count: int) -> np.ndarray:
     """Labels as class numbers, `[examples]`."""
-    if array.ndim == 2 and array.shape[1] > 1:
-        array = array.argmax(axis=1)
-    array = array.reshape(len(array), -1)[:, 0] if array.ndim == 2 else array
+    if array.ndim == 2:
+        array = array.argmax(axis=1) if array.shape[1] > 1 else array[:, 0]
     if array.shape != (count,) or array.dtype.kind not in 'iu':
         raise DataError(
             f'The labels {key!r} have the shape {array.shape} and type {array.dtype}; '

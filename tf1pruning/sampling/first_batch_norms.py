@@ -21,6 +21,7 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, freeze, precision
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS, is_training
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.names import TensorRef, op_types
 from tf1pruning.scoring import batches as batches_lib
@@ -157,7 +158,8 @@ def _fixed(view: view_lib.GraphView) -> Set[str]:
     for node in view:
         refs = view.refs(node)
         is_weight = node.op == 'Const' or node.op in VARIABLE_OPS
-        if is_weight or (refs and all(ref.node in found for ref in refs)):
+        is_computed = bool(refs) and node.op not in INPUT_OPS
+        if is_weight or (is_computed and all(ref.node in found for ref in refs)):
             found.add(node.name)
     return found
 

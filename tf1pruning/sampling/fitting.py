@@ -67,20 +67,28 @@ class Input(NamedTuple):
           DataError: if it does not fit, is NaN or infinite, or too large for the type.
         """
         problem = self.problem(array.shape, array.dtype)
-        if problem is None and not _is_finite(array):
-            problem = f'input {self.name!r}: the data has NaN or infinite values'
-        if self.dtype.kind in _STRINGS:
-            cast = array
-        elif problem is None:
-            cast = array.astype(self.dtype, copy=False)
-            if self.dtype.kind in _WHOLE and not np.array_equal(cast, array):
-                problem = (
-                    f'input {self.name!r}: the data has numbers up to {array.max()}, '
-                    f'which {self.dtype} does not hold'
-                )
+        if problem is None:
+            cast = self._cast(array)
+            problem = self._lost(array, cast)
         if problem is not None:
             raise DataError(f'The data does not fit: {problem}.', options=('data',))
         return cast
+
+    def _cast(self, array: np.ndarray) -> np.ndarray:
+        if self.dtype.kind in _STRINGS:
+            return array
+        with np.errstate(over='ignore'):
+            return array.astype(self.dtype, copy=False)
+
+    def _lost(self, array: np.ndarray, cast: np.ndarray) -> Optional[str]:
+        """What is wrong with the numbers of an array that was cast."""
+        what = f'input {self.name!r}: the data has'
+        if not _is_finite(cast):
+            return f'{what} NaN or infinite values, or too large ones for {self.dtype}'
+        if self.dtype.kind in 'iu' and not np.array_equal(cast, array):
+            largest = array[cast != array].flat[0]
+            return f'{what} numbers such as {largest}, which {self.dtype} does not hold'
+        return None
 
     def _takes(self, dtype: np.dtype) -> bool:
         kind = self.dtype.kind

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from tf1pruning import files
 from tf1pruning.data import folders, pixels
 from tf1pruning.data.pixels import ImageForm
-from tf1pruning.errors import DataError, OptionError
+from tf1pruning.errors import DataError, OptionError, first_line
 from tf1pruning.sampling import arrays
 from tf1pruning.sampling.image_form import form_of
 from tf1pruning.sampling.options import FOLDERS, IMAGE_OPTIONS, Wanted
@@ -21,11 +22,21 @@ Encoded = Callable[[int], Tuple[bytes, str]]
 
 
 def image_files(folder: str) -> List[str]:
-    """Sorted paths of the images of a folder and its sub-folders."""
+    """Sorted paths of the images of a folder and its sub-folders.
+
+    Raises:
+      DataError: if a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        reason = files.reason(error)
+        raise DataError(f'{error.filename!r} cannot be read: {reason}.') from error
+
     return [
-        path
-        for base, _, _ in sorted(os.walk(folder))
-        for path in folders.image_files(base)
+        os.path.join(base, name)
+        for base, _, inside in sorted(os.walk(folder, onerror=refuse))
+        for name in sorted(inside)
+        if folders.is_image(name)
     ]
 
 
@@ -52,7 +63,7 @@ def of_images(wanted: Wanted, folder: str, paths: List[str]) -> Source:
     def encoded(number: int) -> Tuple[bytes, str]:
         path = drawn[number]
         try:
-            return files.read_bytes(path), path
+            return files.read_bytes(path), repr(path)
         except OSError as error:
             reason = files.reason(error)
             raise DataError(f'{path!r} cannot be read: {reason}.') from error
@@ -94,25 +105,42 @@ def image_source(
       count: how many there are.
       labels: class of each.
     """
-    found = wanted.only('images')
+    name = wanted.only('images').name
+
+    def batches(rows: np.ndarray, size: int) -> Iterable[Batch]:
+        def chosen() -> Iterator[Tuple[bytes, str]]:
+            return (encoded(number) for number in rows.tolist())
+
+        decoded = functools.partial(pixels.dataset, form, chosen)
+        return Batches.of_input_fn(lambda: decoded().batch(size), [name]).start()
 
     def read(rows: np.ndarray, size: int) -> Iterator[Batch]:
-        failed: List[DataError] = []
-
-        def chosen() -> Iterator[Tuple[bytes, str]]:
-            try:
-                yield from (encoded(number) for number in rows.tolist())
-            except DataError as error:
-                failed.append(error)
-                raise
-
-        batches = Batches.of_input_fn(
-            lambda: pixels.dataset(form, chosen).batch(size), [found.name]
-        )
+        done = 0
         try:
-            yield from batches.start()
+            for batch in batches(rows, size):
+                done += len(batch[name])
+                yield batch
         except DataError as error:
-            # TensorFlow hands on no more than the text of an error in Python.
-            raise (failed or [error])[0] from None
+            _refuse_first(encoded, rows[done : done + size], batches)
+            raise error
 
     return arrays.fitted(wanted, Source(count, read, labels))
+
+
+def _refuse_first(
+    encoded: Encoded,
+    rows: np.ndarray,
+    batches: Callable[[np.ndarray, int], Iterable[Batch]],
+) -> None:
+    """Raises DataError for the first image that cannot be read, with its name.
+
+    TensorFlow decodes several at once and does not say which one fails.
+    """
+    done = 0
+    try:
+        for _ in batches(rows, 1):
+            done += 1
+    except DataError as error:
+        _, name = encoded(int(rows[done]))  # Or it raises what is wrong.
+        why = first_line(error.__cause__ or error)
+        raise DataError(f'{name} cannot be decoded: {why}.') from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
+
 from tf1pruning import names, typed
 from tf1pruning.data import records
 from tf1pruning.errors import DataError, OptionError
@@ -33,7 +35,8 @@ class SampleOptions:
       feature_key: of the examples of TFRecords.
       labels: array of the data with the classes; or 'folders': images lie in a folder
         per class. Only accuracy is reported with them.
-      count: the most samples, drawn by lot; None: all, or 512 of an input pipeline.
+      count: the most samples, drawn by lot; None: all, or 512 of batches or
+        an input pipeline.
       batch_size: None: that of the network, or 32.
     """
 
@@ -49,16 +52,17 @@ class SampleOptions:
     batch_size: Optional[int] = None
 
     def __post_init__(self) -> None:
-        if self.image_size is not None and min(self.image_size) < 1:
-            raise OptionError(
-                f'image_size is {self.image_size}; expected numbers above 0.',
-                options=('image_size',),
-            )
+        for name, flag in (('image_size', 'image_size'), ('count', 'samples')):
+            value = getattr(self, name)
+            if value is not None and np.min(value) < 1:
+                raise OptionError(
+                    f'{name} is {value}; expected at least 1.', options=(flag,)
+                )
         low, high = self.image_range or (0, 1)
-        if not low < high:
+        if not -np.inf < low < high < np.inf:
             raise OptionError(
-                f'image_range is {self.image_range}; expected two numbers, the smaller '
-                'one first.',
+                f'image_range is {self.image_range}; expected two finite numbers, the '
+                'smaller one first.',
                 options=('image_range',),
             )
 

@@ -64,7 +64,8 @@ class Samples:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise OptionError(
-                f'The batch size is {self.batch_size}; expected at least 1.'
+                f'The batch size is {self.batch_size}; expected at least 1.',
+                options=('batch_size',),
             )
         if self.whole:
             used = len(self.rows) // self.batch_size * self.batch_size
@@ -88,14 +89,9 @@ class Samples:
         """All examples of a source, or `count` of them by lot, always the same ones.
 
         Raises:
-          OptionError: if `count` or `batch_size` is below 1.
+          OptionError: if the batch size is below 1.
           DataError: if there are none.
         """
-        if count is not None and count < 1:
-            raise OptionError(
-                f'The number of samples is {count}; expected at least 1.',
-                options=('samples',),
-            )
         rows = np.sort(mixed(source.count)[:count])
         return cls(source, rows, batch_size, whole)
 

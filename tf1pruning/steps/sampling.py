@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Mapping, Union
+from typing import Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
@@ -19,10 +19,10 @@ from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.sessions import STRICT, RunLimits
 
 DEFAULT_BATCH = 32
-# Examples of an input pipeline, which may have no end and are kept in memory.
-PIPELINE_EXAMPLES = 512
+# Examples of batches that may have no end, or be others in each pass; they are kept.
+IN_MEMORY = 512
 
-Data = Union[files.Path, Mapping[str, np.ndarray]]
+Data = Union[files.Path, Mapping[str, np.ndarray], Batches]
 
 
 def of_model(
@@ -36,7 +36,8 @@ def of_model(
     Args:
       model: the model.
       data: an `.npz` file; a folder of images; TFRecords: a file, a folder or a
-        pattern; 'graph': the input pipeline of the training graph; or arrays by input.
+        pattern; 'graph': the input pipeline of the training graph; batches; or arrays
+        by input.
       options: how they are read.
       limits: of the runs of an input pipeline.
 
@@ -50,6 +51,8 @@ def of_model(
     wanted = Wanted(fitting.inputs_of(graph), graph.required_inputs, options)
     if isinstance(data, Mapping):
         source = arrays.of_arrays(wanted, data)
+    elif isinstance(data, Batches):
+        source = arrays.of_arrays(wanted, _gathered(data, options.count))
     elif os.fspath(data) == GRAPH:
         source = _of_pipeline(wanted, model, limits)
     else:
@@ -83,6 +86,10 @@ def warnings(model: Model, samples: Samples, limits: RunLimits = STRICT) -> List
 
 
 def _of_path(wanted: Wanted, path: str) -> Source:
+    try:
+        files.check_name(path)
+    except OSError as error:
+        raise DataError(f'{path!r} cannot be read: {files.reason(error)}.') from error
     if path.endswith('.npz'):
         return arrays.of_file(wanted, path)
     if os.path.isdir(path):
@@ -106,21 +113,20 @@ def _of_pipeline(wanted: Wanted, model: Model, limits: RunLimits) -> Source:
             'of your own.',
             options=('data',),
         )
-    count = wanted.options.count or PIPELINE_EXAMPLES
-    return arrays.of_arrays(wanted, _gathered(batches, count))
+    return arrays.of_arrays(wanted, _gathered(batches, wanted.options.count))
 
 
-def _gathered(batches: Batches, count: int) -> Dict[str, np.ndarray]:
+def _gathered(batches: Batches, count: Optional[int]) -> Dict[str, np.ndarray]:
     """Input -> the first examples, `count` of them if there are so many."""
     found: List[Batch] = []
-    left = count
+    count = left = IN_MEMORY if count is None else count
     for batch in batches.start():
         found.append(batch)
         left -= max((len(array) for array in batch.values() if array.ndim), default=0)
         if left <= 0:
             break
     if not found:
-        raise DataError('The input pipeline gives no batch.', options=('data',))
+        raise DataError('The data has no batch.', options=('data',))
     try:
         return {
             name: first
@@ -128,9 +134,9 @@ def _gathered(batches: Batches, count: int) -> Dict[str, np.ndarray]:
             else np.concatenate([batch[name] for batch in found])[:count]
             for name, first in found[0].items()
         }
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise DataError(
-            f'The batches of the input pipeline have different shapes: {error}. Give '
-            'data of your own.',
+            f'The batches of the data have different shapes or inputs: {error}. Give '
+            'data of which all examples have the same.',
             options=('data',),
         ) from error
