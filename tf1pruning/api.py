@@ -363,9 +363,9 @@ def strip(
 def distill(
     stripped: StrippedModel,
     teacher: Model,
-    data: Batches,
-    held_out: Optional[Batches] = None,
+    samples: Samples,
     options: DistillOptions = DistillOptions(),
+    holdout: float = HOLDOUT,
     state: Optional[files.Path] = None,
     progress: Optional[Progress] = None,
 ) -> Distilled:
@@ -377,14 +377,14 @@ def distill(
     Args:
       stripped: the network; not changed.
       teacher: the unpruned one, with the same inputs and outputs.
-      data: samples to train on, input -> array; in batches of the size to train with.
-      held_out: other samples, by which the rate and the best weights are chosen; None:
-        every fifth batch of `data`.
+      samples: for the inputs, in batches of the size to train with.
       options: how.
+      holdout: share of the samples that is not trained on: half of it chooses the rate
+        and the best weights, the other is only reported.
       state: an `.npz` file to write what was done to, and to go on from after a kill;
         None: none is written.
       progress: called with the steps done, the steps in all, the largest change of an
-        output on the held-out samples, and the seconds left.
+        output on the samples that choose, and the seconds left.
 
     Returns:
       The trained network as `strip` gives it, to `save`; `print` says what it gained.
@@ -394,14 +394,16 @@ def distill(
         numbers, do not vary or are not finite, or the state is of another training.
       GraphError: if inputs or outputs differ, a network is not safe to run, lacks a
         gradient, or has nothing to train.
+      OptionError: if a value is out of range.
       CheckpointError: if a weight of the teacher is missing, damaged, NaN or infinite.
       OutputError: if the state or temporary files cannot be written.
       VerificationError: if the trained network is not exactly stripped.
     """
     path = None if state is None else os.fspath(state)
-    return distilling.distill(
-        stripped, teacher, data, held_out, options, path, progress
-    )
+    parts = samples.split(holdout)
+    fit, choose = parts.fit.batches, parts.choose.batches
+    found = distilling.distill(stripped, teacher, fit, choose, options, path, progress)
+    return distilling.measured(found, parts.report.batches)
 
 
 @typed.checked

@@ -5,7 +5,7 @@ import pytest
 
 from tests.recovery import teaching
 from tf1pruning.errors import DataError, OptionError
-from tf1pruning.recovery import distillation, run_file, samples
+from tf1pruning.recovery import distillation, lessons, run_file
 from tf1pruning.recovery.distillation import DistillOptions
 from tf1pruning.recovery.run_file import RunFile
 from tf1pruning.recovery.student import Goal, Student
@@ -16,13 +16,13 @@ OPTIONS = DistillOptions(steps=20, rates=(0.003, 0.03))
 @pytest.fixture(scope='module')
 def seen():
     with teaching.teacher() as teacher:
-        yield samples.gather(teaching.batches(), teacher, 1 << 20)
+        yield lessons.gather(teaching.batches(), teacher, 1 << 20)
 
 
 @pytest.fixture(scope='module')
 def held_out():
     with teaching.teacher() as teacher:
-        yield samples.gather(teaching.batches(seed=1), teacher, 1 << 20)
+        yield lessons.gather(teaching.batches(seed=1), teacher, 1 << 20)
 
 
 @pytest.fixture(scope='module')
@@ -81,8 +81,8 @@ def test_a_run_goes_on_where_it_was_killed(
     for name, array in unbroken.weights.items():
         np.testing.assert_array_equal(found.weights[name], array)
     assert len(later) == 22 - looks
-    assert calls[0][:2] == (2, 24)
-    assert later[-1][:2] == (24, 24)
+    assert calls[0][:2] == (4, 28)
+    assert later[-1][:2] == (28, 28)
     assert later[-1][3] == 0
     assert [path.name for path in tmp_path.iterdir()] == ['run.npz']
 

@@ -9,6 +9,7 @@ from tests import networks
 from tests.steps import test_dtypes
 from tests.tools import models
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.names import TensorRef
 from tf1pruning.steps import soft_pruning, stripping
 
 OPTIONS = tp.DistillOptions(steps=10, rates=(0.003,))
@@ -20,8 +21,12 @@ def images(count=24, size=8, seed=0):
     return np.random.RandomState(seed).randn(count, size, size, 3).astype(np.float32)
 
 
-def batches(count=24, **options):
-    return tp.Batches.of_arrays({'input': images(count, **options)}, 8)
+def distill(small, model, count=24, seed=0, options=OPTIONS, **more):
+    """With the samples of a seed, half of which are held out."""
+    size = model.graph.view().shape(TensorRef('input', 0))[1]
+    given = {'input': images(count, size, seed)}
+    samples = tp.samples(model, given, batch_size=4)
+    return tp.distill(small, model, samples, options, holdout=0.5, **more)
 
 
 def stripped_of(model, ratio=0.5, mode='block'):
@@ -47,7 +52,7 @@ def small(model):
 
 @pytest.fixture(scope='module')
 def distilled(small, model):
-    return tp.distill(small, model, batches(), options=OPTIONS)
+    return distill(small, model)
 
 
 @pytest.mark.parametrize('way', WAYS)
@@ -56,7 +61,7 @@ def test_it_works_on_every_kind_of_model(prefix, tmp_path, way, distilled):
     path = prefix if make is None else make(str(tmp_path), prefix)
     model = tp.load(path, ['output'])
 
-    found = tp.distill(stripped_of(model), model, batches(), options=OPTIONS)
+    found = distill(stripped_of(model), model)
 
     assert found.after.worst < found.before.worst
     assert found.stripped.comparison.relative <= 1e-5
@@ -103,27 +108,20 @@ def test_the_training_goes_on_from_the_distilled_weights(distilled, tmp_path):
 
 def test_a_run_goes_on_from_its_file(small, model, distilled, tmp_path):
     path = tmp_path / 'run.npz'
-    first = tp.distill(small, model, batches(), options=OPTIONS, state=path)
+    first = distill(small, model, state=path)
     calls = []
-    again = tp.distill(
-        small,
-        model,
-        batches(),
-        options=OPTIONS,
-        state=path,
-        progress=lambda *call: calls.append(call),
-    )
+    again = distill(small, model, state=path, progress=lambda *call: calls.append(call))
 
     assert first.losses == again.losses == distilled.losses
     assert calls == []
     with pytest.raises(tp.DataError, match='state of another training'):
-        tp.distill(small, model, batches(seed=1), options=OPTIONS, state=path)
+        distill(small, model, seed=1, state=path)
 
 
 def test_where_nothing_is_better_the_network_stays(small, model):
     options = tp.DistillOptions(steps=2, rates=(1e9,))
 
-    found = tp.distill(small, model, batches(), options=options)
+    found = distill(small, model, options=options)
 
     assert found.stripped is small
     assert found.before == found.after
@@ -133,7 +131,7 @@ def test_where_nothing_is_better_the_network_stays(small, model):
 def test_what_was_folded_is_trained_as_well(model):
     small = stripped_of(model, mode='filter')
 
-    found = tp.distill(small, model, batches(), options=OPTIONS)
+    found = distill(small, model)
 
     assert small.stripped.folded
     assert found.after.worst < found.before.worst
@@ -172,7 +170,7 @@ def test_computed_kernels_are_trained_where_they_can_be(tmp_path, kernel_of, fix
     model = tp.load(prefix, ['output'])
     small = stripped_of(model)
 
-    found = tp.distill(small, model, batches(size=6), options=OPTIONS)
+    found = distill(small, model)
 
     assert found.fixed == fixed
     assert found.after.worst < found.before.worst
@@ -186,7 +184,7 @@ def test_other_types_are_trained_if_they_keep_what_was_learned(tmp_path, dtype):
     small = stripped_of(model)
 
     def train():
-        return tp.distill(small, model, batches(size=6), options=OPTIONS)
+        return distill(small, model)
 
     if dtype == tf.float64:
         assert train().after.worst < train().before.worst
@@ -195,23 +193,12 @@ def test_other_types_are_trained_if_they_keep_what_was_learned(tmp_path, dtype):
             train()
 
 
-def test_one_batch_cannot_be_divided(small, model):
-    with pytest.raises(tp.DataError, match='one batch, of which none can be held out'):
-        tp.distill(small, model, batches(8), options=OPTIONS)
-
-
 def test_another_network_is_no_teacher(small, tmp_path):
     graph = layers(masked)
     with graph.as_default():
         tf.identity(graph.get_tensor_by_name('output:0'), name='scores')
     other = tp.load(networks.save(graph, str(tmp_path / 'net')), ['scores'])
 
+    samples = tp.samples(small.original, {'input': images()})
     with pytest.raises(tp.GraphError, match=r"outputs 'output' and .* 'scores'"):
-        tp.distill(small, other, batches(), options=OPTIONS)
-
-
-def test_data_for_another_input_is_refused(small, model):
-    data = tp.Batches.of_arrays({'image': images()}, 8)
-
-    with pytest.raises(tp.DataError, match=r"needs the inputs \['input'\]|'input'"):
-        tp.distill(small, model, data, options=OPTIONS)
+        tp.distill(small, other, samples)

@@ -36,6 +36,17 @@ class Change:
         return max(self.outputs.values())
 
 
+def compared(before: Change, after: Change) -> str:
+    """What became of the change of the worst output, and of the agreement, in words."""
+    text = f'change of the outputs {before.worst:.3f} -> {after.worst:.3f}'
+    if before.agreement is None or after.agreement is None:
+        return text
+    return (
+        f'{text}, agreement of the largest {100 * before.agreement:.1f} % -> '
+        f'{100 * after.agreement:.1f} %'
+    )
+
+
 class ChangeMeter:
     """Adds up the differences of two networks, batch by batch.
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import Any, Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names, sessions
-from tf1pruning.errors import DataError, first_line
-from tf1pruning.graph import draws, importing
-from tf1pruning.graph.frozen import channels_last, precision
+from tf1pruning.errors import DataError
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.recovery.change import Change, ChangeMeter
+from tf1pruning.recovery.network import Network
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.sessions import STRICT, RunLimits, Session
+from tf1pruning.sessions import STRICT, RunLimits
 
 
 @dataclasses.dataclass(frozen=True)
-class Answered:
+class Outcome:
     """How a network answered samples.
 
     Attributes:
@@ -41,7 +39,7 @@ def changes(
     batches: Batches,
     limits: RunLimits = STRICT,
     labels: Optional[np.ndarray] = None,
-) -> List[Answered]:
+) -> List[Outcome]:
     """How far networks are from a reference.
 
     Args:
@@ -64,7 +62,9 @@ def changes(
     right = np.zeros(len(everything))
     count = 0
     with contextlib.ExitStack() as stack:
-        runs = [_Network(stack, each, graph.outputs, limits) for each in everything]
+        runs = [
+            stack.enter_context(Network(graph, frozen, limits)) for frozen in everything
+        ]
         for batch in batches.start():
             feeds, size = batches_lib.feeds(graph, batch)
             answers = [network.run(feeds) for network in runs]
@@ -78,8 +78,7 @@ def changes(
         raise DataError('There are no samples to compare on.', options=('data',))
     accuracies = [None if labels is None else float(each) / count for each in right]
     return [
-        Answered(meter.result(), accuracy)
-        for meter, accuracy in zip(meters, accuracies)
+        Outcome(meter.result(), accuracy) for meter, accuracy in zip(meters, accuracies)
     ]
 
 
@@ -100,30 +99,3 @@ def _right(answers: Sequence[np.ndarray], labels: np.ndarray) -> int:
         'nothing of it. Leave the labels out.',
         options=('labels',),
     )
-
-
-class _Network:
-    """A frozen network in a session."""
-
-    def __init__(
-        self,
-        stack: contextlib.ExitStack,
-        frozen: tf.GraphDef,
-        outputs: Sequence[str],
-        limits: RunLimits,
-    ):
-        sessions.check(frozen, outputs, limits)
-        wide = precision.widened(draws.seeded(frozen))
-        imported = importing.import_graph(channels_last.channels_last(wide))
-        self._session = stack.enter_context(Session(imported, limits))
-        self._fetches = [f'{names.node_name(name)}:0' for name in outputs]
-
-    def run(self, feeds: Dict[str, np.ndarray]) -> List[np.ndarray]:
-        try:
-            found: Any = self._session.run(self._fetches, feeds)
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise DataError(
-                f'The network does not run on the samples: {first_line(error)}.',
-                options=('data',),
-            ) from error
-        return list(found)

@@ -16,8 +16,8 @@ import numpy as np
 
 from tf1pruning import names, typed
 from tf1pruning.errors import DataError, OptionError
+from tf1pruning.recovery.lessons import Lessons
 from tf1pruning.recovery.run_file import RunFile, RunState
-from tf1pruning.recovery.samples import Samples
 from tf1pruning.recovery.student import KINDS, NUMBERS, Measured, Student
 
 # Steps done, steps in all, worst change on the held-out samples, seconds left.
@@ -25,7 +25,7 @@ Progress = Callable[[int, int, float, float], None]
 
 # Shares of the steps: of a short run that tries a rate, of the warm-up, between looks
 # at the held-out samples.
-_TRIAL, _WARM_UP, _LOOK = 0.1, 0.05, 0.05
+_TRIAL, _WARM_UP, _LOOK = 0.2, 0.1, 0.05
 
 
 @typed.checked
@@ -54,7 +54,7 @@ class DistillOptions:
     rates: Tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     outputs: str = NUMBERS
     temperature: float = 1.0
-    patience: int = 5
+    patience: int = 10
     seed: int = 0
     cache_bytes: int = 1 << 32
 
@@ -85,7 +85,7 @@ class Trained:
     Attributes:
       weights: name of each trained Const node -> the best value.
       before: the student at the start, on the held-out samples.
-      after: with the best weights.
+      after: the same with the best weights.
       rate: that was chosen.
       steps: that were taken with it.
       best_step: after how many of them the weights were best; 0: the start.
@@ -103,8 +103,8 @@ class Trained:
 
 def train(
     student: Student,
-    samples: Samples,
-    held_out: Samples,
+    samples: Lessons,
+    held_out: Lessons,
     options: DistillOptions = DistillOptions(),
     file: Optional[RunFile] = None,
     progress: Optional[Progress] = None,
@@ -152,8 +152,8 @@ class _Run:
     def __init__(
         self,
         student: Student,
-        samples: Samples,
-        held_out: Samples,
+        samples: Lessons,
+        held_out: Lessons,
         options: DistillOptions,
         file: Optional[RunFile],
         progress: Optional[Progress],
@@ -238,7 +238,7 @@ def share_of_rate(step: int, steps: int) -> float:
     """Share of the learning rate at a step: a rise, then the half of a cosine.
 
     >>> [round(share_of_rate(step, 40), 2) for step in (0, 1, 2, 21, 39)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
+    [0.25, 0.5, 0.75, 0.51, 0.0]
     """
     warm = max(1, round(steps * _WARM_UP))
     if step < warm:

@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import npz, typed
 from tf1pruning.errors import DataError
-from tf1pruning.recovery.teacher import Answered
+from tf1pruning.recovery.network import Answered
 
 _INFO, _ARRAY, _BEST = 'info', 'array:', 'best:'
 

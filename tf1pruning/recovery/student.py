@@ -25,9 +25,9 @@ from tf1pruning import losses, sessions
 from tf1pruning.errors import GraphError, first_line
 from tf1pruning.graph import importing, nodes, walk
 from tf1pruning.names import op_types
-from tf1pruning.recovery import teacher as teacher_lib
+from tf1pruning.recovery import network as network_lib
 from tf1pruning.recovery.change import Change, ChangeMeter
-from tf1pruning.recovery.teacher import Answered
+from tf1pruning.recovery.network import Answered
 from tf1pruning.sessions import STRICT, RunLimits, Session
 
 NUMBERS, LOGITS, PROBABILITIES = KINDS = ('numbers', 'logits', 'probabilities')
@@ -103,7 +103,7 @@ class Student:
         limits: RunLimits = STRICT,
     ):
         sessions.check(frozen, outputs, limits)
-        graph_def = teacher_lib.runnable(frozen)
+        graph_def = network_lib.runnable(frozen)
         self._outputs = tuple(outputs)
         self._start = _values(graph_def, trained)
         with tf.Graph().as_default() as graph:
@@ -161,7 +161,7 @@ class Student:
           GraphError: if it takes too long.
         """
         feeds = {**self._feeds(answered), self._rate: rate}
-        teacher_lib.run_on(self._session, self._train, feeds)
+        network_lib.run_on(self._session, self._train, feeds)
 
     def measure(self, samples: Iterable[Answered]) -> Measured:
         """Compares the answers with those of the teacher.
@@ -172,7 +172,7 @@ class Student:
         """
         meter, total, count = ChangeMeter(self._outputs), 0.0, 0
         for answered in samples:
-            loss, *found = teacher_lib.run_on(
+            loss, *found = network_lib.run_on(
                 self._session, [self._loss, *self._found], self._feeds(answered)
             )
             meter.update(answered.answers, found)

@@ -17,7 +17,7 @@ from tf1pruning.errors import GraphError, OptionError, PlanError, VerificationEr
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import comparing
-from tf1pruning.recovery.comparing import Answered
+from tf1pruning.recovery.comparing import Outcome
 from tf1pruning.recovery.distillation import DistillOptions
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import text
@@ -431,7 +431,7 @@ def _stages(
 
 
 def _stage(
-    cost: Cost, frozen: tf.GraphDef, latency: Optional[float], answered: Answered
+    cost: Cost, frozen: tf.GraphDef, latency: Optional[float], answered: Outcome
 ) -> Stage:
     return Stage(
         macs=cost.macs,

@@ -11,13 +11,12 @@ import collections
 import dataclasses
 from typing import (
     Any,
-    Callable,
     Collection,
     Dict,
-    Iterator,
     List,
     Mapping,
     Optional,
+    Sequence,
     Set,
     Tuple,
 )
@@ -28,25 +27,24 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.trace_result import STATISTIC
-from tf1pruning.errors import DataError, GraphError, VerificationError
+from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
 from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
-from tf1pruning.recovery import distillation, run_file, samples
+from tf1pruning.recovery import change as change_lib
+from tf1pruning.recovery import comparing, distillation, lessons, run_file
 from tf1pruning.recovery.change import Change
 from tf1pruning.recovery.distillation import DistillOptions, Progress, Trained
+from tf1pruning.recovery.network import Network
 from tf1pruning.recovery.run_file import RunFile
 from tf1pruning.recovery.student import Goal, Student
-from tf1pruning.recovery.teacher import Teacher
 from tf1pruning.scoring import batches as batches_lib
-from tf1pruning.scoring.batches import Batch, Batches
+from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import soft_pruning, stripping
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery import put_back, weights
 
-# Of the batches, one in so many is held out where none are given for that.
-_HELD_OUT = 5
 # Share of the largest weight by which one may change on its way back.
 _ROUNDING = 1e-6
 
@@ -61,38 +59,47 @@ class Distilled:
     """A stripped network that was trained to answer like the unpruned one.
 
     Attributes:
-      stripped: the network, verified; the given one if training found nothing better.
-      before: its change on the held-out samples, before the training.
-      after: and behind it.
+      original: the unpruned model.
+      given: the stripped network before the training.
+      stripped: the same behind it, verified; `given` if nothing better was found.
       rate: the learning rate that was chosen.
       steps: steps of training with it.
       best_step: after how many of them the weights were best; 0: the start.
       losses: (steps, loss on the held-out samples) of each look at them.
       fixed: weight that could not be trained -> why; moving statistics do not count.
+      before: how far `given` is from the unpruned model, on samples that took no part
+        in the training; None: not measured.
+      after: the same of `stripped`.
     """
 
+    original: Model = dataclasses.field(repr=False)
+    given: StrippedModel = dataclasses.field(repr=False)
     stripped: StrippedModel = dataclasses.field(repr=False)
-    before: Change
-    after: Change
     rate: float
     steps: int
     best_step: int
     losses: Tuple[Tuple[int, float], ...] = dataclasses.field(repr=False)
     fixed: Mapping[str, str] = dataclasses.field(repr=False)
+    before: Optional[Change] = None
+    after: Optional[Change] = None
 
     def __str__(self) -> str:
         lines = [f'Not trained: {_summary(self.fixed)}.'] if self.fixed else []
         if self.best_step:
+            found = dict(self.losses)
             lines.append(
                 f'Distilled: best after {self.best_step} of {self.steps} steps with '
-                f'the rate {self.rate:g}.'
+                f'the rate {self.rate:g}, loss {found[0]:.3g} -> '
+                f'{found[self.best_step]:.3g}.'
             )
         else:
             lines.append(
                 f'Nothing better was found in {self.steps} steps with the rate '
                 f'{self.rate:g}, so the network stays as it was.'
             )
-        lines.append(f'Held-out samples: {_said(self.before)} -> {_said(self.after)}')
+        if self.before is not None and self.after is not None:
+            compared = change_lib.compared(self.before, self.after)
+            lines.append(f'Held-out samples: {compared}.')
         return '\n'.join(lines)
 
 
@@ -103,18 +110,11 @@ def _summary(fixed: Mapping[str, str]) -> str:
     return '; '.join(f'{names.quoted(n)} ({why})' for why, n in by_reason.items())
 
 
-def _said(change: Change) -> str:
-    text = f'change {change.worst:.4f}'
-    if change.agreement is not None:
-        text += f', agreement {change.agreement:.2%}'
-    return text
-
-
 def distill(
     stripped: StrippedModel,
     teacher: Model,
-    data: Batches,
-    held_out: Optional[Batches] = None,
+    fit: Batches,
+    choose: Batches,
     options: DistillOptions = DistillOptions(),
     state: Optional[str] = None,
     progress: Optional[Progress] = None,
@@ -124,12 +124,11 @@ def distill(
     Args:
       stripped: the network; not changed.
       teacher: the unpruned one, with the same inputs and outputs.
-      data: samples without labels, those to train on.
-      held_out: others, to choose the rate and the best weights by; None: every fifth
-        batch of `data`.
+      fit: samples without labels to train on.
+      choose: others, to choose the rate and the best weights by.
       options: how.
       state: file to go on from after a kill; None: none is written.
-      progress: called after each look at the held-out samples.
+      progress: called after each look at the samples to choose by.
 
     Raises:
       DataError: if the samples do not fit or are too few, the teacher's answers do not
@@ -141,27 +140,51 @@ def distill(
       VerificationError: if the trained network differs from what it is stripped of.
     """
     _check_pair(stripped.original, teacher)
-    if held_out is None:
-        data, held_out = _parts(data)
     wanted, fixed = _trainable(stripped)
-    limits = stripped.limits
     frozen = freeze.freeze(teacher.graph, teacher.arrays())
-    with Teacher(teacher.graph, frozen, limits) as answering:
-        seen = samples.gather(data, answering, options.cache_bytes)
-        looked = samples.gather(held_out, answering, options.cache_bytes)
-        goal = Goal(seen.variances, options.outputs, options.temperature)
+    with Network(teacher.graph, frozen, stripped.limits) as answering:
+        seen = lessons.gather(fit, answering, options.cache_bytes)
+        looked = lessons.gather(choose, answering, options.cache_bytes)
         small = stripped.frozen
-        outputs = stripped.original.graph.outputs
-        with Student(small, wanted, outputs, goal, limits) as student:
-            for name in sorted(set(wanted) - set(student.trained)):
-                fixed[name] = 'has no gradient'
-            file = None
-            if state is not None:
-                first = [next(each.in_order()) for each in (seen, looked)]
-                what = run_file.digest([frozen, small], first, (options, wanted))
-                file = RunFile(state, what)
+        file = None
+        if state is not None:
+            first = [next(each.in_order()) for each in (seen, looked)]
+            what = run_file.digest([frozen, small], first, (options, wanted))
+            file = RunFile(state, what)
+        with _student(stripped, small, wanted, seen.variances, options) as student:
             found = distillation.train(student, seen, looked, options, file, progress)
-    return _result(stripped, found, fixed, _first(held_out, teacher))
+    for name in sorted(set(wanted) - set(found.weights)):
+        fixed[name] = 'has no gradient'
+    return _result(stripped, teacher, found, fixed, _first(choose, teacher))
+
+
+def measured(distilled: Distilled, report: Batches) -> Distilled:
+    """The same, with its changes on samples that took no part in the training.
+
+    Raises:
+      DataError: if the samples do not fit.
+    """
+    original, given, done = distilled.original, distilled.given, distilled.stripped
+    before, after = comparing.changes(
+        original.graph,
+        freeze.freeze(original.graph, original.arrays()),
+        [given.frozen, done.frozen],
+        report,
+        given.limits,
+    )
+    return dataclasses.replace(distilled, before=before, after=after)
+
+
+def _student(
+    stripped: StrippedModel,
+    frozen: tf.GraphDef,
+    trained: Sequence[str],
+    variances: Mapping[str, float],
+    options: DistillOptions,
+) -> Student:
+    goal = Goal(variances, options.outputs, options.temperature)
+    outputs = stripped.original.graph.outputs
+    return Student(frozen, trained, outputs, goal, stripped.limits)
 
 
 def _check_pair(student: Model, teacher: Model) -> None:
@@ -173,24 +196,6 @@ def _check_pair(student: Model, teacher: Model) -> None:
                 f'The stripped network has the {what} {names.quoted(sorted(own))} and '
                 f'the unpruned one {names.quoted(sorted(others))}. Load both alike.'
             )
-
-
-def _parts(data: Batches) -> Tuple[Batches, Batches]:
-    """Batches to train on, and every fifth of them, held out."""
-
-    def part(is_held_out: bool) -> Callable[[], Iterator[Batch]]:
-        return lambda: (
-            batch
-            for number, batch in enumerate(data.start())
-            if (number % _HELD_OUT == 0) == is_held_out
-        )
-
-    if data.count is not None and data.count < 2:
-        raise DataError(
-            'The data has one batch, of which none can be held out. Give smaller '
-            'batches, or others that are held out.'
-        )
-    return Batches(part(False)), Batches(part(True))
 
 
 def _first(data: Batches, model: Model) -> Dict[str, np.ndarray]:
@@ -346,6 +351,7 @@ def _strip(
 
 def _result(
     stripped: StrippedModel,
+    teacher: Model,
     found: Trained,
     fixed: Mapping[str, str],
     inputs: Mapping[str, np.ndarray],
@@ -361,11 +367,10 @@ def _result(
                 f'The weights {names.quoted(differing)} are not those that were '
                 'trained. This is a bug: please report it.'
             )
-    assert found.before.change is not None and found.after.change is not None
     return Distilled(
+        original=teacher,
+        given=stripped,
         stripped=done,
-        before=found.before.change,
-        after=found.after.change,
         rate=found.rate,
         steps=found.steps,
         best_step=found.best_step,

@@ -17,7 +17,7 @@ from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import carriers as carriers_lib
 from tf1pruning.recovery import comparing, layerwise
-from tf1pruning.recovery.change import Change
+from tf1pruning.recovery.change import Change, compared
 from tf1pruning.recovery.layerwise import NONE, LayerRepair, Progress, RepairOptions
 from tf1pruning.report import text
 from tf1pruning.scoring.batches import Batches
@@ -67,11 +67,7 @@ class Repaired:
             f'behind cuts; temporary files took {self.disk / 1e6:.0f} MB.'
         )
         if self.before is not None and self.after is not None:
-            lines.append(
-                'Held-out samples: change of the outputs '
-                f'{self.before.worst:.3f} -> {self.after.worst:.3f}'
-                f'{_agreement(self.before, self.after)}'
-            )
+            lines.append(f'Held-out samples: {compared(self.before, self.after)}.')
         return '\n'.join(lines)
 
 
@@ -80,15 +76,6 @@ def _row(layer: LayerRepair) -> List[str]:
         '' if value is None else f'{value:.1f}' for value in (layer.before, layer.after)
     )
     return [layer.layer, layer.method, before, after, layer.note]
-
-
-def _agreement(before: Change, after: Change) -> str:
-    if before.agreement is None or after.agreement is None:
-        return '.'
-    return (
-        f', agreement of the largest {100 * before.agreement:.1f} % -> '
-        f'{100 * after.agreement:.1f} %.'
-    )
 
 
 def repair_model(

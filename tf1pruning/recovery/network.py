@@ -1,13 +1,13 @@
-"""The network that another one learns from: what it answers to batches."""
+"""Runs a frozen network on batches of samples."""
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import sessions
+from tf1pruning import names, sessions
 from tf1pruning.errors import DataError, first_line
 from tf1pruning.graph import draws, importing
 from tf1pruning.graph.frozen import channels_last, precision
@@ -18,7 +18,7 @@ from tf1pruning.sessions import STRICT, RunLimits, Session
 
 
 class Answered(NamedTuple):
-    """A batch and what the teacher answers to it.
+    """A batch and what a network answers to it.
 
     Attributes:
       feeds: placeholder tensor -> array.
@@ -29,12 +29,12 @@ class Answered(NamedTuple):
     answers: Tuple[np.ndarray, ...]
 
 
-class Teacher:
-    """Runs a network on batches.
+class Network:
+    """A frozen network in a session.
 
     Args:
-      graph: of the network.
-      frozen: the same with its weights.
+      graph: of the network, for the names of inputs and outputs.
+      frozen: the same with its weights as constants.
       limits: of each run.
 
     Raises:
@@ -44,17 +44,21 @@ class Teacher:
     def __init__(
         self, graph: InferenceGraph, frozen: tf.GraphDef, limits: RunLimits = STRICT
     ):
-        self.outputs = graph.outputs
-        self._graph = graph
         sessions.check(frozen, graph.outputs, limits)
-        imported = importing.import_graph(runnable(frozen))
-        self._session = Session(imported, limits, optimize=True)
+        self.graph = graph
+        self._session = Session(importing.import_graph(runnable(frozen)), limits)
+        self._fetches = [f'{names.node_name(name)}:0' for name in graph.outputs]
 
-    def __enter__(self) -> Teacher:
+    def __enter__(self) -> Network:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """The outputs; errors like `run_on`."""
+        found: List[np.ndarray] = run_on(self._session, self._fetches, feeds)
+        return found
 
     def answered(self, batches: Batches) -> Iterator[Answered]:
         """Each batch with the answers to it.
@@ -63,10 +67,9 @@ class Teacher:
           DataError: if a batch lacks an input or does not fit it.
           GraphError: if a run takes too long.
         """
-        outputs = [f'{name}:0' for name in self.outputs]
         for batch in batches.start():
-            feeds, _ = batches_lib.feeds(self._graph, batch)
-            yield Answered(feeds, tuple(run_on(self._session, outputs, feeds)))
+            feeds, _ = batches_lib.feeds(self.graph, batch)
+            yield Answered(feeds, tuple(self.run(feeds)))
 
 
 def runnable(frozen: tf.GraphDef) -> tf.GraphDef:
@@ -74,15 +77,17 @@ def runnable(frozen: tf.GraphDef) -> tf.GraphDef:
     return channels_last.channels_last(precision.widened(draws.seeded(frozen)))
 
 
-def run_on(session: Session, fetches: object, feeds: Dict[str, np.ndarray]) -> list:
-    """Like `Session.run`.
+def run_on(session: Session, fetches: Any, feeds: Mapping[Any, Any]) -> Any:
+    """Like `Session.run`, on samples of a user.
 
     Raises:
-      DataError: with TensorFlow's message, if what is fed does not fit the network.
+      DataError: with TensorFlow's message, if they do not fit the network.
+      GraphError: if it takes too long.
     """
     try:
         return session.run(fetches, feeds)
     except (tf.errors.OpError, ValueError, TypeError) as error:
         raise DataError(
-            f'The network does not run on the data: {first_line(error)}.'
+            f'The network does not run on the samples: {first_line(error)}.',
+            options=('data',),
         ) from error

@@ -18,11 +18,11 @@ from absl import logging
 from tf1pruning import files
 from tf1pruning.errors import DataError, OutputError
 from tf1pruning.recovery.change import ChangeMeter
-from tf1pruning.recovery.teacher import Answered, Teacher
+from tf1pruning.recovery.network import Answered, Network
 from tf1pruning.scoring.batches import Batches
 
 
-class Samples(NamedTuple):
+class Lessons(NamedTuple):
     """Batches with a teacher's answers; they last as long as the teacher.
 
     Attributes:
@@ -34,7 +34,7 @@ class Samples(NamedTuple):
 
     variances: Mapping[str, float]
     batches: Batches
-    teacher: Teacher
+    teacher: Network
     kept: Optional[Kept]
 
     def in_order(self) -> Iterator[Answered]:
@@ -58,7 +58,7 @@ class Samples(NamedTuple):
         return itertools.islice(itertools.chain.from_iterable(passes), start, None)
 
 
-def gather(batches: Batches, teacher: Teacher, limit: int) -> Samples:
+def gather(batches: Batches, teacher: Network, limit: int) -> Lessons:
     """Answers all batches once.
 
     Args:
@@ -71,7 +71,7 @@ def gather(batches: Batches, teacher: Teacher, limit: int) -> Samples:
         vary or are not finite.
       OutputError: if the temporary files cannot be written.
     """
-    meter = ChangeMeter(teacher.outputs)
+    meter = ChangeMeter(teacher.graph.outputs)
     kept: Optional[Kept] = None
     number = 0
     with contextlib.ExitStack() as opened:
@@ -86,7 +86,7 @@ def gather(batches: Batches, teacher: Teacher, limit: int) -> Samples:
             raise DataError('The data has no batch: there is nothing to learn from.')
         if kept is not None:
             kept.finish()
-    return Samples(meter.variances(), batches, teacher, kept)
+    return Lessons(meter.variances(), batches, teacher, kept)
 
 
 class Kept:
@@ -137,7 +137,7 @@ class Kept:
             yield self._rows(np.arange(start, min(start + self._size, self._count)))
 
     def drawn(self, seed: int, start: int) -> Iterator[Answered]:
-        """Shuffled batches of the size of the first, see `Samples.drawn`."""
+        """Shuffled batches of the size of the first, see `Lessons.drawn`."""
         size = min(self._size, self._count)
         per_pass = self._count // size
         for number in itertools.count(start):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.recovery import teaching
 from tf1pruning.errors import DataError
-from tf1pruning.recovery import samples
+from tf1pruning.recovery import lessons
 from tf1pruning.scoring.batches import Batches
 
 ALL = 1 << 20
@@ -29,7 +29,7 @@ def first_rows(drawn, count):
 
 @pytest.mark.parametrize('limit', [ALL, 0])
 def test_batches_come_in_order_with_their_answers(teacher, limit):
-    found = samples.gather(teaching.batches(10, 4), teacher, limit)
+    found = lessons.gather(teaching.batches(10, 4), teacher, limit)
 
     answered = list(found.in_order())
 
@@ -45,7 +45,7 @@ def test_batches_come_in_order_with_their_answers(teacher, limit):
 
 
 def test_kept_samples_are_drawn_by_a_seed_each_once_in_a_pass(teacher):
-    found = samples.gather(teaching.batches(12, 4), teacher, ALL)
+    found = lessons.gather(teaching.batches(12, 4), teacher, ALL)
 
     first = first_rows(found.drawn(7, 0), 6)
 
@@ -58,7 +58,7 @@ def test_kept_samples_are_drawn_by_a_seed_each_once_in_a_pass(teacher):
 
 
 def test_samples_that_are_not_kept_come_again_and_again(teacher):
-    found = samples.gather(teaching.batches(8, 4), teacher, 0)
+    found = lessons.gather(teaching.batches(8, 4), teacher, 0)
 
     four = first_rows(found.drawn(7, 0), 4)
 
@@ -70,7 +70,7 @@ def test_samples_of_several_shapes_are_not_kept(teacher):
     sizes = [np.zeros([2, 3], np.float32), np.ones([2, 3])]
     given = Batches(lambda: ({'input': array} for array in sizes))
 
-    assert samples.gather(given, teacher, ALL).kept is None
+    assert lessons.gather(given, teacher, ALL).kept is None
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_samples_of_several_shapes_are_not_kept(teacher):
         ([np.ones([5, 3])], 'same for all samples'),
         ([np.ones([1, 3])], 'same for all samples'),
         ([np.full([2, 3], np.nan)], 'not finite'),
-        ([np.ones([2, 4])], 'does not run on the data: Cannot feed value of shape'),
+        ([np.ones([2, 4])], 'does not run on the samples: Cannot feed value of shape'),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(teacher, arrays, message):
     given = Batches(lambda: ({'input': array} for array in arrays))
 
     with pytest.raises(DataError, match=message):
-        samples.gather(given, teacher, ALL)
+        lessons.gather(given, teacher, ALL)
