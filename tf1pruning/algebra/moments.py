@@ -7,9 +7,12 @@ depthwise convolution are; a dense layer has one.
 from __future__ import annotations
 
 import dataclasses
-from typing import List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 import numpy as np
+
+# A sum without terms.
+_NOTHING = np.zeros(())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +104,45 @@ class Moments:
         for reader, y, shift in zip(self._readers, ys, self._shifts[1:]):
             reader.add(turned, y - shift)
 
+    def part(
+        self, systems: np.ndarray, inputs: np.ndarray, outputs: np.ndarray
+    ) -> Moments:
+        """The moments of some systems, and of some of their inputs and outputs.
+
+        Args:
+          systems: numbers of the systems.
+          inputs: numbers of the inputs, of each of these.
+          outputs: numbers of the outputs, of each reader.
+        """
+        assert self._shifts is not None, 'rows were added'
+        x, y = np.ix_(systems, inputs), np.ix_(systems, outputs)
+        found = Moments(0)
+        found._count = self._count
+        wanted = [inputs, *[outputs for _ in self._readers]]
+        found._shifts = [
+            shift[np.ix_(systems, [0], each)]
+            for shift, each in zip(self._shifts, wanted)
+        ]
+        found._gram = self._gram[np.ix_(systems, inputs, inputs)]
+        found._sum = self._sum[x]
+        found._readers = [
+            _Reader(
+                each.cross[np.ix_(systems, inputs, outputs)], each.sum[y], each.power[y]
+            )
+            for each in self._readers
+        ]
+        return found
+
+    def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Keeps its matrices elsewhere; no rows are added any more.
+
+        Args:
+          move: array -> an equal one, which is only read.
+        """
+        self._gram = move(self._gram)
+        for reader in self._readers:
+            reader.cross = move(reader.cross)
+
     def regression(self, reader: int) -> Regression:
         """The moments of one reader; there must be rows."""
         assert self._shifts is not None, 'rows were added'
@@ -120,10 +162,13 @@ class Moments:
 class _Reader:
     """Sums over the outputs of one reader."""
 
-    def __init__(self) -> None:
-        self.cross = np.zeros(())
-        self.sum = np.zeros(())
-        self.power = np.zeros(())
+    def __init__(
+        self,
+        cross: np.ndarray = _NOTHING,
+        total: np.ndarray = _NOTHING,
+        power: np.ndarray = _NOTHING,
+    ):
+        self.cross, self.sum, self.power = cross, total, power
 
     def add(self, turned: np.ndarray, y: np.ndarray) -> None:
         self.cross = self.cross + np.matmul(turned, y).astype(np.float64)

@@ -37,6 +37,20 @@ class ChannelRegression:
         self._moments: Dict[bool, Moments] = {False: Moments(1), True: Moments(1)}
         self._fit: Optional[Fit] = None
 
+    def part(self, layer: Layer, form: Form) -> ChannelRegression:
+        """The regression of the same layer with fewer channels; nothing is gone here.
+
+        Args:
+          layer: with fewer channels.
+          form: its kernel.
+        """
+        found = ChannelRegression(layer, form, self._pixels)
+        rows = np.zeros(1, np.int64), found._kept, self._kept
+        found._moments = {
+            held: moments.part(*rows) for held, moments in self._moments.items()
+        }
+        return found
+
     def add(
         self,
         pruned: np.ndarray,

@@ -32,7 +32,7 @@ class Depths:
         self._depths: Dict[str, int] = {}
         self._born: Dict[str, int] = {}
         self._last: Dict[TensorRef, int] = {}
-        moving = _moving(view)
+        on_input = moving(view)
         for node in view:
             refs = view.refs(node)
             # Of a loop, what makes the next turn comes later.
@@ -41,7 +41,7 @@ class Depths:
             self._born[node.name] = own + (twins.owner(node.name) in self._layers)
             if node.name in before:
                 for ref in refs:
-                    if ref.node in moving:
+                    if ref.node in on_input:
                         last = max(self._last.get(ref, 0), self._born[node.name])
                         self._last[ref] = last
 
@@ -71,7 +71,7 @@ class Depths:
         return [] if any(ref.node in self._twins.inside for ref in found) else found
 
 
-def _moving(view: view_lib.GraphView) -> Collection[str]:
+def moving(view: view_lib.GraphView) -> Collection[str]:
     """The nodes that depend on the input, the inputs included."""
     inputs = [node.name for node in view if node.op.startswith('Placeholder')]
     return {*inputs, *(edge.node.name for edge in view.edges_behind(inputs))}

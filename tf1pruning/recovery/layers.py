@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Optional, Tuple
+from typing import Collection, Dict, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -62,6 +62,33 @@ class Layer:
     def has_pixels(self) -> bool:
         """Whether it is a convolution of some kind."""
         return self.node.op in _WITH_PIXELS
+
+    def why_not(self, weights: Collection[str], inside: Collection[str]) -> str:
+        """Why it cannot be repaired; '' if it can.
+
+        Args:
+          weights: nodes whose arrays are known.
+          inside: nodes in loops and branches.
+        """
+        if self.kernel.source not in weights:
+            return 'its kernel is computed of variables that cannot carry other values'
+        if self.kernel.share < 1:
+            return 'it reads a part of its kernel'
+        return 'it is in a loop or a branch' if self.kernel.node in inside else ''
+
+    def without(self, trace: Trace, gone: np.ndarray) -> Layer:
+        """The layer with fewer channels.
+
+        Args:
+          trace: of the network.
+          gone: `[channels]` whether each channel of the trace goes.
+        """
+        axes = trace.weights[self.kernel.source]
+        kept = {
+            'kept_in': np.flatnonzero(~gone[axes[self.kernel.in_axis]]),
+            'kept_out': np.flatnonzero(~gone[axes[self.kernel.out_axis]]),
+        }
+        return dataclasses.replace(self, **kept)
 
     def images(self, tensor: np.ndarray) -> np.ndarray:
         """What it reads or makes as `[examples, pixels, channels]`."""
@@ -148,6 +175,13 @@ class Form:
         inner = np.arange(self._each)
         return np.add.outer(self._kept[0] * self._each, inner).ravel()
 
+    @property
+    def rows(self) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which systems, inputs and outputs stay, of the form of the whole kernel."""
+        which, kept_in, kept_out = self._kept
+        taps = np.arange(self._layer.kernel.taps) * self._each
+        return which, np.add.outer(taps, kept_in).ravel(), kept_out
+
     def with_weights(self, kernel: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """A kernel with other weights in the place of those that stay."""
         split = np.array(self._split(kernel), np.float64)
@@ -196,16 +230,17 @@ def layers_of(trace: Trace, gone: np.ndarray) -> Dict[str, Layer]:
     for kernel in trace.kernels:
         node = view.node(kernel.node)
         axes = trace.weights[kernel.source]
-        found[kernel.node] = Layer(
+        whole = Layer(
             kernel=kernel,
             node=node,
             x=view.refs(node)[kernel.reads],
             width=len(axes[kernel.in_axis]),
-            kept_in=np.flatnonzero(~gone[axes[kernel.in_axis]]),
-            kept_out=np.flatnonzero(~gone[axes[kernel.out_axis]]),
+            kept_in=np.arange(len(axes[kernel.in_axis])),
+            kept_out=np.arange(len(axes[kernel.out_axis])),
             entries=_entries(axes[kernel.in_axis]),
             target=targets.get(kernel.node),
         )
+        found[kernel.node] = whole.without(trace, gone)
     return found
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import typed
-from tf1pruning.algebra import least_squares
 from tf1pruning.algebra.least_squares import Fit
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
+from tf1pruning.recovery import solving
 from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer, layers_of
@@ -36,7 +36,7 @@ from tf1pruning.sessions import STRICT, RunLimits
 # What a layer needs at least, in dB, to be worth a repair: below is rounding.
 _EXACT = 55.0
 
-LEAST_SQUARES, CHANNELS, NONE = 'least squares', 'channels', 'none'
+NONE = 'none'
 
 # Stages done, stages in all.
 Progress = Callable[[int, int], None]
@@ -206,16 +206,7 @@ class _Job:
 
     def _is_repairable(self, layer: Layer) -> bool:
         """Whether a layer can be repaired; notes why not."""
-        kernel = layer.kernel
-        reason = ''
-        if kernel.source not in self._original:
-            reason = (
-                'its kernel is computed of variables that cannot carry other values'
-            )
-        elif kernel.share < 1:
-            reason = 'it reads a part of its kernel'
-        elif layer.kernel.node in self.twins.inside:
-            reason = 'it is in a loop or a branch'
+        reason = layer.why_not(self._original, self.twins.inside)
         if reason:
             self._note(layer, NONE, None, None, reason)
         return not reason
@@ -278,34 +269,20 @@ class _Job:
         waiting.append(reading)
         if len(waiting) < self._uses[source]:
             return
-        self._solve(source, waiting)
+        self._solve(waiting)
         first = waiting[0].layer.kernel.node
         if self._depths.of(first) < self._depths.of(reading.layer.kernel.node):
             passes.forget(self.twins.behind(source))
         del self._waiting[source]
 
-    def _solve(self, source: str, readings: Sequence[Reading]) -> None:
+    def _solve(self, readings: Sequence[Reading]) -> None:
         """Gives a kernel, and what is behind its layers, the weights that fit best."""
-        kernel, form = self._array(source), readings[0].form
-        method, found = _best(readings, form.weights(kernel))
-        if source in self._carriers:
-            wanted = form.with_weights(kernel, found.weights)
-            carried = self._carriers[source].attainable(wanted, kernel)
-            found = _attained(readings, form.weights(carried), form.weights(kernel))
+        solved = solving.solve(readings, self._array, self._carriers)
         for reading in readings:
-            self._report(reading.layer, method, found)
-        if not found.helps:
-            return
-        new = {source: form.with_weights(kernel, found.weights)}
-        for reading, intercept in zip(readings, found.intercepts):
-            target = reading.layer.target
-            if target is not None:
-                vector = self._array(target.source)
-                share = np.zeros(vector.shape)
-                share[reading.form.y_channels] = intercept.ravel()
-                new[target.source] = target.added(vector, share)
-        self.changed.update(new)
-        self.twins.set_constants(new)
+            self._report(reading.layer, solved.method, solved.fit)
+        if solved.arrays:
+            self.changed.update(solved.arrays)
+            self.twins.set_constants(solved.arrays)
 
     def _report(self, layer: Layer, method: str, found: Fit) -> None:
         before, after = _decibels(found.prior_error), _decibels(found.error)
@@ -315,31 +292,6 @@ class _Job:
             if before < _EXACT:
                 notes.append('held-out samples fit better without a repair')
         self._note(layer, method, before, after, '; '.join(notes))
-
-
-def _attained(
-    readings: Sequence[Reading], weights: np.ndarray, prior: np.ndarray
-) -> Fit:
-    """Weights that are given."""
-    fitted, held_out = (
-        [reading.target(held) for reading in readings] for held in (False, True)
-    )
-    return least_squares.judged(fitted, held_out, weights, prior, 0.0)
-
-
-def _best(readings: Sequence[Reading], prior: np.ndarray) -> Tuple[str, Fit]:
-    """How held-out samples are fitted best, and the weights."""
-    found: Dict[str, Fit] = {}
-    if all(reading.is_whole for reading in readings):
-        fitted, held_out = (
-            [reading.target(held) for reading in readings] for held in (False, True)
-        )
-        found[LEAST_SQUARES] = least_squares.fit(fitted, held_out, prior)
-    by_channels = readings[0].by_channels() if len(readings) == 1 else None
-    if by_channels is not None:
-        found[CHANNELS] = by_channels
-    method = min(found, key=lambda each: found[each].error)
-    return method, found[method]
 
 
 def _decibels(share: float) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Mapping, Optional
+from typing import Callable, Mapping, Optional
 
 import numpy as np
 
@@ -112,6 +113,30 @@ class Reading:
         rows = geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
         made = geometry.made(y, pixels, form.y_channels, form.systems)
         self._moments[is_held_out].add(rows, [made])
+
+    def part(self, layer: Layer) -> Reading:
+        """What is read of the same layer with fewer channels; nothing is gone here.
+
+        Args:
+          layer: with fewer channels.
+        """
+        found = copy.copy(self)
+        found.layer = layer
+        found.form = Form(layer, self._kernel, len(self.form.x_channels))
+        if self.is_whole:
+            rows = found.form.rows
+            found._moments = {
+                held: moments.part(*rows) for held, moments in self._moments.items()
+            }
+        if self.channels is not None:
+            found.channels = self.channels.part(layer, found.form)
+        return found
+
+    def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Keeps its matrices elsewhere, see `Moments.moved`."""
+        if self.is_whole:
+            for moments in self._moments.values():
+                moments.moved(move)
 
     def target(self, is_held_out: bool) -> Target:
         """What its weights are solved for, or judged by."""

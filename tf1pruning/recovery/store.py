@@ -95,6 +95,21 @@ class Store:
         data = file.stream.read(count * entry.dtype.itemsize)
         return np.frombuffer(data, entry.dtype, count).reshape(entry.shape)
 
+    def mapped(self, array: np.ndarray) -> np.ndarray:
+        """An equal array that lies in a file, as long as it is used; for reading.
+
+        One that does not fit the limit any more is handed back as it is.
+
+        Raises:
+          OutputError: if the disk is full.
+        """
+        if not (array.size and self.has_room(array.nbytes)):
+            return array
+        name = f'mapped {len(self._files)}'
+        self.append(name, array)
+        stream = self._files[name].stream
+        return np.memmap(stream, array.dtype, 'r', shape=array.shape)
+
     def keep(self, names: Collection[str]) -> None:
         """Forgets all other tensors."""
         for name in self.names.difference(names):

@@ -1,0 +1,123 @@
+"""The change of the answers when channels of a group go and its readers are repaired.
+
+Only the layers that read the group are solved for, from moments of the unpruned network
+that were gathered once. Depthwise layers need none: their other channels stay as they
+are.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, List, Mapping
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.channels.trace_result import Kernel, Trace
+from tf1pruning.recovery import gathering, solving
+from tf1pruning.recovery.carriers import Carriers
+from tf1pruning.recovery.layers import layers_of
+from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.readings import Reading
+from tf1pruning.recovery.store import Store
+from tf1pruning.recovery.trials import Trials
+from tf1pruning.scoring.batches import Batches
+
+
+class WidthTrials:
+    """A network from which channels of one group go, for a while.
+
+    Args:
+      trace: of the network.
+      frozen: the network; its weights are nodes of their own names.
+      arrays: weight node -> array; also of kernels that are carried by variables.
+      carriers: of computed kernels.
+      channels: of the trace, of all groups that will be tried.
+      fit: samples to fit.
+      held_out: samples to choose by, how strongly weights are drawn to what they were.
+      judged: samples on which the answers are compared.
+      options: of the repair.
+
+    Raises:
+      DataError: if the samples do not fit the network, or are too few, or no output has
+        a scale.
+      GraphError: if the network is not safe to run, or runs too long.
+      OutputError: if temporary files cannot be written.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        frozen: tf.GraphDef,
+        arrays: Mapping[str, np.ndarray],
+        carriers: Mapping[str, Carriers],
+        channels: np.ndarray,
+        fit: Batches,
+        held_out: Batches,
+        judged: Batches,
+        options: RepairOptions,
+    ):
+        self._trace, self._arrays, self._carriers = trace, arrays, carriers
+        self._stores = Store(options.disk), Store(options.disk)
+        self._readers: List[List[Reading]] = []
+        graph, moments = trace.model, self._stores[1]
+        try:
+            self._trials = Trials(
+                graph, frozen, judged, options.limits, self._stores[0]
+            )
+            layers = {
+                name: layer
+                for name, layer in layers_of(trace, np.zeros(trace.count, bool)).items()
+                if not layer.kernel.depthwise and self._reads(layer.kernel, channels)
+            }
+            self._readings = gathering.gather(
+                graph, frozen, layers, arrays, fit, held_out, options, moments
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the session, and frees the files."""
+        trials = getattr(self, '_trials', None)
+        if trials is not None:
+            trials.close()
+        for store in self._stores:
+            store.close()
+
+    def start(self, channels: np.ndarray, weights: Collection[str]) -> None:
+        """Prepares trials of one group.
+
+        Args:
+          channels: of the group.
+          weights: nodes of the weights in which they live.
+        """
+        readers: Dict[str, List[Reading]] = {}
+        for reading in self._readings.values():
+            if self._reads(reading.layer.kernel, channels):
+                readers.setdefault(reading.layer.kernel.source, []).append(reading)
+        self._readers = list(readers.values())
+        targets = [r.layer.target for readings in self._readers for r in readings]
+        found = [target.source for target in targets if target is not None]
+        self._trials.start({*weights, *readers, *found})
+
+    def change(self, gone: np.ndarray, pruned: Mapping[str, np.ndarray]) -> float:
+        """The change of the output that changes most, after the repair.
+
+        Args:
+          gone: `[channels]` whether each channel of the trace goes; of the group.
+          pruned: weight node -> array with zeros at the cuts.
+        """
+        changed = dict(pruned)
+
+        def array(name: str) -> np.ndarray:
+            return changed[name] if name in changed else self._arrays[name]
+
+        for readings in self._readers:
+            parts = [r.part(r.layer.without(self._trace, gone)) for r in readings]
+            changed.update(solving.solve(parts, array, self._carriers).arrays)
+        return self._trials.change(changed)
+
+    def _reads(self, kernel: Kernel, channels: np.ndarray) -> bool:
+        """Whether a kernel reads some of the channels."""
+        axis = self._trace.weights[kernel.source][kernel.in_axis]
+        return bool(np.isin(axis, channels).any())

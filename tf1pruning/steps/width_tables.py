@@ -1,0 +1,370 @@
+"""Measures how much the answers of a model change when its groups get narrower."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from typing import (
+    Callable,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+import numpy as np
+
+from tf1pruning import files, typed
+from tf1pruning import plan as plan_lib
+from tf1pruning.channels.groups import Group
+from tf1pruning.choosing import groupwise
+from tf1pruning.choosing.choice import Limits
+from tf1pruning.choosing.scores import Scorer
+from tf1pruning.choosing.width_table import GroupWidths, Width, WidthTable
+from tf1pruning.errors import PlanError
+from tf1pruning.graph import draws
+from tf1pruning.graph.frozen import freeze, precision
+from tf1pruning.models.model import Model
+from tf1pruning.plan import GroupPlan, Plan
+from tf1pruning.recovery import carriers as carriers_lib
+from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.width_trials import WidthTrials
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps import data_scores
+from tf1pruning.surgery import computed, soft
+
+_FORMAT = 1
+EIGHTHS = tuple(number / 8 for number in range(1, 8))
+
+
+class Samples(NamedTuple):
+    """Samples without labels.
+
+    Attributes:
+      fit: to fit.
+      held_out: to choose by, how strongly weights are drawn to what they were.
+      judged: on which the answers are compared; where weights outnumber samples, others
+        than those of `held_out`.
+    """
+
+    fit: Batches
+    held_out: Batches
+    judged: Batches
+
+
+@dataclasses.dataclass(frozen=True)
+class TableOptions:
+    """Which widths are measured, and how.
+
+    Attributes:
+      limits: of the widths.
+      shares: of a group's channels that go; besides, the most that the limits allow.
+      repair: of the readers.
+    """
+
+    limits: Limits = Limits(multiple=4)
+    shares: Tuple[float, ...] = EIGHTHS
+    repair: RepairOptions = RepairOptions()
+
+
+class TableProgress(NamedTuple):
+    """How far a measurement is.
+
+    Attributes:
+      done: number of widths.
+      total: of all groups.
+      seconds: that are left; an estimate.
+    """
+
+    done: int
+    total: int
+    seconds: float
+
+
+def measure(
+    model: Model,
+    groups: Sequence[Group],
+    scorer: Scorer,
+    samples: Samples,
+    options: TableOptions = TableOptions(),
+    path: Optional[files.Path] = None,
+    progress: Optional[Callable[[TableProgress], None]] = None,
+) -> WidthTable:
+    """Measures the change of the answers at some widths of each group.
+
+    At each width the channels that score highest go, of this group alone, and the
+    layers that read it are repaired.
+
+    Args:
+      model: not changed.
+      groups: that may be cut.
+      scorer: ranks their channels.
+      samples: without labels.
+      options: which widths, and how.
+      path: of the table as a file. It is written after each group; what a file there
+        has of this model and these samples is not measured again.
+      progress: called after each width that is measured.
+
+    Raises:
+      PlanError: if the file is no table, or one of another model or other samples.
+      DataError: if the samples do not fit the network, are too few, or all alike.
+      GraphError: if the network is not safe to run.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      OutputError: if a file cannot be written.
+    """
+    empty = WidthTable(
+        model=digest(model),
+        samples=_digest_of(samples),
+        seed=options.repair.seed,
+        multiple=options.limits.multiple,
+        groups=(),
+    )
+    found = _known(empty, path)
+    wanted = [(group, list(_plans(group, scorer, options))) for group in groups]
+    missing = [
+        (group, [plan for plan in plans if (plan.name, plan.removed) not in found])
+        for group, plans in wanted
+    ]
+    total = sum(len(plans) for _, plans in missing)
+    work = _Work(model, groups, samples, options, total, progress)
+    try:
+        for group, plans in missing:
+            if plans:
+                found.update(work.changes(group, plans))
+                if path is not None:
+                    save(_table(empty, wanted, found), path)
+    finally:
+        work.close()
+    return _table(empty, wanted, found)
+
+
+def save(table: WidthTable, path: files.Path) -> None:
+    """Writes a table as JSON, a line for each group.
+
+    Raises:
+      OutputError: if the file cannot be written.
+    """
+    head = {'format': _FORMAT, **dataclasses.asdict(table)}
+    groups = ',\n  '.join(json.dumps(group) for group in head.pop('groups'))
+    files.write_text(
+        os.fspath(path), f'{json.dumps(head)[:-1]}, "groups": [\n  {groups}\n]}}\n'
+    )
+
+
+def load(path: files.Path) -> WidthTable:
+    """Reads a table.
+
+    Raises:
+      PlanError: if the file is missing or is no table; names what is wrong with it.
+    """
+    name = os.fspath(path)
+    try:
+        fields = typed.versioned(files.read_json(name), 'format', _FORMAT)
+        return typed.from_json(WidthTable, fields)
+    except (OSError, ValueError, PlanError) as error:
+        raise PlanError(
+            f'Table of widths {name!r} cannot be read: {files.reason(error)}. Remove '
+            'it, or give another file: the table is then measured.'
+        ) from error
+
+
+def digest(model: Model) -> str:
+    """Names a model by its graph and its weights.
+
+    Raises:
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    found = hashlib.blake2b(digest_size=8)
+    found.update(model.graph.graph_def.SerializeToString(deterministic=True))
+    weights = json.dumps([data_scores.digests(model), list(model.graph.outputs)])
+    found.update(weights.encode())
+    return found.hexdigest()
+
+
+def plan_of(
+    model: Model, groups: Sequence[Group], plans: Sequence[GroupPlan], multiple: int
+) -> Plan:
+    """The plan of groups that were planned; all of them are named in it."""
+    return Plan(
+        fingerprint=plan_lib.fingerprint(groups, model.graph),
+        mode=plan_lib.BLOCK,
+        channel_multiple=multiple,
+        threshold=None,
+        groups=tuple(plans),
+    )
+
+
+def _digest_of(samples: Samples) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for part in samples:
+        found.update(b'part')
+        for batch in part.start():
+            for name, value in sorted(batch.items()):
+                array = np.asarray(value)
+                found.update(f'{name} {array.dtype} {array.shape}'.encode())
+                is_text = array.dtype.kind in 'OU'
+                raw = repr(array.tolist()).encode() if is_text else array.tobytes()
+                found.update(raw)
+    return found.hexdigest()
+
+
+# Group, removed channels -> change.
+_Changes = Dict[Tuple[str, Tuple[int, ...]], float]
+
+
+def _known(empty: WidthTable, path: Optional[files.Path]) -> _Changes:
+    """What a file has of a table.
+
+    Raises:
+      PlanError: if it is of something else.
+    """
+    if path is None or not os.path.lexists(path):
+        return {}
+    table = load(path)
+    for what in ('model', 'samples', 'seed'):
+        if getattr(table, what) != getattr(empty, what):
+            other = {'samples': 'other samples'}.get(what, f'another {what}')
+            raise PlanError(
+                f'Table of widths {os.fspath(path)!r} was measured with {other}. '
+                'Remove it, or give another file.'
+            )
+    return {
+        (group.name, entry.removed): entry.change
+        for group in table.groups
+        for entry in group.entries
+    }
+
+
+def _plans(group: Group, scorer: Scorer, options: TableOptions) -> Iterator[GroupPlan]:
+    """A group at each of its widths, from the widest to the narrowest."""
+    limits, width = options.limits, group.width
+    wanted = [plan_lib.wanted_share(share, width) for share in options.shares]
+    counts = {limits.removable(width, each) for each in (*wanted, limits.most(width))}
+    for count in sorted(counts - {0}):
+        yield groupwise.take(scorer(group, width - count), count, limits)
+
+
+def _table(
+    empty: WidthTable,
+    wanted: Sequence[Tuple[Group, Sequence[GroupPlan]]],
+    found: _Changes,
+) -> WidthTable:
+    """The table of all that is known of the widths that are wanted."""
+    measured = tuple(
+        GroupWidths(
+            group.name,
+            group.width,
+            tuple(
+                Width(plan.removed, found[plan.name, plan.removed])
+                for plan in plans
+                if (plan.name, plan.removed) in found
+            ),
+        )
+        for group, plans in wanted
+    )
+    return dataclasses.replace(empty, groups=measured)
+
+
+class _Work:
+    """Measures widths; what that needs is made once there is one to measure."""
+
+    def __init__(
+        self,
+        model: Model,
+        groups: Sequence[Group],
+        samples: Samples,
+        options: TableOptions,
+        total: int,
+        progress: Optional[Callable[[TableProgress], None]],
+    ):
+        self._model, self._groups, self._samples = model, groups, samples
+        self._options, self._total, self._progress = options, total, progress
+        self._carriers = carriers_lib.carriers_of(model.trace, model.arrays())
+        self._arrays = self._weights()
+        self._trials: Optional[WidthTrials] = None
+        self._done, self._started = 0, 0.0
+
+    def close(self) -> None:
+        """Frees what it took."""
+        if self._trials is not None:
+            self._trials.close()
+
+    def changes(self, group: Group, plans: Sequence[GroupPlan]) -> _Changes:
+        """The changes at some widths of a group."""
+        trials = self._begun()
+        keys = {place.variable for place in group.places if not place.is_kept}
+        trials.start(group.channels, self._with_carried(self._nodes(keys)))
+        found: _Changes = {}
+        for plan in plans:
+            gone = np.zeros(self._model.trace.count, bool)
+            gone[group.channels[list(plan.removed)]] = True
+            change = trials.change(gone, self._pruned(group, plan))
+            found[plan.name, plan.removed] = change
+            self._tick()
+        return found
+
+    def _begun(self) -> WidthTrials:
+        if self._trials is None:
+            model, arrays = self._model, self._model.arrays()
+            frozen = freeze.freeze(model.graph, arrays)
+            self._trials = WidthTrials(
+                model.trace,
+                precision.widened(draws.seeded(frozen)),
+                self._arrays,
+                self._carriers,
+                np.concatenate([group.channels for group in self._groups]),
+                *self._samples,
+                self._options.repair,
+            )
+            self._started = time.monotonic()
+        return self._trials
+
+    def _tick(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            each = (time.monotonic() - self._started) / self._done
+            left = self._total - self._done
+            self._progress(TableProgress(self._done, self._total, left * each))
+
+    def _weights(self) -> Dict[str, np.ndarray]:
+        model = self._model
+        arrays = model.arrays()
+        carried = {n: computed.value(model.trace, n, arrays) for n in self._carriers}
+        return {**model.constants(), **arrays, **carried}
+
+    def _nodes(self, keys: Collection[str]) -> Dict[str, str]:
+        """Weight node -> checkpoint key, of some keys."""
+        found = self._model.trace.keys().items()
+        return {node: key for node, key in found if key in keys}
+
+    def _with_carried(self, nodes: Collection[str]) -> List[str]:
+        """Weights, and the kernels that some of them carry."""
+        carried = [
+            name
+            for name, carriers in self._carriers.items()
+            if any(variable in nodes for variable in carriers.variables)
+        ]
+        return [*nodes, *carried]
+
+    def _pruned(self, group: Group, planned: GroupPlan) -> Dict[str, np.ndarray]:
+        """Weight node -> array with zeros at the cuts of a group."""
+        plan = plan_of(self._model, [group], [planned], self._options.limits.multiple)
+        cuts = plan_lib.by_variable(plan.zeroed_cuts)
+        nodes = self._nodes(cuts)
+        zeroed = {
+            node: soft.with_zeros(self._arrays[node], cuts[key])
+            for node, key in nodes.items()
+        }
+        carried = {
+            name: computed.value(self._model.trace, name, {**self._arrays, **zeroed})
+            for name in self._with_carried(nodes)
+            if name in self._carriers
+        }
+        return {**zeroed, **carried}
