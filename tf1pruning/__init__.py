@@ -17,6 +17,7 @@ from tf1pruning.api import (
     analyze,
     check_samples,
     choose,
+    compress,
     distill,
     repair,
     samples,
@@ -53,6 +54,7 @@ from tf1pruning.sampling.parts import Samples
 from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
+from tf1pruning.steps.compressing import Compressed, CompressOptions, Stage
 from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.exporting import Export, ExportOptions, Exports
 from tf1pruning.steps.repairing import Repaired
@@ -70,6 +72,8 @@ __all__ = [
     'Choice',
     'Combination',
     'Comparison',
+    'CompressOptions',
+    'Compressed',
     'Cost',
     'DataError',
     'DistillOptions',
@@ -93,6 +97,7 @@ __all__ = [
     'SampleOptions',
     'Samples',
     'Scores',
+    'Stage',
     'StrippedModel',
     'Target',
     'Tf1PruningError',
@@ -103,6 +108,7 @@ __all__ = [
     'analyze',
     'check_samples',
     'choose',
+    'compress',
     'distill',
     'load',
     'load_plan',

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,13 +20,13 @@ from tf1pruning.recovery.distillation import DistillOptions, Progress
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import analysis
 from tf1pruning.report.analysis import Analysis
-from tf1pruning.sampling import options as options_lib
 from tf1pruning.sampling.options import SampleOptions
 from tf1pruning.sampling.parts import HOLDOUT, Samples
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import (
+    compressing,
     data_scores,
     distilling,
     exporting,
@@ -37,6 +36,7 @@ from tf1pruning.steps import (
     soft_pruning,
     stripping,
 )
+from tf1pruning.steps.compressing import Compressed, CompressOptions
 from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
 from tf1pruning.steps.ranking import ranking_by
@@ -143,8 +143,9 @@ def samples(
         raise OptionError(
             f'Options are given, and {names.quoted(list(fields))} as well. Give one.'
         )
-    wanted = options_lib.options_of(fields) if options is None else options
-    return sampling.of_model(model, data, wanted, RunLimits(allow_unsafe))
+    if options is None:
+        options = typed.of_fields(SampleOptions, 'Samples have no option', fields)
+    return sampling.of_model(model, data, options, RunLimits(allow_unsafe))
 
 
 @typed.checked
@@ -219,22 +220,13 @@ def choose(
         raise OptionError(
             f'A choice is given, and {names.quoted(list(amount))} as well. Give one.'
         )
-    wanted = _choice(amount) if choice is None else choice
+    if choice is None:
+        choice = typed.of_fields(Choice, 'A choice has no', amount)
     ranking = ranking_by(criterion, scores, combination, seed)
-    ranking.check(wanted)
+    ranking.check(choice)
     selection = select_groups(model, scope_names, groups)
     chosen = select.unprotected(selection.groups, list(protect))
-    return planning.plan_by_choice(model, chosen.values(), wanted, ranking, mode)
-
-
-def _choice(amount: Dict[str, Any]) -> Choice:
-    """The choice of these fields; OptionError if one is none."""
-    fields = [field.name for field in dataclasses.fields(Choice)]
-    unknown = [name for name in amount if name not in fields]
-    if unknown:
-        hint = names.did_you_mean(unknown[0], fields)
-        raise OptionError(f'A choice has no {unknown[0]!r}. {hint}')
-    return Choice(**amount)
+    return planning.plan_by_choice(model, chosen.values(), choice, ranking, mode)
 
 
 @typed.checked
@@ -434,3 +426,49 @@ def save(
     exports = exporting.export(stripped, os.fspath(folder), formats, options)
     exports.check()
     return exports
+
+
+@typed.checked
+def compress(
+    model: Model,
+    samples: Samples,
+    options: Optional[CompressOptions] = None,
+    allow_unsafe: bool = False,
+    verify_timeout: Optional[float] = None,
+    **fields: Any,
+) -> Compressed:
+    """Makes a model smaller, with answers as near as samples without labels allow.
+
+    It chooses channels, soft-prunes, repairs, strips, distils if asked to, and measures
+    each stage on samples that took no part.
+
+    Args:
+      model: not changed.
+      samples: for the inputs of the model; labels that they have are only reported.
+      options: how small, and how; None: what `fields` says.
+      allow_unsafe: whether ops are run that are not known to be pure.
+      verify_timeout: seconds that a run may take; None: ten minutes, or 20 seconds if
+        the graph has a loop.
+      **fields: of `CompressOptions`, such as `ratio=0.5`, in the place of `options`.
+
+    Returns:
+      The stages; `print` shows them as a table, and `save(found.stripped, folder)`
+      writes the network.
+
+    Raises:
+      PlanError: if the budget is out of reach: says how far it can go.
+      VerificationError: if the outputs change more than allowed.
+      OptionError: on options out of range or that contradict each other.
+      DataError: if the samples do not fit the model, are too few or not finite.
+      GraphError: if the model is not safe to run, or holds nothing that may be cut.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      OutputError: if temporary files cannot be written.
+    """
+    if options is not None and fields:
+        raise OptionError(
+            f'Options are given, and {names.quoted(list(fields))} as well. Give one.'
+        )
+    if options is None:
+        options = typed.of_fields(CompressOptions, 'There is no option', fields)
+    limits = RunLimits(allow_unsafe, verify_timeout)
+    return compressing.compress_model(model, samples, options, limits=limits)

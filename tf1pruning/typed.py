@@ -9,10 +9,11 @@ import inspect
 import numbers
 import reprlib
 import typing
-from typing import Any, Callable, Dict, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
 
 import numpy as np
 
+from tf1pruning import names
 from tf1pruning.errors import OptionError
 
 Checked = TypeVar('Checked', bound=Callable[..., Any])
@@ -133,6 +134,27 @@ def expected(hint: Any) -> str:
         plural = expected(inner[0]).partition(' ')[2]
         return f'a list of {plural}s' if plural else 'a list'
     return f'a {hint.__name__}' if isinstance(hint, type) else 'another value'
+
+
+def of_fields(
+    kind: Callable[..., Value], what: str, fields: Mapping[str, Any]
+) -> Value:
+    """A dataclass from the keywords of a function.
+
+    Args:
+      kind: the dataclass.
+      what: it is, for messages: `A choice has no`.
+      fields: name -> value.
+
+    Raises:
+      OptionError: if it has no such field; or like the dataclass.
+    """
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in fields:
+        if name not in known:
+            hint = names.did_you_mean(name, known)
+            raise OptionError(f'{what} {name!r}. {hint}')
+    return kind(**fields)
 
 
 def versioned(data: Any, key: str, version: int) -> Dict[str, Any]:

@@ -26,17 +26,31 @@ def define() -> None:
         'width_bins', [], 'Bounds of width bins, e.g. 16,64,256: [16, 64), [64, 256).'
     )
     flags.DEFINE_list('width_ratios', [], 'The ratio of each width bin.')
+    define_limits()
+    flags.DEFINE_float(
+        'flop_penalty',
+        0.0,
+        'In a global ranking: factor of the relative MACs of a channel, which add to '
+        'its score.',
+    )
+
+
+def define_limits() -> None:
+    """Defines the flags of widths, and of groups that stay."""
     flags.DEFINE_integer('channel_multiple', 4, 'Kept widths are multiples of this.')
     flags.DEFINE_integer('min_width', 1, 'Fewest channels of a group that stay.')
     flags.DEFINE_float('max_share', 1.0, 'Largest share of a group that goes.')
     flags.DEFINE_list(
         'protect', [], 'Regular expressions; groups whose names match one stay.'
     )
+
+
+def define_targets() -> None:
+    """Defines the flags of budgets."""
+    flags.DEFINE_float('target_macs', None, 'Share of the MACs that stays.')
+    flags.DEFINE_float('target_parameters', None, 'Share of the parameters that stays.')
     flags.DEFINE_float(
-        'flop_penalty',
-        0.0,
-        'In a global ranking: factor of the relative MACs of a channel, which add to '
-        'its score.',
+        'target_latency', None, 'Share of the measured latency that stays.'
     )
 
 
@@ -48,11 +62,7 @@ def _define_amounts() -> None:
     )
     flags.DEFINE_float('ratio', None, 'Share of the filters of each group that goes.')
     flags.DEFINE_integer('count', None, 'Number of filters of each group that go.')
-    flags.DEFINE_float('target_macs', None, 'Share of the MACs that stays.')
-    flags.DEFINE_float('target_parameters', None, 'Share of the parameters that stays.')
-    flags.DEFINE_float(
-        'target_latency', None, 'Share of the measured latency that stays.'
-    )
+    define_targets()
     flags.DEFINE_enum(
         'ranking',
         choice_lib.PER_GROUP,
@@ -72,8 +82,8 @@ def choice(criterion: str) -> Choice:
       OptionError: if the flags contradict each other, or there is no default.
     """
     values = flags.FLAGS
-    threshold, target, bins = values.threshold, _target(), _bins()
-    counted = (values.ratio, values.count, target, bins, values.scope_ratios or None)
+    threshold, found, bins = values.threshold, target(), _bins()
+    counted = (values.ratio, values.count, found, bins, values.scope_ratios or None)
     if threshold is None and all(given is None for given in counted):
         if not registry.find(criterion).is_share:
             raise OptionError(
@@ -85,16 +95,31 @@ def choice(criterion: str) -> Choice:
         threshold=threshold,
         ratio=values.ratio,
         count=values.count,
-        target=target,
+        target=found,
         ranking=values.ranking,
         scope_ratios=_scope_ratios(),
         bins=bins,
-        limits=Limits(values.channel_multiple, values.min_width, values.max_share),
+        limits=limits(),
         flop_penalty=values.flop_penalty,
     )
 
 
-def _target() -> Optional[Target]:
+def limits() -> Limits:
+    """What must stay of every group.
+
+    Raises:
+      OptionError: on a value out of range.
+    """
+    values = flags.FLAGS
+    return Limits(values.channel_multiple, values.min_width, values.max_share)
+
+
+def target() -> Optional[Target]:
+    """The budget, if there is one.
+
+    Raises:
+      OptionError: if there are several, or it is out of range.
+    """
     given = [
         Target(quantity, value)
         for quantity in choice_lib.QUANTITIES

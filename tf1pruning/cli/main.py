@@ -17,6 +17,10 @@ from tf1pruning.cli import program
 
 # Command -> its module, and what it does.
 COMMANDS: Dict[str, Tuple[str, str]] = {
+    'compress': (
+        'compress_command',
+        'a smaller network with near answers, from samples',
+    ),
     'analyze': ('analyze_command', 'list channel groups, their cost, why some stay'),
     'prune': ('prune_command', 'write zeros into redundant channels of a checkpoint'),
     'score': ('score_command', 'score channels by data and the loss'),

@@ -120,14 +120,14 @@ def say_read(model: Model) -> None:
     print()
 
 
-def define_groups() -> None:
+def define_groups(default: str = select.AUTO) -> None:
     """Defines the flags that choose groups of the model."""
     flags.DEFINE_list(
         'scope_names', [''], 'Scopes of the channels. Default: the whole model.'
     )
     flags.DEFINE_enum(
         'groups',
-        select.AUTO,
+        default,
         list(select.WHICH),
         'inner: the inner channels of inverted-residual and squeeze-and-excite blocks. '
         'all: every group that may be cut. auto: inner if the model has such blocks, '

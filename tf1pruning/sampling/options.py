@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -71,16 +71,6 @@ class SampleOptions:
         fields = ('inputs', *IMAGE_OPTIONS, 'feature_key', 'labels')
         default = SampleOptions()
         return [n for n in fields if getattr(self, n) != getattr(default, n)]
-
-
-def options_of(fields: Mapping[str, Any]) -> SampleOptions:
-    """The options of these fields; OptionError if one is none."""
-    known = [field.name for field in dataclasses.fields(SampleOptions)]
-    unknown = [name for name in fields if name not in known]
-    if unknown:
-        hint = names.did_you_mean(unknown[0], known)
-        raise OptionError(f'Samples have no option {unknown[0]!r}. {hint}')
-    return SampleOptions(**fields)
 
 
 class Wanted(NamedTuple):
