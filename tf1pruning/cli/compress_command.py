@@ -82,8 +82,7 @@ def main() -> None:
     options = _options()
     tp.ExportOptions().check(FLAGS.formats)
     if not FLAGS.dry_run:
-        pictures = [_path(SAMPLES), _path(SIMILARITY)]
-        exporting.check_new(FLAGS.output_dir, FLAGS.formats, FLAGS.overwrite, pictures)
+        exporting.check_new(FLAGS.output_dir, FLAGS.formats, FLAGS.overwrite)
     model = model_flags.model()
     model_flags.say_read(model)
     samples = sample_flags.samples(model)
@@ -172,7 +171,7 @@ def _lines(found: tp.Compressed) -> List[str]:
 
 
 def _say_table(progress: TableProgress) -> None:
-    every = max(1, progress.total // 20)
+    every = max(1, progress.total // 10)
     if progress.done % every == 0 or progress.done == progress.total:
         _say(
             f'width {progress.done} of {progress.total}, about '
@@ -181,7 +180,7 @@ def _say_table(progress: TableProgress) -> None:
 
 
 def _say_repair(done: int, total: int) -> None:
-    every = max(1, total // 20)
+    every = max(1, total // 10)
     if done % every == 0 or done == total:
         _say(f'repair: pass {done} of {total}')
 

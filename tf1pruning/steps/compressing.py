@@ -45,6 +45,9 @@ from tf1pruning.steps.width_tables import TableOptions, TableProgress
 CRITERION = 'l2'
 # Samples that a table of widths is measured on.
 _TABLE_SAMPLES = 128
+# Where the change is the budget: how often less is tried, to what share of the change,
+# and by what factor less is expected at the least.
+_TRIES, _MARGIN, _LESS = 6, 0.95, 0.9
 _HEADER = (
     'network',
     'MACs',
@@ -356,24 +359,8 @@ def compress_model(
       OptionError, DataError, GraphError, CheckpointError, OutputError: like the steps.
     """
     parts = samples.split(options.holdout)
-    planned = plan_model(model, parts, options, table, limits, progress)
-    plan = planned.plan
-    if not plan.removed_count:
-        raise PlanError(
-            'No channel goes within this budget. Allow more, or widths that are other '
-            'multiples.',
-            options=('channel_multiple', 'groups'),
-        )
-    repaired = repairing.repair_model(
-        model,
-        plan,
-        parts.fit.batches,
-        parts.choose.batches,
-        RepairOptions(seed=options.seed),
-        limits,
-        progress.repair,
-    )
-    small = stripping.strip_model(repaired.model, plan, limits=limits)
+    planned, repaired = _repaired(model, parts, options, table, limits, progress)
+    small = stripping.strip_model(repaired.model, planned.plan, limits=limits)
     distillation = None
     if options.distill_steps:
         distillation = distilling.distill(
@@ -392,6 +379,50 @@ def compress_model(
     stages, repaired = _stages(repaired, found, parts.report, small, limits)
     _check_change(stages, options)
     return Compressed(planned, repaired, distillation, final, stages)
+
+
+def _repaired(
+    model: Model,
+    parts: Parts,
+    options: CompressOptions,
+    table: Optional[files.Path],
+    limits: RunLimits,
+    progress: Progress,
+) -> Tuple[Planned, Repaired]:
+    """What goes, and what is left of it, repaired.
+
+    Where the change of the outputs is the budget, less goes until that is kept to on
+    the samples that choose: a table only estimates it.
+    """
+    is_budget = options.ratio is None and options.target is None
+    asked = options
+    for _ in range(_TRIES):
+        planned = plan_model(model, parts, asked, table, limits, progress)
+        if not planned.plan.removed_count:
+            raise PlanError(
+                'No channel goes within this budget. Allow more, or widths that are '
+                'other multiples.',
+                options=('channel_multiple', 'groups'),
+            )
+        repaired = repairing.repair_model(
+            model,
+            planned.plan,
+            parts.fit.batches,
+            parts.choose.batches,
+            RepairOptions(seed=options.seed),
+            limits,
+            progress.repair,
+        )
+        if not is_budget or options.distill_steps:
+            break
+        assert options.max_change is not None and asked.max_change is not None
+        found = repairing.measured(repaired, parts.choose.batches, limits).after
+        assert found is not None, 'it was measured'
+        if found.worst <= _MARGIN * options.max_change:
+            break
+        less = min(_MARGIN * options.max_change / found.worst, _LESS)
+        asked = dataclasses.replace(asked, max_change=less * asked.max_change)
+    return planned, repaired
 
 
 def _stages(
