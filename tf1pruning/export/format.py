@@ -89,6 +89,18 @@ class Format(abc.ABC):
           GraphError: if the network is not safe to run, or runs too long.
         """
 
+    def holds(self, folder: str, frozen: tf.GraphDef) -> bool:
+        """Whether what was written is this very graph, and so answers as it does.
+
+        Args:
+          folder: where `write` put it.
+          frozen: a graph that ran.
+
+        Raises:
+          VerificationError: if it does not load.
+        """
+        return False
+
     def own_feeds(
         self, folder: str, usual: Sequence[Mapping[str, np.ndarray]]
     ) -> Optional[List[Dict[str, np.ndarray]]]:

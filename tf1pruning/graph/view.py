@@ -8,6 +8,7 @@ session.
 from __future__ import annotations
 
 import collections
+from types import MappingProxyType
 from typing import (
     Any,
     Callable,
@@ -16,6 +17,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -112,13 +114,18 @@ class GraphView:
 
     Args:
       graph_def: the graph; owned by the caller, not changed here.
+      shapes: of tensors whose shapes are known without it.
 
     Raises:
       GraphError: if two nodes have the same name.
     """
 
-    def __init__(self, graph_def: tf.GraphDef):
-        self.graph_def = graph_def
+    def __init__(
+        self,
+        graph_def: tf.GraphDef,
+        shapes: Mapping[TensorRef, Optional[Shape]] = MappingProxyType({}),
+    ):
+        self.graph_def, self._given = graph_def, shapes
         self._nodes: Dict[str, tf.NodeDef] = {n.name: n for n in graph_def.node}
         if len(self._nodes) != len(graph_def.node):
             counts = collections.Counter(node.name for node in graph_def.node)
@@ -262,6 +269,8 @@ class GraphView:
         Raises:
           GraphError: if there is no such node, or the graph cannot be imported.
         """
+        if ref in self._given:
+            return self._given[ref]
         attributes = self.node(ref.node).attr
         if OUTPUT_SHAPES in attributes:
             shapes = attributes[OUTPUT_SHAPES].list.shape

@@ -12,7 +12,7 @@ from tf1pruning import names, sessions
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError, GraphError, VerificationError
 from tf1pruning.graph import draws, lint
-from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.frozen import constant_folding, freeze
 from tf1pruning.graph.inference import given as given_lib
 from tf1pruning.models.model import Model
 from tf1pruning.names import TensorRef
@@ -98,6 +98,11 @@ class StrippedModel:
     def frozen(self) -> tf.GraphDef:
         """The stripped network, frozen at each call."""
         return freeze.freeze(self.stripped.graph, self.stripped.arrays)
+
+    @property
+    def exported(self) -> tf.GraphDef:
+        """`frozen` with its constants computed: what is verified and written."""
+        return constant_folding.fold_constants(self.frozen, self.stripped.graph.outputs)
 
     def __str__(self) -> str:
         lines = [widths_lib.table(self.widths)]
@@ -189,14 +194,15 @@ def _verified(
 ) -> StrippedModel:
     """The stripped model with the comparison; errors like `strip_model`."""
     with phases.phase('freeze'):
-        reference, frozen = found.reference, found.frozen
+        reference, frozen = found.reference, found.exported
     with phases.phase('verify'):
         view = found.original.graph.view()
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
-        lint.check(frozen, shapes)
         answers = verify_lib.answers_of(reference, outputs, found.limits, samples)
-        comparison = verify_lib.differences(answers, frozen, found.limits)
+        network = verify_lib.Runnable(frozen, outputs, found.limits)
+        lint.check(frozen, shapes, network.as_given)
+        comparison = verify_lib.differences(answers, network)
     if not found.stripped.lossy:
         verify_lib.check(comparison)
     with phases.phase('verify'):
