@@ -68,9 +68,22 @@ def attribute(node: tf.NodeDef, name: str) -> attr_value_pb2.AttrValue:
     return node.attr[name] if name in node.attr else attr_value_pb2.AttrValue()
 
 
+def data_names(node: tf.NodeDef) -> List[str]:
+    """The names of the tensors that a node reads, as it writes them.
+
+    Control dependencies come last, of which a node of a training may have hundreds.
+    """
+    found = []
+    for name in node.input:
+        if name.startswith('^'):
+            break
+        found.append(name)
+    return found
+
+
 def data_inputs(node: tf.NodeDef) -> List[TensorRef]:
     """The tensors that a node reads, in order, without control dependencies."""
-    return [names.parse_tensor(i) for i in node.input if not names.is_control(i)]
+    return list(map(names.parse_tensor, data_names(node)))
 
 
 def input_names(node: tf.NodeDef) -> List[str]:
