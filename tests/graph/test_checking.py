@@ -54,6 +54,16 @@ def test_a_whole_graph_passes():
     checking.check(meta_graph)
 
 
+def test_a_wrong_value_is_found_behind_right_ones_of_its_attribute():
+    meta_graph = whole()
+    for name, dtype in (('a', tf.float32), ('b', tf.float32), ('c', tf.string)):
+        relu = meta_graph.graph_def.node.add(name=name, op='Relu', input=['input'])
+        relu.attr['T'].type = dtype.as_datatype_enum
+
+    with pytest.raises(GraphError, match=r"'c' \(Relu\) has an attribute 'T' that has"):
+        checking.check(meta_graph)
+
+
 def lose_input(m):
     del node(m, 'conv').input[1]
 

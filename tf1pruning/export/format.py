@@ -89,12 +89,12 @@ class Format(abc.ABC):
           GraphError: if the network is not safe to run, or runs too long.
         """
 
-    def holds(self, folder: str, frozen: tf.GraphDef) -> bool:
-        """Whether what was written is this very graph, and so answers as it does.
+    def holds(self, folder: str, ran: str) -> bool:
+        """Whether the very graph that ran was written, which then answers as it did.
 
         Args:
           folder: where `write` put it.
-          frozen: a graph that ran.
+          ran: digest of that graph, see `verify.digest`.
 
         Raises:
           VerificationError: if it does not load.

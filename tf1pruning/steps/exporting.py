@@ -292,9 +292,9 @@ class _Job:
     def _compared(self, form: Format, staged: str) -> Comparison:
         """The difference between what was written and the network before stripping."""
         known, limits = self._stripped.answers, self._stripped.limits
-        ran = self._stripped.comparison
-        if ran and not self.folded.nodes and form.holds(staged, self._frozen):
-            return ran
+        compared = self._stripped.comparison
+        if compared and form.holds(staged, self._stripped.ran):
+            return compared
         own = form.own_feeds(staged, [answers.feeds for answers in known])
         if own is not None:
             reference, outputs = self._stripped.reference, known[0].outputs

@@ -66,6 +66,7 @@ class StrippedModel:
       after: cost of the stripped network.
       widths: every group, before and after.
       answers: of the network before stripping; none if the two were not compared.
+      ran: digest of the frozen graph that was compared; '' if none was.
       given: the graph as it was read, against the network before stripping; None if
         nothing was converted that changes numbers, or nothing was compared.
       seconds: what stripping took, by phase.
@@ -80,6 +81,7 @@ class StrippedModel:
     after: cost.Cost
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
     answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
+    ran: str = dataclasses.field(default='', repr=False)
     given: Optional[Given] = None
     limits: RunLimits = STRICT
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
@@ -208,7 +210,11 @@ def _verified(
     with phases.phase('verify'):
         given = _given(found, answers[0])
     return dataclasses.replace(
-        found, comparison=comparison, answers=answers, given=given
+        found,
+        comparison=comparison,
+        answers=answers,
+        ran=verify_lib.digest(frozen),
+        given=given,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -279,6 +280,12 @@ class Runnable:
             raise VerificationError(
                 f'The graph does not run: {first_line(error)}.{_hint(self._graph)}'
             ) from error
+
+
+def digest(graph_def: tf.GraphDef) -> str:
+    """A digest of a graph; graphs that have the same one answer the same."""
+    written = graph_def.SerializeToString(deterministic=True)
+    return hashlib.blake2b(written).hexdigest()
 
 
 def run(
