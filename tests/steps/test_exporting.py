@@ -156,7 +156,7 @@ def test_an_export_with_other_answers_is_not_written(result, tmp_path):
 
 
 def plain(folder):
-    """A source without batch norm: its pb is the frozen graph, and nothing is folded."""
+    """A source without batch norm: nothing is folded in its pb."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 4], 'input')
         x = tf.nn.relu(tf.layers.dense(x, 3, name='first'))
