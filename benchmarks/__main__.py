@@ -10,7 +10,7 @@ import os
 
 from absl import flags
 
-from benchmarks import freezing, hook, inference, process, surgery, tracing
+from benchmarks import freezing, growth, hook, inference, process, surgery, tracing
 from tf1pruning import files
 from tf1pruning.cli import program
 from tf1pruning.report import text
@@ -23,6 +23,7 @@ flags.DEFINE_integer('runs', 9, 'Runs per benchmark; the median counts.', lower_
 _ALL = (
     (surgery, 'surgery'),
     (tracing, 'tracing'),
+    (growth, 'growth'),
     (hook, 'hook'),
     (freezing, 'freezing'),
     (process, 'process'),

@@ -187,7 +187,8 @@ def prune(
     stripped = stripped_lib.strip(case.trace, case.groups, retrained, plan)
     done = time.perf_counter()
     answers, difference = _compared(case, retrained, stripped)
-    effect = verify.differences(_unpruned(case), case.frozen(pruned))
+    soft_network = verify.Runnable(case.frozen(pruned), case.model.outputs)
+    effect = verify.differences(_unpruned(case), soft_network)
     return Outcome(
         scenario=scenario,
         planned=_made(plan),
@@ -215,7 +216,8 @@ def _compared(
     """Answers of the soft-pruned network, and how much the stripped one differs."""
     reference = freeze.freeze(case.model, retrained)
     answers = verify.answers_of(reference, case.model.outputs)
-    small = freeze.freeze(stripped.graph, stripped.arrays)
+    frozen = freeze.freeze(stripped.graph, stripped.arrays)
+    small = verify.Runnable(frozen, case.model.outputs)
     return answers, verify.differences(answers, small).relative
 
 

@@ -8,7 +8,16 @@ from typing import List
 
 from absl import flags
 
-from benchmarks import freezing, hook, inference, large, process, surgery, tracing
+from benchmarks import (
+    freezing,
+    growth,
+    hook,
+    inference,
+    large,
+    process,
+    surgery,
+    tracing,
+)
 from tf1pruning import files
 from tf1pruning.cli import program
 from tf1pruning.errors import OptionError
@@ -23,6 +32,7 @@ SECTIONS = (
     ('inference', inference),
     ('large', large),
     ('tracing', tracing),
+    ('growth', growth),
     ('hook', hook),
 )
 INTRODUCTION = """# Benchmarks

@@ -1,12 +1,6 @@
 """How long surgery takes on MobileNetV2 1.0/224, without training and verification.
 
 One run is all of it, from the checkpoint on disk to the soft-pruned checkpoint, and
-from tf1pruning.steps import selection
-from tf1pruning.models import model as model_lib
-from tf1pruning.steps import selection
-from tf1pruning.models import model as model_lib
-from tf1pruning.steps import selection
-from tf1pruning.steps import selection
 from that to the stripped checkpoint and the frozen graph on disk. In the same process,
 in turn, TensorFlow freezes the unpruned network in its own way (import, restore,
 convert): the ratio of the two holds also when the machine is slow. The goal: surgery

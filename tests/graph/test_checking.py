@@ -49,9 +49,19 @@ def test_a_whole_graph_passes():
     call.attr['f'].func.name = 'f0'
     call.attr['config_proto'].s = b'\xff\xfe'
     call.input.append('input')
-    doubling(meta_graph, 16)
+    doubling(meta_graph, 11)
 
     checking.check(meta_graph)
+
+
+def test_a_wrong_value_is_found_behind_right_ones_of_its_attribute():
+    meta_graph = whole()
+    for name, dtype in (('a', tf.float32), ('b', tf.float32), ('c', tf.string)):
+        relu = meta_graph.graph_def.node.add(name=name, op='Relu', input=['input'])
+        relu.attr['T'].type = dtype.as_datatype_enum
+
+    with pytest.raises(GraphError, match=r"'c' \(Relu\) has an attribute 'T' that has"):
+        checking.check(meta_graph)
 
 
 def lose_input(m):
@@ -164,7 +174,7 @@ def come_from_later(m):
         (grow, r"'fill' \(Fill\) makes a tensor of \[1000000, 1000000\]"),
         (call_itself, r"function 'f' calls itself"),
         (call_unknown, r"'call' .*function 'gone', which is not in the graph"),
-        (lambda m: doubling(m, 24), r'the graph has more than 262,144 nodes'),
+        (lambda m: doubling(m, 13), r'the graph has more than 8,192 nodes'),
         (come_from_later, r'graphs of version 1000'),
     ],
 )

@@ -110,5 +110,5 @@ def test_functions_that_call_twice_are_counted_by_levels():
             function.node_def.add(name=f'n{j}', op=f'f{i - 1}')
     meta_graph.graph_def.node.add(name='call', op='f1999')
 
-    with pytest.raises(GraphError, match='more than 262,144 nodes'):
+    with pytest.raises(GraphError, match='more than 63,984 nodes'):
         checking.check(meta_graph)

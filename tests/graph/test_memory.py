@@ -39,6 +39,10 @@ def test_what_fits_passes(build):
     [
         (lambda x: tf.fill([1000] * 4, 1.0, name='big'), r"'big' \(Fill\).*1000, 1000"),
         (lambda x: tf.tile(x, [10**9, 1], name='big'), r"'big' \(Tile\)"),
+        (
+            lambda x: tf.cast(tf.placeholder(tf.float32, [1 << 29]), tf.complex128),
+            r"'Cast' \(Cast\)",
+        ),
         (lambda x: reserve(2 * 10**9), r"'list'.*depends on .*\(Const\)"),
         (
             lambda x: reserve(tf.cast(tf.reduce_sum(x), tf.int32)),

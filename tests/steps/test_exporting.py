@@ -15,6 +15,7 @@ from tests.tools import models
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import GraphError, OptionError, OutputError, VerificationError
 from tf1pruning.export.tflite import LiteFormat
+from tf1pruning.graph import importing
 from tf1pruning.graph.frozen import batch_norm_folding, freeze
 from tf1pruning.models import reading
 from tf1pruning.steps import exporting, stripping
@@ -152,6 +153,37 @@ def test_an_export_with_other_answers_is_not_written(result, tmp_path):
     with pytest.raises(VerificationError, match='Nothing was written'):
         exporting.export(spoiled(result), str(tmp_path))
     assert os.listdir(str(tmp_path)) == []
+
+
+def plain(folder):
+    """A source without batch norm: nothing is folded in its pb."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4], 'input')
+        x = tf.nn.relu(tf.layers.dense(x, 3, name='first'))
+        tf.identity(tf.layers.dense(x, 2, name='last'), name='output')
+    return reading.load(networks.save(graph, str(folder / 'model')), ('output',))
+
+
+def test_what_was_run_is_not_imported_again(tmp_path, monkeypatch):
+    imported, import_graph = [], importing.import_graph
+
+    def counted(graph_def):
+        imported.append(graph_def)
+        return import_graph(graph_def)
+
+    monkeypatch.setattr(importing, 'import_graph', counted)
+    result = stripping.strip_model(plain(tmp_path))
+    exports = exporting.export(result, str(tmp_path / 'out'), ('pb',))
+
+    assert len(imported) == 2  # The network before and after.
+    assert exports.written[0].comparison == result.comparison
+
+
+def test_a_pb_is_run_that_is_not_the_graph_that_ran(tmp_path):
+    result = spoiled(stripping.strip_model(plain(tmp_path)))
+
+    with pytest.raises(VerificationError, match='The pb file differs'):
+        exporting.export(result, str(tmp_path / 'out'), ('pb',))
 
 
 def shifted(result, share):

@@ -20,6 +20,8 @@ from absl import app, flags, logging
 from tf1pruning import files
 from tf1pruning.errors import OptionError, Tf1PruningError
 
+# So many new objects are one reason to look for those that nothing needs any more.
+_NEW_OBJECTS = 10000
 # How absl says that a required flag is not given.
 _MISSING = re.compile(
     r'flag --(\w+)=None: Flag --\1 must have a value other than None\.'
@@ -76,8 +78,10 @@ def run(
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     tf.logging.set_verbosity(tf.logging.ERROR)
     # What TensorFlow made on import stays to the end. The collector would look through
-    # all of it again and again, a tenth of a second each time.
+    # all of it again and again, a tenth of a second each time. And a graph is many
+    # objects that stay: it is enough to look for those that do not now and then.
     gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
     with ends_in_one_line(stopped):
         app.run(checked, flags_parser=parse)
 

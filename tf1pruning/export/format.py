@@ -89,6 +89,18 @@ class Format(abc.ABC):
           GraphError: if the network is not safe to run, or runs too long.
         """
 
+    def holds(self, folder: str, ran: str) -> bool:
+        """Whether the very graph that ran was written, which then answers as it did.
+
+        Args:
+          folder: where `write` put it.
+          ran: digest of that graph, see `verify.digest`.
+
+        Raises:
+          VerificationError: if it does not load.
+        """
+        return False
+
     def own_feeds(
         self, folder: str, usual: Sequence[Mapping[str, np.ndarray]]
     ) -> Optional[List[Dict[str, np.ndarray]]]:

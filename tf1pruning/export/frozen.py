@@ -6,6 +6,7 @@ import os
 from typing import List, Mapping, Sequence
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.export.format import Format, Network
@@ -34,10 +35,17 @@ class FrozenFormat(Format):
         limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Reads the graph and runs it."""
+        return verify.run(self._read(folder), outputs, feeds, limits)
+
+    def holds(self, folder: str, ran: str) -> bool:
+        """See `Format.holds`."""
+        return verify.digest(self._read(folder)) == ran
+
+    def _read(self, folder: str) -> tf.GraphDef:
         try:
-            graph = saved_model.read_frozen(os.path.join(folder, self.file))
+            path = os.path.join(folder, self.file)
+            return saved_model.read_frozen(path).graph_def
         except GraphError as error:
             raise VerificationError(
                 f'The frozen graph does not load: {error}'
             ) from error
-        return verify.run(graph.graph_def, outputs, feeds, limits)

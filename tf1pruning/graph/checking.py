@@ -8,6 +8,7 @@ than all else that is done with a large graph.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Dict, List, NoReturn, Sequence, Tuple
 
@@ -23,8 +24,9 @@ from tf1pruning.graph.functions import Functions
 from tf1pruning.graph.op_signatures import ANY, Signature
 from tf1pruning.shapes import element_count
 
-# How many nodes a graph may have once its functions are put in the place of calls.
-MAX_NODES = 1 << 18
+# How many nodes a graph may have once its functions are put in the place of calls: so
+# many, or so many times those that are written, but not more than the last.
+_FEW_NODES, _TIMES, MAX_NODES = 1 << 13, 16, 1 << 18
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*\Z')
 _TURNS = ('NextIteration', 'RefNextIteration')
 _MERGES = ('Merge', 'RefMerge')
@@ -76,6 +78,8 @@ class _Checker:
     ):
         self._nodes, self._known, self._functions = nodes, known, functions
         self._positions: Dict[str, int] = {}
+        # The same, for names as control inputs have them.
+        self._controls: Dict[str, int] = {}
         self._types: Dict[str, Sequence[int]] = {}
 
     def check(self) -> None:
@@ -100,11 +104,12 @@ class _Checker:
 
     def _check_alone(self, node: tf.NodeDef) -> None:
         """Checks the name and the attributes of a node."""
-        if not _NAME.match(node.name):
+        name = node.name
+        if not _NAME.match(name):
             _refuse(_shown(node), 'has a name that TensorFlow does not take')
-        if node.name in self._positions:
-            raise GraphError(f'The graph is damaged: two nodes named {node.name!r}.')
-        self._positions[node.name] = len(self._positions)
+        if name in self._positions:
+            raise GraphError(f'The graph is damaged: two nodes named {name!r}.')
+        self._controls[f'^{name}'] = self._positions[name] = len(self._positions)
         signature = self._known.get(node.op)
         if signature is not None:
             problem = signature.problem(node, self._functions)
@@ -113,28 +118,43 @@ class _Checker:
 
     def _reads_later(self, node: tf.NodeDef) -> bool:
         """Checks the inputs of a node; whether one of them comes behind it."""
+        inputs = list(node.input)
+        data = list(itertools.takewhile(_is_data, inputs))
         found: List[int] = []
-        after = False
-        own = self._positions[node.name]
-        control = ''
-        for name in node.input:
-            source, dtype = name[1:], ANY
-            if name.startswith('^'):
-                control = name
-            elif control:
-                _refuse(_shown(node), f'reads {name!r} behind {control!r}')
-            else:
-                source, dtype = self._source(node, name)
-                found.append(dtype)
+        latest = self._latest(node, inputs, len(data))
+        for name in data:
+            source, dtype = self._source(node, name)
+            found.append(dtype)
             position = self._positions.get(source)
             if position is None:
                 _refuse(_shown(node), f'reads {name!r}, which is not in the graph')
-            after = after or position >= own
+            if position > latest:
+                latest = position
         signature = self._known.get(node.op)
         problem = signature.input_problem(node, found) if signature else ''
         if problem:
             _refuse(_shown(node), problem)
-        return after
+        return latest >= self._positions[node.name]
+
+    def _latest(self, node: tf.NodeDef, inputs: Sequence[str], first: int) -> int:
+        """Checks the control inputs of a node; the position of the last in the graph.
+
+        A node of a training may wait for hundreds of others.
+
+        Args:
+          node: the node.
+          inputs: its inputs.
+          first: number of the first control input.
+        """
+        try:
+            positions = map(self._controls.__getitem__, inputs[first:])
+            return max(positions, default=-1)
+        except KeyError as error:
+            (name,) = error.args
+            if _is_data(name):
+                before = inputs[inputs.index(name, first) - 1]
+                _refuse(_shown(node), f'reads {name!r} behind {before!r}')
+            _refuse(_shown(node), f'reads {name!r}, which is not in the graph')
 
     def _source(self, node: tf.NodeDef, name: str) -> Tuple[str, int]:
         """The node that gives an input, and the type of the input."""
@@ -201,10 +221,13 @@ def _check_functions(graph_def: tf.GraphDef, known: Signatures) -> None:
     own = len(graph_def.node)
     made = functions_lib.calls(graph_def.node, functions)
     total = own + sum(sizes[name] for name in made)
-    if called and total > max(MAX_NODES, 2 * own):
+    written = own + sum(len(each.node_def) for each in graph_def.library.function)
+    most = max(_FEW_NODES, 2 * own, min(_TIMES * written, MAX_NODES))
+    if called and total > most:
         raise GraphError(
-            f'With its functions in the place of their calls the graph has more '
-            f'than {MAX_NODES:,} nodes. Name outputs before the calls.'
+            'With its functions in the place of their calls the graph has more than '
+            f'{most:,} nodes, while {written:,} are written. Name outputs before the '
+            'calls.'
         )
 
 
@@ -272,6 +295,10 @@ class _FunctionChecker:
         if signature and (count is None or int(output[1]) >= count):
             return f'reads {name!r}, which {node.op!r} does not have'
         return ''
+
+
+def _is_data(name: str) -> bool:
+    return not name.startswith('^')
 
 
 def _shown(node: tf.NodeDef) -> str:

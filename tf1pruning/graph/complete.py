@@ -28,38 +28,29 @@ _LAST_WITHOUT_NUMBERS = 21
 Defaults = Mapping[str, Tuple[Tuple[str, attr_value_pb2.AttrValue], ...]]
 
 
-def complete(meta_graph: tf.MetaGraphDef) -> tf.MetaGraphDef:
-    """The meta graph in that form, with all attributes of its nodes.
+def complete(meta_graph: tf.MetaGraphDef) -> None:
+    """Gives a meta graph that was just read that form, in place.
 
     Ops that TensorFlow does not know get the defaults that the file itself gives.
-
-    Args:
-      meta_graph: as it was read; not changed, and returned if there is nothing to do.
     """
     defaults, graph_def = _defaults(meta_graph), meta_graph.graph_def
     lost = references.on_values(graph_def)
     is_old = graph_def.versions.producer <= _LAST_WITHOUT_NUMBERS
-    old = {n.name for n in graph_def.node if _lacks_shape(n)} if is_old else set()
-    is_whole = not (_leaves_out(graph_def, defaults) or places.has_lost(graph_def))
-    if is_whole and not lost and not old:
-        return meta_graph
-    result = tf.MetaGraphDef()
-    result.CopyFrom(meta_graph)
-    for node in _nodes(result.graph_def):
-        node.device = ''
+    for node in _nodes(graph_def):
+        node.ClearField('device')
+        attributes = node.attr
         for name, value in defaults.get(node.op, ()):
-            if name not in node.attr:
-                node.attr[name].CopyFrom(value)
-    for node in result.graph_def.node:
-        for position, name in enumerate(node.input):
+            if name not in attributes:
+                attributes[name].CopyFrom(value)
+    for node in graph_def.node:
+        for position, name in enumerate(view_lib.data_names(node)):
             if name.endswith(_FIRST):
                 node.input[position] = name[: -len(_FIRST)]
-        if node.name in lost:
+        if lost and node.name in lost:
             references.make_plain(node)
-        if node.name in old:
+        if is_old and _lacks_shape(node):
             _give_shape(node)
-    places.drop_lost(result.graph_def)
-    return result
+    places.drop_lost(graph_def)
 
 
 def _lacks_shape(node: tf.NodeDef) -> bool:
@@ -82,18 +73,6 @@ def _nodes(graph_def: tf.GraphDef) -> Iterator[tf.NodeDef]:
     yield from graph_def.node
     for function in graph_def.library.function:
         yield from function.node_def
-
-
-def _leaves_out(graph_def: tf.GraphDef, defaults: Defaults) -> bool:
-    """Whether an attribute is absent, an input has its long name, a node a device."""
-    placed = (bool(node.device) for node in _nodes(graph_def))
-    lacking = (
-        name not in node.attr
-        for node in _nodes(graph_def)
-        for name, _ in defaults.get(node.op, ())
-    )
-    long = (name.endswith(_FIRST) for node in graph_def.node for name in node.input)
-    return any(placed) or any(lacking) or any(long)
 
 
 def _defaults(meta_graph: tf.MetaGraphDef) -> Defaults:

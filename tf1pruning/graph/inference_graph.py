@@ -19,6 +19,7 @@ from tf1pruning.graph import frames, functions, partitions, places
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import INPUT_OPS, with_nodes
+from tf1pruning.names import TensorRef
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,7 @@ class InferenceGraph:
       variables: the variables, in graph order.
       flags: flags of the graph it was made of that have one value in it.
       converted: what that graph lost besides.
+      shapes: of some tensors, as they are known without the graph.
 
     Raises:
       GraphError: if an output is missing or depends on no input.
@@ -86,10 +88,13 @@ class InferenceGraph:
     variables: Tuple[variables_lib.Variable, ...] = dataclasses.field(repr=False)
     flags: Tuple[Flag, ...] = ()
     converted: Converted = Converted()
+    shapes: Mapping[TensorRef, Optional[view_lib.Shape]] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
     _view: view_lib.GraphView = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        view = view_lib.GraphView(self.graph_def)
+        view = view_lib.GraphView(self.graph_def, self.shapes)
         missing = [name for name in self.outputs + self.inputs if name not in view]
         if missing:
             raise GraphError(f'Not in the graph: {names.quoted(missing)}.')

@@ -20,13 +20,16 @@ _TABLE_OPS = op_types(
 
 
 def check(
-    graph_def: tf.GraphDef, outputs: Mapping[str, Optional[view_lib.Shape]]
+    graph_def: tf.GraphDef,
+    outputs: Mapping[str, Optional[view_lib.Shape]],
+    imported: Optional[tf.Graph] = None,
 ) -> None:
     """Checks that a rewritten graph is whole.
 
     Args:
       graph_def: the graph.
       outputs: output node -> the shape that it must still have.
+      imported: the same graph, if TensorFlow has imported it; None: it does so here.
 
     Raises:
       GraphError: on a repeated name, an input that does not exist, or sizes that do not
@@ -37,7 +40,7 @@ def check(
         for name in node.input:
             if names.node_name(name) not in view:
                 raise GraphError(f'Node {node.name!r} reads {name!r}, which is gone.')
-    graph = importing.import_graph(graph_def)
+    graph = imported or importing.import_graph(graph_def)
     for name, shape in outputs.items():
         tensor = graph.get_tensor_by_name(f'{name}:0')
         found = view_lib.shape_from_proto(tensor.shape.as_proto())

@@ -13,13 +13,15 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import walk
+from tf1pruning.graph import static_shapes, walk
 from tf1pruning.names import op_types
 
 MOST_BYTES = 1 << 32
 MOST_ITEMS = 1 << 20
 # Lists, and which of their inputs says how long they are.
 _LISTS = {'TensorListReserve': 1, 'TensorListResize': 1}
+# What they make is as large as their first input.
+_NO_LARGER = frozenset(static_shapes.SAME_SIZES) - {'Cast'}
 # Where a length comes from.
 _SHAPES = op_types('Rank Shape ShapeN Size TensorListLength')
 # What a length is computed with.
@@ -36,6 +38,8 @@ def check(graph: tf.Graph) -> None:
       GraphError: names the node.
     """
     for operation in graph.get_operations():
+        if operation.type in _NO_LARGER:
+            continue
         for tensor in operation.outputs:
             count = tensor.shape.num_elements()
             if count and count * tensor.dtype.size > MOST_BYTES:

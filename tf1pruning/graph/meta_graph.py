@@ -54,7 +54,8 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
     if not meta_graph.graph_def.node:
         raise GraphError(f'The meta graph {path!r} holds no nodes.')
     checking.check(meta_graph)
-    return complete.complete(meta_graph)
+    complete.complete(meta_graph)
+    return meta_graph
 
 
 def members(meta_graph: tf.MetaGraphDef, collection: str) -> Tuple[str, ...]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import (
@@ -40,6 +51,9 @@ _TYPES = frozenset(t for t in types_pb2.DataType.values() if 0 < t < _REFERENCE)
 _BINARY = ('config', 'config_proto', 'descriptor_source', 'dimension_numbers')
 # Attributes whose values can be wrong although they have the right field.
 _LIMITED = ('string', 'int', 'type', 'shape', 'tensor', 'func')
+# Kinds whose values are looked at again: one may be large, and whether the other is
+# right depends on the graph.
+_NOT_SAVED = ('tensor', 'func')
 
 
 class _Attribute(NamedTuple):
@@ -97,6 +111,27 @@ class _Attribute(NamedTuple):
         return ''
 
 
+class _Argument(NamedTuple):
+    """What an op says of an argument; '' and 0 where it says nothing.
+
+    Attributes:
+      type: number of the type.
+      type_attr: attribute that gives the type.
+      number_attr: attribute that says how many tensors it is.
+      type_list_attr: attribute that gives the types of its tensors.
+    """
+
+    type: int
+    type_attr: str
+    number_attr: str
+    type_list_attr: str
+
+
+def _argument(definition: op_def_pb2.OpDef.ArgDef) -> _Argument:
+    # Protos are slow to read, and this is read for each node.
+    return _Argument(*(getattr(definition, field) for field in _Argument._fields))
+
+
 def _noted(field: str) -> _Attribute:
     return _Attribute('list', field, (), None, False)
 
@@ -115,10 +150,14 @@ class Signature:
 
     def __init__(self, definition: op_def_pb2.OpDef, written: Collection[str] = ()):
         self._written = written
-        self._inputs = tuple(definition.input_arg)
-        self._outputs = tuple(definition.output_arg)
-        self._attributes = {each.name: _attribute(each) for each in definition.attr}
-        self._required = [n for n, a in self._attributes.items() if a.is_required]
+        self._inputs = tuple(map(_argument, definition.input_arg))
+        self._outputs = {each.name: _argument(each) for each in definition.output_arg}
+        # Attributes with serialized values that are right: most of them recur.
+        self._right: Set[Tuple[str, bytes]] = set()
+        own = {each.name: _attribute(each) for each in definition.attr}
+        self._attributes = {**_NOTES, **own}
+        self._required = [name for name, each in own.items() if each.is_required]
+        self._unsaved = {n for n, each in own.items() if each.kind in _NOT_SAVED}
 
     def problem(self, node: tf.NodeDef, functions: Collection[str]) -> str:
         """What is wrong with the attributes of a node; '' if nothing is.
@@ -131,15 +170,29 @@ class Signature:
         for name in self._required:
             if name not in attributes:
                 return f'lacks the attribute {name!r}'
-        for name, value in attributes.items():
-            known = self._attributes.get(name) or _NOTES.get(name)
-            if known is not None:
-                problem = known.problem(value, functions)
-                if problem:
-                    return f'has an attribute {name!r} that {problem}'
-            elif not (name.startswith('_') or name in self._written):
-                return f'has an attribute {name!r}, which {node.op!r} does not have'
+        right, unsaved = self._right, self._unsaved
+        for name in attributes:
+            is_saved = name not in unsaved
+            key = (name, attributes[name].SerializeToString() if is_saved else b'')
+            if key in right:
+                continue
+            problem = self._value_problem(node, name, functions)
+            if problem:
+                return f'has an attribute {name!r}{problem}'
+            if is_saved:
+                right.add(key)
         return _constant_problem(node) if node.op == 'Const' else ''
+
+    def _value_problem(
+        self, node: tf.NodeDef, name: str, functions: Collection[str]
+    ) -> str:
+        """The end of a sentence on an attribute; '' if it is right."""
+        known = self._attributes.get(name)
+        if known is None:
+            is_known = name.startswith('_') or name in self._written
+            return '' if is_known else f', which {node.op!r} does not have'
+        problem = known.problem(node.attr[name], functions)
+        return f' that {problem}' if problem else ''
 
     def input_problem(self, node: tf.NodeDef, found: Sequence[int]) -> str:
         """What is wrong with the types of the data inputs of a node."""
@@ -156,14 +209,12 @@ class Signature:
 
     def outputs(self, node: tf.NodeDef) -> List[int]:
         """The types of the outputs of a node, references as what they refer to."""
-        return _types(self._outputs, node)
+        return _types(self._outputs.values(), node)
 
     def output_count(self, node: tf.NodeDef, argument: str) -> Optional[int]:
         """How many tensors an output argument has; None if there is none."""
-        for each in self._outputs:
-            if each.name == argument:
-                return len(_types([each], node))
-        return None
+        known = self._outputs.get(argument)
+        return None if known is None else len(_types([known], node))
 
 
 def signatures(
@@ -194,20 +245,17 @@ def _attribute(definition: op_def_pb2.OpDef.AttrDef) -> _Attribute:
     )
 
 
-def _types(arguments: Sequence[op_def_pb2.OpDef.ArgDef], node: tf.NodeDef) -> List[int]:
+def _types(arguments: Iterable[_Argument], node: tf.NodeDef) -> List[int]:
     attributes = node.attr
     types: List[int] = []
-    for each in arguments:
-        if each.type_list_attr:
-            types += attributes[each.type_list_attr].list.type
+    for dtype, type_attr, number_attr, type_list_attr in arguments:
+        if type_list_attr:
+            types += attributes[type_list_attr].list.type
             continue
-        dtype = each.type
-        if each.type_attr:
-            dtype = (
-                attributes[each.type_attr].type if each.type_attr in attributes else ANY
-            )
-        if each.number_attr:
-            types += [dtype] * attributes[each.number_attr].i
+        if type_attr:
+            dtype = attributes[type_attr].type if type_attr in attributes else ANY
+        if number_attr:
+            types += [dtype] * attributes[number_attr].i
         else:
             types.append(dtype)
     return [t - _REFERENCE if t > _REFERENCE else t for t in types]

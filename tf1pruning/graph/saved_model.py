@@ -30,7 +30,8 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
         found.append(sorted(graph.meta_info_def.tags))
         if found[-1] == sorted(tags):
             checking.check(graph)
-            return complete.complete(graph)
+            complete.complete(graph)
+    return graph
     raise GraphError(
         f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
         f'{names.quoted([",".join(each) for each in found])}.'
@@ -48,7 +49,8 @@ def read_frozen(path: str) -> tf.MetaGraphDef:
     if not graph.graph_def.node:
         raise GraphError(f'The frozen graph {path!r} holds no nodes. Freeze it again.')
     checking.check(graph)
-    return complete.complete(graph)
+    complete.complete(graph)
+    return graph
 
 
 def _parse(path: str, proto: message.Message) -> None:

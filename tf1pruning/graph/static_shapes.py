@@ -27,7 +27,7 @@ _GIVEN = {
     'Slice': 2,
 }
 # Their outputs have all sizes of their first input.
-_SAME_SIZES = op_types(
+SAME_SIZES = op_types(
     'Abs BiasAdd Cast Elu Exp FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars Floor '
     'FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Identity LRN LeakyRelu Log '
     'LogSoftmax Neg Relu Relu6 Rsqrt Selu Sigmoid Softmax Softplus Softsign Sqrt '
@@ -184,7 +184,7 @@ class _Importer:
             return given
         if first is None:
             return None
-        if node.op in _SAME_SIZES:
+        if node.op in SAME_SIZES:
             return first
         if node.op in _BROADCASTS:
             return sizes.broadcast(first, inputs[1])

@@ -42,6 +42,10 @@ _STRING_MAKERS = op_types(
 )
 
 
+# Pure, whatever their attributes and inputs are.
+_ALWAYS_PURE = PURE_OPS.difference(('PrintV2', *_CACHES))
+
+
 class _Reached(NamedTuple):
     """A node that a run reaches.
 
@@ -66,12 +70,16 @@ def find_unsafe(graph_def: tf.GraphDef, outputs: Collection[str]) -> Tuple[str, 
       graph_def: the graph as it was read; may hold nodes that nothing needs.
       outputs: names of output nodes.
     """
+    if _is_pure(graph_def):
+        return ()
     view = view_lib.GraphView(graph_def)
     return _impure(view, _reached(view, outputs, lambda node: not _is_cut(view, node)))
 
 
 def find_impure(graph_def: tf.GraphDef, fetches: Collection[str]) -> Tuple[str, ...]:
     """Like `find_unsafe`, for a graph that is run as it is."""
+    if _is_pure(graph_def):
+        return ()
     view = view_lib.GraphView(graph_def)
     return _impure(view, _reached(view, fetches))
 
@@ -85,6 +93,14 @@ def find_impure_pipeline(
     others = [each for each in reached if each.node.op not in PIPELINE_ONLY_OPS]
     found = _impure(view, others)
     return found if len(others) == len(reached) else (*found, *_hosts(reached))
+
+
+def _is_pure(graph_def: tf.GraphDef) -> bool:
+    """Whether all of a graph is pure, so that no search is needed."""
+    has_functions = len(graph_def.library.function) > 0
+    return not has_functions and _ALWAYS_PURE.issuperset(
+        node.op for node in graph_def.node
+    )
 
 
 def _reached(

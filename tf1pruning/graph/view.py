@@ -8,6 +8,7 @@ session.
 from __future__ import annotations
 
 import collections
+from types import MappingProxyType
 from typing import (
     Any,
     Callable,
@@ -16,6 +17,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -66,9 +68,22 @@ def attribute(node: tf.NodeDef, name: str) -> attr_value_pb2.AttrValue:
     return node.attr[name] if name in node.attr else attr_value_pb2.AttrValue()
 
 
+def data_names(node: tf.NodeDef) -> List[str]:
+    """The names of the tensors that a node reads, as it writes them.
+
+    Control dependencies come last, of which a node of a training may have hundreds.
+    """
+    found = []
+    for name in node.input:
+        if name.startswith('^'):
+            break
+        found.append(name)
+    return found
+
+
 def data_inputs(node: tf.NodeDef) -> List[TensorRef]:
     """The tensors that a node reads, in order, without control dependencies."""
-    return [names.parse_tensor(i) for i in node.input if not names.is_control(i)]
+    return list(map(names.parse_tensor, data_names(node)))
 
 
 def input_names(node: tf.NodeDef) -> List[str]:
@@ -112,13 +127,18 @@ class GraphView:
 
     Args:
       graph_def: the graph; owned by the caller, not changed here.
+      shapes: of tensors whose shapes are known without it.
 
     Raises:
       GraphError: if two nodes have the same name.
     """
 
-    def __init__(self, graph_def: tf.GraphDef):
-        self.graph_def = graph_def
+    def __init__(
+        self,
+        graph_def: tf.GraphDef,
+        shapes: Mapping[TensorRef, Optional[Shape]] = MappingProxyType({}),
+    ):
+        self.graph_def, self._given = graph_def, shapes
         self._nodes: Dict[str, tf.NodeDef] = {n.name: n for n in graph_def.node}
         if len(self._nodes) != len(graph_def.node):
             counts = collections.Counter(node.name for node in graph_def.node)
@@ -262,6 +282,8 @@ class GraphView:
         Raises:
           GraphError: if there is no such node, or the graph cannot be imported.
         """
+        if ref in self._given:
+            return self._given[ref]
         attributes = self.node(ref.node).attr
         if OUTPUT_SHAPES in attributes:
             shapes = attributes[OUTPUT_SHAPES].list.shape

@@ -25,7 +25,7 @@ from tf1pruning.export.format import Format, Network
 from tf1pruning.export.formats import FORMATS
 from tf1pruning.export.tflite import LiteFormat
 from tf1pruning.export.training import TrainingFormat
-from tf1pruning.graph.frozen import batch_norm_folding, constant_folding
+from tf1pruning.graph.frozen import batch_norm_folding
 from tf1pruning.graph.frozen.batch_norm_folding import Folded
 from tf1pruning.report import interface, text
 from tf1pruning.steps import protection, stripping
@@ -218,8 +218,7 @@ class _Job:
     def _frozen_graph(self) -> tf.GraphDef:
         if not any(each.is_frozen for each in self._formats):
             return tf.GraphDef()
-        outputs = self._stripped.stripped.graph.outputs
-        return constant_folding.fold_constants(self._stripped.frozen, outputs)
+        return self._stripped.exported
 
     def _check_left(self, wanted: Sequence[str]) -> None:
         """Raises OutputError if nothing can be written, or an old file would stay."""
@@ -293,6 +292,9 @@ class _Job:
     def _compared(self, form: Format, staged: str) -> Comparison:
         """The difference between what was written and the network before stripping."""
         known, limits = self._stripped.answers, self._stripped.limits
+        compared = self._stripped.comparison
+        if compared and form.holds(staged, self._stripped.ran):
+            return compared
         own = form.own_feeds(staged, [answers.feeds for answers in known])
         if own is not None:
             reference, outputs = self._stripped.reference, known[0].outputs

@@ -12,7 +12,7 @@ from tf1pruning import names, sessions
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import CheckpointError, GraphError, VerificationError
 from tf1pruning.graph import draws, lint
-from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.frozen import constant_folding, freeze
 from tf1pruning.graph.inference import given as given_lib
 from tf1pruning.models.model import Model
 from tf1pruning.names import TensorRef
@@ -66,6 +66,7 @@ class StrippedModel:
       after: cost of the stripped network.
       widths: every group, before and after.
       answers: of the network before stripping; none if the two were not compared.
+      ran: digest of the frozen graph that was compared; '' if none was.
       given: the graph as it was read, against the network before stripping; None if
         nothing was converted that changes numbers, or nothing was compared.
       seconds: what stripping took, by phase.
@@ -80,6 +81,7 @@ class StrippedModel:
     after: cost.Cost
     widths: Tuple[widths_lib.GroupWidth, ...] = dataclasses.field(repr=False)
     answers: Tuple[verify_lib.Answers, ...] = dataclasses.field(default=(), repr=False)
+    ran: str = dataclasses.field(default='', repr=False)
     given: Optional[Given] = None
     limits: RunLimits = STRICT
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
@@ -98,6 +100,11 @@ class StrippedModel:
     def frozen(self) -> tf.GraphDef:
         """The stripped network, frozen at each call."""
         return freeze.freeze(self.stripped.graph, self.stripped.arrays)
+
+    @property
+    def exported(self) -> tf.GraphDef:
+        """`frozen` with its constants computed: what is verified and written."""
+        return constant_folding.fold_constants(self.frozen, self.stripped.graph.outputs)
 
     def __str__(self) -> str:
         lines = [widths_lib.table(self.widths)]
@@ -189,20 +196,25 @@ def _verified(
 ) -> StrippedModel:
     """The stripped model with the comparison; errors like `strip_model`."""
     with phases.phase('freeze'):
-        reference, frozen = found.reference, found.frozen
+        reference, frozen = found.reference, found.exported
     with phases.phase('verify'):
         view = found.original.graph.view()
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
-        lint.check(frozen, shapes)
         answers = verify_lib.answers_of(reference, outputs, found.limits, samples)
-        comparison = verify_lib.differences(answers, frozen, found.limits)
+        network = verify_lib.Runnable(frozen, outputs, found.limits)
+        lint.check(frozen, shapes, network.as_given)
+        comparison = verify_lib.differences(answers, network)
     if not found.stripped.lossy:
         verify_lib.check(comparison)
     with phases.phase('verify'):
         given = _given(found, answers[0])
     return dataclasses.replace(
-        found, comparison=comparison, answers=answers, given=given
+        found,
+        comparison=comparison,
+        answers=answers,
+        ran=verify_lib.digest(frozen),
+        given=given,
     )
 
 

@@ -16,6 +16,7 @@ from tf1pruning.channels.trace_result import IndexUse, Trace
 from tf1pruning.ckpt.arrays import Arrays, Chosen
 from tf1pruning.graph import nodes, rewrite
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.names import TensorRef
 from tf1pruning.plan import Plan
 from tf1pruning.surgery import choice as choice_lib
 from tf1pruning.surgery import computed, fold, weights
@@ -111,8 +112,12 @@ def remove(
             for group, channels in removal.removed
         ),
     )
+    # What a model takes and gives keeps its shape.
+    ends = set(model.inputs + model.outputs) - resizing.nodes
+    refs = [TensorRef(name, 0) for name in ends]
+    shapes = {ref: trace.model.view().shape(ref) for ref in refs}
     return Stripped(
-        graph=model,
+        graph=dataclasses.replace(model, shapes=shapes),
         arrays=Chosen(smaller, [variable.node for variable in model.variables]),
         plan=done,
         kept=removal.kept,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -64,20 +65,17 @@ def compare(
     Raises:
       VerificationError: if a graph does not run, gives NaN or another shape.
     """
-    return differences(answers_of(reference, outputs, limits), other, limits)
+    answers = answers_of(reference, outputs, limits)
+    return differences(answers, Runnable(other, outputs, limits))
 
 
-def differences(
-    answers: Sequence[Answers], other: tf.GraphDef, limits: RunLimits = STRICT
-) -> Comparison:
-    """Compares the answers of a network with those of a frozen graph.
+def differences(answers: Sequence[Answers], other: Runnable) -> Comparison:
+    """Compares the answers of a network with those of another.
 
     Raises:
-      VerificationError: if the graph does not run, or gives NaN or another shape.
+      VerificationError: if the other does not run, or gives NaN or another shape.
     """
-    return largest(
-        [measure(a, run(other, a.outputs, a.feeds, limits)) for a in answers]
-    )
+    return largest([measure(a, other.run(a.outputs, a.feeds)) for a in answers])
 
 
 def largest(found: Sequence[Comparison]) -> Comparison:
@@ -111,7 +109,8 @@ def answers_of(
     if samples is not None:
         given = feeds_lib.of_samples(reference, samples)
         return (answers_to(reference, outputs, given, limits),)
-    guess, found = _first_that_runs(reference, outputs, limits)
+    network = Runnable(reference, outputs, limits)
+    guess, found = _first_that_runs(network, outputs)
     has_flags = any(
         node.op == 'Placeholder'
         and view_lib.attribute(node, 'dtype').type == tf.bool.as_datatype_enum
@@ -121,18 +120,18 @@ def answers_of(
         return (found,)
     other = dataclasses.replace(guess, flags=True)
     inputs = feeds_lib.random_inputs(reference, guess=other)
-    return (found, answers_to(reference, outputs, inputs, limits))
+    return (found, _answers_to(network, outputs, inputs))
 
 
 def _first_that_runs(
-    reference: tf.GraphDef, outputs: Sequence[str], limits: RunLimits
+    network: Runnable, outputs: Sequence[str]
 ) -> Tuple[Guess, Answers]:
-    """The first guess of inputs on which a graph runs, and its answers."""
+    """The first guess of inputs on which a network runs, and its answers."""
     first: Optional[VerificationError] = None
-    for guess in feeds_lib.guesses(reference):
-        inputs = feeds_lib.random_inputs(reference, guess=guess)
+    for guess in feeds_lib.guesses(network.graph_def):
+        inputs = feeds_lib.random_inputs(network.graph_def, guess=guess)
         try:
-            return guess, answers_to(reference, outputs, inputs, limits)
+            return guess, _answers_to(network, outputs, inputs)
         except VerificationError as error:
             first = first or error
             if not isinstance(error.__cause__, _OF_INPUTS):
@@ -155,7 +154,13 @@ def answers_to(
     Raises:
       VerificationError: if it does not run or gives NaN.
     """
-    values = run(reference, outputs, feeds, limits)
+    return _answers_to(Runnable(reference, outputs, limits), outputs, feeds)
+
+
+def _answers_to(
+    network: Runnable, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> Answers:
+    values = network.run(outputs, feeds)
     for name, value in zip(outputs, values):
         if _is_number(value) and not np.all(np.isfinite(value)):
             raise VerificationError(
@@ -224,34 +229,73 @@ def check(
         )
 
 
+class Runnable:
+    """A frozen graph, imported once to run on a CPU, even if it was made for GPUs.
+
+    16-bit floats run as 32-bit ones: their rounding would hide the difference. Random
+    numbers are the same for nodes of the same names, in each run.
+
+    Args:
+      graph_def: the graph.
+      outputs: all nodes that runs ask for.
+      limits: of each run.
+
+    Attributes:
+      graph_def: as it was given.
+      as_given: the graph, if it runs as it was given; None: it had to be changed.
+
+    Raises:
+      GraphError: if TensorFlow refuses it, or it is not safe to run.
+    """
+
+    def __init__(
+        self,
+        graph_def: tf.GraphDef,
+        outputs: Sequence[str],
+        limits: RunLimits = STRICT,
+    ):
+        sessions.check(graph_def, outputs, limits)
+        wide = precision.widened(draws.seeded(graph_def))
+        changed = channels_last.channels_last(wide)
+        self.graph_def, self._limits = graph_def, limits
+        self._graph = importing.import_graph(changed)
+        self.as_given = self._graph if changed is graph_def else None
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    ) -> List[np.ndarray]:
+        """The outputs, in a session of their own.
+
+        Raises:
+          VerificationError: with TensorFlow's message, if it does not run.
+          GraphError: if it runs too long.
+        """
+        try:
+            with sessions.Session(self._graph, self._limits) as session:
+                return session.run(
+                    [f'{names.node_name(name)}:0' for name in outputs],
+                    {f'{name}:0': value for name, value in feeds.items()},
+                )
+        except (tf.errors.OpError, ValueError) as error:
+            raise VerificationError(
+                f'The graph does not run: {first_line(error)}.{_hint(self._graph)}'
+            ) from error
+
+
+def digest(graph_def: tf.GraphDef) -> str:
+    """A digest of a graph; graphs that have the same one answer the same."""
+    written = graph_def.SerializeToString(deterministic=True)
+    return hashlib.blake2b(written).hexdigest()
+
+
 def run(
     graph_def: tf.GraphDef,
     outputs: Sequence[str],
     feeds: Mapping[str, np.ndarray],
     limits: RunLimits = STRICT,
 ) -> List[np.ndarray]:
-    """The outputs of a frozen graph on a CPU, even if it was made for GPUs.
-
-    16-bit floats run as 32-bit ones: their rounding would hide the difference. Random
-    numbers are the same for nodes of the same names.
-
-    Raises:
-      VerificationError: with TensorFlow's message, if it does not run.
-      GraphError: if it is not safe to run, or runs too long.
-    """
-    sessions.check(graph_def, outputs, limits)
-    wide = precision.widened(draws.seeded(graph_def))
-    graph = importing.import_graph(channels_last.channels_last(wide))
-    try:
-        with sessions.Session(graph, limits) as session:
-            return session.run(
-                [f'{names.node_name(name)}:0' for name in outputs],
-                {f'{name}:0': value for name, value in feeds.items()},
-            )
-    except (tf.errors.OpError, ValueError) as error:
-        raise VerificationError(
-            f'The graph does not run: {first_line(error)}.{_hint(graph)}'
-        ) from error
+    """The outputs of a frozen graph, like `Runnable.run`."""
+    return Runnable(graph_def, outputs, limits).run(outputs, feeds)
 
 
 def _hint(graph: tf.Graph) -> str:

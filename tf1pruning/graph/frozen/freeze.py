@@ -74,7 +74,7 @@ def freeze_part(
         elif _source_in(node, dtypes) and node.op in _ON_HANDLES:
             frozen.node.extend([_on_constant(node)])
         else:
-            frozen.node.extend([_copy(node, renamed)])
+            _copy(node, renamed, frozen.node.add())
     return frozen
 
 
@@ -137,15 +137,17 @@ def _on_constant(node: tf.NodeDef) -> tf.NodeDef:
     return new
 
 
-def _copy(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
-    inputs = (
-        renamed.get(name, name)
-        for name in node.input
-        if not (names.is_control(name) and names.node_name(name) in renamed)
-    )
-    copy = nodes.copied(node, inputs)
-    copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
-    copy.attr.pop(places.ATTRIBUTE, None)
+def _copy(node: tf.NodeDef, renamed: Mapping[str, str], copy: tf.NodeDef) -> None:
+    """Fills an empty node with what a node is in a frozen graph."""
+    copy.CopyFrom(node)
+    if any(names.node_name(name) in renamed for name in node.input):
+        copy.input[:] = (
+            renamed.get(name, name)
+            for name in node.input
+            if not (names.is_control(name) and names.node_name(name) in renamed)
+        )
+    for note in (view_lib.OUTPUT_SHAPES, places.ATTRIBUTE):
+        if note in copy.attr:
+            del copy.attr[note]
     if copy.op in references.HAND_ON:
         references.make_plain(copy)
-    return copy

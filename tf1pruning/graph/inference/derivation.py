@@ -20,7 +20,17 @@ error that names the node.
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+)
 
 import tensorflow.compat.v1 as tf
 
@@ -86,7 +96,7 @@ def derive(
     if strict and graph_lib.BATCH_NORM not in keep:
         batch_norm.check_none_left(view, visited)
     return graph_lib.build(
-        rewriter.result(),
+        rewriter.result(map(names.node_name, outputs)),
         tuple(outputs),
         meta_graph,
         (*counters, *flags),
@@ -322,24 +332,40 @@ class Rewriter:
         self._added.append(read)
         return name
 
-    def result(self) -> tf.GraphDef:
-        """The rewritten graph; still holds what the outputs do not need."""
+    def result(self, targets: Iterable[str] = ()) -> tf.GraphDef:
+        """The rewritten graph.
+
+        Args:
+          targets: nodes that matter: what lies before none of them, such as the
+            gradients of a training, may be left out. None: all is kept.
+        """
         source = self._view.graph_def
         if not (self._replaced or self._added or self._redirected):
             return source
-        kept = [self._replaced.get(n.name, n) for n in self._view]
+        kept = [self._replaced.get(n.name, n) for n in self._left(targets)]
         graph_def = nodes.with_nodes(source, [*kept, *self._added])
         if self._redirected:
             for node in graph_def.node:
                 self._redirect(node)
         return graph_def
 
+    def _left(self, targets: Iterable[str]) -> Iterable[tf.NodeDef]:
+        """The nodes before targets, or before what is read in the place of others."""
+        starts = [*targets]
+        if not starts:
+            return self._view
+        new = [*self._replaced.values(), *self._added]
+        starts += [name for node in new for name in view_lib.input_names(node)]
+        starts += [*self._replaced, *self._redirected.values()]
+        known = [name for name in map(names.node_name, starts) if name in self._view]
+        before = {node.name for node in self._view.before(known, control=True)}
+        return [node for node in self._view if node.name in before]
+
     def _redirect(self, node: tf.NodeDef) -> None:
-        for position, name in enumerate(node.input):
-            if not names.is_control(name):
-                new = self._redirected.get(names.parse_tensor(name))
-                if new is not None and new != node.name:
-                    node.input[position] = new
+        for position, name in enumerate(view_lib.data_names(node)):
+            new = self._redirected.get(names.parse_tensor(name))
+            if new is not None and new != node.name:
+                node.input[position] = new
 
 
 def _is_training_only(view: view_lib.GraphView, node: tf.NodeDef) -> bool:

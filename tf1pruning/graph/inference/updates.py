@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Set
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import names
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph import walk
 from tf1pruning.graph.inference.batch_norm import ASSIGN_OPS, variable_behind
@@ -22,18 +23,17 @@ def never_run(graph_def: tf.GraphDef, statistics: Iterable[str]) -> List[str]:
       statistics: nodes of the variables.
     """
     view, wanted = view_lib.GraphView(graph_def), set(statistics)
-    waiting: Dict[str, List[str]] = {}
-    for node in graph_def.node:
-        for name in view_lib.input_names(node):
-            waiting.setdefault(name, []).append(node.name)
-    return [
+    found = [
         node.name
         for node in graph_def.node
         if node.op in ASSIGN_OPS
         and variable_behind(view, node.input[0]) in wanted
         and _is_update(view, node)
-        and not _is_awaited(view, node.name, waiting)
     ]
+    if _is_awaited_at_once(graph_def, found):
+        return []
+    awaited = _awaited(graph_def)
+    return [name for name in found if name not in awaited]
 
 
 def _is_update(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
@@ -45,11 +45,32 @@ def _is_update(view: view_lib.GraphView, node: tf.NodeDef) -> bool:
     return True
 
 
-def _is_awaited(
-    view: view_lib.GraphView, name: str, waiting: Dict[str, List[str]]
-) -> bool:
-    """Whether anything but a plain read comes after a node."""
-    after = walk.reached([name], lambda each: waiting.get(each, []))
-    return any(
-        view.node(each).op not in view_lib.READ_OPS for each in after if each != name
-    )
+def _is_awaited_at_once(graph_def: tf.GraphDef, updates: Iterable[str]) -> bool:
+    """Whether ops that are no plain reads wait for all of some nodes.
+
+    In most trainings one of the first gradients waits for all updates, and so do
+    hundreds more, which take long to look through.
+    """
+    left = {f'^{name}' for name in updates}
+    for node in graph_def.node:
+        if not left:
+            break
+        if node.op not in view_lib.READ_OPS:
+            left.difference_update(node.input)
+    return not left
+
+
+def _awaited(graph_def: tf.GraphDef) -> Set[str]:
+    """The nodes after which comes anything but plain reads of them."""
+    reads: Dict[str, tf.NodeDef] = {}
+    inputs: Set[str] = set()
+    for node in graph_def.node:
+        if node.op in view_lib.READ_OPS:
+            reads[node.name] = node
+        else:
+            inputs.update(node.input)
+
+    def read(name: str) -> List[str]:
+        return view_lib.input_names(reads[name]) if name in reads else []
+
+    return set(walk.reached(map(names.node_name, inputs), read))
