@@ -158,7 +158,7 @@ class Session:
         if not (self._is_bounded or self._limits.allow_unsafe):
             memory.check(self._graph)
             self._is_bounded = True
-        options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
+        options = self._options()
         return self._bounded(lambda: self._session.run(fetches, feeds, options))
 
     def lend(self, use: Callable[[tf.Session], T]) -> T:
@@ -170,8 +170,12 @@ class Session:
     ) -> Callable[..., None]:
         """A function that runs operations, which ran before, with little overhead."""
         call = self._session.make_callable(fetches, feeds, accept_options=True)
-        options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
+        options = self._options()
         return lambda *arrays: call(*arrays, options=options)
+
+    def _options(self) -> tf.RunOptions:
+        # Zero is no limit.
+        return tf.RunOptions(timeout_in_ms=max(1, int(self._seconds * 1000)))
 
     @property
     def _seconds(self) -> float:

@@ -1,8 +1,8 @@
 """Refuses tensors that would fill the memory, before a graph runs.
 
-Sizes that are static are summed up. Where one is not, TensorFlow fails with an error of
-its own when it allocates, but for lists: their length ends the process. So a list has a
-length that follows from constants and shapes alone.
+Each size that is static is checked. Where one is not, TensorFlow fails with an error of
+its own when it allocates more than a run may have, but for lists: their length ends the
+process. So a list has a length that follows from constants and shapes alone.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import walk
+from tf1pruning.graph import growth, walk
 from tf1pruning.names import op_types
 
 MOST_BYTES = 1 << 32
-MOST_ITEMS = 1 << 20
 # Lists, and which of their inputs says how long they are.
 _LISTS = {'TensorListReserve': 1, 'TensorListResize': 1}
 # Where a length comes from.
@@ -73,7 +72,7 @@ def _is_static(operation: tf.Operation) -> bool:
         return True
     if operation.type == 'Const':
         value = tf.make_ndarray(operation.get_attr('value'))
-        return bool(np.all(value <= MOST_ITEMS))
+        return bool(np.all(value <= growth.MOST_ITEMS))
     return len(operation.inputs) > 0 and all(
         tensor.dtype.base_dtype in _WHOLE for tensor in operation.inputs
     )
