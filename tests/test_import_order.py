@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 FLOORS = {
     'bounds': 0,
+    'children': 0,
     'errors': 0,
     'names': 0,
     'notes': 0,

@@ -54,7 +54,7 @@ def run(call: Callable[[], T], seconds: float) -> T:
 
     def work() -> None:
         try:
-            with _LIMIT:
+            with MEMORY:
                 results.append(call())
         except BaseException as error:  # Raised again below.
             errors.append(error)
@@ -97,7 +97,7 @@ class _MemoryLimit:
                 self._before = None
 
 
-_LIMIT = _MemoryLimit()
+MEMORY = _MemoryLimit()
 
 
 def _known(limits: List[int]) -> List[int]:
