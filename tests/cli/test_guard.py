@@ -42,7 +42,7 @@ def test_what_ends_the_child_is_one_line(capfd):
 
     said = capfd.readouterr().err
     assert said.startswith(
-        'Error: The run was ended by SIGABRT (what():  std::bad_alloc). Either there '
+        'Error: The run was ended by SIGABRT (std::bad_alloc). Either there '
         'was not enough memory, or an op'
     )
     assert said.count('\n') == 1

@@ -44,7 +44,15 @@ def test_what_fits_passes(build):
     [
         (lambda x: tf.fill([1000] * 4, 1.0, name='big'), r"'big' \(Fill\).*1000, 1000"),
         (lambda x: tf.tile(x, [10**9, 1], name='big'), r"'big' \(Tile\)"),
-        (lambda x: reserve(2 * 10**9), r"'list'.*depends on .*\(Const\)"),
+        (lambda x: reserve(2 * 10**9), r"'list'.* a list of 2,000,000,000 items"),
+        (
+            lambda x: reserve(tf.constant(50000) * tf.constant(40000)),
+            r"'list' \(TensorListReserve\) makes a list of 2,000,000,000 items",
+        ),
+        (
+            lambda x: tf.TensorArray(tf.float32, tf.shape(x)[0] * 10**9).write(0, x),
+            r"'TensorArray' \(TensorArrayV3\) makes a list of 2,000,000,000 items",
+        ),
         (
             lambda x: reserve(size_of(x)),
             r"'list' \(TensorListReserve\).*depends on 'Cast' \(Cast\)",

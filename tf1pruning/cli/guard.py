@@ -105,7 +105,8 @@ def _last_line(number: int, said: int) -> str:
         words = os.read(said, _MOST_SAID).decode(errors='replace')
     except BlockingIOError:  # It said nothing, and its own children may still.
         words = ''
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    said_lines = words.replace('what():', '').splitlines()
+    lines = [line.strip() for line in said_lines if line.strip()]
     quoted = f' ({lines[-1]})' if lines else ''
     return (
         f'Error: The run was ended by {signal.Signals(number).name}{quoted}. Either '

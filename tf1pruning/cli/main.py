@@ -6,6 +6,7 @@ it takes other arguments than flags.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import sys
 from typing import Dict, Sequence, Tuple
@@ -78,8 +79,13 @@ def _run_here(command: str, arguments: Sequence[str], called: str) -> None:
         listed = flags.FLAGS.module_help(module.__name__)
         return f'{(module.__doc__ or "").strip()}\n\nFlags:\n{listed}'
 
+    def command_main(*values: str) -> None:
+        # absl turns it on. What ends the process is said in one line.
+        faulthandler.disable()
+        module.main(*values)
+
     program.run(
-        module.main,
+        command_main,
         arguments=getattr(module, 'ARGUMENTS', ()),
         help_text=help_text,
     )

@@ -17,8 +17,9 @@ from tf1pruning.graph import growth, walk
 from tf1pruning.names import op_types
 
 MOST_BYTES = 1 << 32
-# Lists, and which of their inputs says how long they are.
-_LISTS = {'TensorListReserve': 1, 'TensorListResize': 1}
+# Lists whose length may not depend on values, and others whose length is looked at.
+_LISTS = ('TensorListReserve', 'TensorListResize')
+_ARRAYS = ('TensorArrayV3',)
 # Where a length comes from.
 _SHAPES = op_types('Rank Shape ShapeN Size TensorListLength')
 # What a length is computed with.
@@ -44,12 +45,31 @@ def check(graph: tf.Graph) -> None:
                     'Give smaller inputs, or name outputs before it.',
                     options=('input_tensors', 'allow_unsafe'),
                 )
-        if operation.type in _LISTS:
-            _check_length(operation)
+        if operation.type in (*_LISTS, *_ARRAYS):
+            _check_length(graph, operation)
 
 
-def _check_length(operation: tf.Operation) -> None:
-    length = operation.inputs[_LISTS[operation.type]].op
+def _check_length(graph: tf.Graph, operation: tf.Operation) -> None:
+    length = operation.inputs[growth.LENGTHS[operation.type]]
+    known = _known(graph, length)
+    if known > growth.MOST_ITEMS:
+        raise GraphError(
+            f'Node {operation.name!r} ({operation.type}) makes a list of {known:,} '
+            f'items; expected at most {growth.MOST_ITEMS:,}. Name outputs before it, '
+            'or allow it.',
+            options=('allow_unsafe',),
+        )
+    if operation.type in _LISTS:
+        _check_source(operation, length.op)
+
+
+def _known(graph: tf.Graph, length: tf.Tensor) -> int:
+    """A length as far as TensorFlow finds it without a run; 0 if it does not."""
+    with graph.as_default():
+        return tf.fill(tf.reshape(length, [1]), 0).shape[0].value or 0
+
+
+def _check_source(operation: tf.Operation, length: tf.Operation) -> None:
     for each in walk.reached([length], _before):
         if not _is_static(each):
             raise GraphError(
