@@ -16,7 +16,7 @@ from tf1pruning.graph.pure_ops import PURE_OPS
 # What TensorFlow says; there is no public list of the ops that it knows.
 _UNKNOWN = re.compile("Op type not registered '([^']+)'")
 # How long an import may take, and how much longer for each node.
-_SECONDS, _NODE_SECONDS = 30.0, 0.002
+_SECONDS, _NODE_SECONDS = 15.0, 0.004
 
 T = TypeVar('T')
 
