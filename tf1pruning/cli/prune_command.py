@@ -32,7 +32,6 @@ flags.DEFINE_string('output_dir', None, 'Folder for the soft-pruned model.')
 flags.mark_flag_as_required('output_dir')
 criterion_flags.define()
 choice_flags.define()
-model_flags.define_limits()
 flags.DEFINE_enum(
     'mode',
     plan_lib.BLOCK,
