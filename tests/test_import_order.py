@@ -12,6 +12,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 FLOORS = {
+    'bounds': 0,
+    'children': 0,
     'errors': 0,
     'names': 0,
     'notes': 0,

@@ -57,6 +57,17 @@ def test_an_op_that_does_not_stop_is_left_behind(monkeypatch):
         session.run('output:0', {'x:0': np.ones(2, np.float32)})
 
 
+def test_a_run_that_needs_too_much_memory_is_one_line():
+    def fill(x):
+        return tf.fill(tf.cast(x, tf.int64), 1.0)
+
+    sizes = np.full(2, 1 << 25, np.float32)
+    with Session(graph_of(fill)) as session, pytest.raises(
+        GraphError, match=r'more memory than there is.*shape\[33554432,33554432\]'
+    ):
+        session.run('output:0', {'x:0': sizes})
+
+
 def test_all_unsafe_nodes_are_named_unless_they_are_allowed():
     graph_def = graph_of(lambda x: tf.py_func(abs, [x], tf.float32)).as_graph_def()
 

@@ -187,6 +187,8 @@ def choose(
     scope_names: Sequence[str] = ('',),
     protect: Collection[str] = (),
     mode: str = plan_lib.BLOCK,
+    allow_unsafe: bool = False,
+    verify_timeout: Optional[float] = None,
     **amount: Any,
 ) -> Plan:
     """Chooses the channels that go.
@@ -203,6 +205,8 @@ def choose(
       scope_names: scopes to prune; `['']`: the whole model.
       protect: regular expressions; groups in whose name one is found stay.
       mode: 'block' zeroes every place of a channel, 'filter' its kernels only.
+      allow_unsafe: for a target of latency, as for `strip`.
+      verify_timeout: for a target of latency, as for `strip`.
       **amount: fields of `Choice`, such as `ratio=0.5`, in the place of `choice`.
 
     Returns:
@@ -226,7 +230,10 @@ def choose(
     ranking.check(choice)
     selection = select_groups(model, scope_names, groups)
     chosen = select.unprotected(selection.groups, list(protect))
-    return planning.plan_by_choice(model, chosen.values(), choice, ranking, mode)
+    limits = RunLimits(allow_unsafe, verify_timeout)
+    return planning.plan_by_choice(
+        model, chosen.values(), choice, ranking, mode, limits
+    )
 
 
 @typed.checked

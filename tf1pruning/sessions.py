@@ -1,19 +1,18 @@
 """The one door to sessions: whatever runs a graph of a user runs it from here.
 
 A graph is checked before it is imported, since TensorFlow computes constant parts of it
-on import, and each run has a time limit.
+on import, and each run has a limit of time and memory.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from typing import Any, Callable, Collection, List, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Callable, Collection, Mapping, Optional, Sequence, TypeVar
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
-from tf1pruning.errors import GraphError
+from tf1pruning import bounds, names
+from tf1pruning.errors import GraphError, first_line
 from tf1pruning.graph import memory, unsafe
 from tf1pruning.graph.pure_ops import PURE_OPS
 from tf1pruning.names import op_types
@@ -28,6 +27,12 @@ _LOOP_OPS = op_types(
 )
 # How long a run that has been told to stop may take to do so.
 _GRACE_SECONDS = 5.0
+_LATE = (
+    bounds.LateError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+_TOO_LARGE = (MemoryError, tf.errors.ResourceExhaustedError)
 # How many unsafe nodes a message names.
 _NAMED = 10
 
@@ -130,7 +135,7 @@ class Session:
         self._session = tf.Session(graph=graph, config=config)
         self._graph, self._limits = graph, limits
         self._given: Optional[float] = limits.seconds
-        self._is_bounded = False
+        self._is_bounded = self._is_left = False
 
     def __enter__(self) -> Session:
         return self
@@ -139,8 +144,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Ends the session."""
-        self._session.close()
+        """Ends the session, unless a run was left behind: that would be waited for."""
+        if not self._is_left:
+            self._session.close()
 
     def run(self, fetches: Any, feeds: Optional[Mapping[Any, Any]] = None) -> Any:
         """Like `tf.Session.run`.
@@ -152,8 +158,8 @@ class Session:
         if not (self._is_bounded or self._limits.allow_unsafe):
             memory.check(self._graph)
             self._is_bounded = True
-        options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
-        return self._within_time(lambda: self._session.run(fetches, feeds, options))
+        options = self._options()
+        return self._bounded(lambda: self._session.run(fetches, feeds, options))
 
     def lend(self, use: Callable[[tf.Session], T]) -> T:
         """What a function makes of the session that restores or saves variables."""
@@ -164,8 +170,12 @@ class Session:
     ) -> Callable[..., None]:
         """A function that runs operations, which ran before, with little overhead."""
         call = self._session.make_callable(fetches, feeds, accept_options=True)
-        options = tf.RunOptions(timeout_in_ms=int(self._seconds * 1000))
+        options = self._options()
         return lambda *arrays: call(*arrays, options=options)
+
+    def _options(self) -> tf.RunOptions:
+        # Zero is no limit.
+        return tf.RunOptions(timeout_in_ms=max(1, int(self._seconds * 1000)))
 
     @property
     def _seconds(self) -> float:
@@ -173,34 +183,23 @@ class Session:
             self._given = _default_seconds(self._graph)
         return self._given
 
-    def _within_time(self, call: Callable[[], Any]) -> Any:
+    def _bounded(self, call: Callable[[], Any]) -> Any:
         """What a call gives; an op that does not stop in time is left behind."""
-        results: List[Any] = []
-        errors: List[BaseException] = []
-
-        def work() -> None:
-            try:
-                results.append(call())
-            except BaseException as error:  # Raised again below.
-                errors.append(error)
-
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(self._seconds + _GRACE_SECONDS)
-        if thread.is_alive() or _is_late(errors):
+        try:
+            return bounds.run(call, self._seconds + _GRACE_SECONDS)
+        except _LATE as error:
+            self._is_left = isinstance(error, bounds.LateError)
             raise GraphError(
                 f'The graph runs for more than {self._seconds:g} seconds. It may have '
                 'no end; if it has, allow more time.',
                 options=('verify_timeout',),
-            )
-        if errors:
-            raise errors[0]
-        return results[0]
-
-
-def _is_late(errors: Sequence[BaseException]) -> bool:
-    late = (tf.errors.DeadlineExceededError, tf.errors.CancelledError)
-    return any(isinstance(error, late) for error in errors)
+            ) from error
+        except _TOO_LARGE as error:
+            raise GraphError(
+                'The graph needs more memory than there is, or than it may take: '
+                f'{first_line(error)}. Give smaller inputs, or name outputs before it.',
+                options=('input_tensors',),
+            ) from error
 
 
 def _default_seconds(graph: tf.Graph) -> float:

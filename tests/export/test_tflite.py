@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
+import faulthandler
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from tests.export import made
 from tf1pruning.errors import OutputError, VerificationError
 from tf1pruning.export import tflite
 from tf1pruning.export.tflite import LiteFormat
+from tf1pruning.sessions import RunLimits
 
 SAMPLES = {'input': np.random.RandomState(0).standard_normal([8, 8, 8, 3]).astype('f4')}
 CRASH = """See console for info.
@@ -87,6 +91,26 @@ def test_unknown_sizes_are_refused_in_its_words(tmp_path):
 
     with pytest.raises(OutputError, match='only supported in the 1st dimension'):
         LiteFormat().write(str(tmp_path), made.network(graph), '')
+
+
+def test_a_converter_that_takes_too_long_is_ended(tmp_path):
+    network = dataclasses.replace(dense(), limits=RunLimits(seconds=0.01))
+
+    with pytest.raises(OutputError, match=r'exported: it takes more than 0\.01 sec'):
+        LiteFormat().write(str(tmp_path), network, '')
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_crash_of_the_interpreter_does_not_end_the_program(tmp_path, monkeypatch):
+    def crash(path):
+        faulthandler.disable()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    monkeypatch.setattr(tflite, '_interpreter', crash)
+
+    with pytest.raises(OutputError, match='exported: it was ended by SIGSEGV'):
+        LiteFormat().write(str(tmp_path), dense(), '')
+    assert os.listdir(str(tmp_path)) == []
 
 
 def test_the_reason_of_a_crash_is_its_failed_check():

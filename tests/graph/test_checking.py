@@ -137,6 +137,18 @@ def grow(m):
         fill.attr[key].type = tf.int32.as_datatype_enum
 
 
+def grow_in_function(m):
+    function(m, 'f', 'Relu')
+    body = m.graph_def.library.function[0].node_def
+    length = tf.make_tensor_proto(2 * 10**9, tf.int32)
+    constant = body.add(name='length', op='Const')
+    constant.attr['value'].tensor.CopyFrom(length)
+    constant.attr['dtype'].type = tf.int32.as_datatype_enum
+    array = body.add(name='array', op='TensorArrayV3', input=['length:output:0'])
+    array.attr['dtype'].type = tf.float32.as_datatype_enum
+    m.graph_def.node.add(name='call', op='f', input=['input'])
+
+
 def call_itself(m):
     function(m, 'f', 'f')
     m.graph_def.node.add(name='call', op='f', input=['input'])
@@ -172,6 +184,7 @@ def come_from_later(m):
         (shorten_value, r"'output/axis' .*has 4 values; expected 1"),
         (fill_memory, r"'output/axis' .*is too large"),
         (grow, r"'fill' \(Fill\) makes a tensor of \[1000000, 1000000\]"),
+        (grow_in_function, r"'array' .*of function 'f' makes a list of 2,000,000,000"),
         (call_itself, r"function 'f' calls itself"),
         (call_unknown, r"'call' .*function 'gone', which is not in the graph"),
         (lambda m: doubling(m, 13), r'the graph has more than 8,192 nodes'),

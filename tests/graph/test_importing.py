@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -76,3 +78,10 @@ def test_a_damaged_graph_is_refused_beside_unknown_ops():
 
     with pytest.raises(GraphError, match=r'refuses the graph.*gone'):
         importing.import_for_shapes(graph_def)
+
+
+def test_an_import_that_takes_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr(importing, '_SECONDS', 0.01)
+
+    with pytest.raises(GraphError, match='takes more than 0 seconds to infer'):
+        importing.in_time(tf.GraphDef(), lambda: time.sleep(0.2))

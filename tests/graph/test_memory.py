@@ -13,6 +13,10 @@ def check(build):
     memory.check(graph)
 
 
+def size_of(x):
+    return tf.cast(tf.reduce_sum(x), tf.int32)
+
+
 def reserve(length):
     tf.raw_ops.TensorListReserve(
         element_shape=tf.constant([], tf.int32),
@@ -27,6 +31,7 @@ def reserve(length):
     [
         lambda x: tf.fill([1000, 1000], 1.0),
         lambda x: reserve(100),
+        lambda x: tf.TensorArray(tf.float32, size_of(x)).write(0, x),
         lambda x: reserve(tf.shape(x)[0] * 2),
     ],
 )
@@ -43,9 +48,17 @@ def test_what_fits_passes(build):
             lambda x: tf.cast(tf.placeholder(tf.float32, [1 << 29]), tf.complex128),
             r"'Cast' \(Cast\)",
         ),
-        (lambda x: reserve(2 * 10**9), r"'list'.*depends on .*\(Const\)"),
+        (lambda x: reserve(2 * 10**9), r"'list'.* a list of 2,000,000,000 items"),
         (
-            lambda x: reserve(tf.cast(tf.reduce_sum(x), tf.int32)),
+            lambda x: reserve(tf.constant(50000) * tf.constant(40000)),
+            r"'list' \(TensorListReserve\) makes a list of 2,000,000,000 items",
+        ),
+        (
+            lambda x: tf.TensorArray(tf.float32, tf.shape(x)[0] * 10**9).write(0, x),
+            r"'TensorArray' \(TensorArrayV3\) makes a list of 2,000,000,000 items",
+        ),
+        (
+            lambda x: reserve(size_of(x)),
             r"'list' \(TensorListReserve\).*depends on 'Cast' \(Cast\)",
         ),
     ],

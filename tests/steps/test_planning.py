@@ -9,9 +9,10 @@ from tests.studies import trained
 from tf1pruning.choosing.choice import Choice, Limits, Target
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.errors import CheckpointError, OptionError, PlanError
+from tf1pruning.errors import CheckpointError, GraphError, OptionError, PlanError
 from tf1pruning.models import reading
 from tf1pruning.report import cost
+from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import budgets, planning
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.selection import select_groups
@@ -183,6 +184,25 @@ def test_a_measured_latency_is_a_target_too(plain):
         assert 0 < seconds < 10
     with pytest.raises(PlanError, match=r'0\.0% of the latency'):
         by_choice(plain, Choice(target=Target('latency', 1e-6)))
+
+
+def test_a_latency_is_measured_by_pure_ops_unless_others_are_allowed(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'input')
+        x = networks.conv(tf.nn.relu(networks.conv(x, 4, name='a')), 4, name='b')
+        tf.identity(tf.py_func(lambda array: array, [x], tf.float32), name='output')
+    source = reading.load(
+        networks.save(graph, str(tmp_path / 'model.ckpt')), ['output']
+    )
+    groups = select_groups(source, [''], 'all').groups.values()
+    choice, ranking = Choice(target=Target('latency', 1e-6)), ranking_by('l1')
+
+    with pytest.raises(GraphError, match=r"pure and may .*'PyFunc' \(PyFunc\)"):
+        planning.plan_by_choice(source, groups, choice, ranking)
+    with pytest.raises(PlanError, match=r'0\.0% of the latency'):
+        planning.plan_by_choice(
+            source, groups, choice, ranking, limits=RunLimits(allow_unsafe=True)
+        )
 
 
 def test_ratios_for_scopes_that_hold_nothing_are_refused(plain):

@@ -51,6 +51,24 @@ def calling(x):
     return y
 
 
+def resizing(x):
+    """Writes behind the end of a list, so far that there is no memory for it."""
+    index = tf.cast(tf.reduce_sum(x) * 0, tf.int32) + 2 * 10**9
+    array = tf.TensorArray(tf.float32, 1, dynamic_size=True).write(index, 1.0)
+    return x + 0 * tf.cast(array.size(), tf.float32)
+
+
+def test_an_op_that_ends_tensorflow_is_one_line(tmp_path):
+    prefix = network(tmp_path, resizing)
+
+    done = strip(prefix, tmp_path / 'out')
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert done.stderr.startswith('Error: The run was ended by SIGABRT (')
+    assert done.stderr.count('\n') == 1
+    assert not (tmp_path / 'out').exists()
+
+
 @pytest.mark.parametrize('kind', ['writes', 'calls Python'])
 def test_an_unsafe_graph_is_refused_before_it_runs(tmp_path, kind):
     written = tmp_path / 'written'

@@ -6,6 +6,7 @@ it takes other arguments than flags.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import sys
 from typing import Dict, Sequence, Tuple
@@ -13,7 +14,7 @@ from typing import Dict, Sequence, Tuple
 from absl import flags
 
 from tf1pruning import names
-from tf1pruning.cli import program
+from tf1pruning.cli import guard, program
 
 # Command -> its module, and what it does.
 COMMANDS: Dict[str, Tuple[str, str]] = {
@@ -63,13 +64,18 @@ def usage() -> str:
 
 
 def run(command: str, arguments: Sequence[str], called: str) -> None:
-    """Runs one command and ends the process.
+    """Runs one command, in a process of its own, and ends this one.
 
     Args:
       command: one of `COMMANDS`.
       arguments: what follows it on the command line.
       called: what to call the program in its messages.
     """
+    program.prepare_streams()
+    guard.run(lambda: _run_here(command, arguments, called))
+
+
+def _run_here(command: str, arguments: Sequence[str], called: str) -> None:
     module = importlib.import_module(f'tf1pruning.cli.{COMMANDS[command][0]}')
     sys.argv = [called, *arguments]
 
@@ -77,8 +83,13 @@ def run(command: str, arguments: Sequence[str], called: str) -> None:
         listed = flags.FLAGS.module_help(module.__name__)
         return f'{(module.__doc__ or "").strip()}\n\nFlags:\n{listed}'
 
+    def command_main(*values: str) -> None:
+        # absl turns it on. What ends the process is said in one line.
+        faulthandler.disable()
+        module.main(*values)
+
     program.run(
-        module.main,
+        command_main,
         arguments=getattr(module, 'ARGUMENTS', ()),
         help_text=help_text,
     )

@@ -93,7 +93,7 @@ def ends_in_one_line(stopped: str = 'Stopped.') -> Iterator[None]:
     Args:
       stopped: the line after an interruption from the keyboard.
     """
-    _prepare_streams()
+    prepare_streams()
     try:
         try:
             _check_paths()
@@ -112,7 +112,7 @@ def ends_in_one_line(stopped: str = 'Stopped.') -> Iterator[None]:
         sys.exit(stopped)
 
 
-def _prepare_streams() -> None:
+def prepare_streams() -> None:
     """Makes sure that something can be printed, whatever the terminal is."""
     # Else the next file that is opened is the standard output.
     for number in (0, 1, 2):

@@ -21,6 +21,7 @@ from tf1pruning.ckpt import writer
 from tf1pruning.cli import choice_flags, criterion_flags, model_flags, sample_flags
 from tf1pruning.errors import OptionError, OutputError
 from tf1pruning.report import interface, text
+from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import budgets
 
 FLAGS = flags.FLAGS
@@ -75,6 +76,8 @@ def main() -> None:
         scope_names=FLAGS.scope_names,
         protect=FLAGS.protect,
         mode=FLAGS.mode,
+        allow_unsafe=FLAGS.allow_unsafe_ops,
+        verify_timeout=FLAGS.verify_timeout,
     )
     repaired = _repaired(model, plan)
     with files.set_aside(plan_path):
@@ -134,7 +137,8 @@ def _costs(model: tp.Model, plan: tp.Plan) -> str:
 
 
 def _latencies(model: tp.Model, plan: tp.Plan) -> str:
-    before, after = budgets.planned_latencies(model, plan)
+    limits = RunLimits(FLAGS.allow_unsafe_ops, FLAGS.verify_timeout)
+    before, after = budgets.planned_latencies(model, plan, limits)
     return (
         f'Latency {1000 * before:.3f} -> {1000 * after:.3f} ms, two examples, medians '
         'of this run; the next one may find others, and choose other channels.'

@@ -11,13 +11,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import sessions
+from tf1pruning import children, files, npz, sessions
+from tf1pruning.children import ChildError
 from tf1pruning.errors import OutputError, VerificationError
 from tf1pruning.export import calibration
 from tf1pruning.export.format import Format, Network
 from tf1pruning.graph.frozen import precision
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.sessions import STRICT, RunLimits
+from tf1pruning.sessions import DEFAULT_SECONDS, STRICT, RunLimits
 
 # How many batches of samples a calibrated file is compared on.
 _COMPARED_BATCHES = 4
@@ -58,30 +59,37 @@ class LiteFormat(Format):
     def write(self, folder: str, network: Network, target: str) -> None:
         """See `Format.write`; errors quote TensorFlow Lite's own reason."""
         sessions.check(network.frozen, network.graph.outputs, network.limits)
+        if self._samples is not None:
+            self._batches = calibration.batches(self._samples, network.graph)
         source = os.path.join(folder, f'{self.file}.pb')
+        path = os.path.join(folder, self.file)
         with open(source, 'wb') as file:
             # It knows no other floats than those of 32 bits.
             file.write(precision.single(network.frozen).SerializeToString())
         try:
-            with _converter_on_path():
-                data = self._converter(source, network.graph).convert()
-        # The converter's own error class is private, and it raises many others.
-        except Exception as error:
+            children.run(
+                lambda: self._convert(source, network.graph, path),
+                _seconds(network.limits),
+            )
+        except ChildError as error:
+            files.remove(path)
             raise OutputError(
                 f'TensorFlow Lite cannot be exported: {reason(str(error))}'
             ) from error
         finally:
             os.remove(source)
-        path = os.path.join(folder, self.file)
+
+    def _convert(self, source: str, graph: InferenceGraph, path: str) -> None:
+        with _converter_on_path():
+            data = self._converter(source, graph).convert()
         with open(path, 'wb') as file:
             file.write(data)
         try:
             _interpreter(path)
         except (ValueError, RuntimeError) as error:
-            os.remove(path)
             raise OutputError(
-                'TensorFlow Lite cannot be exported: its interpreter refuses what its '
-                f'converter wrote: {reason(str(error))}'
+                'its interpreter refuses what its converter wrote: '
+                f'{reason(str(error))}'
             ) from error
 
     def _converter(self, source: str, graph: InferenceGraph) -> Any:
@@ -91,7 +99,6 @@ class LiteFormat(Format):
         if not self.is_exact:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if self._samples is not None:
-            self._batches = calibration.batches(self._samples, graph)
             feeds = [list(batch.values()) for batch in self._batches]
             converter.representative_dataset = lambda: iter(feeds)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -105,18 +112,21 @@ class LiteFormat(Format):
         limits: RunLimits = STRICT,
     ) -> List[np.ndarray]:
         """Runs the file in TensorFlow Lite's interpreter."""
+        found = os.path.join(folder, f'{self.file}.npz')
+
+        def run() -> None:
+            np.savez(found, *_run(os.path.join(folder, self.file), outputs, feeds))
+
         try:
-            interpreter, inputs = _interpreter(os.path.join(folder, self.file))
-            for name, detail in inputs.items():
-                array = feeds[name].astype(detail['dtype'])
-                interpreter.set_tensor(detail['index'], array)
-            interpreter.invoke()
-            found = {d['name']: d['index'] for d in interpreter.get_output_details()}
-            return [interpreter.get_tensor(found[name]) for name in outputs]
-        except (ValueError, RuntimeError, KeyError) as error:
+            children.run(run, _seconds(limits))
+            arrays = npz.read(found)
+        except ChildError as error:
             raise VerificationError(
                 f'The TensorFlow Lite file does not load and run: {error}'
             ) from error
+        finally:
+            files.remove(found)
+        return [arrays[f'arr_{number}'] for number in range(len(outputs))]
 
     def own_feeds(
         self, folder: str, usual: Sequence[Mapping[str, np.ndarray]]
@@ -129,6 +139,22 @@ class LiteFormat(Format):
         _, inputs = _interpreter(os.path.join(folder, self.file))
         wanted = self._batches[:_COMPARED_BATCHES] or usual
         return [_fitted(inputs, each) for each in wanted]
+
+
+def _run(
+    path: str, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> List[np.ndarray]:
+    """The outputs of a file in TensorFlow Lite's interpreter."""
+    interpreter, inputs = _interpreter(path)
+    for name, detail in inputs.items():
+        interpreter.set_tensor(detail['index'], feeds[name].astype(detail['dtype']))
+    interpreter.invoke()
+    found = {d['name']: d['index'] for d in interpreter.get_output_details()}
+    return [interpreter.get_tensor(found[name]) for name in outputs]
+
+
+def _seconds(limits: RunLimits) -> float:
+    return DEFAULT_SECONDS if limits.seconds is None else limits.seconds
 
 
 @contextlib.contextmanager

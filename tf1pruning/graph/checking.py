@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Dict, List, NoReturn, Sequence, Tuple
+from typing import Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import function_pb2
@@ -18,11 +18,9 @@ from tensorflow.core.framework import function_pb2
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import functions as functions_lib
-from tf1pruning.graph import nodes as nodes_lib
-from tf1pruning.graph import op_signatures, walk
+from tf1pruning.graph import growth, op_signatures, walk
 from tf1pruning.graph.functions import Functions
 from tf1pruning.graph.op_signatures import ANY, Signature
-from tf1pruning.shapes import element_count
 
 # How many nodes a graph may have once its functions are put in the place of calls: so
 # many, or so many times those that are written, but not more than the last.
@@ -30,10 +28,6 @@ _FEW_NODES, _TIMES, MAX_NODES = 1 << 13, 16, 1 << 18
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*\Z')
 _TURNS = ('NextIteration', 'RefNextIteration')
 _MERGES = ('Merge', 'RefMerge')
-
-# Ops whose result is larger than what they read, and which input says by how much.
-_GROWING = {'BroadcastTo': 1, 'Fill': 0, 'Tile': 1}
-_MOST_ELEMENTS = 1 << 30
 
 Signatures = Dict[str, Signature]
 
@@ -90,17 +84,13 @@ class _Checker:
         if backward:
             self._check_order()
         for node in self._nodes:
-            if node.op in _GROWING:
-                self._check_growth(node)
+            problem = growth.problem(node, self._constant)
+            if problem:
+                _refuse(_shown(node), problem)
 
-    def _check_growth(self, node: tf.NodeDef) -> None:
-        """Refuses what fills the memory if TensorFlow computes it on import."""
-        name = names.node_name(node.input[_GROWING[node.op]])
-        source = self._nodes[self._positions[name]]
-        if source.op == 'Const':
-            sizes = nodes_lib.constant_value(source).ravel().tolist()
-            if element_count(sizes) > _MOST_ELEMENTS:
-                _refuse(_shown(node), f'makes a tensor of {sizes}, too large to run')
+    def _constant(self, name: str) -> Optional[tf.NodeDef]:
+        node = self._nodes[self._positions[names.node_name(name)]]
+        return node if node.op == 'Const' else None
 
     def _check_alone(self, node: tf.NodeDef) -> None:
         """Checks the name and the attributes of a node."""
@@ -277,7 +267,12 @@ class _FunctionChecker:
             if problem:
                 return problem
         problems = (self._input_problem(name) for name in node.input)
-        return next(filter(None, problems), '')
+        problem = next(filter(None, problems), '')
+        return problem or ('' if is_open else growth.problem(node, self._constant))
+
+    def _constant(self, name: str) -> Optional[tf.NodeDef]:
+        node = self._nodes.get(name.split(':')[0])
+        return node if node is not None and node.op == 'Const' else None
 
     def _input_problem(self, name: str) -> str:
         """What is wrong with what is called `arg`, `^node` or `node:arg:index`."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import List, Mapping, Tuple
+from typing import Callable, List, Mapping, Tuple, TypeVar
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning import names
+from tf1pruning import bounds, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import nodes, op_defs, references
 from tf1pruning.graph.pure_ops import PURE_OPS
 
 # What TensorFlow says; there is no public list of the ops that it knows.
 _UNKNOWN = re.compile("Op type not registered '([^']+)'")
+# How long an import may take, and how much longer for each node.
+_SECONDS, _NODE_SECONDS = 15.0, 0.004
+
+T = TypeVar('T')
 
 
 class UnknownOpError(GraphError):
@@ -39,7 +43,8 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
 
     Raises:
       UnknownOpError: if it holds an op that is not registered.
-      GraphError: with TensorFlow's own message, if it refuses the graph.
+      GraphError: with TensorFlow's own message, if it refuses the graph; or if the
+        import takes too long.
     """
     with tf.Graph().as_default() as graph:
         import_into_default(graph_def)
@@ -60,10 +65,17 @@ def import_into_default(
 
     Raises:
       UnknownOpError: if it holds an op that is not registered.
-      GraphError: with TensorFlow's own message, if it refuses the graph.
+      GraphError: with TensorFlow's own message, if it refuses the graph; or if the
+        import takes too long.
     """
+    graph = tf.get_default_graph()
+
+    def work() -> None:
+        with graph.as_default():
+            tf.import_graph_def(graph_def, dict(replaced), name=scope)
+
     try:
-        tf.import_graph_def(graph_def, dict(replaced), name=scope)
+        in_time(graph_def, work)
     except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
         unknown = _UNKNOWN.search(str(error))
         if unknown:
@@ -71,6 +83,25 @@ def import_into_default(
             found = names.quoted([n.name for n in graph_def.node if n.op == op], 3)
             raise UnknownOpError(op, found) from error
         raise GraphError(f'TensorFlow refuses the graph: {error}') from error
+
+
+def in_time(graph_def: tf.GraphDef, work: Callable[[], T]) -> T:
+    """What work on a graph gives that lets TensorFlow infer its shapes.
+
+    TensorFlow computes the constants that say how large a tensor is.
+
+    Raises:
+      GraphError: if it takes too long.
+    """
+    seconds = _SECONDS + _NODE_SECONDS * len(graph_def.node)
+    try:
+        return bounds.run(work, seconds)
+    except bounds.LateError as error:
+        raise GraphError(
+            f'TensorFlow takes more than {seconds:.0f} seconds to infer the shapes of '
+            'the graph. The sizes of a tensor may be computed from constants that are '
+            'far too large.'
+        ) from error
 
 
 def import_for_shapes(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, tf.Graph]:

@@ -1,8 +1,8 @@
 """Refuses tensors that would fill the memory, before a graph runs.
 
-Sizes that are static are summed up. Where one is not, TensorFlow fails with an error of
-its own when it allocates, but for lists: their length ends the process. So a list has a
-length that follows from constants and shapes alone.
+Each size that is static is checked. Where one is not, TensorFlow fails with an error of
+its own when it allocates more than a run may have, but for lists: their length ends the
+process. So a list has a length that follows from constants and shapes alone.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import static_shapes, walk
+from tf1pruning.graph import growth, static_shapes, walk
 from tf1pruning.names import op_types
 
 MOST_BYTES = 1 << 32
-MOST_ITEMS = 1 << 20
-# Lists, and which of their inputs says how long they are.
-_LISTS = {'TensorListReserve': 1, 'TensorListResize': 1}
+# Lists whose length may not depend on values, and others whose length is looked at.
+_LISTS = ('TensorListReserve', 'TensorListResize')
+_ARRAYS = ('TensorArrayV3',)
 # What they make is as large as their first input.
 _NO_LARGER = frozenset(static_shapes.SAME_SIZES) - {'Cast'}
 # Where a length comes from.
@@ -49,12 +49,31 @@ def check(graph: tf.Graph) -> None:
                     'Give smaller inputs, or name outputs before it.',
                     options=('input_tensors', 'allow_unsafe'),
                 )
-        if operation.type in _LISTS:
-            _check_length(operation)
+        if operation.type in (*_LISTS, *_ARRAYS):
+            _check_length(graph, operation)
 
 
-def _check_length(operation: tf.Operation) -> None:
-    length = operation.inputs[_LISTS[operation.type]].op
+def _check_length(graph: tf.Graph, operation: tf.Operation) -> None:
+    length = operation.inputs[growth.LENGTHS[operation.type]]
+    known = _known(graph, length)
+    if known > growth.MOST_ITEMS:
+        raise GraphError(
+            f'Node {operation.name!r} ({operation.type}) makes a list of {known:,} '
+            f'items; expected at most {growth.MOST_ITEMS:,}. Name outputs before it, '
+            'or allow it.',
+            options=('allow_unsafe',),
+        )
+    if operation.type in _LISTS:
+        _check_source(operation, length.op)
+
+
+def _known(graph: tf.Graph, length: tf.Tensor) -> int:
+    """A length as far as TensorFlow finds it without a run; 0 if it does not."""
+    with graph.as_default():
+        return tf.fill(tf.reshape(length, [1]), 0).shape[0].value or 0
+
+
+def _check_source(operation: tf.Operation, length: tf.Operation) -> None:
     for each in walk.reached([length], _before):
         if not _is_static(each):
             raise GraphError(
@@ -77,7 +96,7 @@ def _is_static(operation: tf.Operation) -> bool:
         return True
     if operation.type == 'Const':
         value = tf.make_ndarray(operation.get_attr('value'))
-        return bool(np.all(value <= MOST_ITEMS))
+        return bool(np.all(value <= growth.MOST_ITEMS))
     return len(operation.inputs) > 0 and all(
         tensor.dtype.base_dtype in _WHOLE for tensor in operation.inputs
     )

@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning.graph import frames, nodes, sizes
+from tf1pruning.graph import frames, importing, nodes, sizes
 from tf1pruning.graph.sizes import Numbers, Size
 from tf1pruning.names import TensorRef, op_types
 
@@ -54,10 +54,13 @@ def refined(graph_def: tf.GraphDef, plain: tf.Graph) -> Dict[TensorRef, tf.Tenso
 
     Returns:
       All shapes; none if TensorFlow has left out nothing.
+
+    Raises:
+      GraphError: if it takes too long.
     """
     if not any(_lacks(operation) for operation in plain.get_operations()):
         return {}
-    return _Importer(graph_def, plain).run()
+    return importing.in_time(graph_def, _Importer(graph_def, plain).run)
 
 
 def _lacks(operation: tf.Operation) -> bool:

@@ -16,7 +16,7 @@ from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Cut, Plan
 from tf1pruning.report import cost
-from tf1pruning.sessions import Session
+from tf1pruning.sessions import STRICT, RunLimits, Session
 from tf1pruning.steps import soft_pruning, stripping
 from tf1pruning.surgery import verify
 
@@ -24,18 +24,21 @@ _WARM_UP = 3
 _RUNS = 15
 
 
-def measure_of(model: Model, quantity: str) -> Callable[[Plan], float]:
+def measure_of(
+    model: Model, quantity: str, limits: RunLimits = STRICT
+) -> Callable[[Plan], float]:
     """Plan -> what the planned model costs.
 
     Args:
       model: the model.
       quantity: 'macs', 'parameters' or 'latency' (see `planned_latencies`).
+      limits: of the runs that are timed.
 
     Raises:
       GraphError: if the MACs are not known, since a size is not static.
     """
     if quantity == 'latency':
-        return lambda plan: _latency(model, plan)
+        return lambda plan: _latency(model, plan, limits)
     if quantity == 'parameters':
         return lambda plan: _cost(model, plan.cuts).parameters
     return lambda plan: _macs(model, plan.cuts)
@@ -61,14 +64,18 @@ def planned_costs(model: Model, plan: Plan) -> Tuple[cost.Cost, cost.Cost]:
     return _cost(model, ()), _cost(model, plan.cuts)
 
 
-def planned_latencies(model: Model, plan: Plan) -> Tuple[float, float]:
+def planned_latencies(
+    model: Model, plan: Plan, limits: RunLimits = STRICT
+) -> Tuple[float, float]:
     """Median seconds of a run on two random examples, before and after a plan.
 
     Raises:
+      GraphError: if the model is not safe to run, or runs too long.
       VerificationError: if no input can be made up, or the model does not run on it.
     """
     whole = freeze.freeze(model.graph, model.arrays())
-    return seconds(whole, model.graph.outputs), _latency(model, plan)
+    before = seconds(whole, model.graph.outputs, limits)
+    return before, _latency(model, plan, limits)
 
 
 def _cost(model: Model, cuts: Iterable[Cut]) -> cost.Cost:
@@ -85,20 +92,22 @@ def _macs(model: Model, cuts: Iterable[Cut]) -> int:
     return macs
 
 
-def _latency(model: Model, plan: Plan) -> float:
+def _latency(model: Model, plan: Plan, limits: RunLimits) -> float:
     zeroed = soft_pruning.with_zeros(model, plan)
-    stripped = stripping.strip_model(zeroed, plan, verify=False)
-    return seconds(stripped.frozen, model.graph.outputs)
+    stripped = stripping.strip_model(zeroed, plan, verify=False, limits=limits)
+    return seconds(stripped.frozen, model.graph.outputs, limits)
 
 
-def seconds(frozen: tf.GraphDef, outputs: Sequence[str]) -> float:
+def seconds(
+    frozen: tf.GraphDef, outputs: Sequence[str], limits: RunLimits = STRICT
+) -> float:
     """Median seconds of one run of a frozen graph on two random examples."""
-    feeds = verify.answers_of(frozen, outputs)[0].feeds
+    feeds = verify.answers_of(frozen, outputs, limits)[0].feeds
     graph = importing.import_graph(frozen)
     # Without values handed back, only the network is timed.
     fetches = [graph.get_operation_by_name(name) for name in outputs]
     found = []
-    with Session(graph, optimize=True) as session:
+    with Session(graph, limits, optimize=True) as session:
         call = session.callable(fetches, [f'{name}:0' for name in feeds])
         for _ in range(_WARM_UP + _RUNS):
             started = time.perf_counter()

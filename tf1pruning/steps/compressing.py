@@ -271,12 +271,12 @@ def plan_model(
     ranking = _ranking(model, groups, parts, options, limits)
     if options.ratio is not None:
         choice = Choice(ratio=options.ratio, limits=options.limits)
-        plan = planning.plan_by_choice(model, groups, choice, ranking)
+        plan = planning.plan_by_choice(model, groups, choice, ranking, limits=limits)
         expected = None
     else:
         scorer = ranking.scorer(model)
         found = _table(model, groups, scorer, parts, options, table, limits, progress)
-        plan, expected = _by_table(model, groups, found, options)
+        plan, expected = _by_table(model, groups, found, options, limits)
     before, after = budgets.planned_costs(model, plan)
     return Planned(plan, expected, before, after)
 
@@ -324,10 +324,14 @@ def _table(
 
 
 def _by_table(
-    model: Model, groups: Sequence[Group], table: WidthTable, options: CompressOptions
+    model: Model,
+    groups: Sequence[Group],
+    table: WidthTable,
+    options: CompressOptions,
+    limits: RunLimits,
 ) -> Tuple[Plan, float]:
     if options.target is not None:
-        return width_plans.plan_for_target(model, groups, table, options.target)
+        return width_plans.plan_for_target(model, groups, table, options.target, limits)
     assert options.max_change is not None, 'there is a budget'
     return width_plans.plan_for_change(model, groups, table, options.max_change)
 
@@ -448,8 +452,9 @@ def _stages(
     outputs = model.graph.outputs
     # Without repair the stripped network is as large and as fast as with it.
     graphs = [original, small['repaired'], *small.values()]
-    latencies = {'original': _latency(original, outputs)}
-    latencies['pruned'] = latencies['repaired'] = _latency(small['repaired'], outputs)
+    latencies = {'original': _latency(original, outputs, limits)}
+    after = _latency(small['repaired'], outputs, limits)
+    latencies['pruned'] = latencies['repaired'] = after
     costs = [stripped.before, *[stripped.after] * (len(graphs) - 1)]
     stages = {
         name: _stage(cost, graph, latencies.get(name, latencies['pruned']), found)
@@ -475,10 +480,12 @@ def _stage(
     )
 
 
-def _latency(frozen: tf.GraphDef, outputs: Sequence[str]) -> Optional[float]:
+def _latency(
+    frozen: tf.GraphDef, outputs: Sequence[str], limits: RunLimits
+) -> Optional[float]:
     """Milliseconds of a run; None if no input can be made up."""
     try:
-        return 1000 * budgets.seconds(frozen, outputs)
+        return 1000 * budgets.seconds(frozen, outputs, limits)
     except (GraphError, VerificationError):
         return None
 

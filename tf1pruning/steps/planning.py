@@ -17,6 +17,7 @@ from tf1pruning.choosing.scores import Scorer
 from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import GroupPlan, Plan
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import budgets
 from tf1pruning.steps.ranking import Ranking
 
@@ -29,6 +30,7 @@ def plan_by_choice(
     choice: Choice,
     ranking: Ranking,
     mode: str = plan_lib.BLOCK,
+    limits: RunLimits = STRICT,
 ) -> Plan:
     """Plans the removal of the channels that a choice means; logs why if none goes.
 
@@ -38,6 +40,7 @@ def plan_by_choice(
       choice: how many channels go; checked by `Ranking.check`.
       ranking: which ones go first.
       mode: of soft pruning.
+      limits: of the runs that measure a latency.
 
     Raises:
       OptionError: if a group lacks what the criterion looks at, or a scope of the
@@ -49,7 +52,7 @@ def plan_by_choice(
       VerificationError: if the latency is asked for and the model does not run.
     """
     scorer = ranking.scorer(model)
-    plan = plan_by_scorer(model, groups, choice, scorer, mode)
+    plan = plan_by_scorer(model, groups, choice, scorer, mode, limits)
     if not plan.removed_count:
         logging.warning('%s', why_nothing_goes(plan, groups, choice, scorer))
     return plan
@@ -61,6 +64,7 @@ def plan_by_scorer(
     choice: Choice,
     scorer: Scorer,
     mode: str = plan_lib.BLOCK,
+    limits: RunLimits = STRICT,
 ) -> Plan:
     """Like `plan_by_choice`, by scores of any origin."""
     chosen, multiple = list(groups), choice.limits.multiple
@@ -78,7 +82,7 @@ def plan_by_scorer(
         )
     if choice.target is None:
         return plan(global_list.choose(scored, choice))
-    quantity = budgets.measure_of(model, choice.target.quantity)
+    quantity = budgets.measure_of(model, choice.target.quantity, limits)
     return plan(global_list.choose(scored, choice, lambda plans: quantity(plan(plans))))
 
 

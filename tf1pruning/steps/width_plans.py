@@ -15,6 +15,7 @@ from tf1pruning.choosing.width_table import GroupWidths, WidthTable
 from tf1pruning.errors import GraphError, OptionError, PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import ROUNDING, GroupPlan, Plan
+from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import budgets, width_tables
 
 
@@ -31,7 +32,11 @@ class Planned(NamedTuple):
 
 
 def plan_for_target(
-    model: Model, groups: Sequence[Group], table: WidthTable, target: Target
+    model: Model,
+    groups: Sequence[Group],
+    table: WidthTable,
+    target: Target,
+    limits: RunLimits = STRICT,
 ) -> Planned:
     """Plans the widths that meet a budget at the least change of the answers.
 
@@ -40,6 +45,7 @@ def plan_for_target(
       groups: that may be cut; each is in the table.
       table: of widths.
       target: the budget.
+      limits: of the runs that measure a latency.
 
     Raises:
       PlanError: if the table is of another model or lacks a group, or the budget is out
@@ -48,7 +54,7 @@ def plan_for_target(
       VerificationError: if the latency is asked for and the model does not run.
     """
     sheet = _Sheet(model, groups, table)
-    cost = sheet.measure(target.quantity)
+    cost = sheet.measure(target.quantity, limits)
     whole = cost(width_path.whole(sheet.groups))
     # A plan that costs exactly the share meets the target.
     budget = target.share * whole * (1 + ROUNDING)
@@ -120,9 +126,9 @@ class _Sheet:
         """The plan of some widths."""
         return Planned(self._plan(picks), width_path.change(self.groups, picks))
 
-    def measure(self, quantity: str) -> Measure:
+    def measure(self, quantity: str, limits: RunLimits = STRICT) -> Measure:
         """What plans cost."""
-        cost = budgets.measure_of(self._model, quantity)
+        cost = budgets.measure_of(self._model, quantity, limits)
         return functools.lru_cache(maxsize=None)(lambda picks: cost(self._plan(picks)))
 
     def guide(self) -> Measure:

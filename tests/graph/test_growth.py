@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import growth, nodes
+
+
+def problem(op, *inputs):
+    """Of a node with these constants as inputs; None: an input that is none."""
+    constants = {
+        f'c{number}': value if value is None else nodes.array_constant('c', value)
+        for number, value in enumerate(inputs)
+    }
+    node = tf.NodeDef(name='node', op=op, input=list(constants))
+    return growth.problem(node, constants.__getitem__)
+
+
+def ints(*values):
+    return np.int32(values)
+
+
+def one(value, dtype=np.int32):
+    return np.asarray(value, dtype)
+
+
+@pytest.mark.parametrize(
+    ('op', 'inputs'),
+    [
+        ('Relu', [ints(10**9, 10**9)]),
+        ('Fill', [ints(1000, 1000, 1000), None]),
+        ('Fill', [None, ints(1)]),
+        ('Fill', [np.ones(2, np.bool_), None]),
+        ('Range', [one(0), one(10**9), one(1)]),
+        ('Range', [one(0), one(2 * 10**9), None]),
+        ('Range', [one(0), one(2 * 10**9), one(0)]),
+        ('Range', [one(2 * 10**9), one(0), one(1)]),
+        ('TensorArrayV3', [one(10**6)]),
+    ],
+)
+def test_what_fits_or_is_not_known_passes(op, inputs):
+    assert problem(op, *inputs) == ''
+
+
+@pytest.mark.parametrize(
+    ('op', 'inputs', 'message'),
+    [
+        (
+            'Fill',
+            [ints(*[1000] * 4), None],
+            'a tensor of [1000, 1000, 1000, 1000]',
+        ),
+        ('Tile', [None, ints(2 * 10**9)], 'a tensor of [2000000000], too large'),
+        ('RandomUniform', [ints(10**5, 10**5)], 'a tensor of [100000, 100000]'),
+        ('ResizeBilinear', [None, ints(10**5, 10**5)], 'a tensor of [100000, 100000]'),
+        ('ScatterNd', [None, None, ints(2 * 10**9)], 'a tensor of [2000000000]'),
+        ('OneHot', [None, one(2 * 10**9), None, None], 'a tensor of [2000000000]'),
+        ('Range', [one(0), one(2 * 10**9), one(1)], 'a range of 2,000,000,000 numbers'),
+        (
+            'Range',
+            [one(0, np.float32), one(2, np.float32), one(1e-10, np.float32)],
+            'a range of 19,999,999,733 numbers',
+        ),
+        (
+            'TensorListReserve',
+            [ints(), one(2 * 10**9)],
+            'a list of 2,000,000,000 items',
+        ),
+        ('TensorArrayV3', [one(2 * 10**9)], 'a list of 2,000,000,000 items'),
+        ('TensorArrayWriteV3', [None, one(2 * 10**9), None, None], 'a list of 2,0'),
+    ],
+)
+def test_what_fills_the_memory_is_said(op, inputs, message):
+    assert f'makes {message}' in problem(op, *inputs)

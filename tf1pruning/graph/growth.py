@@ -1,0 +1,97 @@
+"""Finds constants that make a tensor or a list far larger than the file.
+
+TensorFlow computes what sizes depend on as soon as it imports a graph, so these are
+refused when it is read. Sizes that are computed in several steps are not looked at: an
+import has limits of time and memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Optional
+
+import tensorflow.compat.v1 as tf
+
+from tf1pruning.graph import nodes
+from tf1pruning.names import op_types
+from tf1pruning.shapes import element_count
+
+MOST_ITEMS = 1 << 20
+_MOST_ELEMENTS = 1 << 30
+
+# Op -> which of its inputs says how large its result is.
+_SIZES = {
+    **dict.fromkeys(
+        op_types(
+            'Empty Fill ParameterizedTruncatedNormal RandomGamma RandomPoisson '
+            'RandomPoissonV2 RandomStandardNormal RandomUniform RandomUniformInt '
+            'StatelessRandomNormal StatelessRandomUniform StatelessRandomUniformInt '
+            'StatelessTruncatedNormal TruncatedNormal'
+        ),
+        0,
+    ),
+    **dict.fromkeys(
+        op_types(
+            'Bincount BroadcastTo IRFFT Multinomial OneHot RFFT ResizeArea '
+            'ResizeBicubic ResizeBilinear ResizeNearestNeighbor SparseToDense '
+            'StatelessMultinomial Tile'
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        op_types(
+            'LinSpace ScatterNd UnsortedSegmentMax UnsortedSegmentMin '
+            'UnsortedSegmentProd UnsortedSegmentSum'
+        ),
+        2,
+    ),
+    'CropAndResize': 3,
+}
+# Op -> which of its inputs says how long its list becomes.
+LENGTHS = {
+    **dict.fromkeys(op_types('TensorArray TensorArrayV2 TensorArrayV3'), 0),
+    **dict.fromkeys(
+        op_types(
+            'TensorArrayWrite TensorArrayWriteV2 TensorArrayWriteV3 TensorListReserve '
+            'TensorListResize'
+        ),
+        1,
+    ),
+}
+
+# Name of an input -> the constant that it names, if it does.
+Constants = Callable[[str], Optional[tf.NodeDef]]
+
+
+def problem(node: tf.NodeDef, constants: Constants) -> str:
+    """How a node fills the memory; '' if constants do not say that it does.
+
+    Args:
+      node: of the graph, or of a function; it has all its inputs.
+      constants: of the same graph or function.
+    """
+    if node.op == 'Range':
+        start, limit, delta = [_numbers(n, constants) for n in node.input[:3]]
+        return _range_problem(start, limit, delta)
+    known = _SIZES.get(node.op, LENGTHS.get(node.op))
+    found = [] if known is None else _numbers(node.input[known], constants)
+    if node.op in LENGTHS:
+        longest = max(found, default=0)
+        return f'makes a list of {longest:,} items' if longest > MOST_ITEMS else ''
+    too_large = element_count(found) > _MOST_ELEMENTS
+    return f'makes a tensor of {found}, too large to run' if too_large else ''
+
+
+def _numbers(name: str, constants: Constants) -> List[Any]:
+    """The numbers in a constant, as Python has them, which do not overflow."""
+    node = constants(name)
+    if node is None:
+        return []
+    value = nodes.constant_value(node)
+    return value.ravel().tolist() if value.dtype.kind in 'iuf' else []
+
+
+def _range_problem(start: List[Any], limit: List[Any], delta: List[Any]) -> str:
+    if not (len(start) == len(limit) == len(delta) == 1 and delta[0]):
+        return ''
+    count = (limit[0] - start[0]) / delta[0]
+    return f'makes a range of {count:,.0f} numbers' if count > _MOST_ELEMENTS else ''
