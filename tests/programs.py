@@ -32,7 +32,7 @@ SECONDS = 1800
 NO_LIMIT = resource.RLIM_INFINITY
 
 _SERVER = multiprocessing.get_context('forkserver')
-_SERVER.set_forkserver_preload([*LIBRARY, 'sklearn.datasets'])
+_SERVER.set_forkserver_preload(['tests', *LIBRARY, 'sklearn.datasets'])
 
 
 class Program:
