@@ -111,6 +111,13 @@ def run(script, *arguments, **options):
     return subprocess.CompletedProcess([script, *arguments], code, out, err)
 
 
+def run_code(folder, code, *arguments, **options):
+    """Runs code as a program, whose script lies in the folder."""
+    script = folder / 'script.py'
+    script.write_text(code)
+    return run(script, *arguments, **options)
+
+
 def new(script, *arguments):
     """Runs a program in a Python that is started from nothing."""
     return subprocess.run(
