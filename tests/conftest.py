@@ -17,8 +17,12 @@ def pytest_configure():
     sessions.optimize_none()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keeps the tests of a module on one worker, where they share what they make."""
+    """Keeps the tests of a module on one worker, where they share what they make.
+
+    First, because pytest-xdist reads the marks in the same step, once.
+    """
     for item in items:
         if item.get_closest_marker('xdist_group') is None:
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))

@@ -32,7 +32,7 @@ SECONDS = 1800
 NO_LIMIT = resource.RLIM_INFINITY
 
 _SERVER = multiprocessing.get_context('forkserver')
-_SERVER.set_forkserver_preload([*LIBRARY, 'sklearn.datasets'])
+_SERVER.set_forkserver_preload(['tests', *LIBRARY, 'sklearn.datasets'])
 
 
 class Program:
@@ -109,6 +109,13 @@ def run(script, *arguments, **options):
     """Runs a program to its end."""
     code, out, err = Program(script, arguments, **options).wait()
     return subprocess.CompletedProcess([script, *arguments], code, out, err)
+
+
+def run_code(folder, code, *arguments, **options):
+    """Runs code as a program, whose script lies in the folder."""
+    script = folder / 'script.py'
+    script.write_text(code)
+    return run(script, *arguments, **options)
 
 
 def new(script, *arguments):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -25,6 +26,9 @@ PROGRAMS = pytest.mark.parametrize(
         'tools/sweep.py',
     ],
 )
+
+
+COMMAND = 'from tf1pruning.cli import main\nmain.main()\n'
 
 
 @PROGRAMS
@@ -83,20 +87,13 @@ def test_help_tells_what_the_program_does_and_its_flags(program):
     assert found.stderr == ''
 
 
-def run_command(*arguments):
+@pytest.fixture
+def run_command(tmp_path):
     """Runs the installed command `tf1pruning`."""
-    script = 'from tf1pruning.cli import main; main.main()'
-    return subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', script, *arguments],
-        cwd=str(programs.ROOT),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=programs.SECONDS,
-    )
+    return functools.partial(programs.run_code, tmp_path, COMMAND)
 
 
-def test_without_a_command_all_of_them_are_listed():
+def test_without_a_command_all_of_them_are_listed(run_command):
     found = run_command()
 
     assert (found.returncode, found.stderr) == (0, '')
@@ -104,7 +101,7 @@ def test_without_a_command_all_of_them_are_listed():
         assert f'\n  {command} ' in found.stdout
 
 
-def test_an_unknown_command_is_one_line_with_the_nearest_name():
+def test_an_unknown_command_is_one_line_with_the_nearest_name(run_command):
     found = run_command('strp')
 
     assert (found.returncode, found.stdout) == (1, '')
@@ -113,7 +110,7 @@ def test_an_unknown_command_is_one_line_with_the_nearest_name():
     )
 
 
-def test_a_command_has_the_flags_of_its_tool():
+def test_a_command_has_the_flags_of_its_tool(run_command):
     found = run_command('analyze', '--modle=x')
 
     assert (found.returncode, found.stdout) == (1, '')
@@ -136,23 +133,9 @@ def test_a_program_that_takes_too_long_is_not_left_running(tmp_path):
     assert program.poll() is not None
 
 
-def test_a_program_needs_no_standard_output():
-    script = 'from tf1pruning.cli import main; main.main()'
-    found = subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            '-c',
-            f'import sys; sys.stdout = None; {script}',
-        ]
-        + ['analyze', '--model=none/model.ckpt'],
-        cwd=str(programs.ROOT),
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=programs.SECONDS,
-    )
+def test_a_program_needs_no_standard_output(tmp_path):
+    code = f'import sys\nsys.stdout = None\n{COMMAND}'
+    found = programs.run_code(tmp_path, code, 'analyze', '--model=none/model.ckpt')
 
     assert found.returncode == 1
     assert found.stderr.startswith("Error: No checkpoint at 'none/model.ckpt'")

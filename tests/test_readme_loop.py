@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests import programs
 from tests.studies import trained
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -23,20 +22,15 @@ WIDTHS = {'SE1': 8, 'SE2': 8, 'SE3': 8, 'MobilenetV2/expanded_conv_1': 24}
 
 
 def run_loop(folder, output_node):
-    environment = {
-        **os.environ,
-        'PYTHONPATH': os.path.dirname(TESTS),
-        'PYTHONWARNINGS': 'ignore',
-        'TF_CPP_MIN_LOG_LEVEL': '3',
-    }
-    done = subprocess.run(
-        [sys.executable, SCRIPT, str(folder), output_node],
-        capture_output=True,
-        env=environment,
-        cwd=str(folder),
+    done = programs.run(
+        SCRIPT,
+        folder,
+        output_node,
+        environment={'PYTHONWARNINGS': 'ignore'},
+        folder=folder,
     )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope='module')

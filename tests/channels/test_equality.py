@@ -27,7 +27,8 @@ NOT_RUN = frozenset(('BiasAddV1', 'FusedBatchNorm', 'FusedBatchNormV2', 'Variabl
 SOURCES = frozenset(('PlaceholderWithDefault',))
 
 BY_NAME = pytest.mark.parametrize('row', families.FAMILIES, ids=str)
-BY_VARIABLE = pytest.mark.parametrize('resource', [False, True], ids=['ref', 'res'])
+KIND = {False: 'ref', True: 'res'}
+BY_VARIABLE = pytest.mark.parametrize('resource', KIND, ids=KIND.get)
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
@@ -49,8 +50,12 @@ def assert_stripped_gives_the_answers_of_soft_pruned(case, arrays, stripped):
     assert difference(unpruned, found) > 1e-3
 
 
-@BY_VARIABLE
-@BY_NAME
+@pytest.mark.parametrize(
+    ('row', 'resource'),
+    [(row, False) for row in families.FAMILIES]
+    + [(row, True) for row in families.OF_VARIABLES],
+    ids=lambda value: str(value) if isinstance(value, families.Family) else KIND[value],
+)
 def test_stripped_gives_the_answers_of_soft_pruned(row, resource):
     case = cases.case_of(families.graph_of(row, resource))
     plan = case.plan(plan_lib.BLOCK)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests import networks
+from tests import networks, programs
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -327,20 +326,13 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
         'except OutputError as error:\n'
         '  print(error)\n'
     )
-    prefix = str(tmp_path / 'model.ckpt')
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    prefix = str(folder / 'model.ckpt')
 
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    done = subprocess.run(
-        [sys.executable, '-c', code, prefix],
-        capture_output=True,
-        text=True,
-        preexec_fn=limit,
-        env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
-    )
+    done = programs.run_code(tmp_path, code, prefix, largest_file=4096)
 
     assert done.stdout == (
         f'Checkpoint {prefix!r} cannot be written: File too large.\n'
     )
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(folder) == []

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests import programs
 from tests.export import made
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import VerificationError
@@ -54,12 +53,10 @@ def test_it_holds_exactly_the_variables_of_the_graph(folder):
     assert not any('Adam' in name or 'step' in name for name in found)
 
 
-def test_another_process_trains_it_further(folder):
+def test_another_process_trains_it_further(folder, tmp_path):
     prefix = os.path.join(folder, CheckpointFormat.file)
 
-    done = subprocess.run(
-        [sys.executable, '-c', TRAINS_ON, prefix], capture_output=True, text=True
-    )
+    done = programs.run_code(tmp_path, TRAINS_ON, prefix)
 
     assert done.returncode == 0, done.stderr
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests import networks
+from tests import networks, programs
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -69,12 +67,7 @@ def test_a_fresh_process_imports_restores_saves_and_trains(resource, tmp_path):
     prefix = write(graph, tmp_path / 'model.ckpt')
     copy = str(tmp_path / 'copy')
 
-    run = subprocess.run(
-        [sys.executable, '-c', USER, prefix, copy],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = programs.run_code(tmp_path, USER, prefix, copy)
 
     assert run.returncode == 0, run.stderr[-2000:]
     found = json.loads(run.stdout)

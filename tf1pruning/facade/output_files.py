@@ -10,7 +10,6 @@ from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 from absl import logging
-from google.protobuf import text_format
 
 from tf1pruning import files, plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
@@ -148,7 +147,7 @@ def write_rebuilt(folder: str, model: Model) -> Model:
     """
     prefix = os.path.join(folder, REBUILD_DIR, os.path.basename(model.path))
     meta = writing.write_network(prefix, model.graph, model.arrays(), model)
-    files.write_text(prefix + '.pbtxt', text_format.MessageToString(meta))
+    files.write_text(prefix + '.pbtxt', str(meta))
     checkpoint = Checkpoint(prefix)
     return model.at(prefix, checkpoint, checkpoint.meta_path)
 

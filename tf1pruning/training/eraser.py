@@ -6,7 +6,7 @@ same time elsewhere in a variable is not lost, and writing twice does no harm.
 
 from __future__ import annotations
 
-from typing import Collection, Dict, FrozenSet, List, Mapping, Set, Tuple
+from typing import Collection, Dict, FrozenSet, List, Mapping, NamedTuple, Set, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,6 +14,13 @@ import tensorflow.compat.v1 as tf
 from tf1pruning.plan import Plan
 from tf1pruning.training import graph_variables
 from tf1pruning.training.graph_variables import Axis, Part, Parts
+
+
+class _Update(NamedTuple):
+    """What zeroes slices of a variable: where, and with what."""
+
+    indices: tf.Tensor
+    updates: tf.Tensor
 
 
 class Eraser:
@@ -38,9 +45,9 @@ class Eraser:
         with tf.name_scope('pruning_hook'):
             for place, mask in masks(plan, self._shapes).items():
                 self._masks[place] = _tensor(mask, replaceable)
-            for part, axis, indices in self._places(plan, parts):
+            for part, update in self._updates(plan, parts):
                 for op in part.ops:
-                    now.append(_erase(op, part, axis, indices))
+                    now.append(_erase(op, update))
                     for writer in graph_variables.find_writers(
                         op, part.variable.initializer
                     ):
@@ -48,23 +55,26 @@ class Eraser:
                             loops.add(writer.op)
                             continue
                         with tf.control_dependencies([writer.op]):
-                            erase = _erase(op, part, axis, indices)
+                            erase = _erase(op, update)
                         self._after.setdefault(writer.op, []).append(erase)
             self.all = tf.group(*now)
         self.in_loops: FrozenSet[tf.Operation] = frozenset(loops)
 
-    def _places(self, plan: Plan, parts: Parts) -> List[Tuple[Part, int, tf.Tensor]]:
-        """Parts of weights and slots, with the axis and the indices to zero."""
+    def _updates(self, plan: Plan, parts: Parts) -> List[Tuple[Part, _Update]]:
+        """Parts of weights and slots, each with what zeroes it."""
         slots = graph_variables.find_slots(parts, plan)
-        places = []
+        found = []
         for (key, axis), mask in self._masks.items():
-            indices: Dict[Tuple[int, ...], tf.Tensor] = {}
+            updates: Dict[
+                Tuple[graph_variables.Shape, graph_variables.Shape, tf.DType], _Update
+            ] = {}
             for name in [key, *(slot for slot in slots if slots[slot] == key)]:
                 for part in parts[name]:
-                    if part.offset not in indices:
-                        indices[part.offset] = _indices(part, axis, mask)
-                    places.append((part, axis, indices[part.offset]))
-        return places
+                    alike = (part.offset, part.shape, part.variable.dtype.base_dtype)
+                    if alike not in updates:
+                        updates[alike] = _update(part, axis, mask)
+                    found.append((part, updates[alike]))
+        return found
 
     def after(self, running: Collection[tf.Operation]) -> List[tf.Operation]:
         """Ops that zero what some ops write, and that run after them."""
@@ -94,18 +104,19 @@ def _tensor(mask: np.ndarray, replaceable: bool) -> tf.Tensor:
     return tf.constant(mask)
 
 
-def _indices(part: Part, axis: int, mask: tf.Tensor) -> tf.Tensor:
-    """`[n, axis + 1]` indices of the slices that are zeroed in a part."""
+def _update(part: Part, axis: int, mask: tf.Tensor) -> _Update:
+    """Zeroes the positions of an axis that lie in a part."""
     start, size = part.offset[axis], part.shape[axis]
-    own = tf.reshape(mask[start : start + size], [1] * axis + [size])
-    return tf.where(tf.broadcast_to(own, part.shape[: axis + 1]))
-
-
-def _erase(op: tf.Operation, part: Part, axis: int, indices: tf.Tensor) -> tf.Operation:
+    own = tf.reshape(tf.slice(mask, [start], [size]), [1] * axis + [size])
+    indices = tf.where(tf.broadcast_to(own, part.shape[: axis + 1]))
     inner = tf.constant(part.shape[axis + 1 :], tf.int32)
-    shape = tf.concat([tf.shape(indices)[:1], inner], axis=0)
-    zeros = tf.zeros(shape, part.variable.dtype.base_dtype)
-    arguments = {'ref': op.outputs[0], 'indices': indices, 'updates': zeros}
+    count = tf.slice(tf.shape(indices), [0], [1])
+    shape = tf.concat([count, inner], axis=0)
+    return _Update(indices, tf.zeros(shape, part.variable.dtype.base_dtype))
+
+
+def _erase(op: tf.Operation, update: _Update) -> tf.Operation:
+    arguments = {'ref': op.outputs[0], **update._asdict()}
     if op.outputs[0].dtype == tf.resource:
         return tf.raw_ops.ResourceScatterNdUpdate(**arguments)
     return tf.raw_ops.ScatterNdUpdate(**arguments).op

@@ -16,5 +16,14 @@ FAMILIES = (
     *shapes.ROWS,
     *regions.ROWS,
 )
+# Rows in which more reads variables than in all, and one of each other kind.
+OF_VARIABLES = (
+    elementwise.ROWS[0],
+    *(row for row in elementwise.ROWS if 'vector' in row.name or row.name == 'PReLU'),
+    *layers.ROWS,
+    *channels_first.ROWS,
+    shapes.ROWS[0],
+    *regions.ROWS,
+)
 
-__all__ = ['FAMILIES', 'LAST', 'WIDTH', 'Family', 'family', 'graph_of']
+__all__ = ['FAMILIES', 'LAST', 'OF_VARIABLES', 'WIDTH', 'Family', 'family', 'graph_of']

@@ -8,6 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from demo.networks import mobilenet_v2
 from demo.networks.mobilenet_v2 import MobileNetV2Config, SqueezeExcite, Stage
+from tests import networks
+from tf1pruning.channels.trace import trace
+from tf1pruning.report import cost
 
 TINY = MobileNetV2Config(
     classes=3,
@@ -67,6 +70,15 @@ def images(size=8, channels=1):
 
 def parameter_count():
     return sum(np.prod(v.shape.as_list()) for v in tf.global_variables())
+
+
+def test_the_network_of_the_demo_has_the_parameters_and_macs_of_the_readme(graph):
+    mobilenet_v2.build(images(16), mobilenet_v2.small(10))
+    traced = trace(networks.model_of(graph, ['output']))
+
+    costs = cost.measure(traced, {}, ())
+
+    assert (costs.parameters, costs.macs) == (103660, 1691936)
 
 
 def test_standard_network_has_the_published_parameters(graph):

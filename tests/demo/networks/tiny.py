@@ -5,6 +5,7 @@ Odd numbers of channels where the network allows them, and every kind of block o
 
 from __future__ import annotations
 
+import functools
 from typing import Dict
 
 import tensorflow.compat.v1 as tf
@@ -137,8 +138,9 @@ RESIZING_UNET = unet.Config(classes=2, levels=(8, 16, 24), transposed=False)
 SIZE = 32
 
 
+@functools.lru_cache(maxsize=None)
 def build(name: str, resource: bool = False) -> tf.Graph:
-    """A graph that holds one of the networks; its input is `input`."""
+    """A graph that holds one of the networks; its input is `input`. Not to change."""
     network = catalogue.NETWORKS[name]
     with tf.Graph().as_default() as graph:
         shape = [None, SIZE, SIZE, network.image[2]]
