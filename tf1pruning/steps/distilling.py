@@ -165,14 +165,14 @@ def measured(distilled: Distilled, report: Batches) -> Distilled:
       DataError: if the samples do not fit.
     """
     original, given, done = distilled.original, distilled.given, distilled.stripped
-    before, after = comparing.changes(
+    _, before, after = comparing.changes(
         original.graph,
         freeze.freeze(original.graph, original.arrays()),
         [given.frozen, done.frozen],
         report,
         given.limits,
     )
-    return dataclasses.replace(distilled, before=before, after=after)
+    return dataclasses.replace(distilled, before=before.change, after=after.change)
 
 
 def _student(
