@@ -20,6 +20,8 @@ from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 from tf1pruning.shapes import element_count
 
 MAX_PROTO_BYTES = (1 << 31) - 1
+# Names a derivative that only the process has that built the graph (tf.nn.swish).
+_OWN_GRADIENT = '_gradient_op_type'
 # Ops on the handle of a variable, and their twins on its value: type and attributes.
 _ON_HANDLES = {'ReadVariableOp': 'Identity', 'ResourceGather': 'Gather'}
 _ATTRIBUTES = {
@@ -144,8 +146,8 @@ def _copy(node: tf.NodeDef, renamed: Mapping[str, str]) -> tf.NodeDef:
         if not (names.is_control(name) and names.node_name(name) in renamed)
     )
     copy = nodes.copied(node, inputs)
-    copy.attr.pop(view_lib.OUTPUT_SHAPES, None)
-    copy.attr.pop(places.ATTRIBUTE, None)
+    for attribute in (view_lib.OUTPUT_SHAPES, places.ATTRIBUTE, _OWN_GRADIENT):
+        copy.attr.pop(attribute, None)
     if copy.op in references.HAND_ON:
         references.make_plain(copy)
     return copy
