@@ -80,6 +80,8 @@ def test_the_examples_run_from_top_to_bottom(tmp_path):
     last = Checkpoint(str(tmp_path / 'gradual/round_0002/trained/model.ckpt-5'))
     assert last['global_step'] == 5
     assert Checkpoint(str(tmp_path / 'on_mine/model.ckpt-2'))['global_step'] == 2
+    learned = Checkpoint(str(tmp_path / 'learned/model.ckpt-5'))
+    assert {key: learned.shapes[key] for key in small} == small.shapes
 
 
 def rows(heading):

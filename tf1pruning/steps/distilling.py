@@ -1,37 +1,21 @@
 """Trains a stripped network to answer like the unpruned one, without labels.
 
-The trained weights are put back into the shapes from before stripping, with zeros at
-the channels that are gone. What comes of that is stripped again, so that the result is
-verified and exported like any stripped network.
+The result is verified and exported like any stripped network (`stripped_weights`).
 """
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-from typing import (
-    Any,
-    Collection,
-    Dict,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
-from tf1pruning import plan as plan_lib
 from tf1pruning.channels.trace_result import STATISTIC
-from tf1pruning.errors import GraphError, VerificationError
+from tf1pruning.errors import GraphError
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
-from tf1pruning.models.new_weights import with_new_weights
-from tf1pruning.plan import Plan
 from tf1pruning.recovery import change as change_lib
 from tf1pruning.recovery import comparing, distillation, lessons, run_file
 from tf1pruning.recovery.change import Change
@@ -41,15 +25,9 @@ from tf1pruning.recovery.run_file import RunFile
 from tf1pruning.recovery.student import Goal, Student
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import soft_pruning, stripping
+from tf1pruning.steps import stripped_weights
 from tf1pruning.steps.stripping import StrippedModel
-from tf1pruning.surgery import put_back, weights
 
-# Share of the largest weight by which one may change on its way back.
-_ROUNDING = 1e-6
-
-# Share by which a weight is changed to see whether it comes back.
-_PROBE = 0.01
 # 16-bit floats would lose what small steps add up to.
 _TRAINED_TYPES = (tf.float32, tf.float64)
 
@@ -165,14 +143,14 @@ def measured(distilled: Distilled, report: Batches) -> Distilled:
       DataError: if the samples do not fit.
     """
     original, given, done = distilled.original, distilled.given, distilled.stripped
-    before, after = comparing.changes(
+    _, before, after = comparing.changes(
         original.graph,
         freeze.freeze(original.graph, original.arrays()),
         [given.frozen, done.frozen],
         report,
         given.limits,
     )
-    return dataclasses.replace(distilled, before=before, after=after)
+    return dataclasses.replace(distilled, before=before.change, after=after.change)
 
 
 def _student(
@@ -212,26 +190,20 @@ def _trainable(stripped: StrippedModel) -> Tuple[List[str], Dict[str, str]]:
     """
     fixed = dict.fromkeys(stripped.stripped.fixed, 'became a constant')
     left_alone = _left_alone(stripped.original)
-    known = [name for name in _known(stripped) if name not in left_alone]
+    found = stripped_weights.weight_names(stripped)
+    known = [name for name in found if name not in left_alone]
     for name in known:
-        dtype = _type(stripped, name)
+        dtype = stripped_weights.element_type(stripped, name)
         if dtype not in _TRAINED_TYPES:
             fixed[name] = f'is of the type {dtype.name}'
     wanted = [name for name in known if name not in fixed]
-    for name in _lost(stripped, wanted):
+    for name in stripped_weights.lost(stripped, wanted):
         fixed[name] = 'would not come back as it was trained'
     wanted = [name for name in wanted if name not in fixed]
     if not wanted:
-        raise GraphError(f'No weight of the network can be trained: {_summary(fixed)}.')
+        reasons = _summary(fixed) or 'it has none'
+        raise GraphError(f'No weight of the network can be trained: {reasons}.')
     return wanted, fixed
-
-
-def _known(stripped: StrippedModel) -> List[str]:
-    """The weights of the stripped network: variables and constants."""
-    network, trace = stripped.stripped, stripped.original.trace
-    left = {node.name for node in network.graph.graph_def.node}
-    constants = left.intersection(trace.stored) - set(network.arrays)
-    return [*network.arrays, *sorted(constants.difference(network.fixed))]
 
 
 def _left_alone(model: Model) -> Set[str]:
@@ -247,108 +219,6 @@ def _left_alone(model: Model) -> Set[str]:
     return others | (statistics - trained)
 
 
-def _type(stripped: StrippedModel, name: str) -> tf.DType:
-    """Element type of a weight of a stripped network."""
-    network = stripped.stripped
-    own = {variable.node: variable.dtype for variable in network.graph.variables}
-    if name in own:
-        return own[name]
-    return tf.as_dtype(network.graph.view().node(name).attr['dtype'].type)
-
-
-def _weight(stripped: StrippedModel, name: str) -> np.ndarray:
-    """A weight of a stripped network."""
-    network = stripped.stripped
-    return weights.array_of(network.graph.view(), name, network.arrays)
-
-
-def _lost(stripped: StrippedModel, trained: Collection[str]) -> List[str]:
-    """Weights that would come back otherwise than they were trained.
-
-    That can only be where the network computes something of its weights.
-    """
-    if not stripped.original.trace.computed:
-        return []
-    generator = np.random.RandomState(0)
-    changed = {}
-    for name in trained:
-        array = _weight(stripped, name)
-        factor = 1 + _PROBE * generator.rand(*array.shape)
-        changed[name] = (array * factor).astype(array.dtype)
-    again = _strip(stripped, _soft_pruned(stripped, changed), verify=False)
-    return _differing(again, changed)
-
-
-def _differing(
-    stripped: StrippedModel, expected: Mapping[str, np.ndarray]
-) -> List[str]:
-    """The weights that are missing or have other values."""
-    known = set(_known(stripped))
-    return [
-        name
-        for name, array in expected.items()
-        if name not in known or not _is_close(_weight(stripped, name), array)
-    ]
-
-
-def _is_close(found: np.ndarray, expected: np.ndarray) -> bool:
-    if found.shape != expected.shape:
-        return False
-    limit = _ROUNDING * np.abs(expected).max(initial=0)
-    return bool(np.all(np.abs(found - expected) <= limit))
-
-
-def _soft_pruned(stripped: StrippedModel, trained: Mapping[str, np.ndarray]) -> Model:
-    """The model from before stripping that is stripped to these weights.
-
-    Channels that are gone are zero in it at all their places. So nothing of them is
-    folded any more, but where zeros cannot be written; that is taken off here.
-    """
-    folded = {name: _weight(stripped, name) for name in stripped.stripped.folded}
-    wanted = {**folded, **trained}
-    model = _with_weights(stripped, wanted)
-    if not folded:
-        return model
-    again = _strip(stripped, model, verify=False)
-    share = {n: _weight(again, n) - wanted[n] for n in again.stripped.folded}
-    return _with_weights(stripped, {n: a - share.get(n, 0) for n, a in wanted.items()})
-
-
-def _with_weights(stripped: StrippedModel, small: Mapping[str, np.ndarray]) -> Model:
-    """The model from before stripping with these weights, and zeros at the cuts."""
-    original, plan = stripped.original, _plan(stripped)
-    # Only read, which needs no more than a Mapping.
-    own: Any = stripped.arrays
-    whole = collections.ChainMap(original.constants(), own)
-    filled = put_back.put_back(original.trace, original.groups, plan, small, whole)
-    return soft_pruning.with_zeros(with_new_weights(original, filled), plan)
-
-
-def _plan(stripped: StrippedModel) -> Plan:
-    """What was removed, with zeros everywhere."""
-    return dataclasses.replace(stripped.plan, mode=plan_lib.BLOCK)
-
-
-def _strip(
-    stripped: StrippedModel,
-    model: Model,
-    verify: bool,
-    inputs: Optional[Mapping[str, np.ndarray]] = None,
-) -> StrippedModel:
-    """Strips a model like another one of its kind."""
-    again = stripping.strip_model(
-        model, _plan(stripped), verify=verify, limits=stripped.limits, samples=inputs
-    )
-    network = dataclasses.replace(again.stripped, kept=stripped.stripped.kept)
-    return dataclasses.replace(
-        again,
-        stripped=network,
-        planned=stripped.planned,
-        before=stripped.before,
-        after=stripped.after,
-    )
-
-
 def _result(
     stripped: StrippedModel,
     teacher: Model,
@@ -359,14 +229,7 @@ def _result(
     """Like `distill`."""
     done = stripped
     if found.best_step:
-        done = _strip(stripped, _soft_pruned(stripped, found.weights), True, inputs)
-        old = {name: _weight(stripped, name) for name in _known(stripped)}
-        differing = _differing(done, {**old, **found.weights})
-        if differing:
-            raise VerificationError(
-                f'The weights {names.quoted(differing)} are not those that were '
-                'trained. This is a bug: please report it.'
-            )
+        done = stripped_weights.with_weights(stripped, found.weights, inputs)
     return Distilled(
         original=teacher,
         given=stripped,

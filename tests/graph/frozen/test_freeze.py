@@ -162,3 +162,17 @@ def test_rows_of_a_table_are_looked_up_in_its_constant(resource):
 
     found = verify.run(frozen, ['output'], {'input': np.array([6, 0, 2])})[0]
     np.testing.assert_array_equal(found, arrays['table'][[6, 0, 2]])
+
+
+def test_the_derivative_of_another_process_is_forgotten():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        tf.identity(tf.nn.swish(x), name='output')
+    frozen = freeze(networks.model_of(graph), {})
+    with importing.import_graph(frozen).as_default() as imported, tf.Session() as run:
+        x, y = (imported.get_tensor_by_name(f'{n}:0') for n in ('input', 'output'))
+        found = run.run(tf.gradients(y, x)[0], {x: [[0, 1, -2]]})
+
+    share = 1 / (1 + np.exp([0, -1.0, 2]))
+    expected = share * (1 + np.array([0, 1, -2]) * (1 - share))
+    np.testing.assert_allclose(found, [expected], rtol=1e-5)

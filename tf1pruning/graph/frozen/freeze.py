@@ -20,6 +20,8 @@ from tf1pruning.graph.variables import REF_OPS, RESOURCE_OPS
 from tf1pruning.shapes import element_count
 
 MAX_PROTO_BYTES = (1 << 31) - 1
+# Names a derivative that only the process has that built the graph (tf.nn.swish).
+_OWN_GRADIENT = '_gradient_op_type'
 # Ops on the handle of a variable, and their twins on its value: type and attributes.
 _ON_HANDLES = {'ReadVariableOp': 'Identity', 'ResourceGather': 'Gather'}
 _ATTRIBUTES = {
@@ -146,7 +148,7 @@ def _copy(node: tf.NodeDef, renamed: Mapping[str, str], copy: tf.NodeDef) -> Non
             for name in node.input
             if not (names.is_control(name) and names.node_name(name) in renamed)
         )
-    for note in (view_lib.OUTPUT_SHAPES, places.ATTRIBUTE):
+    for note in (view_lib.OUTPUT_SHAPES, places.ATTRIBUTE, _OWN_GRADIENT):
         if note in copy.attr:
             del copy.attr[note]
     if copy.op in references.HAND_ON:
