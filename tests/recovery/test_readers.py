@@ -7,9 +7,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
+from tf1pruning.algebra.elimination import eliminate
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
-from tf1pruning.errors import GraphError
 from tf1pruning.graph.inference import derivation
 from tf1pruning.recovery import readers
 from tf1pruning.scoring import runnable
@@ -109,11 +109,17 @@ def test_a_small_memory_takes_more_passes_and_finds_the_same(monkeypatch):
         np.testing.assert_array_equal(reader.gram, parts[name][0].gram)
 
 
-def test_a_group_that_no_layer_reads_is_named():
+def test_filters_stand_in_where_no_layer_that_reads_can_be_observed():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 6, 6, 2], 'x')
         y = networks.conv(networks.conv(x, 5, 3, 'a'), 4, 1, 'b')
         tf.reduce_sum(y, -1, name='output')
 
-    with pytest.raises(GraphError, match="reads group 'b'"):
-        gathered(graph)
+    (reader,) = gathered(graph)['b']
+
+    kernel = networks.random_arrays(graph)['b/kernel'][0, 0].T
+    np.testing.assert_array_equal(reader.kernel, kernel)
+    norms = np.square(kernel).sum(axis=1)
+    found = eliminate([reader])
+    assert found.order.tolist() == norms.argsort().tolist()
+    assert found.losses[-1] == pytest.approx(1, rel=0.01)

@@ -53,7 +53,7 @@ flags.DEFINE_float(
 flags.DEFINE_string(
     'initial_checkpoint', None, 'Weights before training, for biased_loss_init.'
 )
-flags.DEFINE_integer('seed', 0, 'Seed of the draw of --class_balanced.')
+flags.DEFINE_integer('seed', 0, 'Seed of the draw of --class_balanced, and of pixels.')
 flags.mark_flags_as_required(['output', 'criteria'])
 
 
@@ -73,6 +73,7 @@ def main() -> None:
         FLAGS.initial_checkpoint,
         FLAGS.exponential_average,
         _progress,
+        FLAGS.seed,
     )
     scores.save(FLAGS.output)
     model_flags.say_read(subject.model)

@@ -17,6 +17,7 @@ from tf1pruning.algebra.elimination import Reader
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
+from tf1pruning.choosing.scores import judging_places
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import frames
 from tf1pruning.names import TensorRef
@@ -82,7 +83,9 @@ def readers_of(
 ) -> Dict[str, List[Reader]]:
     """The readers of each group, in the unpruned network.
 
-    Behind a depthwise layer stand the same channels, so it is no reader.
+    Behind a depthwise layer stand the same channels, so it is no reader. Of a group
+    whose readers cannot be observed, such as those in a loop, the filters that make it
+    stand in: as if each were an input of its own.
 
     Args:
       trace: of the network.
@@ -94,7 +97,7 @@ def readers_of(
       progress: called after each batch of each pass.
 
     Raises:
-      GraphError: if no layer that can be observed reads a group.
+      GraphError: if what runs has nothing of a group.
       DataError: if the data does not fit the inputs.
     """
     gatherer = _Gatherer(runnable, arrays, batches, seed)
@@ -106,12 +109,9 @@ def readers_of(
         for part in parts:
             for name, readers in gatherer.gather(part, clock):
                 found[name] += readers
-    unread = [name for name, readers in found.items() if not readers]
-    if unread:
-        raise GraphError(
-            f'No layer whose inputs can be observed reads group {unread[0]!r}. Leave '
-            'the group out, or choose another criterion.'
-        )
+        for group in groups:
+            if not found[group.name]:
+                found[group.name].append(gatherer.stand_in(trace, group))
     return found
 
 
@@ -193,6 +193,23 @@ class _Gatherer:
                 each.add(values, self._generator)
             clock.tick()
         return [pair for each in gathered for pair in each.readers()]
+
+    def stand_in(self, trace: Trace, group: Group) -> Reader:
+        """The filters of a group, as the kernel of independent inputs."""
+        place = judging_places(group, trace)[0]
+        nodes = {key: node for node, key in trace.keys().items()}
+        node = nodes[place.variable]
+        if node not in self._runnable.model.view():
+            raise GraphError(
+                f'What runs on the data has nothing of group {group.name!r}. Leave the '
+                'group out, or name another loss.'
+            )
+        array = self.session.run(self._tensor(TensorRef(node, 0)))
+        filters = np.moveaxis(array, place.axis, 0)[place.positions]
+        kernel = filters.reshape(group.width, -1)
+        gram = np.eye(group.width)
+        weight = _weight(gram[np.newaxis], kernel[np.newaxis])
+        return Reader(gram, kernel, np.arange(group.width)[:, np.newaxis], weight)
 
     def _understood(
         self, part: Sequence[_Behind], values: Values

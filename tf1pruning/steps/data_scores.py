@@ -157,6 +157,7 @@ def score_groups(
     initial: Optional[str] = None,
     alpha: Optional[float] = None,
     progress: Optional[run.Progress] = None,
+    seed: int = 0,
 ) -> Scores:
     """Scores groups by what they do on data, by all criteria at once.
 
@@ -169,6 +170,7 @@ def score_groups(
       alpha: of an exponential average over the batches; None: the mean.
       progress: called after each batch with their number, the number in all, and the
         seconds left.
+      seed: of the choice of pixels where there are many.
 
     Raises:
       OptionError: on an unknown criterion, or one that looks at weights alone, or one
@@ -200,7 +202,7 @@ def score_groups(
     by_readers = [c for c in wanted if c.looks_at == READERS]
     if by_readers:
         gathered = readers.readers_of(
-            model.trace, list(groups), subject.runnable, now, batches, progress=progress
+            model.trace, list(groups), subject.runnable, now, batches, seed, progress
         )
         for criterion in by_readers:
             found.scores[criterion.name] = _of_readers(criterion, gathered)
