@@ -73,3 +73,19 @@ def test_moments_about_zero_are_mean_products():
     np.testing.assert_allclose(found.gram[0], x[0].T @ x[0] / 40, rtol=1e-4)
     np.testing.assert_allclose(found.cross[0], x[0].T @ y[0] / 40, rtol=1e-4)
     np.testing.assert_allclose(found.power[0], (y[0] ** 2).mean(axis=0), rtol=1e-4)
+
+
+def test_parts_of_moments_are_those_of_parts_of_the_rows():
+    x, y = rows(0, 60, 4), rows(1, 60, 3)
+    systems, inputs, outputs = np.array([1]), np.array([3, 0]), np.array([2])
+    whole, part = Moments(1), Moments(1)
+    whole.add(x, [y])
+    part.add(x[systems][:, :, inputs], [y[systems][:, :, outputs]])
+    whole.moved(np.copy)
+
+    found, expected = whole.part(systems, inputs, outputs), part.regression(0)
+
+    for name in ('gram', 'cross', 'power', 'mean_x', 'mean_y'):
+        np.testing.assert_allclose(
+            getattr(found.regression(0), name), getattr(expected, name), rtol=1e-5
+        )

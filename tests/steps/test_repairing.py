@@ -173,9 +173,9 @@ NETWORKS = {
 
 def model_of(build, folder, shape=(None, SIZE, SIZE, 3)):
     with tf.Graph().as_default() as graph:
+        tf.set_random_seed(0)
         tf.identity(build(tf.placeholder(tf.float32, shape, 'input')), 'output')
         with tf.Session() as session:
-            tf.set_random_seed(0)
             session.run(tf.global_variables_initializer())
             prefix = tf.train.Saver().save(session, str(folder / 'net.ckpt'))
     assert graph is not None

@@ -112,11 +112,11 @@ def repair_model(
         sessions.refuse('The outputs depend', model.unsafe_ops)
     zeroed = soft_pruning.with_zeros(model, plan)
     carriers = carriers_lib.carriers_of(model.trace, model.arrays())
-    pruned = _weights(zeroed, carriers)
+    pruned = weights_of(zeroed, carriers)
     found = layerwise.repair(
         model.trace,
-        precision.widened(draws.seeded(frozen_of(model))),
-        _weights(model, carriers),
+        runnable(model),
+        weights_of(model, carriers),
         pruned,
         plan_lib.removed_channels(plan, model.groups, model.trace.count),
         fit,
@@ -164,8 +164,17 @@ def frozen_of(model: Model) -> tf.GraphDef:
     return freeze.freeze(model.graph, model.arrays())
 
 
-def _weights(model: Model, computed: Iterable[str]) -> Dict[str, np.ndarray]:
-    """Weight node -> array, also of some kernels that are computed."""
+def runnable(model: Model) -> tf.GraphDef:
+    """A model that runs on its own, on the same draws each time, in 32-bit floats."""
+    return precision.widened(draws.seeded(frozen_of(model)))
+
+
+def weights_of(model: Model, computed: Iterable[str]) -> Dict[str, np.ndarray]:
+    """Weight node -> array, also of some kernels that are computed.
+
+    Raises:
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
     arrays = model.arrays()
     found = {name: computed_lib.value(model.trace, name, arrays) for name in computed}
     return {**model.constants(), **arrays, **found}

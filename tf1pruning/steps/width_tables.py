@@ -29,8 +29,6 @@ from tf1pruning.choosing.choice import Limits
 from tf1pruning.choosing.scores import Scorer
 from tf1pruning.choosing.width_table import GroupWidths, Width, WidthTable
 from tf1pruning.errors import PlanError
-from tf1pruning.graph import draws
-from tf1pruning.graph.frozen import freeze, precision
 from tf1pruning.models.model import Model
 from tf1pruning.plan import GroupPlan, Plan
 from tf1pruning.recovery import carriers as carriers_lib
@@ -38,7 +36,7 @@ from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.width_trials import WidthTrials
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
-from tf1pruning.steps import data_scores
+from tf1pruning.steps import data_scores, repairing
 from tf1pruning.surgery import computed, soft
 
 _FORMAT = 1
@@ -290,7 +288,7 @@ class _Work:
         self._model, self._groups, self._samples = model, groups, samples
         self._options, self._total, self._progress = options, total, progress
         self._carriers = carriers_lib.carriers_of(model.trace, model.arrays())
-        self._arrays = self._weights()
+        self._arrays = repairing.weights_of(model, self._carriers)
         self._trials: Optional[WidthTrials] = None
         self._done, self._started = 0, 0.0
 
@@ -315,11 +313,9 @@ class _Work:
 
     def _begun(self) -> WidthTrials:
         if self._trials is None:
-            model, arrays = self._model, self._model.arrays()
-            frozen = freeze.freeze(model.graph, arrays)
             self._trials = WidthTrials(
-                model.trace,
-                precision.widened(draws.seeded(frozen)),
+                self._model.trace,
+                repairing.runnable(self._model),
                 self._arrays,
                 self._carriers,
                 np.concatenate([group.channels for group in self._groups]),
@@ -336,12 +332,6 @@ class _Work:
             each = (time.monotonic() - self._started) / self._done
             left = self._total - self._done
             self._progress(TableProgress(self._done, self._total, left * each))
-
-    def _weights(self) -> Dict[str, np.ndarray]:
-        model = self._model
-        arrays = model.arrays()
-        carried = {n: computed.value(model.trace, n, arrays) for n in self._carriers}
-        return {**model.constants(), **arrays, **carried}
 
     def _nodes(self, keys: Collection[str]) -> Dict[str, str]:
         """Weight node -> checkpoint key, of some keys."""

@@ -1,0 +1,25 @@
+"""Arrays that lie in temporary files, within a limit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tf1pruning.recovery.store import Store
+
+ARRAY = np.arange(12.0).reshape(3, 4)
+
+
+def test_a_mapped_array_is_equal_and_outlives_the_store():
+    store = Store(1000)
+
+    mapped = store.mapped(ARRAY)
+    assert store.size == ARRAY.nbytes
+    store.close()
+
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, ARRAY)
+    assert not mapped.flags.writeable
+
+
+def test_what_does_not_fit_stays_in_memory():
+    assert Store(ARRAY.nbytes - 1).mapped(ARRAY) is ARRAY
