@@ -16,6 +16,7 @@ from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
+from tf1pruning.recovery import comparing
 from tf1pruning.recovery.distillation import DistillOptions, Progress
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import analysis
@@ -310,6 +311,7 @@ def repair(
       OutputError: if temporary files cannot be written.
     """
     limits = RunLimits(allow_unsafe, verify_timeout)
+    comparing.check_scale(model.graph)
     parts = samples.split(holdout)
     found = repairing.repair_model(
         model, plan, parts.fit.batches, parts.choose.batches, options, limits

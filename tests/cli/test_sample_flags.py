@@ -22,6 +22,7 @@ def parse():
     """Takes arguments of a program that has these flags."""
     before = set(flags.FLAGS)
     sample_flags.define()
+    sample_flags.define_labels()
     model_flags.define_limits()
     yield lambda *arguments: flags.FLAGS(['program', *map(str, arguments)])
     flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)

@@ -66,3 +66,15 @@ def test_accuracy_is_that_of_the_largest_element(graph):
 def test_samples_that_do_not_fit_are_refused(graph, batches, message):
     with pytest.raises(DataError, match=message):
         comparing.changes(graph, frozen(graph, 1.0), [frozen(graph, 1.0)], batches)
+
+
+def test_outputs_without_a_scale_are_refused_with_what_to_name():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], 'input')
+        scores = tf.matmul(x, tf.get_variable('w', [3, 2]), name='scores')
+        tf.argmax(scores, 1, name='output')
+    model = networks.model_of(graph)
+
+    message = r"'output' are integers or text.* Name 'scores' instead"
+    with pytest.raises(DataError, match=message):
+        comparing.check_scale(model)

@@ -45,6 +45,7 @@ model_flags.define()
 model_flags.define_groups(select.ALL)
 model_flags.define_limits()
 sample_flags.define()
+sample_flags.define_labels()
 flags.mark_flag_as_required('data')
 flags.DEFINE_string('output_dir', None, 'Folder for the small network.')
 flags.mark_flag_as_required('output_dir')
@@ -117,6 +118,7 @@ def _options() -> tp.CompressOptions:
         distill_steps=FLAGS.distill_steps,
         holdout=FLAGS.holdout,
         seed=FLAGS.seed,
+        disk=sample_flags.disk(),
     )
 
 

@@ -112,7 +112,7 @@ def _repaired(model: tp.Model, plan: tp.Plan) -> Optional[tp.Repaired]:
         model,
         plan,
         sample_flags.samples(model),
-        tp.RepairOptions(seed=FLAGS.seed),
+        tp.RepairOptions(disk=sample_flags.disk(), seed=FLAGS.seed),
         FLAGS.holdout,
         FLAGS.allow_unsafe_ops,
         FLAGS.verify_timeout,

@@ -82,11 +82,11 @@ def define_inputs(use: str = '') -> None:
 def define(use: str = '') -> None:
     """Like `define_inputs`, for samples that something is fitted to."""
     define_inputs(use)
-    flags.DEFINE_string(
-        'labels',
-        None,
-        'Array of --data with classes, to report accuracy; they are used for nothing '
-        f'else. "{FOLDERS}": images lie in a folder per class, in sorted order.',
+    flags.DEFINE_float(
+        'temporary_gb',
+        4.0,
+        'Gigabytes that temporary files may take; with fewer, more is computed again.',
+        lower_bound=0,
     )
     flags.DEFINE_float(
         'holdout',
@@ -102,6 +102,21 @@ def define(use: str = '') -> None:
     )
 
 
+def define_labels() -> None:
+    """Defines the flag of labels, of programs that report accuracy."""
+    flags.DEFINE_string(
+        'labels',
+        None,
+        'Array of --data with classes, to report accuracy; they are used for nothing '
+        f'else. "{FOLDERS}": images lie in a folder per class, in sorted order.',
+    )
+
+
+def disk() -> int:
+    """Bytes that temporary files may take."""
+    return int(flags.FLAGS.temporary_gb * (1 << 30))
+
+
 def samples(model: Model) -> Samples:
     """The samples that the flags of `define` name.
 
@@ -114,7 +129,8 @@ def samples(model: Model) -> Samples:
         safe to run.
     """
     values = flags.FLAGS
-    more = {'labels': values.labels, 'batch_size': values.batch_size}
+    labels = values.labels if 'labels' in values else None
+    more = {'labels': labels, 'batch_size': values.batch_size}
     return _read(model, dataclasses.replace(_options(), **more))
 
 

@@ -9,8 +9,10 @@ from typing import List, Optional, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tf1pruning import names
 from tf1pruning.errors import DataError
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.names import TensorRef
 from tf1pruning.recovery.change import Change, ChangeMeter
 from tf1pruning.recovery.network import Network
 from tf1pruning.scoring import batches as batches_lib
@@ -30,6 +32,26 @@ class Outcome:
 
     change: Change
     accuracy: Optional[float] = None
+
+
+def check_scale(graph: InferenceGraph) -> None:
+    """Refuses a network none of whose outputs has a scale, before anything is run.
+
+    Raises:
+      DataError: names the numbers with fractions that the outputs are made of.
+    """
+    view = graph.view()
+    if any(view.dtype(TensorRef(name, 0)).is_floating for name in graph.outputs):
+        return
+    moving = {edge.node.name for edge in view.edges_behind(graph.inputs)}
+    before = (node for node in view.before(graph.outputs) if node.name in moving)
+    floats = [n.name for n in before if view.dtype(TensorRef(n.name, 0)).is_floating]
+    advice = f' Name {floats[0]!r} instead, which they are made of.' if floats else ''
+    raise DataError(
+        f'The outputs {names.quoted(list(graph.outputs))} are integers or text, so a '
+        f'difference has no scale.{advice}',
+        options=('output_nodes',),
+    )
 
 
 def changes(

@@ -79,6 +79,7 @@ class CompressOptions:
       holdout: share of the samples that nothing is fitted to: one half of it chooses,
         the other is only reported.
       seed: of all that is drawn.
+      disk: bytes that temporary files of a part may take.
 
     Raises:
       OptionError: if no budget is given, or both a ratio and a target, or a value is
@@ -96,6 +97,7 @@ class CompressOptions:
     distill_steps: int = 0
     holdout: float = HOLDOUT
     seed: int = 0
+    disk: int = RepairOptions.disk
 
     def __post_init__(self) -> None:
         ways = tuple(f'target_{quantity}' for quantity in QUANTITIES)
@@ -265,6 +267,7 @@ def plan_model(
       GraphError: if a scope holds no group, or MACs are asked for and not known.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
+    comparing.check_scale(model.graph)
     selection = select_groups(model, options.scope_names, options.groups)
     protected = select.unprotected(selection.groups, list(options.protect))
     groups = list(protected.values())
@@ -313,7 +316,7 @@ def _table(
     progress: Progress,
 ) -> WidthTable:
     """The table of widths, measured as far as a file does not have it."""
-    repair = RepairOptions(seed=options.seed)
+    repair = RepairOptions(disk=options.disk, seed=options.seed)
     fit = parts.fit.some(_TABLE_SAMPLES).batches
     judged = parts.choose.some(_TABLE_SAMPLES).batches
     samples = width_tables.Samples(fit, judged, judged)
@@ -372,7 +375,11 @@ def compress_model(
             model,
             parts.fit.batches,
             parts.choose.batches,
-            DistillOptions(steps=options.distill_steps, seed=options.seed),
+            DistillOptions(
+                steps=options.distill_steps,
+                seed=options.seed,
+                cache_bytes=options.disk,
+            ),
             state,
             progress.distill,
         )
@@ -413,7 +420,7 @@ def _repaired(
             planned.plan,
             parts.fit.batches,
             parts.choose.batches,
-            RepairOptions(seed=options.seed),
+            RepairOptions(disk=options.disk, seed=options.seed),
             limits,
             progress.repair,
         )
