@@ -96,10 +96,15 @@ def test_a_step_of_the_rebuilt_network_is_the_step_of_the_held_one(
     assert not np.array_equal(found[moved], small[moved])
 
 
-@pytest.mark.parametrize('kind', KINDS)
-def test_the_collections_are_those_of_a_network_built_by_hand(tmp_path, kind):
-    graph = training_net(**KINDS[kind])
-    meta, _, plan, pruned = stripped(graph, tmp_path)
+@pytest.fixture(scope='module', params=KINDS)
+def of_kind(request, tmp_path_factory):
+    """A training graph, and what `stripped` makes of it."""
+    graph = training_net(**KINDS[request.param])
+    return (graph, *stripped(graph, tmp_path_factory.mktemp('of_kind')))
+
+
+def test_the_collections_are_those_of_a_network_built_by_hand(of_kind):
+    graph, meta, _, plan, pruned = of_kind
 
     with rebuilt(meta).as_default():
         trainable = {
@@ -114,9 +119,8 @@ def test_the_collections_are_those_of_a_network_built_by_hand(tmp_path, kind):
     assert trainable == {name: expected[name] for name in names}
 
 
-@pytest.mark.parametrize('kind', KINDS)
-def test_inference_gives_the_answers_of_the_stripped_network(tmp_path, kind):
-    meta, prefix, _, pruned = stripped(training_net(**KINDS[kind]), tmp_path)
+def test_inference_gives_the_answers_of_the_stripped_network(of_kind):
+    _, meta, prefix, _, pruned = of_kind
 
     with rebuilt(meta, training=False).as_default():
         assert tf.get_collection(tf.GraphKeys.UPDATE_OPS) == []
