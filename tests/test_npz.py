@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf1pruning import npz
-from tf1pruning.errors import DataError
+from tf1pruning.errors import DataError, OutputError
 
 
 @pytest.mark.parametrize('save', [np.savez, np.savez_compressed])
@@ -105,3 +105,17 @@ def test_damaged_rows_are_one_error(tmp_path):
 
     with pytest.raises(DataError, match=r"data\.npz' cannot be read"):
         list(npz.rows(str(path), ['x'], [np.array([1999])]))
+
+
+def test_what_is_written_is_read_again_and_replaces_a_whole_file(tmp_path):
+    path = str(tmp_path / 'data.npz')
+    npz.write(path, {'old': X})
+    npz.write(path, {'net/w': X, 'text': np.array('é')})
+
+    assert {name: array.tolist() for name, array in npz.read(path).items()} == {
+        'net/w': X.tolist(),
+        'text': 'é',
+    }
+    assert [each.name for each in tmp_path.iterdir()] == ['data.npz']
+    with pytest.raises(OutputError, match=r'not writable|cannot be made'):
+        npz.write(f'{path}/data.npz', {'x': X})

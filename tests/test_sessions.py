@@ -75,3 +75,15 @@ def test_all_unsafe_nodes_are_named_unless_they_are_allowed():
         sessions.check(graph_def, ['output:0'])
     sessions.check(graph_def, ['x'])
     sessions.check(graph_def, ['output:0'], RunLimits(allow_unsafe=True))
+
+
+def test_time_is_settled_before_a_graph_has_ops_of_ours():
+    plain, loop = graph_of(lambda x: x * 2), graph_of(endless)
+    pure = sessions.settled(plain, RunLimits(allow_unsafe=True))
+    with plain.as_default():
+        tf.train.AdamOptimizer().minimize(tf.square(tf.Variable(1.0)))
+
+    assert pure == RunLimits(True, sessions.DEFAULT_SECONDS)
+    assert sessions.settled(plain, RunLimits()).seconds < pure.seconds
+    assert sessions.settled(loop, RunLimits()).seconds == sessions.DEFAULT_LOOP_SECONDS
+    assert sessions.settled(loop, RunLimits(seconds=3.0)).seconds == 3

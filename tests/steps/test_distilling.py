@@ -9,8 +9,9 @@ from tests import networks
 from tests.steps import test_dtypes
 from tests.tools import models
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.graph.frozen import freeze
 from tf1pruning.names import TensorRef
-from tf1pruning.steps import soft_pruning, stripping
+from tf1pruning.steps import soft_pruning, stripped_weights, stripping
 
 OPTIONS = tp.DistillOptions(steps=10, rates=(0.003,))
 KERNEL = 'net/expanded_conv_1/expand/conv/kernel'
@@ -150,6 +151,10 @@ def layers(kernel_of, dtype=tf.float32):
     return graph
 
 
+def normalized(kernel):
+    return tf.get_variable('gain', [8]) * tf.nn.l2_normalize(kernel, [0, 1, 2])
+
+
 def masked(kernel):
     return kernel * tf.get_variable('mask', kernel.shape, trainable=False)
 
@@ -176,6 +181,39 @@ def test_computed_kernels_are_trained_where_they_can_be(tmp_path, kernel_of, fix
     assert found.after.worst < found.before.worst
     assert found.stripped.comparison.relative <= 1e-5
     assert ('Not trained: ' in str(found)) == bool(fixed)
+
+
+def test_of_a_frozen_graph_all_but_statistics_is_trained(tmp_path):
+    with layers(normalized).as_default() as graph:
+        x = graph.get_tensor_by_name('output:0')
+        for fused in (False, True):
+            x = tf.expand_dims(tf.expand_dims(x, 1), 1)
+            x = tf.layers.batch_normalization(x, fused=fused, name=f'norm{fused:d}')
+            x = tf.layers.flatten(x)
+        tf.identity(x, name='scores')
+    model = tp.load(networks.save(graph, str(tmp_path / 'net')), ['scores'])
+    path = str(tmp_path / 'frozen.pb')
+    freeze.write_frozen(path, freeze.freeze(model.graph, model.arrays()))
+    model = tp.load(path, ['scores'])
+    small = stripped_of(model)
+
+    found = distill(small, model)
+
+    before, after = (
+        {
+            name: stripped_weights.weight(each, name)
+            for name in small.original.trace.stored
+        }
+        for each in (small, found.stripped)
+    )
+    same = [name for name in before if np.array_equal(before[name], after[name])]
+    assert sorted(same) == [
+        'l2_normalize/Maximum/y',
+        'norm0/moving_variance',
+        'norm1/moving_mean',
+        'norm1/moving_variance',
+    ]
+    assert found.fixed == {}
 
 
 @pytest.mark.parametrize('dtype', [tf.float64, tf.float16, tf.bfloat16])

@@ -14,8 +14,11 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels.trace_result import STATISTIC
 from tf1pruning.errors import GraphError
+from tf1pruning.graph import walk
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 from tf1pruning.models.model import Model
+from tf1pruning.names import op_types
 from tf1pruning.recovery import change as change_lib
 from tf1pruning.recovery import comparing, distillation, lessons, run_file
 from tf1pruning.recovery.change import Change
@@ -28,6 +31,9 @@ from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import stripped_weights
 from tf1pruning.steps.stripping import StrippedModel
 
+# Inputs of fused batch norm: moving mean and variance.
+_STATISTICS = (3, 4)
+_ROOTS = op_types('Pow Rsqrt Sqrt')
 # 16-bit floats would lose what small steps add up to.
 _TRAINED_TYPES = (tf.float32, tf.float64)
 
@@ -207,16 +213,29 @@ def _trainable(stripped: StrippedModel) -> Tuple[List[str], Dict[str, str]]:
 
 
 def _left_alone(model: Model) -> Set[str]:
-    """What a training would not train either: moving statistics, masks and the like."""
+    """What a training would not train either: moving statistics, masks and the like.
+
+    Where nothing says what was trained, these are the statistics that fused batch norm
+    reads, and what a root is taken of. Another mean acts like a bias.
+    """
     variables = model.graph.variables
-    trained = {variable.node for variable in variables if variable.trainable}
-    others = {v.node for v in variables if trained and not v.trainable}
-    statistics = {
-        use.source
-        for use in model.trace.uses
-        if use.role == STATISTIC and not use.is_kept
-    }
-    return others | (statistics - trained)
+    if any(variable.trainable for variable in variables):
+        return {variable.node for variable in variables if not variable.trainable}
+    kept = {use.source for use in model.trace.uses if use.role == STATISTIC}
+    return {name for name in kept if _is_statistic(model, name)}
+
+
+def _is_statistic(model: Model, name: str) -> bool:
+    view, computed = model.graph.view(), model.trace.independent
+    edges = view.readers(name)
+    if any(e.node.op in BATCH_NORM_OPS and e.position in _STATISTICS for e in edges):
+        return True
+
+    def behind(node: str) -> List[str]:
+        found = (edge.node.name for edge in view.consumers(node))
+        return [each for each in found if each in computed]
+
+    return any(view.node(each).op in _ROOTS for each in walk.reached([name], behind))
 
 
 def _result(

@@ -46,8 +46,8 @@ def element_type(stripped: StrippedModel, name: str) -> tf.DType:
     return tf.as_dtype(network.graph.view().node(name).attr['dtype'].type)
 
 
-def _weight(stripped: StrippedModel, name: str) -> np.ndarray:
-    """A weight of a stripped network."""
+def weight(stripped: StrippedModel, name: str) -> np.ndarray:
+    """The array of a weight of the network."""
     network = stripped.stripped
     return weights.array_of(network.graph.view(), name, network.arrays)
 
@@ -69,7 +69,7 @@ def with_weights(
         come out as it was given.
     """
     done = _strip(stripped, _soft_pruned(stripped, trained), True, inputs)
-    old = {name: _weight(stripped, name) for name in weight_names(stripped)}
+    old = {name: weight(stripped, name) for name in weight_names(stripped)}
     differing = _differing(done, {**old, **trained})
     if differing:
         raise VerificationError(
@@ -89,7 +89,7 @@ def lost(stripped: StrippedModel, trained: Collection[str]) -> List[str]:
     generator = np.random.RandomState(0)
     changed = {}
     for name in trained:
-        array = _weight(stripped, name)
+        array = weight(stripped, name)
         factor = 1 + _PROBE * generator.rand(*array.shape)
         changed[name] = (array * factor).astype(array.dtype)
     again = _strip(stripped, _soft_pruned(stripped, changed), verify=False)
@@ -104,7 +104,7 @@ def _differing(
     return [
         name
         for name, array in expected.items()
-        if name not in known or not _is_close(_weight(stripped, name), array)
+        if name not in known or not _is_close(weight(stripped, name), array)
     ]
 
 
@@ -121,13 +121,13 @@ def _soft_pruned(stripped: StrippedModel, trained: Mapping[str, np.ndarray]) -> 
     Channels that are gone are zero in it at all their places. So nothing of them is
     folded any more, but where zeros cannot be written; that is taken off here.
     """
-    folded = {name: _weight(stripped, name) for name in stripped.stripped.folded}
+    folded = {name: weight(stripped, name) for name in stripped.stripped.folded}
     wanted = {**folded, **trained}
     model = _with_weights(stripped, wanted)
     if not folded:
         return model
     again = _strip(stripped, model, verify=False)
-    share = {n: _weight(again, n) - wanted[n] for n in again.stripped.folded}
+    share = {n: weight(again, n) - wanted[n] for n in again.stripped.folded}
     return _with_weights(stripped, {n: a - share.get(n, 0) for n, a in wanted.items()})
 
 
