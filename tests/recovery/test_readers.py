@@ -10,6 +10,7 @@ from tests import networks
 from tf1pruning.algebra.elimination import eliminate
 from tf1pruning.channels import groups as groups_lib
 from tf1pruning.channels.trace import trace
+from tf1pruning.errors import DataError
 from tf1pruning.graph.inference import derivation
 from tf1pruning.recovery import readers
 from tf1pruning.scoring import runnable
@@ -33,11 +34,11 @@ def net():
     return graph
 
 
-def gathered(graph, data=X):
+def gathered(graph, data=X, batches=None):
     meta_graph = tf.train.export_meta_graph(graph=graph)
     found = trace(derivation.derive(meta_graph, ['output']))
     groups = [g for g in groups_lib.find_groups(found) if not g.frozen]
-    batches = Batches.of_arrays({'x': data}, 300)
+    batches = batches or Batches.of_arrays({'x': data}, 300)
     subject = runnable.of_network(meta_graph, found.model, STRICT)
     arrays = networks.random_arrays(graph)
     return readers.readers_of(found, groups, subject, arrays, batches)
@@ -123,3 +124,14 @@ def test_filters_stand_in_where_no_layer_that_reads_can_be_observed():
     found = eliminate([reader])
     assert found.order.tolist() == norms.argsort().tolist()
     assert found.losses[-1] == pytest.approx(1, rel=0.01)
+
+
+def test_examples_of_several_sizes_are_refused():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, None, None, 2], 'x')
+        y = networks.conv(networks.conv(x, 5, 3, 'a'), 4, 1, 'b')
+        tf.reduce_mean(y, [1, 2], name='output')
+    parts = [{'x': X[:4]}, {'x': X[:4, :3]}]
+
+    with pytest.raises(DataError, match='Batch 2 has examples of other sizes'):
+        gathered(graph, batches=Batches(lambda: parts))

@@ -18,7 +18,7 @@ from tf1pruning.algebra.moments import Moments
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.choosing.scores import judging_places
-from tf1pruning.errors import GraphError
+from tf1pruning.errors import DataError, GraphError
 from tf1pruning.graph import frames
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery.layers import Layer, layers_of
@@ -98,7 +98,7 @@ def readers_of(
 
     Raises:
       GraphError: if what runs has nothing of a group.
-      DataError: if the data does not fit the inputs.
+      DataError: if the data does not fit the inputs, or its examples differ in size.
     """
     gatherer = _Gatherer(runnable, arrays, batches, seed)
     behind = _layers_behind(trace, groups, runnable)
@@ -185,10 +185,17 @@ class _Gatherer:
             for ref in (TensorRef(each.layer.kernel.source, 0) for each in part)
         }
         gathered: List[Union[_Whole, _ByChannel]] = []
+        expected: Dict[TensorRef, Tuple[int, ...]] = {}
         for number, batch in enumerate(self._batches.start()):
             values = self._run(tensors if number else {**tensors, **kernels}, batch)
+            sizes = {ref: values[ref].shape[1:] for ref in tensors}
             if not number:
-                gathered = self._understood(part, values)
+                gathered, expected = self._understood(part, values), sizes
+            elif sizes != expected:
+                raise DataError(
+                    f'Batch {number + 1} has examples of other sizes than the first. '
+                    'Give examples of one size.'
+                )
             for each in gathered:
                 each.add(values, self._generator)
             clock.tick()
