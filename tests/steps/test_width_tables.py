@@ -19,7 +19,7 @@ from tests.steps.test_repairing import (
     stem,
 )
 from tf1pruning.choosing.choice import Limits
-from tf1pruning.errors import DataError, PlanError
+from tf1pruning.errors import DataError, OutputError, PlanError
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import width_plans, width_tables
@@ -99,13 +99,23 @@ def test_layers_with_more_weights_than_samples_are_measured_too(tmp_path):
     assert table.groups[0].entries[0].change < 0.05
 
 
-def test_without_room_for_files_the_table_is_the_same(model, table):
-    options = dataclasses.replace(QUARTERS, repair=RepairOptions(disk=0))
+# Of the answers to 16 samples.
+ANSWERS = 16 * 8 * 8 * 5 * 4
+
+
+def test_with_little_room_for_files_the_table_is_the_same(model, table):
+    options = dataclasses.replace(QUARTERS, repair=RepairOptions(disk=ANSWERS))
 
     again = measured(model, options)
 
     for a, b in zip(table.groups, again.groups):
         np.testing.assert_allclose(a.changes, b.changes, rtol=1e-4, atol=1e-6)
+
+
+def test_answers_that_have_no_room_are_refused(model):
+    options = dataclasses.replace(QUARTERS, repair=RepairOptions(disk=ANSWERS - 1))
+    with pytest.raises(OutputError, match='fewer samples'):
+        measured(model, options)
 
 
 def test_a_table_is_saved_as_it_is(tmp_path, table):

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, sessions
-from tf1pruning.errors import DataError, first_line
+from tf1pruning.errors import DataError, OutputError, first_line
 from tf1pruning.graph import draws, frames, importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last
@@ -41,6 +41,7 @@ class Trials:
     Raises:
       DataError: if there are no samples, they do not fit, or no output has a scale.
       GraphError: if the network is not safe to run, or runs too long.
+      OutputError: if the answers do not fit into the store.
     """
 
     def __init__(
@@ -113,7 +114,13 @@ class Trials:
     def _answer(self) -> None:
         """Keeps what the network answers."""
         for feeds in self._samples():
-            for ref, value in self._run(self._outputs, feeds).items():
+            values = self._run(self._outputs, feeds)
+            if not self._store.has_room(sum(v.nbytes for v in values.values())):
+                raise OutputError(
+                    'The answers to the samples do not fit into the bytes that '
+                    'temporary files may take. Give fewer samples, or allow more bytes.'
+                )
+            for ref, value in values.items():
                 self._store.append(_answers(ref), value)
             self._count += 1
         if not self._count:
