@@ -238,7 +238,7 @@ def share_of_rate(step: int, steps: int) -> float:
     """Share of the learning rate at a step: a rise, then the half of a cosine.
 
     >>> [round(share_of_rate(step, 40), 2) for step in (0, 1, 2, 21, 39)]
-    [0.25, 0.5, 0.75, 0.51, 0.0]
+    [0.25, 0.5, 0.75, 0.54, 0.0]
     """
     warm = max(1, round(steps * _WARM_UP))
     if step < warm:
