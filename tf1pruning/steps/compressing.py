@@ -42,7 +42,7 @@ from tf1pruning.steps.selection import select_groups
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.steps.width_tables import TableOptions, TableProgress
 
-CRITERION = 'l2'
+CRITERION = 'reconstruction'
 # Samples that a table of widths is measured on.
 _TABLE_SAMPLES = 128
 # Where the change is the budget: how often less is tried, to what share of the change,
