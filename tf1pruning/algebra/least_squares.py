@@ -52,14 +52,13 @@ class Target:
 
     def error(self, weights: np.ndarray, intercept: np.ndarray) -> float:
         """Mean squared error of weights on these rows, summed over the outputs."""
-        m = self.moments.about_zero()
-        x, y = self.moments.mean_x, self.moments.mean_y
-        inner = np.einsum('sio,si->so', weights, x)
+        m = self.moments
+        inner = np.einsum('sio,si->so', weights, m.mean_x)
         squares = (
             m.power
-            - 2 * np.einsum('sio,sio->so', weights, m.cross)
-            + np.einsum('sio,sio->so', weights, np.matmul(m.gram, weights))
-            + intercept * (intercept + 2 * inner - 2 * y)
+            - 2 * (weights * m.cross).sum(axis=1)
+            + (weights * np.matmul(m.gram, weights)).sum(axis=1)
+            + np.square(m.mean_y - inner - intercept)
         )
         return float(np.maximum(squares, 0).sum())
 

@@ -126,9 +126,13 @@ def rows(
     Returns:
       `[systems, examples * output pixels, taps * channels of a system]`.
     """
-    pixels = np.where(table == OUTSIDE, 0, table)
-    found = images[:, :, channels][:, pixels.ravel()]
-    found = found.reshape(len(images), *table.shape, systems, -1)
+    pixels = np.where(table == OUTSIDE, 0, table).ravel()
+    steps = [(pixels, 1), (channels, 2)]
+    # The smaller choice first: less is copied twice.
+    is_few = pixels.size * images.shape[2] < channels.size * images.shape[1]
+    for chosen, axis in steps if is_few else steps[::-1]:
+        images = images.take(chosen, axis)
+    found = images.reshape(len(images), *table.shape, systems, -1)
     if (table == OUTSIDE).any():
         found[:, table == OUTSIDE] = 0
     count = found.shape[0] * found.shape[1]
@@ -150,6 +154,6 @@ def made(
     Returns:
       `[systems, examples * output pixels, channels of a system]`.
     """
-    found = images[:, pixels][:, :, channels]
+    found = images.take(pixels, 1).take(channels, 2)
     found = found.reshape(len(images) * len(pixels), systems, -1)
     return np.ascontiguousarray(np.moveaxis(found, 1, 0))
