@@ -27,7 +27,6 @@ from tf1pruning.cli import choice_flags, model_flags, sample_flags
 from tf1pruning.errors import OutputError
 from tf1pruning.export.formats import FORMATS
 from tf1pruning.report import interface, similarity
-from tf1pruning.report.similarity import Similarity
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import compressing, exporting
 from tf1pruning.steps.compressing import CRITERION, Progress
@@ -152,12 +151,8 @@ def _write(model: tp.Model, found: tp.Compressed) -> None:
 
 def _drawn(found: tp.Compressed) -> str:
     """Draws the similarity of layers; a line that says where, or why not."""
-    layers = [
-        Similarity(layer.layer, layer.before, layer.after)
-        for layer in found.repaired.layers
-    ]
     try:
-        files.write_bytes(_path(SIMILARITY), similarity.draw(layers))
+        files.write_bytes(_path(SIMILARITY), similarity.draw(found.similarities))
     except OutputError:
         raise
     except tp.Tf1PruningError as error:

@@ -32,6 +32,7 @@ class Layer:
       node: of the graph that was traced.
       x: the tensor that it reads.
       width: size of the kernel's input axis.
+      made: size of its output axis.
       kept_in: positions along the kernel's input axis that stay.
       kept_out: positions along its output axis that stay.
       entries: `[channels, positions]` along the input axis; None if some channels have
@@ -43,6 +44,7 @@ class Layer:
     node: tf.NodeDef = dataclasses.field(repr=False)
     x: TensorRef
     width: int
+    made: int
     kept_in: np.ndarray = dataclasses.field(repr=False)
     kept_out: np.ndarray = dataclasses.field(repr=False)
     entries: Optional[np.ndarray] = dataclasses.field(repr=False)
@@ -235,6 +237,7 @@ def layers_of(trace: Trace, gone: np.ndarray) -> Dict[str, Layer]:
             node=node,
             x=view.refs(node)[kernel.reads],
             width=len(axes[kernel.in_axis]),
+            made=len(axes[kernel.out_axis]),
             kept_in=np.arange(len(axes[kernel.in_axis])),
             kept_out=np.arange(len(axes[kernel.out_axis])),
             entries=_entries(axes[kernel.in_axis]),

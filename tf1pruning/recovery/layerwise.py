@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
@@ -28,6 +27,7 @@ from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading, Values
+from tf1pruning.recovery.similarity import decibels
 from tf1pruning.recovery.store import Store
 from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring.batches import Batches
@@ -285,18 +285,13 @@ class _Job:
             self.twins.set_constants(solved.arrays)
 
     def _report(self, layer: Layer, method: str, found: Fit) -> None:
-        before, after = _decibels(found.prior_error), _decibels(found.error)
+        before, after = decibels(found.prior_error), decibels(found.error)
         notes = [] if layer.target else ['nothing behind it takes up an intercept']
         if not found.helps:
             method, after = NONE, before
             if before < _EXACT:
                 notes.append('held-out samples fit better without a repair')
         self._note(layer, method, before, after, '; '.join(notes))
-
-
-def _decibels(share: float) -> float:
-    """Signal to noise of an error as a share of the signal; at most 200 dB."""
-    return -10 * math.log10(max(share, 1e-20))
 
 
 def _affected(

@@ -6,19 +6,29 @@ from typing import NamedTuple, Optional, Sequence
 
 from tf1pruning.report import plots
 
+# More is no difference that can be seen.
+_MOST = 60.0
+
 
 class Similarity(NamedTuple):
-    """What a layer makes, against what it made: signal to noise, in dB.
+    """What a layer makes, against the unpruned network: signal to noise, in dB.
 
     Attributes:
       layer: its node.
-      before: without a repair of its own; None: not measured.
-      after: with it.
+      pruned: with zeros alone.
+      repaired: after the repair.
+      distilled: after distillation; None: there was none.
     """
 
     layer: str
-    before: Optional[float]
-    after: Optional[float]
+    pruned: float
+    repaired: float
+    distilled: Optional[float] = None
+
+    @property
+    def last(self) -> float:
+        """Of the network as it is in the end."""
+        return self.repaired if self.distilled is None else self.distilled
 
 
 def draw(layers: Sequence[Similarity]) -> bytes:
@@ -30,13 +40,12 @@ def draw(layers: Sequence[Similarity]) -> bytes:
     height = 1.2 + 0.22 * max(1, len(layers))
     figure, axes = plots.pyplot().subplots(figsize=(9, height), constrained_layout=True)
     rows = range(len(layers))
-    axes.barh(rows, [each.after or 0 for each in layers], color=plots.KEPT)
-    axes.plot(
-        [each.before or 0 for each in layers], rows, '|', color='black', markersize=9
-    )
+    axes.barh(rows, [min(each.last, _MOST) for each in layers], color=plots.KEPT)
+    pruned = [min(each.pruned, _MOST) for each in layers]
+    axes.plot(pruned, rows, '|', color='black', markersize=9)
     axes.set_yticks(rows)
     axes.set_yticklabels([each.layer for each in layers], fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel('signal to noise, dB (line: before the repair of the layer)')
+    axes.set_xlabel('signal to noise, dB (line: with zeros alone)')
     axes.set_title('What layers make, against the unpruned network')
     return plots.png(figure)

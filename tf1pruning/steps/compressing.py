@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import files, typed
+from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing.choice import QUANTITIES, Choice, Limits, Target
@@ -16,12 +18,13 @@ from tf1pruning.choosing.width_table import WidthTable
 from tf1pruning.errors import GraphError, OptionError, PlanError, VerificationError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
-from tf1pruning.recovery import comparing
+from tf1pruning.recovery import comparing, network, similarity
 from tf1pruning.recovery.comparing import Outcome
 from tf1pruning.recovery.distillation import DistillOptions
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import text
 from tf1pruning.report.cost import Cost
+from tf1pruning.report.similarity import Similarity
 from tf1pruning.sampling.parts import HOLDOUT, Parts, Samples
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import (
@@ -45,6 +48,8 @@ from tf1pruning.steps.width_tables import TableOptions, TableProgress
 CRITERION = 'reconstruction'
 # Samples that a table of widths is measured on.
 _TABLE_SAMPLES = 128
+# Samples on which layers are compared.
+_COMPARED = 64
 # Where the change is the budget: how often less is tried, to what share of the change,
 # and by what factor less is expected at the least.
 _TRIES, _MARGIN, _LESS = 6, 0.95, 0.9
@@ -186,6 +191,7 @@ class Compressed:
       distillation: what distillation found; None: there was none.
       stripped: the small network, verified: `save` writes it.
       stages: 'original', 'pruned', 'repaired' and 'distilled' -> what the network is.
+      similarities: of each layer that pruning reaches.
     """
 
     planned: Planned
@@ -193,14 +199,19 @@ class Compressed:
     distillation: Optional[Distilled] = dataclasses.field(repr=False)
     stripped: StrippedModel = dataclasses.field(repr=False)
     stages: Dict[str, Stage]
+    similarities: Tuple[Similarity, ...] = dataclasses.field(repr=False)
 
     def report(self) -> Dict[str, Any]:
         """The stages and the layers as plain data, for `report.json`."""
         fields: Dict[str, Any] = {
             name: dataclasses.asdict(stage) for name, stage in self.stages.items()
         }
-        layers = [dataclasses.asdict(layer) for layer in self.repaired.layers]
-        return {'distilled': None, **fields, 'similarity': layers}
+        return {
+            'distilled': None,
+            **fields,
+            'repair': [dataclasses.asdict(layer) for layer in self.repaired.layers],
+            'similarity': [layer._asdict() for layer in self.similarities],
+        }
 
     def __str__(self) -> str:
         rows = [_row(name, stage) for name, stage in self.stages.items()]
@@ -389,7 +400,8 @@ def compress_model(
         found['distilled'] = final.frozen
     stages, repaired = _stages(repaired, found, parts.report, small, limits)
     _check_change(stages, options)
-    return Compressed(planned, repaired, distillation, final, stages)
+    layers = _similarities(model, small, final, planned.plan, parts.report, limits)
+    return Compressed(planned, repaired, distillation, final, stages, layers)
 
 
 def _repaired(
@@ -434,6 +446,42 @@ def _repaired(
         less = min(_MARGIN * options.max_change / found.worst, _LESS)
         asked = dataclasses.replace(asked, max_change=less * asked.max_change)
     return planned, repaired
+
+
+def _similarities(
+    model: Model,
+    small: StrippedModel,
+    final: StrippedModel,
+    plan: Plan,
+    report: Samples,
+    limits: RunLimits,
+) -> Tuple[Similarity, ...]:
+    """How near each layer is to the unpruned network, at each stage."""
+    gone = plan_lib.removed_channels(plan, model.groups, model.trace.count)
+    batches = report.some(_COMPARED).batches
+    others = [soft_pruning.with_zeros(model, plan), small.original]
+    others += [] if final is small else [final.original]
+    found = [
+        similarity.similarities(
+            model.trace,
+            network.runnable(frozen_of(model)),
+            _differing(model, other),
+            gone,
+            batches,
+            limits,
+        )
+        for other in others
+    ]
+    return tuple(
+        Similarity(layer, *(each.get(layer, similarity.MOST) for each in found))
+        for layer in found[0]
+    )
+
+
+def _differing(model: Model, other: Model) -> Dict[str, np.ndarray]:
+    """Weight node -> array of another model of the same graph, where it differs."""
+    old, new = (repairing.weights_of(each, ()) for each in (model, other))
+    return {n: new[n] for n in old if not np.array_equal(old[n], new[n])}
 
 
 def _stages(
