@@ -107,13 +107,7 @@ class _Sheet:
       groups: of the table that have widths to choose from.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        groups: Sequence[Group],
-        table: WidthTable,
-        limits: RunLimits = STRICT,
-    ):
+    def __init__(self, model: Model, groups: Sequence[Group], table: WidthTable):
         if table.model != width_tables.digest(model):
             raise PlanError(
                 'The table of widths was measured on another model. Measure it again.'
@@ -125,7 +119,6 @@ class _Sheet:
                 f'The table of widths lacks {names.quoted(missing)}. Measure it again.'
             )
         self._model, self._all, self._multiple = model, groups, table.multiple
-        self._limits = limits
         self.groups = [known[g.name] for g in groups if known[g.name].entries]
         self._plans = {group.name: _plans(group, known[group.name]) for group in groups}
 
