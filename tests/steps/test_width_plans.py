@@ -77,12 +77,16 @@ def test_a_budget_out_of_reach_says_how_far_it_can_go(model, groups, table):
 
 def test_latency_is_measured_where_it_must_be_only(monkeypatch, model, groups, table):
     seen = []
+    measure_of = budgets.measure_of
 
-    def latency(model, plan):
+    def latency(plan):
         seen.append(plan)
         return 1.0 + plan.kept_count
 
-    monkeypatch.setattr(budgets, '_latency', latency)
+    def fake(model, quantity, *limits):
+        return latency if quantity == 'latency' else measure_of(model, quantity)
+
+    monkeypatch.setattr(budgets, 'measure_of', fake)
     planned = width_plans.plan_for_target(model, groups, table, Target('latency', 0.85))
     assert widths(planned) == [4, 8]
     assert len(seen) < 12

@@ -22,14 +22,14 @@ from tf1pruning.choosing.choice import Limits
 from tf1pruning.errors import DataError, OutputError, PlanError
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import width_plans, width_tables
+from tf1pruning.steps import planning, width_plans, width_tables
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.repairing import repair_model
 from tf1pruning.steps.width_tables import Samples, TableOptions
 
 SAMPLES = Samples(FIT, HELD, Batches.of_arrays({'input': samples(16, seed=2)}, 5))
-HALF = TableOptions(Limits(multiple=4), (0.5,))
-QUARTERS = TableOptions(Limits(multiple=2), (0.25, 0.5, 0.75))
+HALF = TableOptions(Limits(multiple=4), (0.5,), repairs_later=False)
+QUARTERS = TableOptions(Limits(multiple=2), (0.25, 0.5, 0.75), repairs_later=False)
 
 
 def groups_of(model):
@@ -79,7 +79,7 @@ def test_the_table_knows_the_group_that_matters(table):
 def test_an_entry_is_the_change_after_the_repair_of_the_group(tmp_path, name):
     model = model_of(NETWORKS[name], tmp_path)
     (group,) = [g for g in groups_of(model) if 'stem' in g.places[0].variable]
-    options = TableOptions(Limits(multiple=2), (0.75,))
+    options = dataclasses.replace(QUARTERS, shares=(0.75,))
     scorer = ranking_by('l1').scorer(model)
 
     table = width_tables.measure(model, [group], scorer, SAMPLES, options)
@@ -91,6 +91,36 @@ def test_an_entry_is_the_change_after_the_repair_of_the_group(tmp_path, name):
     repaired = repair_model(model, planned.plan, FIT, HELD).model
     assert entry.change > 0.05
     assert entry.change == pytest.approx(change(model, repaired), rel=0.02)
+
+
+def test_what_later_layers_make_up_for_is_measured_once_for_each_group(tmp_path):
+    def net(x):
+        return conv(tf.nn.relu(two_layers(x)), 1, 4, 'c')
+
+    model = model_of(net, tmp_path)
+    chosen, path, seen = groups_of(model)[1], str(tmp_path / 'widths.json'), []
+    options = dataclasses.replace(QUARTERS, repairs_later=True)
+
+    def measure():
+        seen.clear()
+        scorer = ranking_by('l1').scorer(model)
+        return width_tables.measure(
+            model, [chosen], scorer, SAMPLES, options, path, seen.append
+        )
+
+    table = measure()
+    (group,) = table.groups
+    assert [p.done for p in seen] == [1, 2, 3, 4]
+    assert 0 < group.left < 0.97
+    middle = group.entries[1].removed
+    plan = planning.plan_by_filters(
+        model, {chosen.name: chosen}, {chosen.name: middle}, 2, 'block'
+    )
+    repaired = repair_model(model, plan, FIT, HELD).model
+    assert group.changes[2] == pytest.approx(change(model, repaired), rel=0.02)
+
+    assert measure() == table
+    assert not seen
 
 
 def test_layers_with_more_weights_than_samples_are_measured_too(tmp_path):
@@ -160,7 +190,7 @@ def test_more_widths_are_added_to_a_table(tmp_path, model, table):
     path = str(tmp_path / 'widths.json')
     width_tables.save(table, path)
     seen = []
-    options = TableOptions(Limits(multiple=2), (0.25,))
+    options = dataclasses.replace(QUARTERS, shares=(0.25,))
 
     found = measured(model, options, path=path, progress=seen.append)
 

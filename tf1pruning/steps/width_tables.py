@@ -32,6 +32,7 @@ from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import GroupPlan, Plan
 from tf1pruning.recovery import carriers as carriers_lib
+from tf1pruning.recovery import comparing
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.width_trials import WidthTrials
 from tf1pruning.scoring.batches import Batches
@@ -66,12 +67,15 @@ class TableOptions:
       limits: of the widths.
       shares: of a group's channels that go; besides, the most that the limits allow.
       repair: of the readers.
+      repairs_later: whether one repair of all later layers for each group says how much
+        they make up for; it takes longer than all else.
       runs: what they may do.
     """
 
     limits: Limits = Limits(multiple=4)
     shares: Tuple[float, ...] = EIGHTHS
     repair: RepairOptions = RepairOptions()
+    repairs_later: bool = True
     runs: RunLimits = STRICT
 
 
@@ -79,7 +83,7 @@ class TableProgress(NamedTuple):
     """How far a measurement is.
 
     Attributes:
-      done: number of widths.
+      done: number of widths, and of repairs of all later layers.
       total: of all groups.
       seconds: that are left; an estimate.
     """
@@ -101,7 +105,8 @@ def measure(
     """Measures the change of the answers at some widths of each group.
 
     At each width the channels that score highest go, of this group alone, and the
-    layers that read it are repaired.
+    layers that read it are repaired. How much later layers would make up for is
+    measured once for each group.
 
     Args:
       model: not changed.
@@ -129,21 +134,17 @@ def measure(
     )
     found = _known(empty, path)
     wanted = [(group, list(_plans(group, scorer, options))) for group in groups]
-    missing = [
-        (group, [plan for plan in plans if (plan.name, plan.removed) not in found])
-        for group, plans in wanted
-    ]
-    total = sum(len(plans) for _, plans in missing)
-    work = _Work(model, groups, samples, options, total, progress)
+    missing = [found.missing(plans, options.repairs_later) for _, plans in wanted]
+    work = _Work(model, groups, samples, options, sum(map(len, missing)), progress)
     try:
-        for group, plans in missing:
-            if plans:
-                found.update(work.changes(group, plans))
+        for group, steps in zip(groups, missing):
+            if steps:
+                work.measure(group, steps, found)
                 if path is not None:
-                    save(_table(empty, wanted, found), path)
+                    save(_table(empty, wanted, found, options), path)
     finally:
         work.close()
-    return _table(empty, wanted, found)
+    return _table(empty, wanted, found, options)
 
 
 def save(table: WidthTable, path: files.Path) -> None:
@@ -216,18 +217,48 @@ def _digest_of(samples: Samples) -> str:
     return found.hexdigest()
 
 
-# Group, removed channels -> change.
-_Changes = Dict[Tuple[str, Tuple[int, ...]], float]
+class _Step(NamedTuple):
+    """A width to measure; or, of one whose change is known, what later layers leave."""
+
+    plan: GroupPlan
+    is_later: bool = False
 
 
-def _known(empty: WidthTable, path: Optional[files.Path]) -> _Changes:
+class _Found(NamedTuple):
+    """What is known of a table.
+
+    Attributes:
+      changes: group, removed channels -> change.
+      left: group -> share of its changes that is left once later layers are repaired.
+    """
+
+    changes: Dict[Tuple[str, Tuple[int, ...]], float]
+    left: Dict[str, float]
+
+    def has(self, plan: GroupPlan) -> bool:
+        """Whether a width is known."""
+        return (plan.name, plan.removed) in self.changes
+
+    def change(self, plan: GroupPlan) -> float:
+        """Of a width that is known."""
+        return self.changes[plan.name, plan.removed]
+
+    def missing(self, plans: Sequence[GroupPlan], later: bool) -> List[_Step]:
+        """What is to be measured of a group; later layers at its middle width."""
+        found = [_Step(plan) for plan in plans if not self.has(plan)]
+        if later and plans and plans[0].name not in self.left:
+            found.append(_Step(plans[len(plans) // 2], True))
+        return found
+
+
+def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
     """What a file has of a table.
 
     Raises:
       PlanError: if it is of something else.
     """
     if path is None or not os.path.lexists(path):
-        return {}
+        return _Found({}, {})
     table = load(path)
     for what in ('model', 'samples', 'seed'):
         if getattr(table, what) != getattr(empty, what):
@@ -236,11 +267,13 @@ def _known(empty: WidthTable, path: Optional[files.Path]) -> _Changes:
                 f'Table of widths {os.fspath(path)!r} was measured with {other}. '
                 'Remove it, or give another file.'
             )
-    return {
+    changes = {
         (group.name, entry.removed): entry.change
         for group in table.groups
         for entry in group.entries
     }
+    left = {g.name: g.left for g in table.groups if g.left is not None}
+    return _Found(changes, left)
 
 
 def _plans(group: Group, scorer: Scorer, options: TableOptions) -> Iterator[GroupPlan]:
@@ -255,7 +288,8 @@ def _plans(group: Group, scorer: Scorer, options: TableOptions) -> Iterator[Grou
 def _table(
     empty: WidthTable,
     wanted: Sequence[Tuple[Group, Sequence[GroupPlan]]],
-    found: _Changes,
+    found: _Found,
+    options: TableOptions,
 ) -> WidthTable:
     """The table of all that is known of the widths that are wanted."""
     measured = tuple(
@@ -263,10 +297,11 @@ def _table(
             group.name,
             group.width,
             tuple(
-                Width(plan.removed, found[plan.name, plan.removed])
+                Width(plan.removed, found.change(plan))
                 for plan in plans
-                if (plan.name, plan.removed) in found
+                if found.has(plan)
             ),
+            found.left.get(group.name) if options.repairs_later else None,
         )
         for group, plans in wanted
     )
@@ -297,19 +332,33 @@ class _Work:
         if self._trials is not None:
             self._trials.close()
 
-    def changes(self, group: Group, plans: Sequence[GroupPlan]) -> _Changes:
-        """The changes at some widths of a group."""
+    def measure(self, group: Group, steps: Sequence[_Step], found: _Found) -> None:
+        """Adds what steps find of a group."""
         trials = self._begun()
         keys = {place.variable for place in group.places if not place.is_kept}
         trials.start(group.channels, self._with_carried(self._nodes(keys)))
-        found: _Changes = {}
-        for plan in plans:
-            gone = np.zeros(self._model.trace.count, bool)
-            gone[group.channels[list(plan.removed)]] = True
-            change = trials.change(gone, self._pruned(group, plan))
-            found[plan.name, plan.removed] = change
+        for plan, is_later in steps:
+            if is_later:
+                found.left[plan.name] = self._left(group, plan, found.change(plan))
+            else:
+                gone = np.zeros(self._model.trace.count, bool)
+                gone[group.channels[list(plan.removed)]] = True
+                change = trials.change(gone, self._pruned(group, plan))
+                found.changes[plan.name, plan.removed] = change
             self._tick()
-        return found
+
+    def _left(self, group: Group, planned: GroupPlan, change: float) -> float:
+        """Which share of a change is left once all later layers are repaired, too."""
+        options, (fit, held_out, judged) = self._options, self._samples
+        plan = plan_of(self._model, [group], [planned], options.limits.multiple)
+        repaired = repairing.repair_model(
+            self._model, plan, fit, held_out, options.repair, limits=options.runs
+        )
+        reference, other = map(repairing.frozen_of, (self._model, repaired.model))
+        *_, found = comparing.changes(
+            self._model.graph, reference, [other], judged, options.runs
+        )
+        return min(1.0, found.change.worst / change) if change else 1.0
 
     def _begun(self) -> WidthTrials:
         if self._trials is None:
