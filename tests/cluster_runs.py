@@ -19,6 +19,7 @@ SHORT = (
     '--thresholds=0.5',
     '--batch_size=4',
     '--latency_runs=1',
+    '--repair_images=0',
     # Most of the images are never looked at.
     '--test_share=0.05',
     '--peer_seconds=600',

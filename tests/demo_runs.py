@@ -18,6 +18,7 @@ SHORT = (
     '--latency_runs=3',
     # Most of the images are never looked at.
     '--test_share=0.05',
+    '--repair_images=48',
 )
 
 

@@ -47,6 +47,10 @@ def test_results_have_every_documented_figure(runs):
     assert [step['threshold'] for step in runs.results['steps']] == [0.7, 0.5]
     assert [step['failure_rate'] for step in runs.results['steps']] == [0.0, 0.0]
     assert runs.results['max_difference_relative'] <= 1e-5
+    untrained = dict(runs.results['untrained'])
+    assert untrained.pop('images') == 48
+    assert set(untrained) == {'pruned', 'repaired'}
+    assert all(0 <= accuracy <= 1 for accuracy in untrained.values())
 
 
 @one_worker
@@ -80,7 +84,14 @@ def test_trained_networks_have_the_widths_of_the_stripped_one(runs):
 def test_the_run_ends_with_its_table(runs):
     _, stdout, _ = runs.resumed
 
-    for text in ('threshold  failure rate', 'MACs in blocks', '3,774', 'points'):
+    for text in (
+        'threshold  failure rate',
+        'MACs in blocks',
+        '3,774',
+        'points',
+        'repaired, without training',
+        'Repaired on 48 training images',
+    ):
         assert text in stdout
 
 
@@ -134,6 +145,8 @@ def test_a_run_on_a_data_set_of_files_retrains_up_to_its_bound(tmp_path):
     assert (step['retrains'], step['folder']) == (2, 'TH0.5_Repruned1')
     assert step['failure_rate'] > 0.1
     assert 'from_scratch' not in found
+    # In that mode there is no repair.
+    assert 'untrained' not in found
     # There are two images for tests.
     assert found['stripped']['accuracy'] in (0.0, 0.5, 1.0)
     assert found['max_difference_relative'] <= 1e-5
@@ -157,6 +170,7 @@ def test_a_run_on_a_data_set_of_files_retrains_up_to_its_bound(tmp_path):
         (('--thresholds=0.8,1.5',), '--thresholds has 1.5; expected between 0 and 1.'),
         (('--thresholds=high',), "--thresholds is 'high'; expected numbers."),
         (('--train_steps=many',), 'train_steps=many'),
+        (('--repair_images=-1',), '--repair_images is -1; expected >= 0.'),
         (
             ('--optimizer=momentun', '--batch_size=0'),
             "--optimizer is 'momentun'; expected one of adadelta, adagrad, adam, ftrl, "

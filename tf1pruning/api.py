@@ -16,7 +16,6 @@ from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
-from tf1pruning.recovery import comparing
 from tf1pruning.recovery.distillation import DistillOptions, Progress
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import analysis
@@ -123,8 +122,8 @@ def samples(
         `[samples, ...]` per input; such arrays by input; a folder of images, also in
         sub-folders; TFRecords: a file, a folder or a pattern, with encoded images or as
         many numbers as the input takes; 'graph': the input pipeline of the training
-        graph; or batches, such as those of an `input_fn`. Of these two the first
-        samples are kept in memory.
+        graph; an `input_fn` as for an Estimator, whose labels are left out; or batches.
+        Of these three the first samples are kept in memory.
       options: how they are read; None: what `fields` says.
       allow_unsafe: whether an input pipeline may run ops that are not known to be pure.
       **fields: of `SampleOptions`, such as `image_range=(-1, 1)`, in the place of
@@ -311,12 +310,7 @@ def repair(
       OutputError: if temporary files cannot be written.
     """
     limits = RunLimits(allow_unsafe, verify_timeout)
-    comparing.check_scale(model.graph)
-    parts = samples.split(holdout)
-    found = repairing.repair_model(
-        model, plan, parts.fit.batches, parts.choose.batches, options, limits
-    )
-    return repairing.measured(found, parts.report.batches, limits)
+    return repairing.repair_on(model, plan, samples, options, holdout, limits)
 
 
 @typed.checked

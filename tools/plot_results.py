@@ -3,7 +3,8 @@
   python tools/plot_results.py --run_dir demo_output --output demo_output/results.png
 
 Left: what the stripped network costs, compared with the original. Middle: accuracy and
-kept channels along the ladder of thresholds. Right: kept channels of every block.
+kept channels along the ladder of thresholds, also before retraining and after repair.
+Right: kept channels of every block.
 """
 
 from __future__ import annotations
@@ -96,11 +97,19 @@ def _draw_ladder(axes: Any, found: results.Results, plans: List[plan_lib.Plan]) 
     kept = [100.0] + [100 * plan.kept_count / plan.channel_count for plan in plans]
     axes.plot(labels, accuracy, marker='o', color='#c05621', label='test accuracy')
     axes.plot(labels, kept, marker='s', color=plots.KEPT, label='kept channels')
+    pruned = [100 * step.accuracy_pruned for step in found.steps]
+    axes.plot(labels[1:], pruned, ':x', color='#718096', label='before retraining')
+    if found.untrained is not None:
+        repaired = [100 * found.untrained.repaired]
+        style = {'markersize': 10, 'fillstyle': 'none', 'color': '#2f855a'}
+        label = 'repaired, without training'
+        axes.plot(labels[-1:], repaired, 'D', label=label, **style)
     axes.set_ylim(0, 104)
     axes.set_ylabel('%')
     axes.set_xlabel('sparsity threshold')
     axes.set_title('Along the ladder of thresholds')
-    axes.legend(loc='lower left')
+    # Below: inside it would cover points.
+    axes.legend(loc='upper center', bbox_to_anchor=(0.5, -0.15), ncol=2)
 
 
 def _draw_widths(axes: Any, plan: plan_lib.Plan) -> None:

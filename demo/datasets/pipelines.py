@@ -183,6 +183,17 @@ def eval_input_fn(
     return lambda: chosen.read().map(prepare).batch(batch_size).prefetch(2)
 
 
+def sample_input_fn(
+    dataset: Dataset, seed: int, batch_size: int = 32
+) -> Callable[[], tf.data.Dataset]:
+    """One pass over the training images in another order, prepared like test images."""
+    split = dataset.train
+    mixed = Split(
+        lambda: split.read().shuffle(min(split.count, SHUFFLED), seed=seed), split.count
+    )
+    return eval_input_fn(dataset, mixed, batch_size)
+
+
 def part(split: Split, start: int, stop: int) -> Split:
     """The images with the numbers `start` to `stop - 1`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from demo.datasets import pipelines
 from demo.training import frozen
@@ -42,6 +42,21 @@ class StepFigures:
     accuracy_pruned: float
     accuracy: float
     folder: str
+
+
+@dataclasses.dataclass(frozen=True)
+class UntrainedFigures:
+    """The original network after the last pruning alone, without any retraining.
+
+    Attributes:
+      images: training images, without labels, that it is repaired on.
+      pruned: test accuracy of the soft-pruned network.
+      repaired: test accuracy once it is repaired.
+    """
+
+    images: int
+    pruned: float
+    repaired: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +112,13 @@ class Results:
       steps: the ladder, in order.
       max_difference_relative: largest difference between the outputs of the soft-pruned
         and the stripped network, over the outputs' scale.
+      untrained: what repair does instead of retraining; None: not measured.
     """
 
     models: Mapping[str, ModelFigures]
     steps: Tuple[StepFigures, ...]
     max_difference_relative: float
+    untrained: Optional[UntrainedFigures] = None
 
     def as_json(self) -> Dict[str, Any]:
         """The content of results.json."""
@@ -110,18 +127,23 @@ class Results:
         }
         data['steps'] = [dataclasses.asdict(step) for step in self.steps]
         data['max_difference_relative'] = self.max_difference_relative
+        if self.untrained is not None:
+            data['untrained'] = dataclasses.asdict(self.untrained)
         return data
 
     def table(self) -> str:
-        """Both tables and the largest difference, as text."""
-        return '\n\n'.join(
-            [
-                _steps_table(self.steps),
-                _models_table(self.models),
-                'Largest difference between soft-pruned and stripped outputs: '
-                f'{self.max_difference_relative:.1e} of their scale',
-            ]
-        )
+        """Both tables and what is to be said of them, as text."""
+        said = [
+            'Largest difference between soft-pruned and stripped outputs: '
+            f'{self.max_difference_relative:.1e} of their scale'
+        ]
+        if self.untrained is not None:
+            said.append(
+                f'Repaired on {self.untrained.images} training images without labels; '
+                f'before that the accuracy was {_percent(self.untrained.pruned)}'
+            )
+        tables = _steps_table(self.steps), _models_table(self.models, self.untrained)
+        return '\n\n'.join([*tables, '\n'.join(said)])
 
 
 def from_json(data: Any) -> Results:
@@ -137,7 +159,12 @@ def from_json(data: Any) -> Results:
     if missing:
         raise ValueError(f'the network {missing[0]!r} is missing')
     models = {k: typed.from_json(ModelFigures, data[k]) for k in _kinds(data)}
-    return typed.from_json(Results, {**others, 'models': models})
+    untrained = others.pop('untrained', None)
+    found = typed.from_json(Results, {**others, 'models': models})
+    if untrained is None:
+        return found
+    figures = typed.from_json(UntrainedFigures, untrained)
+    return dataclasses.replace(found, untrained=figures)
 
 
 def _kinds(found: Mapping[str, Any]) -> List[str]:
@@ -152,15 +179,17 @@ def _steps_table(steps: Sequence[StepFigures]) -> str:
             f'{step.threshold:g}',
             f'{step.failure_rate:.3f}',
             str(step.retrains),
-            f'{100 * step.accuracy_pruned:.2f} %',
-            f'{100 * step.accuracy:.2f} %',
+            _percent(step.accuracy_pruned),
+            _percent(step.accuracy),
         ]
         for step in steps
     ]
     return text.table(header, rows)
 
 
-def _models_table(models: Mapping[str, ModelFigures]) -> str:
+def _models_table(
+    models: Mapping[str, ModelFigures], untrained: Optional[UntrainedFigures]
+) -> str:
     """One column per network, and what stripping changes against the original."""
     kinds = _kinds(models)
     rows = []
@@ -175,9 +204,22 @@ def _models_table(models: Mapping[str, ModelFigures]) -> str:
         before, after = found['original'], found['stripped']
         change = f'{100 * (after / before - 1):+.1f} %' if before else '-'
         rows.append([label, *(format(n, form) for n in found.values()), change])
-    accuracies = {kind: 100 * models[kind].accuracy for kind in kinds}
-    change = f'{accuracies["stripped"] - accuracies["original"]:+.2f} points'
-    shown = (f'{value:.2f} %' for value in accuracies.values())
-    rows.append(['test accuracy', *shown, change])
+    accuracies = {kind: models[kind].accuracy for kind in kinds}
+    original, stripped = accuracies['original'], accuracies['stripped']
+    shown = [_percent(share) for share in accuracies.values()]
+    rows.append(['test accuracy', *shown, _points(original, stripped)])
+    if untrained is not None:
+        alone = {'soft_pruned': _percent(untrained.repaired)}
+        shown = [alone.get(kind, '') for kind in kinds]
+        change = _points(original, untrained.repaired)
+        rows.append(['repaired, without training', *shown, change])
     columns = [KINDS[kind] for kind in kinds]
     return text.table(['', *columns, 'stripping'], rows)
+
+
+def _percent(share: float) -> str:
+    return f'{100 * share:.2f} %'
+
+
+def _points(before: float, after: float) -> str:
+    return f'{100 * after - 100 * before:+.2f} points'

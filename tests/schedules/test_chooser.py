@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
@@ -10,8 +11,14 @@ from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.errors import OptionError
+from tf1pruning.models import reading
+from tf1pruning.recovery import comparing
+from tf1pruning.schedules import model_fn_graph
 from tf1pruning.schedules.chooser import Chooser
 from tf1pruning.schedules.options import Options
+from tf1pruning.scoring.batches import Batches
+from tf1pruning.steps.repairing import frozen_of
 
 HALF = Choice(ratio=0.5)
 
@@ -47,3 +54,47 @@ def test_what_moved_least_since_the_initial_checkpoint_goes(start, tmp_path):
     found = chosen(start, criterion='biased_loss_init', initial=initial, batches=1)
 
     assert found['a'] == (4, 5, 6, 7)
+
+
+def test_a_repair_brings_the_answers_back_before_the_training(start, tmp_path):
+    estimator = tf.estimator.Estimator(small.model_fn, config=small.config())
+    built = model_fn_graph.build(estimator, small.input_fn)
+    model = reading.from_graph(
+        built.meta_graph, ('c/BiasAdd',), Checkpoint(start), start
+    )
+
+    def written(name, **options):
+        given = Options(groups='all', **options)
+        chooser = Chooser(estimator, small.input_fn, start, given)
+        plan = chooser.choose(start, HALF, None)
+        chooser.write(str(tmp_path / name), start, plan)
+        return Checkpoint(str(tmp_path / name))
+
+    zeroed, repaired = written('zeroed'), written('repaired', repair=True)
+
+    _, far, near = comparing.changes(
+        model.graph,
+        frozen_of(model),
+        [frozen_of(model.with_variables(each)) for each in (zeroed, repaired)],
+        Batches.of_arrays({built.inputs[0]: small.IMAGES}, 8),
+    )
+    assert near.change.worst < 0.5 * far.change.worst
+    assert repaired.shapes == zeroed.shapes
+    for name, array in zeroed.items():
+        if name.endswith('kernel') and name.startswith('b'):
+            gone = ~array.any(axis=(0, 1, 3))
+            assert gone.sum() == 4
+            assert not repaired[name][:, :, gone].any()
+            assert not np.array_equal(repaired[name], array)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'mode': 'filter'}, "Repair needs mode 'block'"),
+        ({'mean_replacement': True}, 'does more than mean replacement: give one'),
+    ],
+)
+def test_options_that_contradict_a_repair_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        Options(repair=True, **options)

@@ -72,6 +72,36 @@ def test_batches_of_ones_own_are_kept(model):
         tp.samples(model, tp.Batches(lambda: ragged))
 
 
+@pytest.mark.parametrize(
+    'given',
+    [
+        (IMAGES, np.zeros(20)),
+        {'input': IMAGES, 'id': np.arange(20)},
+        ({'image': IMAGES}, {'a': np.zeros(20), 'b': np.zeros(20)}),
+        IMAGES,
+    ],
+    ids=['with labels', 'by name', 'the only one', 'alone'],
+)
+def test_the_features_of_an_input_fn_are_samples(model, given):
+    def input_fn():
+        return tf.data.Dataset.from_tensor_slices(given).batch(8)
+
+    samples = tp.samples(model, input_fn)
+
+    np.testing.assert_array_equal(samples.first(20)['input'], IMAGES)
+    assert samples.count == 20
+
+
+def test_features_without_an_input_are_named(model):
+    def input_fn():
+        return (tf.constant(IMAGES), {'x': tf.constant(IMAGES)}), tf.zeros([20])
+
+    with pytest.raises(tp.DataError, match="inputs 'input'; it has 'features_0', 'x'"):
+        tp.samples(model, input_fn)
+    found = tp.samples(model, input_fn, inputs={'features_0': 'input'}, count=20)
+    np.testing.assert_array_equal(found.first(20)['input'], IMAGES)
+
+
 def test_a_graph_without_a_pipeline_asks_for_data(model):
     with pytest.raises(tp.DataError, match=r"no input pipeline. .* inputs 'input'"):
         tp.samples(model, 'graph')

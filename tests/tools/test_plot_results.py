@@ -19,6 +19,7 @@ def test_draws_a_finished_run(tmp_path):
         models=dict.fromkeys(results.KINDS, figures),
         steps=(results.StepFigures(0.5, 0.0, 1, 0.9, 0.98, 'TH0.5'),),
         max_difference_relative=0.0,
+        untrained=results.UntrainedFigures(8, 0.1, 0.9),
     )
     text = json.dumps(found.as_json())
     (tmp_path / 'results.json').write_text(text, encoding='utf-8')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple, Union
 
 from tf1pruning import plan as plan_lib
 from tf1pruning import typed
@@ -11,6 +11,12 @@ from tf1pruning.channels import select
 from tf1pruning.errors import OptionError
 from tf1pruning.models import reading
 from tf1pruning.models.reading import LoadOptions
+from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.sampling.parts import Samples
+from tf1pruning.steps.sampling import Data
+from tf1pruning.surgery import mean_replacement
+
+RepairData = Union[Samples, Data]
 
 
 @typed.checked
@@ -32,11 +38,15 @@ class PruningOptions:
     input_tensors_map: Mapping[str, Any]
     export_ckpt_path: str
     export_pb_path: str
+    repair: Optional[RepairData]
+    repair_options: RepairOptions
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'scope_names', list(self.scope_names))
         plan_lib.check_multiple(self.channel_multiple)
         plan_lib.check_mode(self.mode)
+        if self.repair is not None:
+            mean_replacement.check_mode(self.mode, 'Repair')
         select.check_which(self.groups)
         reading.split_outputs(self.output_nodes)
 

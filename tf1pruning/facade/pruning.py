@@ -35,12 +35,15 @@ from tf1pruning.ckpt.arrays import check_readable
 from tf1pruning.criteria import registry
 from tf1pruning.facade import dictionaries, output_files
 from tf1pruning.facade.attributes import Computed, Exported, Found, Option
-from tf1pruning.facade.options import PruningOptions, check_computed
+from tf1pruning.facade.options import PruningOptions, RepairData, check_computed
 from tf1pruning.facade.state import State
+from tf1pruning.plan import Plan
+from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import summaries
 from tf1pruning.scoring.result import Scores
 from tf1pruning.steps import protection, stripping
 from tf1pruning.steps.ranking import ranking_by
+from tf1pruning.steps.repairing import Repaired
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -73,16 +76,24 @@ class Pruning:
         blocks. 'all': every group of the scopes, also those that adds and concats tie.
         'auto': 'inner', or 'all' in a model without such blocks, which the log says.
       criterion, scores, combination, seed: see `set_criterion`.
+      repair: samples without labels. Each soft-pruned checkpoint is repaired on them,
+        see `repair`, so that the retraining starts from weights that answer like those
+        before the pruning. An `input_fn` as for an Estimator, whose labels are left
+        out; 'graph': the input pipeline of the training graph; arrays by input; all
+        else that `samples` takes, or what it gives. None: no repair.
+      repair_options: how.
 
     Attributes:
       plan: of the current step; None before `get_pruning_filters`.
       criterion: name of what ranks filters.
       failed_rate: of the last `get_pruning_summary`; 1.0 before the first.
       strip_report: `StrippedModel` of the last `get_strip_ckpt`, else None.
+      repair_report: `Repaired` of the last soft-pruned checkpoint, else None.
 
     Raises:
       OptionError: on a bad option.
-      DataError: if the file of scores is missing or damaged.
+      DataError: if the file of scores is missing or damaged. Steps that repair: if the
+        samples are missing or damaged, too few, or do not fit the inputs.
       GraphError: on a malformed output name. Steps: if the graph is damaged, or lacks
         an output or a scope, or a scope holds nothing that may be cut.
       CheckpointError: if the checkpoint is missing or damaged. Steps also: if a weight
@@ -100,6 +111,8 @@ class Pruning:
     groups = Option()
     rebuild_meta_graph = Option()
     input_tensors_map = Option()
+    repair = Option()
+    repair_options = Option()
     input_ckpt_path = Found()
     pruned_ckpt_path = Found()
     retrained_ckpt_path = Found()
@@ -110,6 +123,7 @@ class Pruning:
     export_ckpt_path = Exported(0)
     export_pb_path = Exported(1)
     plan = Computed(lambda state: state.plan)
+    repair_report = Computed(lambda state: state.repair_report)
     criterion = Computed(lambda state: state.ranking.criterion.name)
     scope_conv_dict = Computed(dictionaries.scope_conv)
     conv_vars_dict = Computed(dictionaries.conv_vars)
@@ -144,6 +158,8 @@ class Pruning:
         scores: files.Path = '',
         combination: Combination = Combination(),
         seed: int = 0,
+        repair: Optional[RepairData] = None,
+        repair_options: RepairOptions = RepairOptions(),
     ):
         check_computed(
             scope_conv_dict=scope_conv_dict,
@@ -163,6 +179,8 @@ class Pruning:
                 input_tensors_map=dict(input_tensors_map),
                 export_ckpt_path=os.fspath(export_ckpt_path),
                 export_pb_path=os.fspath(export_pb_path),
+                repair=repair,
+                repair_options=repair_options,
             ),
             given_filters=dict(pruning_filters_dict),
             input_ckpt_path=os.fspath(input_ckpt_path or ''),
@@ -271,17 +289,25 @@ class Pruning:
         state = self._state
         selection = state.current()
         if pruning_filters_path is not None:
-            given = state.load_filters(os.fspath(pruning_filters_path))
-            output_files.write_plan(state.output_dir, given)
+            state.load_filters(os.fspath(pruning_filters_path))
         plan = state.needed_plan('get_pruning_ckpt')
         selection.check_plan(plan)
+        repaired = state.repair(plan)
+        if pruning_filters_path is not None:
+            output_files.write_plan(state.output_dir, plan)
+        return self._write_ckpt(plan, repaired)
+
+    def _write_ckpt(self, plan: Plan, repaired: Optional[Repaired]) -> str:
+        """Writes the soft-pruned checkpoint of a plan that fits."""
+        state, selection = self._state, self._state.current()
         state.norms_before = summaries.filter_norms(
             selection.groups.values(), selection.model.variables
         )
+        model = repaired.model if repaired else selection.model
         state.pruned_ckpt_path = output_files.write_soft_pruned(
-            state.output_dir, selection.model, plan
+            state.output_dir, model, plan
         )
-        state.retrained_ckpt_path = ''
+        state.retrained_ckpt_path, state.repair_report = '', repaired
         logging.info('Soft-pruned %d channels', plan.removed_count)
         return state.pruned_ckpt_path
 
@@ -348,9 +374,10 @@ class Pruning:
         target = output_files.pruned_path(state.output_dir, model)
         protection.check_target(target, [model.path])
         check_readable(model.variables)
+        repaired = state.repair(plan)
         self._write_params()
         output_files.write_plan(state.output_dir, plan)
-        return self.get_pruning_ckpt()
+        return self._write_ckpt(plan, repaired)
 
     def _write_params(self) -> None:
         output_files.write_dictionaries(

@@ -8,6 +8,7 @@ import typing
 from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
+from absl import logging
 
 from tf1pruning import plan_json, typed
 from tf1pruning.choosing.choice import Choice
@@ -17,9 +18,11 @@ from tf1pruning.facade import output_files, pickled_filters
 from tf1pruning.facade.options import PruningOptions
 from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
-from tf1pruning.steps import planning, protection, stripping
+from tf1pruning.sampling.parts import Samples
+from tf1pruning.steps import planning, protection, repairing, sampling, stripping
 from tf1pruning.steps import ranking as ranking_lib
 from tf1pruning.steps.ranking import Ranking
+from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.selection import Selection, select_groups
 from tf1pruning.steps.stripping import StrippedModel
 from tf1pruning.surgery import failure
@@ -49,6 +52,7 @@ class State:
       exported: checkpoint and frozen graph of the last stripping.
       failed_rate: of the last `get_pruning_summary`.
       strip_report: of the last `get_strip_ckpt`.
+      repair_report: of the last soft pruning; None: nothing was repaired.
 
     Raises:
       OptionError: if there is no input checkpoint.
@@ -72,6 +76,7 @@ class State:
     exported: Tuple[str, str] = ('', '')
     failed_rate: float = 1.0
     strip_report: Optional[StrippedModel] = None
+    repair_report: Optional[Repaired] = None
 
     def __post_init__(self) -> None:
         if not self.input_ckpt_path:
@@ -111,7 +116,7 @@ class State:
 
     def read_trained(self) -> Selection:
         """Reads the input checkpoint and selects its groups; writes nothing."""
-        how = self.options.load_options(traced_only=True)
+        how = self.options.load_options(traced_only=self.options.repair is None)
         self.trained = self._selected(self.input_ckpt_path, how)
         return self.trained
 
@@ -160,6 +165,19 @@ class State:
         selection.check_plan(plan)
         self.plan = plan
         return plan
+
+    def repair(self, plan: Plan) -> Optional[Repaired]:
+        """The input checkpoint, pruned and repaired; None: no repair is asked for."""
+        given, model = self.options.repair, self.current().model
+        if given is None:
+            return None
+        if not isinstance(given, Samples):
+            given = sampling.of_model(model, given)
+        for note in (*given.notes, *sampling.warnings(model, given)):
+            logging.warning('%s', note.text)
+        found = repairing.repair_on(model, plan, given, self.options.repair_options)
+        logging.info('%s', found.summary)
+        return found
 
     def summarize(self, accuracy: Optional[float]) -> float:
         """Counts failures, and writes them for people, programs and TensorBoard."""

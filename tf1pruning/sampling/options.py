@@ -35,8 +35,8 @@ class SampleOptions:
       feature_key: of the examples of TFRecords.
       labels: array of the data with the classes; or 'folders': images lie in a folder
         per class. Only accuracy is reported with them.
-      count: the most samples, drawn by lot; None: all, or 512 of batches or
-        an input pipeline.
+      count: the most samples, drawn by lot; None: all, or 512 of batches, an
+        `input_fn` or an input pipeline.
       batch_size: None: that of the network, or 32.
     """
 

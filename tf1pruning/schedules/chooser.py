@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Optional
 
 import tensorflow.compat.v1 as tf
+from absl import logging
 
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.models import reading
 from tf1pruning.models.model import Model
 from tf1pruning.models.reading import LoadOptions
@@ -17,7 +19,15 @@ from tf1pruning.schedules import growth, model_fn_graph
 from tf1pruning.schedules.model_fn_graph import InputFn
 from tf1pruning.schedules.options import Options
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import budgets, data_scores, planning, soft_pruning
+from tf1pruning.sessions import RunLimits
+from tf1pruning.steps import (
+    budgets,
+    data_scores,
+    planning,
+    repairing,
+    sampling,
+    soft_pruning,
+)
 from tf1pruning.steps.data_scores import Trained
 from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.steps.selection import select_groups
@@ -104,14 +114,28 @@ class Chooser:
         Raises:
           OutputError: if it cannot be written.
           CheckpointError: if the source is damaged.
-          DataError: if means are asked for and the data does not fit the model.
+          DataError: if means or a repair are asked for, and the data does not fit the
+            model or is too little.
         """
         model = self._at(checkpoint)
         if self._options.mean_replacement:
             trained = self._with_loss(model)
-            means = data_scores.only_means(trained, self._batches(trained))
+            batches = self._batches(trained.runnable.model)
+            means = data_scores.only_means(trained, batches)
             model = soft_pruning.with_means(model, plan, means)
+        if self._options.repair:
+            model = self._repaired(model, plan)
         soft_pruning.write_zeros(prefix, model, plan)
+
+    def _repaired(self, model: Model, plan: Plan) -> Model:
+        batches = self._batches(model.graph)
+        # It is the user's own code, which the training runs as well.
+        limits = RunLimits(allow_unsafe=True)
+        parts = sampling.of_model(model, batches, limits=limits).split()
+        fit, choose = parts.fit.batches, parts.choose.batches
+        found = repairing.repair_model(model, plan, fit, choose, limits=limits)
+        logging.info('%s', found.summary)
+        return found.model
 
     def _at(self, checkpoint: str) -> Model:
         """The model with the weights of another checkpoint."""
@@ -123,7 +147,7 @@ class Chooser:
         if not ranking.needs_data:
             return ranking
         trained = self._with_loss(model)
-        batches, criteria = self._batches(trained), [options.criterion]
+        batches, criteria = self._batches(trained.runnable.model), [options.criterion]
         scores = data_scores.score_groups(
             trained, self._groups, batches, criteria, options.initial
         )
@@ -133,7 +157,5 @@ class Chooser:
         # It is the user's own code, which the training runs as well.
         return data_scores.with_loss(model, self._built.loss, allow_unsafe=True)
 
-    def _batches(self, trained: Trained) -> Batches:
-        return self._built.batches(
-            self._input_fn, trained.runnable.model, self._options.batches
-        )
+    def _batches(self, graph: InferenceGraph) -> Batches:
+        return self._built.batches(self._input_fn, graph, self._options.batches)

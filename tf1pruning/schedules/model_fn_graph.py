@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Iterator, Tuple
+from typing import Iterator, Tuple
 
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import DataError
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.scoring.batches import Batch, Batches
-
-InputFn = Callable[[], Any]
+from tf1pruning.scoring.batches import Batch, Batches, InputFn, signature_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +52,7 @@ def build(estimator: tf.estimator.Estimator, input_fn: InputFn) -> Built:
     Raises:
       DataError: if the `input_fn` gives neither a dataset nor tensors.
     """
-    types, shapes = _signature(input_fn)
+    types, shapes = signature_of(input_fn)
     with tf.Graph().as_default() as graph:
         given = tf.nest.map_structure(_placeholder, types, shapes)
         pair = given if isinstance(given, (list, tuple)) else (given, None)
@@ -72,22 +70,6 @@ def build(estimator: tf.estimator.Estimator, input_fn: InputFn) -> Built:
         meta_graph = tf.train.export_meta_graph(graph=graph)
     inputs = tuple(tensor.op.name for tensor in tf.nest.flatten(given))
     return Built(meta_graph, spec.loss.name, inputs)
-
-
-def _signature(input_fn: InputFn) -> Tuple[Any, Any]:
-    """Nested types and shapes of what an `input_fn` gives."""
-    with tf.Graph().as_default():
-        found = input_fn()
-        if isinstance(found, tf.data.Dataset):
-            types = tf.data.get_output_types(found)
-            return types, tf.data.get_output_shapes(found)
-        if not all(isinstance(item, tf.Tensor) for item in tf.nest.flatten(found)):
-            raise DataError(
-                f'The input_fn gives {type(found).__name__}; expected a '
-                'tf.data.Dataset, or tensors.'
-            )
-        types = tf.nest.map_structure(lambda tensor: tensor.dtype, found)
-        return types, tf.nest.map_structure(lambda tensor: tensor.shape, found)
 
 
 def _placeholder(dtype: tf.DType, shape: tf.TensorShape) -> tf.Tensor:

@@ -33,6 +33,9 @@ class Options:
       seed: of a criterion that draws.
       mean_replacement: whether channels that go leave their means behind, found in one
         more pass over these batches; needs mode 'block'.
+      repair: whether what is left is fitted to what it made before, on at most 512
+        examples of these batches, so that each training starts from answers near the
+        old ones (see `tf1pruning.repair`); needs mode 'block'.
       evaluate_pruned: whether a run with an evaluation also evaluates between pruning
         and training.
       min_accuracy: a round that ends below it is the last, and is not the result.
@@ -55,6 +58,7 @@ class Options:
     initial: Optional[str] = None
     seed: int = 0
     mean_replacement: bool = False
+    repair: bool = False
     evaluate_pruned: bool = True
     min_accuracy: Optional[float] = None
     metric: str = 'accuracy'
@@ -69,6 +73,10 @@ class Options:
             raise OptionError(f'batches is {self.batches}; expected at least 1.')
         if self.mean_replacement:
             mean_replacement.check_mode(self.mode)
+        if self.repair:
+            mean_replacement.check_mode(self.mode, 'Repair')
+        if self.repair and self.mean_replacement:
+            raise OptionError('Repair does more than mean replacement: give one.')
         if self.keep_rounds < 2:
             raise OptionError(
                 f'keep_rounds is {self.keep_rounds}; expected at least 2: the last '

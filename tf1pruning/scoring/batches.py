@@ -41,6 +41,7 @@ _DATA = ('data',)
 _OWN = RunLimits(allow_unsafe=True, seconds=DEFAULT_SECONDS)
 
 Batch = Mapping[str, np.ndarray]
+InputFn = Callable[[], Any]
 
 
 @typed.checked
@@ -133,7 +134,7 @@ class Batches:
     @typed.checked
     def of_input_fn(
         cls,
-        input_fn: Callable[[], Any],
+        input_fn: InputFn,
         inputs: Sequence[str] = (),
         count: Optional[int] = None,
     ) -> Batches:
@@ -163,6 +164,26 @@ class Batches:
             return itertools.islice(found, count)
 
         return cls(start, count)
+
+
+def signature_of(input_fn: InputFn) -> Tuple[Any, Any]:
+    """Nested types and shapes of what an `input_fn` gives.
+
+    Raises:
+      DataError: if it gives neither a dataset nor tensors.
+    """
+    with tf.Graph().as_default():
+        found = input_fn()
+        if isinstance(found, tf.data.Dataset):
+            types = tf.data.get_output_types(found)
+            return types, tf.data.get_output_shapes(found)
+        if not all(isinstance(item, tf.Tensor) for item in tf.nest.flatten(found)):
+            raise DataError(
+                f'The input_fn gives {type(found).__name__}; expected a '
+                'tf.data.Dataset, or tensors.'
+            )
+        types = tf.nest.map_structure(lambda tensor: tensor.dtype, found)
+        return types, tf.nest.map_structure(lambda tensor: tensor.shape, found)
 
 
 def read_arrays(path: str, inputs: Mapping[str, str]) -> Dict[str, np.ndarray]:

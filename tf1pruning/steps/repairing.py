@@ -20,6 +20,7 @@ from tf1pruning.recovery import comparing, layerwise
 from tf1pruning.recovery.change import Change, compared
 from tf1pruning.recovery.layerwise import NONE, LayerRepair, Progress, RepairOptions
 from tf1pruning.report import text
+from tf1pruning.sampling.parts import HOLDOUT, Samples
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import soft_pruning
@@ -59,16 +60,21 @@ class Repaired:
             return False
         return self.after.worst < self.before.worst
 
-    def __str__(self) -> str:
-        lines = [text.table(_HEADER, [_row(layer) for layer in self.layers])]
+    @property
+    def summary(self) -> str:
+        """How many layers were repaired, and what the answers gained."""
         left = [layer.layer for layer in self.layers if layer.method == NONE]
-        lines.append(
+        lines = [
             f'Repaired {len(self.layers) - len(left)} of {len(self.layers)} layers '
             f'behind cuts; temporary files took {self.disk / 1e6:.0f} MB.'
-        )
+        ]
         if self.before is not None and self.after is not None:
             lines.append(f'Held-out samples: {compared(self.before, self.after)}.')
         return '\n'.join(lines)
+
+    def __str__(self) -> str:
+        rows = [_row(layer) for layer in self.layers]
+        return f'{text.table(_HEADER, rows)}\n{self.summary}'
 
 
 def _row(layer: LayerRepair) -> List[str]:
@@ -76,6 +82,35 @@ def _row(layer: LayerRepair) -> List[str]:
         '' if value is None else f'{value:.1f}' for value in (layer.before, layer.after)
     )
     return [layer.layer, layer.method, before, after, layer.note]
+
+
+def repair_on(
+    model: Model,
+    plan: Plan,
+    samples: Samples,
+    options: RepairOptions = RepairOptions(),
+    holdout: float = HOLDOUT,
+    limits: RunLimits = STRICT,
+) -> Repaired:
+    """Like `repair_model`, on parts of some samples, and measured.
+
+    Args:
+      model: not changed.
+      plan: which channels go, in mode 'block'.
+      samples: for the inputs of the model.
+      options: how.
+      holdout: share of the samples that nothing is fitted to: half of it chooses, the
+        other is only reported.
+      limits: of the runs.
+
+    Raises:
+      Tf1PruningError: like `repair_model` and `measured`.
+    """
+    comparing.check_scale(model.graph)
+    parts = samples.split(holdout)
+    fit, choose = parts.fit.batches, parts.choose.batches
+    found = repair_model(model, plan, fit, choose, options, limits)
+    return measured(found, parts.report.batches, limits)
 
 
 def repair_model(
@@ -106,7 +141,7 @@ def repair_model(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       OutputError: if temporary files cannot be written.
     """
-    mean_replacement.check_mode(plan.mode)
+    mean_replacement.check_mode(plan.mode, 'Repair')
     plan_lib.check_fits(plan, model.groups, model.graph)
     if not limits.allow_unsafe:
         sessions.refuse('The outputs depend', model.unsafe_ops)

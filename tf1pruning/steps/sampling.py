@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
@@ -11,7 +11,14 @@ from tf1pruning import files, names
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.notes import Note
-from tf1pruning.sampling import arrays, fitting, images, preparation, recorded
+from tf1pruning.sampling import (
+    arrays,
+    features,
+    fitting,
+    images,
+    preparation,
+    recorded,
+)
 from tf1pruning.sampling.options import GRAPH, SampleOptions, Wanted
 from tf1pruning.sampling.parts import Samples, Source
 from tf1pruning.scoring import batches as batches_lib
@@ -22,7 +29,7 @@ DEFAULT_BATCH = 32
 # Examples of batches that may have no end, or be others in each pass; they are kept.
 IN_MEMORY = 512
 
-Data = Union[files.Path, Mapping[str, np.ndarray], Batches]
+Data = Union[files.Path, Mapping[str, np.ndarray], Batches, Callable[[], Any]]
 
 
 def of_model(
@@ -36,8 +43,8 @@ def of_model(
     Args:
       model: the model.
       data: an `.npz` file; a folder of images; TFRecords: a file, a folder or a
-        pattern; 'graph': the input pipeline of the training graph; batches; or arrays
-        by input.
+        pattern; 'graph': the input pipeline of the training graph; an `input_fn`;
+        batches; or arrays by input.
       options: how they are read.
       limits: of the runs of an input pipeline.
 
@@ -51,8 +58,9 @@ def of_model(
     wanted = Wanted(fitting.inputs_of(graph), graph.required_inputs, options)
     if isinstance(data, Mapping):
         source = arrays.of_arrays(wanted, data)
-    elif isinstance(data, Batches):
-        source = arrays.of_arrays(wanted, _gathered(data, options.count))
+    elif isinstance(data, Batches) or callable(data):
+        batches = data if isinstance(data, Batches) else features.of_input_fn(data)
+        source = arrays.of_arrays(wanted, _gathered(batches, options.count))
     elif os.fspath(data) == GRAPH:
         source = _of_pipeline(wanted, model, limits)
     else:

@@ -82,12 +82,12 @@ def replace(
     return Replacement(replaced, tuple(without))
 
 
-def check_mode(mode: str) -> None:
+def check_mode(mode: str, what: str = 'Mean replacement') -> None:
     """Raises OptionError for a mode in which removed channels are still read."""
     if mode != BLOCK:
         raise OptionError(
-            f'Mean replacement needs mode {BLOCK!r}; the mode is {mode!r}, in which '
-            'removed channels are still read.'
+            f'{what} needs mode {BLOCK!r}; the mode is {mode!r}, in which removed '
+            'channels are still read.'
         )
 
 

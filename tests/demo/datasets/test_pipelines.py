@@ -72,6 +72,17 @@ def test_evaluation_gives_each_image_once_in_order():
     assert list(labels) == [0, 1, 2, 3, 4]
 
 
+def test_samples_are_all_training_images_in_another_order():
+    images = noise(12)
+    dataset = dataset_of(images)
+
+    def labels(seed):
+        return list(batches_of(pipelines.sample_input_fn(dataset, seed))[0][1])
+
+    assert sorted(labels(1)) == list(range(12))
+    assert labels(1) == labels(1) != labels(2) != list(range(12))
+
+
 @pytest.mark.parametrize(
     'name', ['none', 'shift', 'shift_batch', 'shift_flip', 'flips_rotate']
 )
