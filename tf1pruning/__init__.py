@@ -54,7 +54,9 @@ from tf1pruning.sampling.parts import Samples
 from tf1pruning.schedules.run import prune_finetune
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.result import Scores
-from tf1pruning.steps.compressing import Compressed, CompressOptions, Stage
+from tf1pruning.steps.compress_options import CompressOptions
+from tf1pruning.steps.compress_stages import Stage
+from tf1pruning.steps.compressing import Compressed
 from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.exporting import Export, ExportOptions, Exports
 from tf1pruning.steps.repairing import Repaired

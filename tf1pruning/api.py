@@ -36,7 +36,8 @@ from tf1pruning.steps import (
     soft_pruning,
     stripping,
 )
-from tf1pruning.steps.compressing import Compressed, CompressOptions
+from tf1pruning.steps.compress_options import CompressOptions
+from tf1pruning.steps.compressing import Compressed
 from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.exporting import DEFAULT_FORMATS, ExportOptions, Exports
 from tf1pruning.steps.ranking import ranking_by

@@ -114,5 +114,5 @@ def test_only_the_first_batch_norms_are_looked_at():
 
 
 def test_data_on_which_the_network_does_not_run_is_an_error():
-    with pytest.raises(DataError, match='does not run on the data'):
+    with pytest.raises(DataError, match='does not run on the samples'):
         warned(trained(), IMAGES[..., :2])

@@ -29,7 +29,8 @@ from tf1pruning.export.formats import FORMATS
 from tf1pruning.report import interface, similarity
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import compressing, exporting
-from tf1pruning.steps.compressing import CRITERION, Progress
+from tf1pruning.steps.compress_options import CRITERION
+from tf1pruning.steps.compressing import Progress
 from tf1pruning.steps.width_tables import TableProgress
 
 FLAGS = flags.FLAGS

@@ -15,7 +15,18 @@ import numpy as np
 from tf1pruning.algebra import least_squares
 from tf1pruning.algebra.least_squares import Fit, Target
 from tf1pruning.algebra.moments import Moments
+from tf1pruning.recovery import geometry
 from tf1pruning.recovery.layers import Form, Layer
+
+
+def rows(images: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """`[1, rows, channels]` of images: each position of a channel gives a row.
+
+    Args:
+      images: `[examples, pixels, positions of all channels]`.
+      entries: `[channels, positions]`, see `Layer`.
+    """
+    return images[:, :, entries.T].reshape(1, -1, len(entries))
 
 
 class ChannelRegression:
@@ -66,16 +77,9 @@ class ChannelRegression:
           is_held_out: whether they are for choosing.
           generator: draws the pixels.
         """
-        pixels = np.arange(original.shape[1])
-        if self._pixels < len(pixels):
-            pixels = np.sort(generator.choice(pixels, self._pixels, replace=False))
-        x, y = (self._rows(each[:, pixels]) for each in (pruned, original))
+        pixels = geometry.some_pixels(original.shape[1], self._pixels, generator)
+        x, y = (rows(each[:, pixels], self._entries) for each in (pruned, original))
         self._moments[is_held_out].add(x[..., self._kept], [y])
-
-    def _rows(self, images: np.ndarray) -> np.ndarray:
-        """`[1, rows, channels]`: each position of a channel gives a row."""
-        found = images[:, :, self._entries.T]
-        return found.reshape(1, -1, len(self._entries))
 
     def fit(self) -> Fit:
         """`[1, kept, channels]` the channels by those that stay, chosen on held-out."""

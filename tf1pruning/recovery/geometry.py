@@ -112,6 +112,14 @@ def _axis(node: tf.NodeDef, number: int, size: int, made: int, taps: int) -> Axi
     return Axis(size, made, taps, stride, dilation, before, is_transposed)
 
 
+def some_pixels(count: int, most: int, generator: np.random.RandomState) -> np.ndarray:
+    """Numbers of pixels, ascending: all of them, or as many as allowed, by lot."""
+    pixels = np.arange(count)
+    if most < count:
+        pixels = np.sort(generator.choice(pixels, most, replace=False))
+    return pixels
+
+
 def rows(
     images: np.ndarray, table: np.ndarray, channels: np.ndarray, systems: int
 ) -> np.ndarray:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, sessions
-from tf1pruning.errors import DataError, first_line
 from tf1pruning.graph import draws, importing
 from tf1pruning.graph.frozen import channels_last, precision
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
 
@@ -56,8 +56,8 @@ class Network:
         self._session.close()
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
-        """The outputs; errors like `run_on`."""
-        found: List[np.ndarray] = run_on(self._session, self._fetches, feeds)
+        """The outputs; errors like `running.run_on`."""
+        found: List[np.ndarray] = running.run_on(self._session, self._fetches, feeds)
         return found
 
     def answered(self, batches: Batches) -> Iterator[Answered]:
@@ -75,19 +75,3 @@ class Network:
 def runnable(frozen: tf.GraphDef) -> tf.GraphDef:
     """A frozen graph in the form that a CPU runs, with 32-bit floats."""
     return channels_last.channels_last(precision.widened(draws.seeded(frozen)))
-
-
-def run_on(session: Session, fetches: Any, feeds: Mapping[Any, Any]) -> Any:
-    """Like `Session.run`, on samples of a user.
-
-    Raises:
-      DataError: with TensorFlow's message, if they do not fit the network.
-      GraphError: if it takes too long.
-    """
-    try:
-        return session.run(fetches, feeds)
-    except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise DataError(
-            f'The network does not run on the samples: {first_line(error)}.',
-            options=('data',),
-        ) from error

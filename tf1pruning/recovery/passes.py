@@ -8,7 +8,7 @@ from typing import Collection, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.errors import DataError, first_line
+from tf1pruning.errors import DataError
 from tf1pruning.graph import importing
 from tf1pruning.graph.frozen import channels_last
 from tf1pruning.graph.inference_graph import InferenceGraph
@@ -16,6 +16,7 @@ from tf1pruning.names import TensorRef, parse_tensor
 from tf1pruning.recovery.store import Store, is_storable
 from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits, Session
 
@@ -172,14 +173,10 @@ class Passes:
             ref: self._store.read(str(ref), batch) for ref in refs if ref in known
         }
         fetched = {ref: str(ref) for ref in refs if ref not in known}
-        try:
-            found = session.run(fetched, feeds) if fetched else {}
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise DataError(
-                f'The network does not run on batch {batch + 1}: {first_line(error)}.',
-                options=('data',),
-            ) from error
-        return {**values, **found}
+        if fetched:
+            data = f'batch {batch + 1}'
+            values.update(running.run_on(session, fetched, feeds, data=data))
+        return values
 
     def _is_narrow(self, values: Sequence[np.ndarray]) -> bool:
         """Whether to cut here, by the values of the first batch."""

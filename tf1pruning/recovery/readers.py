@@ -21,8 +21,9 @@ from tf1pruning.choosing.scores import judging_places
 from tf1pruning.errors import DataError, GraphError
 from tf1pruning.graph import frames
 from tf1pruning.names import TensorRef
+from tf1pruning.recovery import channel_regression, geometry
 from tf1pruning.recovery.layers import Layer, layers_of
-from tf1pruning.recovery.readings import Reading, Values
+from tf1pruning.recovery.readings import BYTES_PER_ENTRY, Reading, Values
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.scoring.network import Network
@@ -34,7 +35,6 @@ from tf1pruning.sessions import Session
 _INPUTS = 2048
 # Bytes that the moments and the tensors of one pass may take.
 _MEMORY = 1 << 29
-_BYTES_PER_ENTRY = 28
 # Rows where the inputs of a channel are taken together: so many for each channel, and
 # at least so many.
 _ROWS_PER_CHANNEL = 20
@@ -167,7 +167,7 @@ class _Gatherer:
         for each in behind:
             pixels = sum(4.0 * np.prod(values[ref], dtype=float) for ref in each.refs)
             inputs = min(each.layer.width * each.layer.kernel.taps, _INPUTS)
-            size = pixels + _BYTES_PER_ENTRY * inputs**2
+            size = pixels + BYTES_PER_ENTRY * inputs**2
             if not found or size > left:
                 found.append([])
                 left = _MEMORY
@@ -227,7 +227,7 @@ class _Gatherer:
         for behind in part:
             layer = behind.layer
             kernel = values[TensorRef(layer.kernel.source, 0)]
-            memory = _BYTES_PER_ENTRY * _INPUTS**2
+            memory = BYTES_PER_ENTRY * _INPUTS**2
             reading = Reading(layer, layer.x, kernel, values, count, memory)
             if not reading.is_understood(values):
                 continue
@@ -292,10 +292,8 @@ class _ByChannel:
     def add(self, values: Values, generator: np.random.RandomState) -> None:
         """Adds a batch."""
         images = self._behind.layer.images(values[self._behind.layer.x])
-        if self._pixels < images.shape[1]:
-            drawn = generator.choice(images.shape[1], self._pixels, replace=False)
-            images = images[:, np.sort(drawn)]
-        rows = images[:, :, self._entries.T].reshape(1, -1, len(self._entries))
+        pixels = geometry.some_pixels(images.shape[1], self._pixels, generator)
+        rows = channel_regression.rows(images[:, pixels], self._entries)
         self._moments.add(rows, [rows[:, :, :0]])
 
     def readers(self) -> List[Tuple[str, List[Reader]]]:

@@ -19,7 +19,7 @@ from tf1pruning.recovery.layers import Form, Layer
 _ROWS_PER_UNKNOWN = 20
 _FEWEST_ROWS = 1 << 16
 # A Gram matrix in 64 bits, in 32 bits for a batch, and the copies that solving makes.
-_BYTES_PER_ENTRY = 28
+BYTES_PER_ENTRY = 28
 # Rows on which a layer is checked, and the share of the largest value that it may be
 # off: sums of thousands of products in 32 bits.
 _CHECKED_ROWS = 256
@@ -60,7 +60,7 @@ class Reading:
         self.form = form = Form(layer, kernel, images.shape[-1])
         self._table = layer.table(values[layer.x], values[layer.y], kernel)
         unknowns = self._table.shape[1] * len(form.x_channels) // form.systems
-        self.bytes = _BYTES_PER_ENTRY * form.systems * unknowns**2
+        self.bytes = BYTES_PER_ENTRY * form.systems * unknowns**2
         self.is_whole = self.bytes <= memory
         wanted = max(_ROWS_PER_UNKNOWN * (unknowns + 1), _FEWEST_ROWS)
         per_image = math.ceil(wanted / (batches * len(images)))
@@ -106,9 +106,7 @@ class Reading:
             self.channels.add(x, original, is_held_out, generator)
         if not self.is_whole:
             return
-        pixels = np.arange(len(self._table))
-        if self._pixels < len(pixels):
-            pixels = np.sort(generator.choice(pixels, self._pixels, replace=False))
+        pixels = geometry.some_pixels(len(self._table), self._pixels, generator)
         form, y = self.form, self.layer.images(values[self.layer.y])
         rows = geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
         made = geometry.made(y, pixels, form.y_channels, form.systems)

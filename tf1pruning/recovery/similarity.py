@@ -12,10 +12,10 @@ from tf1pruning.channels import layout
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.graph import importing
 from tf1pruning.graph.frozen import channels_last
-from tf1pruning.recovery import network
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
 
@@ -93,7 +93,7 @@ def similarities(
         for batch in batches.start():
             feeds, _ = batches_lib.feeds(trace.model, batch)
             known = {n: a for n, a in feeds.items() if n.split(':')[0] in present}
-            found.append(network.run_on(session, fetches, known))
+            found.append(running.run_on(session, fetches, known))
     return {
         layer.kernel.node: _signal_to_noise([batch[number] for batch in found])
         for number, layer in enumerate(layers)

@@ -28,6 +28,7 @@ from tf1pruning.names import op_types
 from tf1pruning.recovery import network as network_lib
 from tf1pruning.recovery.change import Change, ChangeMeter
 from tf1pruning.recovery.network import Answered
+from tf1pruning.scoring import running
 from tf1pruning.sessions import STRICT, RunLimits, Session
 
 NUMBERS, LOGITS, PROBABILITIES = KINDS = ('numbers', 'logits', 'probabilities')
@@ -161,7 +162,7 @@ class Student:
           GraphError: if it takes too long.
         """
         feeds = {**self._feeds(answered), self._rate: rate}
-        network_lib.run_on(self._session, self._train, feeds)
+        running.run_on(self._session, self._train, feeds)
 
     def measure(self, samples: Iterable[Answered]) -> Measured:
         """Compares the answers with those of the teacher.
@@ -172,7 +173,7 @@ class Student:
         """
         meter, total, count = ChangeMeter(self._outputs), 0.0, 0
         for answered in samples:
-            loss, *found = network_lib.run_on(
+            loss, *found = running.run_on(
                 self._session, [self._loss, *self._found], self._feeds(answered)
             )
             meter.update(answered.answers, found)

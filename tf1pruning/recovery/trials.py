@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, sessions
-from tf1pruning.errors import DataError, OutputError, first_line
+from tf1pruning.errors import DataError, OutputError
 from tf1pruning.graph import draws, frames, importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last
@@ -22,6 +22,7 @@ from tf1pruning.recovery.change import ChangeMeter
 from tf1pruning.recovery.depths import moving
 from tf1pruning.recovery.store import Store, is_storable
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits, Session
 
@@ -172,13 +173,7 @@ class Trials:
     ) -> Dict[TensorRef, np.ndarray]:
         """The values of tensors; those that are fed as they are."""
         fetched = {ref: str(ref) for ref in refs if str(ref) not in feeds}
-        try:
-            found = self._session.run(fetched, feeds) if fetched else {}
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise DataError(
-                f'The network does not run on the samples: {first_line(error)}.',
-                options=('data',),
-            ) from error
+        found = running.run_on(self._session, fetched, feeds) if fetched else {}
         return {ref: feeds.get(str(ref), found.get(ref)) for ref in refs}
 
 

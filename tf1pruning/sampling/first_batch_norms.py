@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import sessions
-from tf1pruning.errors import DataError, first_line
 from tf1pruning.graph import importing, nodes
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
@@ -25,6 +24,7 @@ from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.names import TensorRef, op_types
 from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
 
@@ -106,7 +106,7 @@ def distances(
     with Session(importing.import_graph(part), limits) as session:
         for batch in batches.start():
             feeds, _ = batches_lib.feeds(graph, batch)
-            values = _run(session, refs, feeds)
+            values = running.run_on(session, refs, feeds)
             for number, each in enumerate(moments):
                 each.add(*values[3 * number : 3 * number + 3])
     return tuple(m.distance(end.node, e) for m, end, e in zip(moments, ends, found))
@@ -120,19 +120,6 @@ def _part(
     needed = graph_lib.needed(graph.graph_def, names)
     frozen = freeze.freeze_part(graph, needed, names, arrays)
     return channels_last.channels_last(precision.widened(frozen))
-
-
-def _run(
-    session: Session, refs: Sequence[str], feeds: Mapping[str, np.ndarray]
-) -> List[np.ndarray]:
-    try:
-        found: List[np.ndarray] = session.run(list(refs), feeds)
-    except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise DataError(
-            f'The network does not run on the data: {first_line(error)}.',
-            options=('data',),
-        ) from error
-    return found
 
 
 def first(view: view_lib.GraphView) -> List[BatchNorm]:

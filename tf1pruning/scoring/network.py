@@ -9,10 +9,10 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import sessions
 from tf1pruning.channels import layout
-from tf1pruning.errors import DataError
 from tf1pruning.graph import importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, freeze
+from tf1pruning.scoring import running
 from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.scoring.spots import ActivationSpot, Column, Spot
 from tf1pruning.sessions import Session
@@ -129,10 +129,8 @@ class Network:
         Raises:
           DataError: with TensorFlow's message, if the batch does not fit the inputs.
         """
-        try:
-            values = session.run(list(fetches.values()), feeds)
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise DataError(f'{self.what} does not run on the data: {error}') from error
+        wanted = list(fetches.values())
+        values = running.run_on(session, wanted, feeds, self.what, 'the data')
         return dict(zip(fetches, values))
 
 

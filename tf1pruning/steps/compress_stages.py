@@ -1,0 +1,196 @@
+"""What a network is at each stage of its compression, measured and as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1pruning import plan as plan_lib
+from tf1pruning.errors import GraphError, VerificationError
+from tf1pruning.models.model import Model
+from tf1pruning.recovery import comparing, network, similarity
+from tf1pruning.recovery.comparing import Outcome
+from tf1pruning.report import text
+from tf1pruning.report.cost import Cost
+from tf1pruning.report.similarity import Similarity
+from tf1pruning.sampling.parts import Samples
+from tf1pruning.sessions import RunLimits
+from tf1pruning.steps import budgets, repairing, soft_pruning
+from tf1pruning.steps.repairing import Repaired, frozen_of
+from tf1pruning.steps.stripping import StrippedModel
+
+ORIGINAL, PRUNED, REPAIRED, DISTILLED = 'original', 'pruned', 'repaired', 'distilled'
+# Samples on which layers are compared.
+_COMPARED = 64
+_HEADER = (
+    'network',
+    'MACs',
+    'parameters',
+    'bytes',
+    'latency',
+    'change',
+    'agreement',
+    'accuracy',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What a network is at a stage of the way.
+
+    Attributes:
+      macs: multiply-accumulates of one example; None: not known.
+      parameters: elements of its weights.
+      bytes: of its frozen graph.
+      latency_ms: median time of a run on two random examples; None: not known.
+      change: of its outputs, on samples that took no part, see `Change`.
+      agreement: share of these in which the largest element is that of the original;
+        None: no output has several.
+      accuracy: share of these with the right class; None without labels.
+    """
+
+    macs: Optional[int]
+    parameters: int
+    bytes: int
+    latency_ms: Optional[float]
+    change: float
+    agreement: Optional[float]
+    accuracy: Optional[float]
+
+
+def table(stages: Mapping[str, Stage]) -> str:
+    """Stages as text, a row each."""
+    return text.table(_HEADER, [_row(name, stage) for name, stage in stages.items()])
+
+
+def _row(name: str, stage: Stage) -> List[str]:
+    def share(value: Optional[float]) -> str:
+        return '-' if value is None else f'{100 * value:.2f} %'
+
+    latency = stage.latency_ms
+    return [
+        name,
+        text.number(stage.macs),
+        f'{stage.parameters:,}',
+        f'{stage.bytes:,}',
+        '-' if latency is None else f'{latency:.2f} ms',
+        f'{stage.change:.4f}',
+        share(stage.agreement),
+        share(stage.accuracy),
+    ]
+
+
+def measure(
+    repaired: Repaired,
+    stripped: StrippedModel,
+    distilled: Optional[StrippedModel],
+    report: Samples,
+    limits: RunLimits,
+) -> Tuple[Repaired, Dict[str, Stage]]:
+    """Measures the networks of all stages on the same samples.
+
+    Args:
+      repaired: the soft-pruned and repaired model.
+      stripped: the same, stripped.
+      distilled: the same, distilled; None: it was not.
+      report: samples that took no part.
+      limits: of the runs.
+
+    Returns:
+      The repaired model with its changes on these samples, and name -> stage.
+
+    Raises:
+      DataError: if the samples do not fit, or the labels do not fit the outputs.
+      GraphError: if a network is not safe to run, or runs too long.
+    """
+    model = repaired.original
+    original = frozen_of(model)
+    zeroed = frozen_of(soft_pruning.with_zeros(model, repaired.plan))
+    small = {REPAIRED: stripped.frozen}
+    if distilled is not None:
+        small[DISTILLED] = distilled.frozen
+    answered = comparing.changes(
+        model.graph,
+        original,
+        [zeroed, *small.values()],
+        report.batches,
+        limits,
+        report.labels,
+    )
+    # Without repair the stripped network is as large and as fast as with it.
+    graphs = {ORIGINAL: original, PRUNED: small[REPAIRED], **small}
+    outputs = model.graph.outputs
+    before = _latency(original, outputs, limits)
+    after = _latency(small[REPAIRED], outputs, limits)
+    stages = {
+        name: _stage(stripped.before, graph, before, outcome)
+        if name == ORIGINAL
+        else _stage(stripped.after, graph, after, outcome)
+        for (name, graph), outcome in zip(graphs.items(), answered)
+    }
+    changes = [outcome.change for outcome in answered]
+    return dataclasses.replace(repaired, before=changes[1], after=changes[2]), stages
+
+
+def _stage(
+    cost: Cost, frozen: tf.GraphDef, latency: Optional[float], answered: Outcome
+) -> Stage:
+    return Stage(
+        macs=cost.macs,
+        parameters=cost.parameters,
+        bytes=frozen.ByteSize(),
+        latency_ms=latency,
+        change=answered.change.worst,
+        agreement=answered.change.agreement,
+        accuracy=answered.accuracy,
+    )
+
+
+def _latency(
+    frozen: tf.GraphDef, outputs: Sequence[str], limits: RunLimits
+) -> Optional[float]:
+    """Milliseconds of a run; None if no input can be made up."""
+    try:
+        return 1000 * budgets.seconds(frozen, outputs, limits)
+    except (GraphError, VerificationError):
+        return None
+
+
+def similarities(
+    repaired: Repaired,
+    stripped: StrippedModel,
+    distilled: Optional[StrippedModel],
+    report: Samples,
+    limits: RunLimits,
+) -> Tuple[Similarity, ...]:
+    """How near each layer is to the unpruned network, at each stage.
+
+    Args, and errors: like `measure`.
+    """
+    model, plan = repaired.original, repaired.plan
+    others = [soft_pruning.with_zeros(model, plan), stripped.original]
+    others += [] if distilled is None else [distilled.original]
+    found = [
+        similarity.similarities(
+            model.trace,
+            network.runnable(frozen_of(model)),
+            _differing(model, other),
+            plan_lib.removed_channels(plan, model.groups, model.trace.count),
+            report.some(_COMPARED).batches,
+            limits,
+        )
+        for other in others
+    ]
+    return tuple(
+        Similarity(layer, *(each.get(layer, similarity.MOST) for each in found))
+        for layer in found[0]
+    )
+
+
+def _differing(model: Model, other: Model) -> Dict[str, np.ndarray]:
+    """Weight node -> array of another model of the same graph, where it differs."""
+    old, new = (repairing.weights_of(each, ()) for each in (model, other))
+    return {n: new[n] for n in old if not np.array_equal(old[n], new[n])}
