@@ -31,10 +31,10 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
         if found[-1] == sorted(tags):
             checking.check(graph)
             complete.complete(graph)
-    return graph
+            return graph
     raise GraphError(
         f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
-        f'{names.quoted([",".join(each) for each in found])}.'
+        f'{names.quoted([",".join(each) for each in found]) or "no graphs"}.'
     )
 
 
