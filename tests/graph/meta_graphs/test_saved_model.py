@@ -4,7 +4,7 @@ import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import saved_model
+from tf1pruning.graph.meta_graphs import saved_model
 
 
 def write(folder, *tags):

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tf1pruning import files, names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import checking, complete
+from tf1pruning.graph.meta_graphs import checking, complete
 
 SAVED_MODEL_FILE = 'saved_model.pb'
 VARIABLES_PREFIX = os.path.join('variables', 'variables')
