@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import importing, saved_model
+from tf1pruning.graph import importing
+from tf1pruning.graph.meta_graphs import saved_model
 
 Model = Callable[[np.ndarray], np.ndarray]
 

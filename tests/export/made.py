@@ -8,8 +8,8 @@ import tensorflow.compat.v1 as tf
 from tests import networks
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.export.format import Network
-from tf1pruning.graph import signature
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.meta_graphs import signature
 
 IMAGE = np.random.RandomState(3).standard_normal([2, 8, 8, 3]).astype(np.float32)
 

@@ -11,7 +11,7 @@ from tests.export import made
 from tf1pruning.errors import VerificationError
 from tf1pruning.export.format import Network
 from tf1pruning.export.saved_model import SavedModelFormat
-from tf1pruning.graph import signature
+from tf1pruning.graph.meta_graphs import signature
 from tf1pruning.names import TensorRef
 
 NAMED = signature.Signature(

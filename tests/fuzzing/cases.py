@@ -12,7 +12,7 @@ from tests.fuzzing import graphs, mutations
 from tf1pruning import api
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import Tf1PruningError
-from tf1pruning.graph import meta_graph as meta_graph_lib
+from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
 from tf1pruning.models import reading
 
 Source = Tuple[tf.MetaGraphDef, Dict[str, np.ndarray]]

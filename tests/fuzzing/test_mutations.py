@@ -4,7 +4,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests.fuzzing import cases, graphs
-from tf1pruning.graph import checking, importing
+from tf1pruning.graph import importing
+from tf1pruning.graph.meta_graphs import checking
 
 FIRST, CASES, CHUNK = 500, 500, 50
 

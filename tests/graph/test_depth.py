@@ -7,10 +7,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import checking
 from tf1pruning.graph.frozen.constant_folding import fold_constants
 from tf1pruning.graph.inference import batch_norm, dropout
 from tf1pruning.graph.inference.branches import Resolver
+from tf1pruning.graph.meta_graphs import checking
 from tf1pruning.graph.view import GraphView
 from tf1pruning.names import TensorRef
 

@@ -6,8 +6,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests import networks
-from tf1pruning.graph import complete, importing
+from tf1pruning.graph import importing
 from tf1pruning.graph.inference import forward
+from tf1pruning.graph.meta_graphs import complete
 
 
 def averaged_graph():

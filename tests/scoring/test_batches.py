@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from tests.studies import trained
 from tf1pruning.errors import DataError, OptionError
-from tf1pruning.graph import meta_graph
+from tf1pruning.graph.meta_graphs import meta_graph
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.loss_model import loss_model

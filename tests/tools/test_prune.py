@@ -16,7 +16,7 @@ from tests.studies.trained import BLOCK, GATE
 from tests.tools import models
 from tf1pruning import plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.graph import saved_model
+from tf1pruning.graph.meta_graphs import saved_model
 from tf1pruning.models.reading import LoadOptions, load
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
-from tf1pruning.graph import signature
+from tf1pruning.graph.meta_graphs import signature
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import weights
 

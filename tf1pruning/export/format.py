@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.graph.signature import Signatures
+from tf1pruning.graph.meta_graphs.signature import Signatures
 from tf1pruning.sessions import STRICT, RunLimits
 
 

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.export.format import Format, Network
-from tf1pruning.graph import saved_model
+from tf1pruning.graph.meta_graphs import saved_model
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import verify
 

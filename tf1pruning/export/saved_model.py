@@ -13,7 +13,7 @@ from tf1pruning import files
 from tf1pruning.ckpt import writer
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.format import Format, Network
-from tf1pruning.graph import saved_model, signature
+from tf1pruning.graph.meta_graphs import saved_model, signature
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import weights
 

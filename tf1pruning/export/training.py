@@ -14,12 +14,12 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.export import session as session_lib
 from tf1pruning.export.checkpoint import CheckpointFormat
 from tf1pruning.export.format import Network
-from tf1pruning.graph import meta_graph, signature
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.graph.inference import derivation, forward
 from tf1pruning.graph.inference.forward import Forward
-from tf1pruning.graph.signature import Signatures
+from tf1pruning.graph.meta_graphs import meta_graph, signature
+from tf1pruning.graph.meta_graphs.signature import Signatures
 from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.surgery import training_state, verify, weights
 from tf1pruning.surgery.stripped import Stripped

@@ -15,8 +15,8 @@ from tf1pruning import files, plan_json
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
 from tf1pruning.export import training
-from tf1pruning.graph import meta_graph
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.meta_graphs import meta_graph
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.report import cost, summaries, text

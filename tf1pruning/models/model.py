@@ -17,7 +17,7 @@ from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import nodes
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.graph.signature import Signature, Signatures
+from tf1pruning.graph.meta_graphs.signature import Signature, Signatures
 from tf1pruning.notes import Note
 from tf1pruning.surgery import computed, weights
 

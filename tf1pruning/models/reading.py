@@ -16,16 +16,11 @@ from tf1pruning.ckpt.arrays import Arrays, ArraysInMemory
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import (
-    inference_graph,
-    meta_graph,
-    saved_model,
-    signature,
-    unsafe,
-)
+from tf1pruning.graph import inference_graph, unsafe
 from tf1pruning.graph import outputs as outputs_lib
 from tf1pruning.graph.inference import derivation, losses, optimizers
 from tf1pruning.graph.inference import inputs as inputs_lib
+from tf1pruning.graph.meta_graphs import meta_graph, saved_model, signature
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.models import notes as notes_lib
 from tf1pruning.models.model import Model

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.graph.signature import Signatures
+from tf1pruning.graph.meta_graphs.signature import Signatures
 from tf1pruning.names import TensorRef
 from tf1pruning.report import text
 

@@ -28,9 +28,9 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names, npz, sessions, typed
 from tf1pruning.errors import DataError, GraphError, OptionError, first_line
 from tf1pruning.graph import importing, nodes, pipelines
-from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
 from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.sessions import DEFAULT_SECONDS, RunLimits, Session
 

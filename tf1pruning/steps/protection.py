@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 from tf1pruning.ckpt import checkpoint as checkpoint_lib
 from tf1pruning.errors import OutputError
-from tf1pruning.graph import saved_model
+from tf1pruning.graph.meta_graphs import saved_model
 
 # What a model may consist of, besides the data of a checkpoint.
 _PARTS = (

@@ -14,8 +14,8 @@ from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import signature
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.graph.meta_graphs import signature
 from tf1pruning.models.model import Model
 from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan

@@ -6,8 +6,8 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import Arrays
-from tf1pruning.graph import signature
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.meta_graphs import signature
 from tf1pruning.models.model import Model
 from tf1pruning.steps import protection
 from tf1pruning.surgery import weights

@@ -15,8 +15,9 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import files, losses, sessions, typed
 from tf1pruning.errors import GraphError, OptionError
-from tf1pruning.graph import importing, saved_model
+from tf1pruning.graph import importing
 from tf1pruning.graph.inference import derivation
+from tf1pruning.graph.meta_graphs import saved_model
 from tf1pruning.sessions import RunLimits
 from tf1pruning.training import stripped_graph
 from tf1pruning.training.stripped_graph import Features

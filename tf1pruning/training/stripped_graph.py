@@ -16,8 +16,8 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names, typed
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import meta_graph
 from tf1pruning.graph.inference import derivation, forward
+from tf1pruning.graph.meta_graphs import meta_graph
 
 Features = Union[tf.Tensor, Mapping[str, tf.Tensor]]
 

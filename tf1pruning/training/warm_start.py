@@ -29,8 +29,8 @@ from tf1pruning import names, optimizer_names, typed
 from tf1pruning.ckpt import averages, slots
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import CheckpointError, first_line
-from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import variables as variables_lib
+from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
 from tf1pruning.training import graph_variables
 from tf1pruning.training.graph_variables import Part, Parts, Shape
 

@@ -8,9 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tf1pruning.ckpt.checkpoint import Checkpoint
-from tf1pruning.graph import meta_graph
 from tf1pruning.graph.frozen.freeze import freeze
 from tf1pruning.graph.inference import derivation
+from tf1pruning.graph.meta_graphs import meta_graph
 from tf1pruning.surgery import verify
 
 IMAGE = np.random.RandomState(0).standard_normal([2, 32, 32, 3]).astype(np.float32)

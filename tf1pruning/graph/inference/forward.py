@@ -19,9 +19,9 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import lint, nodes, pipelines, places, rewrite, walk
-from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation
+from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
 from tf1pruning.names import TensorRef
 
 INPUTS = 'tf1pruning_inputs'

@@ -8,9 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph import walk
+from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
 from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.pipelines import PIPELINE_OPS
 from tf1pruning.names import TensorRef

@@ -4,7 +4,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import checking
+from tf1pruning.graph.meta_graphs import checking
 
 
 def whole():

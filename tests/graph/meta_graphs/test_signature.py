@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import signature
+from tf1pruning.graph.meta_graphs import signature
 from tf1pruning.names import TensorRef
 
 

@@ -17,9 +17,9 @@ from tensorflow.core.framework import variable_pb2
 
 from tf1pruning import files, names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import checking, complete
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
+from tf1pruning.graph.meta_graphs import checking, complete
 from tf1pruning.graph.nodes import constant, make_node
 from tf1pruning.graph.variables import Variable
 from tf1pruning.shapes import element_count

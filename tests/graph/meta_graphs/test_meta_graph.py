@@ -13,7 +13,8 @@ from tf1pruning.ckpt import writer
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import lint, meta_graph
+from tf1pruning.graph import lint
+from tf1pruning.graph.meta_graphs import meta_graph
 
 # What any user may do with a checkpoint and its meta graph, without tf1pruning.
 USER = """

@@ -8,7 +8,8 @@ from tensorflow.core.framework import attr_value_pb2
 
 from tests import networks
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import complete, meta_graph, op_defs, saved_model
+from tf1pruning.graph import op_defs
+from tf1pruning.graph.meta_graphs import complete, meta_graph, saved_model
 
 
 def leaky_graph():

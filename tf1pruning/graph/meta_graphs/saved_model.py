@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tf1pruning import files, names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import checking, complete
+from tf1pruning.graph.meta_graphs import checking, complete
 
 SAVED_MODEL_FILE = 'saved_model.pb'
 VARIABLES_PREFIX = os.path.join('variables', 'variables')
@@ -31,10 +31,10 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
         if found[-1] == sorted(tags):
             checking.check(graph)
             complete.complete(graph)
-    return graph
+            return graph
     raise GraphError(
         f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
-        f'{names.quoted([",".join(each) for each in found])}.'
+        f'{names.quoted([",".join(each) for each in found]) or "no graphs"}.'
     )
 
 

@@ -10,9 +10,9 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import meta_graph as meta_graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference_graph import InferenceGraph
+from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
 from tf1pruning.names import TensorRef
 
 DEFAULT_NAME = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY

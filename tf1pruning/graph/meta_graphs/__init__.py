@@ -1,0 +1,1 @@
+"""Meta graphs from and to files: checked, given one form, with their signatures."""
