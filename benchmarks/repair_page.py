@@ -18,8 +18,7 @@ Seeds = Sequence[Mapping[str, Found]]
 
 INTRODUCTION = """## {title}
 
-`python -m benchmarks.repair --network {name}`, {seeds}, {minutes:.0f}
-minutes on {machine}.
+`make results REPAIR=1{folder}`, {seeds}, {minutes:.0f} minutes on {machine}.
 
 {about} It answers {whole} % of the test images right. {gone} What is left is repaired
 on {samples:,} images for training, without labels and without a training step. The last
@@ -30,6 +29,10 @@ held out each time. The test images are looked at once for each row.
 Accuracy in %, mean of the seeds with the standard deviation in brackets. *zeros*: by
 `{first}`, without repair.
 """
+FOLDERS = {
+    'mnist': ' MNIST=path/of/mnist',
+    'cifar10': ' CIFAR10=path/of/cifar10',
+}
 OF_UNITS = 'Of each group of channels the same share goes.'
 OF_MACS = (
     'So many channels go that a share of the MACs does: of each group the same share, '
@@ -54,7 +57,7 @@ def section(case: Case, seeds: Seeds, minutes: float) -> str:
     options = case.distillation
     introduction = INTRODUCTION.format(
         title=case.title,
-        name=case.name,
+        folder=FOLDERS.get(case.name, ''),
         seeds='seed 0' if len(seeds) == 1 else f'seeds 0 to {len(seeds) - 1}',
         minutes=minutes,
         machine=results_page.machine(),
