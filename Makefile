@@ -42,11 +42,17 @@ zoo: bootstrap
 	@$(QUIET) $(PYTHON) -m benchmarks.zoo
 
 # Measures what docs/results.md says of each folder that is given: MNIST (idx files),
-# CIFAR10 (binary files or TFRecords), DEMO (output of make demo).
+# CIFAR10 (binary files or TFRecords), DEMO (output of make demo). With REPAIR=1 also how
+# networks are repaired: on the digits, and on the data that are given.
 results: bootstrap
 	@test -z "$(MNIST)" || $(QUIET) $(PYTHON) -m benchmarks.mnist --data_dir "$(MNIST)"
 	@test -z "$(CIFAR10)" || $(QUIET) $(PYTHON) -m benchmarks.cifar --data_dir "$(CIFAR10)"
 	@test -z "$(DEMO)" || $(QUIET) $(PYTHON) -m benchmarks.demo_sensitivity --demo_dir "$(DEMO)"
+	@test -z "$(REPAIR)" || $(QUIET) $(PYTHON) -m benchmarks.repair --network digits
+	@test -z "$(REPAIR)" || test -z "$(MNIST)" || $(QUIET) $(PYTHON) -m benchmarks.repair \
+		--network mnist --data_dir "$(MNIST)"
+	@test -z "$(REPAIR)" || test -z "$(CIFAR10)" || $(QUIET) $(PYTHON) -m benchmarks.repair \
+		--network cifar10 --data_dir "$(CIFAR10)"
 
 clean:
 	rm -rf .venv .conda .bootstrap.lock demo_output bench_output build dist *.egg-info
