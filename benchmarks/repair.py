@@ -12,7 +12,7 @@ was stopped goes on.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 import numpy as np
 from absl import flags
@@ -158,7 +158,7 @@ def _inputs(model: Model, images: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def _changes(
-    networks: Dict[str, Any], outcomes: Tuple[comparing.Outcome, ...]
+    networks: Dict[str, Any], outcomes: Sequence[comparing.Outcome]
 ) -> Dict[str, float]:
     pairs = zip(networks, outcomes)
     return {f'{name}_change': each.change.worst for name, each in pairs}

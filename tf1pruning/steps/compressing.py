@@ -223,9 +223,11 @@ class _Planner:
 
     def _measured(self, path: Optional[files.Path], progress: Progress) -> WidthTable:
         """The table of widths, measured as far as a file does not have it."""
-        own = self._parts.fit.some(_TABLE_SAMPLES).split(_TABLE_HOLDOUT)
-        judged = self._parts.choose.some(_TABLE_SAMPLES).batches
-        samples = width_tables.Samples(own.fit.batches, own.choose.batches, judged)
+        fit = self._parts.fit.some(_TABLE_SAMPLES)
+        held_out = judged = self._parts.choose.some(_TABLE_SAMPLES)
+        if fit.count >= 3 * fit.least:
+            fit, held_out, _ = fit.split(_TABLE_HOLDOUT)
+        samples = width_tables.Samples(fit.batches, held_out.batches, judged.batches)
         return width_tables.measure(
             self._model,
             self._groups,
