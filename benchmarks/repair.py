@@ -12,7 +12,7 @@ was stopped goes on.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 from absl import flags
