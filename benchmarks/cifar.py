@@ -108,7 +108,7 @@ def measured(run: Run, pieces: Pieces) -> Dict[str, Found]:
 def _works(run: Run, subject: Subject, level: float) -> Dict[str, Tuple[Any, ...]]:
     """Piece of a level -> what finds it, and its arguments."""
     share, tuning = _share(subject, level), _tuning(run.material)
-    start = Start(_network, subject.trained.model.path, run.material, tuning)
+    start = Start(network, subject.trained.model.path, run.material, tuning)
     found: Dict[str, Tuple[Any, ...]] = {}
     for criterion in CRITERIA:
         name = cifar_page.key(criterion, level)
@@ -140,7 +140,7 @@ def halved(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, train=train, test=test, image=image)
 
 
-def _network(images: tf.Tensor, is_training: bool) -> tf.Tensor:
+def network(images: tf.Tensor, is_training: bool) -> tf.Tensor:
     return resnet_cifar.build(images, CONFIG, Layers(is_training, DECAY))
 
 
@@ -169,7 +169,7 @@ def _scratch_epochs() -> Dict[str, float]:
 
 def _baseline(run: Run) -> Dict[str, Any]:
     recipe, folder = _fresh(run.material, FLAGS.epochs), run.path(BASELINE)
-    return {'accuracy': training.train(_network, run.material, recipe, folder)}
+    return {'accuracy': training.train(network, run.material, recipe, folder)}
 
 
 def _subject(run: Run) -> Subject:

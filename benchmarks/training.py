@@ -120,6 +120,17 @@ def train(
     return float(estimator.evaluate(pipelines.eval_input_fn(dataset))['accuracy'])
 
 
+def accuracy(
+    network: Network, dataset: Dataset, split: Split, checkpoint: str
+) -> float:
+    """Share of the images of a split that a checkpoint of a network gets right."""
+    folder = os.path.dirname(checkpoint)
+    estimator = tf.estimator.Estimator(model_fn, folder, params={'network': network})
+    input_fn = pipelines.eval_input_fn(dataset, split)
+    found = estimator.evaluate(input_fn, checkpoint_path=checkpoint)
+    return float(found['accuracy'])
+
+
 def config(material: Material, steps: int) -> tf.estimator.RunConfig:
     """Of a training of so many steps, which saves at its end."""
     return tf.estimator.RunConfig(
