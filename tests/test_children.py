@@ -28,6 +28,10 @@ def crash():
     os.abort()
 
 
+def leave():
+    os._exit(3)
+
+
 def test_a_child_leaves_a_file_behind(tmp_path):
     path = tmp_path / 'found'
 
@@ -42,6 +46,7 @@ def test_a_child_leaves_a_file_behind(tmp_path):
         (fail, '^no such kernel$'),
         (take_all, 'MemoryError|Unable to allocate'),
         (crash, '^it was ended by SIGABRT$'),
+        (leave, '^it ended with exit code 3$'),
     ],
 )
 def test_a_child_that_fails_says_why(work, message):

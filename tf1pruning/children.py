@@ -49,9 +49,16 @@ def run(work: Callable[[], None], seconds: float) -> None:
                 kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
     if not said:
-        raise ChildError(f'it was ended by {signal.Signals(os.WTERMSIG(status)).name}')
+        raise ChildError(_end(status))
     if not said.startswith(_DONE):
         raise ChildError(said[len(_FAILED) :].decode(errors='replace'))
+
+
+def _end(status: int) -> str:
+    """How a child ended that said nothing."""
+    if os.WIFSIGNALED(status):
+        return f'it was ended by {signal.Signals(os.WTERMSIG(status)).name}'
+    return f'it ended with exit code {os.WEXITSTATUS(status)}'
 
 
 def _do(work: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import memory
+from tf1pruning.graph import importing, memory
 
 
 def check(build):
@@ -26,6 +26,15 @@ def reserve(length):
     )
 
 
+def turns(x):
+    """A loop that makes a list of another length in each turn."""
+
+    def turn(i, y):
+        return i + 1, tf.TensorArray(tf.float32, i + 1).write(0, y).read(0)
+
+    tf.while_loop(lambda i, _: i < 3, turn, [0, x])
+
+
 @pytest.mark.parametrize(
     'build',
     [
@@ -33,6 +42,8 @@ def reserve(length):
         lambda x: reserve(100),
         lambda x: tf.TensorArray(tf.float32, size_of(x)).write(0, x),
         lambda x: reserve(tf.shape(x)[0] * 2),
+        lambda x: reserve(tf.constant(2) - 3),
+        turns,
     ],
 )
 def test_what_fits_passes(build):
@@ -66,3 +77,17 @@ def test_what_fits_passes(build):
 def test_what_fills_the_memory_is_named(build, message):
     with pytest.raises(GraphError, match=message):
         check(build)
+
+
+@pytest.mark.parametrize('op', ['TensorArray', 'TensorArrayV2', 'TensorArrayV3'])
+def test_lists_of_older_versions_are_looked_at(op):
+    graph_def = tf.GraphDef()
+    graph_def.versions.producer = 15
+    with tf.Graph().as_default() as graph:
+        tf.constant(50000) * tf.constant(40000)
+    graph_def.node.extend(graph.as_graph_def().node)
+    node = graph_def.node.add(name='list', op=op, input=['mul'])
+    node.attr['dtype'].type = tf.float32.as_datatype_enum
+
+    with pytest.raises(GraphError, match='makes a list of 2,000,000,000 items'):
+        memory.check(importing.import_graph(graph_def))

@@ -17,6 +17,7 @@ from tf1pruning.shapes import element_count
 
 MOST_ITEMS = 1 << 20
 _MOST_ELEMENTS = 1 << 30
+_NUMBERS = f'{_MOST_ELEMENTS:,} numbers'
 
 # Op -> which of its inputs says how large its result is.
 _SIZES = {
@@ -75,10 +76,16 @@ def problem(node: tf.NodeDef, constants: Constants) -> str:
     known = _SIZES.get(node.op, LENGTHS.get(node.op))
     found = [] if known is None else _numbers(node.input[known], constants)
     if node.op in LENGTHS:
-        longest = max(found, default=0)
-        return f'makes a list of {longest:,} items' if longest > MOST_ITEMS else ''
-    too_large = element_count(found) > _MOST_ELEMENTS
-    return f'makes a tensor of {found}, too large to run' if too_large else ''
+        return length_problem(max(found, default=0))
+    is_large = element_count(found) > _MOST_ELEMENTS
+    return f'makes a tensor of {found}; expected at most {_NUMBERS}' if is_large else ''
+
+
+def length_problem(length: int) -> str:
+    """How a list of some length fills the memory; '' if it does not."""
+    is_long = length > MOST_ITEMS
+    most = f'expected at most {MOST_ITEMS:,}'
+    return f'makes a list of {length:,} items; {most}' if is_long else ''
 
 
 def _numbers(name: str, constants: Constants) -> List[Any]:
@@ -94,4 +101,6 @@ def _range_problem(start: List[Any], limit: List[Any], delta: List[Any]) -> str:
     if not (len(start) == len(limit) == len(delta) == 1 and delta[0]):
         return ''
     count = (limit[0] - start[0]) / delta[0]
-    return f'makes a range of {count:,.0f} numbers' if count > _MOST_ELEMENTS else ''
+    is_large = count > _MOST_ELEMENTS
+    most = f'expected at most {_NUMBERS}'
+    return f'makes a range of {count:,.0f} numbers; {most}' if is_large else ''

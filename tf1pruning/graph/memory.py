@@ -19,7 +19,7 @@ from tf1pruning.names import op_types
 MOST_BYTES = 1 << 32
 # Lists whose length may not depend on values, and others whose length is looked at.
 _LISTS = ('TensorListReserve', 'TensorListResize')
-_ARRAYS = ('TensorArrayV3',)
+_ARRAYS = ('TensorArray', 'TensorArrayV2', 'TensorArrayV3')
 # What they make is as large as their first input.
 _NO_LARGER = frozenset(static_shapes.SAME_SIZES) - {'Cast'}
 # Where a length comes from.
@@ -55,12 +55,11 @@ def check(graph: tf.Graph) -> None:
 
 def _check_length(graph: tf.Graph, operation: tf.Operation) -> None:
     length = operation.inputs[growth.LENGTHS[operation.type]]
-    known = _known(graph, length)
-    if known > growth.MOST_ITEMS:
+    problem = growth.length_problem(_known(graph, length))
+    if problem:
         raise GraphError(
-            f'Node {operation.name!r} ({operation.type}) makes a list of {known:,} '
-            f'items; expected at most {growth.MOST_ITEMS:,}. Name outputs before it, '
-            'or allow it.',
+            f'Node {operation.name!r} ({operation.type}) {problem}. Name outputs '
+            'before it, or allow it.',
             options=('allow_unsafe',),
         )
     if operation.type in _LISTS:
@@ -70,7 +69,10 @@ def _check_length(graph: tf.Graph, operation: tf.Operation) -> None:
 def _known(graph: tf.Graph, length: tf.Tensor) -> int:
     """A length as far as TensorFlow finds it without a run; 0 if it does not."""
     with graph.as_default():
-        return tf.fill(tf.reshape(length, [1]), 0).shape[0].value or 0
+        try:
+            return tf.fill(tf.reshape(length, [1]), 0).shape[0].value or 0
+        except ValueError:  # It is below zero, or inside a loop.
+            return 0
 
 
 def _check_source(operation: tf.Operation, length: tf.Operation) -> None:

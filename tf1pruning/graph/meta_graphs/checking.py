@@ -84,9 +84,7 @@ class _Checker:
         if backward:
             self._check_order()
         for node in self._nodes:
-            problem = growth.problem(node, self._constant)
-            if problem:
-                _refuse(_shown(node), problem)
+            _check_growth(_shown(node), growth.problem(node, self._constant))
 
     def _constant(self, name: str) -> Optional[tf.NodeDef]:
         node = self._nodes[self._positions[names.node_name(name)]]
@@ -238,17 +236,15 @@ class _FunctionChecker:
         """Raises GraphError for the first node that is wrong."""
         function = self._function
         what = f'function {function.signature.name!r}'
-        taken = len(self._nodes) + len(self._arguments)
+        taken = len(function.node_def) + len(self._arguments)
         if len({*self._nodes, *self._arguments}) != taken:
-            _refuse(what, 'has two nodes of one name')
-        if len(self._nodes) != len(function.node_def):
             _refuse(what, 'has two nodes of one name')
         for node in function.node_def:
             if not _NAME.match(node.name):
-                _refuse(f'{_shown(node)} of {what}', 'has a bad name')
+                _refuse(self._named(node), 'has a name that TensorFlow does not take')
             problem = self._problem(node)
             if problem:
-                _refuse(f'{_shown(node)} of {what}', problem)
+                _refuse(self._named(node), problem)
         returned = {each.name for each in function.signature.output_arg}
         wrong = returned.symmetric_difference(function.ret)
         problem = f'does not return {names.quoted(sorted(wrong))}' if wrong else ''
@@ -268,7 +264,12 @@ class _FunctionChecker:
                 return problem
         problems = (self._input_problem(name) for name in node.input)
         problem = next(filter(None, problems), '')
-        return problem or ('' if is_open else growth.problem(node, self._constant))
+        if not (problem or is_open):
+            _check_growth(self._named(node), growth.problem(node, self._constant))
+        return problem
+
+    def _named(self, node: tf.NodeDef) -> str:
+        return f'{_shown(node)} of function {self._function.signature.name!r}'
 
     def _constant(self, name: str) -> Optional[tf.NodeDef]:
         node = self._nodes.get(name.split(':')[0])
@@ -298,6 +299,14 @@ def _is_data(name: str) -> bool:
 
 def _shown(node: tf.NodeDef) -> str:
     return f'node {node.name!r} ({node.op})'
+
+
+def _check_growth(what: str, problem: str) -> None:
+    if problem:
+        raise GraphError(
+            f'The graph would fill the memory: {what} {problem}. Write the file again '
+            'with smaller sizes.'
+        )
 
 
 def _refuse(what: str, problem: str) -> NoReturn:
