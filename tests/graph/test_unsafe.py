@@ -6,13 +6,14 @@ import tensorflow.compat.v1 as tf
 
 from scripts import pure_ops
 from tf1pruning.graph import unsafe
+from tf1pruning.graph.view import GraphView
 
 
 def found(build, source=tf.placeholder):
     with tf.Graph().as_default() as graph:
         x = source(tf.float32, [2, 4], name='input')
         tf.identity(build(x), name='output')
-    return unsafe.find_unsafe(graph.as_graph_def(), ('output',))
+    return unsafe.find_unsafe(GraphView(graph.as_graph_def()), ('output',))
 
 
 def same(array):

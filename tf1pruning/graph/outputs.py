@@ -75,8 +75,7 @@ def only_output(graph: tf.MetaGraphDef) -> Candidate:
     Raises:
       GraphError: names the candidates if there is not exactly one.
     """
-    view = view_lib.GraphView(graph.graph_def)
-    if 'output' in view:
+    if any(node.name == 'output' for node in graph.graph_def.node):
         return Candidate('output', ())
     found = candidates(graph)
     if len(found) == 1:

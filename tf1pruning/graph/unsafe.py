@@ -61,18 +61,17 @@ class _Reached(NamedTuple):
         return f'{self.caller.name!r} ({self.node.op})'
 
 
-def find_unsafe(graph_def: tf.GraphDef, outputs: Collection[str]) -> Tuple[str, ...]:
+def find_unsafe(view: view_lib.GraphView, outputs: Collection[str]) -> Tuple[str, ...]:
     """What a run of a network may not run, as "'node' (Op)", in graph order.
 
     The search stops at the input pipeline: placeholders take its place.
 
     Args:
-      graph_def: the graph as it was read; may hold nodes that nothing needs.
+      view: of the graph as it was read; it may hold nodes that nothing needs.
       outputs: names of output nodes.
     """
-    if _is_pure(graph_def):
+    if _is_pure(view.graph_def):
         return ()
-    view = view_lib.GraphView(graph_def)
     return _impure(view, _reached(view, outputs, lambda node: not _is_cut(view, node)))
 
 

@@ -22,19 +22,19 @@ _LISTED = 3
 
 
 def notes_on(
-    graph: InferenceGraph, meta_graph: tf.MetaGraphDef, variables: Arrays
+    graph: InferenceGraph, view: view_lib.GraphView, variables: Arrays
 ) -> Tuple[Note, ...]:
     """What a user should know of a model.
 
     Args:
       graph: its inference graph.
-      meta_graph: what that was made of.
+      view: of what that was made of.
       variables: checkpoint key -> array; only moving statistics are read.
     """
     return (
         *_converted(graph),
         *_random(graph),
-        *_never_run(graph, meta_graph),
+        *_never_run(graph, view),
         *_untouched(graph, variables),
     )
 
@@ -68,11 +68,11 @@ def _random(graph: InferenceGraph) -> Iterator[Note]:
         )
 
 
-def _never_run(graph: InferenceGraph, meta_graph: tf.MetaGraphDef) -> Iterator[Note]:
+def _never_run(graph: InferenceGraph, view: view_lib.GraphView) -> Iterator[Note]:
     statistics = graph.converted.statistics
     if not statistics:
         return
-    found = updates.never_run(meta_graph.graph_def, statistics)
+    found = updates.never_run(view, statistics)
     if found:
         yield Note(
             f'Warning: nothing in the graph runs the updates {_few(found)} of '

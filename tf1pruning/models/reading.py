@@ -18,6 +18,7 @@ from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import inference_graph, unsafe
 from tf1pruning.graph import outputs as outputs_lib
+from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation, losses, optimizers
 from tf1pruning.graph.inference import inputs as inputs_lib
 from tf1pruning.graph.meta_graphs import meta_graph, saved_model, signature
@@ -264,6 +265,7 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         trace = trace_lib.trace(graph)
         groups = groups_lib.find_groups(trace)
     inputs_lib.check_used(graph.inputs, inputs)
+    read = view_lib.GraphView(meta.graph_def)
     return Model(
         path=parts.path,
         variables=variables,
@@ -272,9 +274,9 @@ def _model(parts: _Parts, options: LoadOptions, phases: Phases) -> Model:
         graph=graph,
         trace=trace,
         groups=groups,
-        unsafe_ops=unsafe.find_unsafe(meta.graph_def, graph.outputs),
+        unsafe_ops=unsafe.find_unsafe(read, graph.outputs),
         signatures=signature.signatures_of(graph, meta, options.signature),
-        notes=(*parts.notes, *notes_lib.notes_on(graph, meta, variables)),
+        notes=(*parts.notes, *notes_lib.notes_on(graph, read, variables)),
         divisors=optimizers.divisors(meta),
         seconds=phases.seconds,
     )

@@ -15,6 +15,7 @@ from tf1pruning.criteria import registry
 from tf1pruning.criteria.registry import READERS, DataCriterion
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.graph import unsafe
+from tf1pruning.graph import view as view_lib
 from tf1pruning.models.model import Model
 from tf1pruning.recovery import readers
 from tf1pruning.scoring import loss_model as loss_model_lib
@@ -138,7 +139,9 @@ def with_loss(
     kept = model.graph.converted.kept
     found = loss_model_lib.loss_model(graph, loss, model.graph.outputs, kept)
     if not allow_unsafe:
-        unsafe_nodes = unsafe.find_unsafe(graph.graph_def, [found.loss])
+        unsafe_nodes = unsafe.find_unsafe(
+            view_lib.GraphView(graph.graph_def), [found.loss]
+        )
         sessions.refuse(
             'The loss depends', unsafe_nodes, 'Name another loss', options=('loss',)
         )

@@ -4,6 +4,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph.inference import updates
+from tf1pruning.graph.view import GraphView
 
 STATISTICS = ('norm/moving_mean', 'norm/moving_variance')
 
@@ -18,7 +19,7 @@ def nothing_runs(last, **options):
         last(x)
         tf.train.Saver()
         tf.global_variables_initializer()
-    return updates.never_run(graph.as_graph_def(), STATISTICS)
+    return updates.never_run(GraphView(graph.as_graph_def()), STATISTICS)
 
 
 def minimize(x):

@@ -122,6 +122,8 @@ def inside(graph: tf.MetaGraphDef, signature: str, others: bool) -> List[Input]:
       others: whether other signatures count, too, where they feed what the input
         pipeline gives; it is cut there anyway.
     """
+    if not graph.signature_def:
+        return []
     view = view_lib.GraphView(graph.graph_def)
     refs = set()
     for name in graph.signature_def if others else {signature} & {*graph.signature_def}:

@@ -12,17 +12,17 @@ from tf1pruning.graph import walk
 from tf1pruning.graph.inference.batch_norm import ASSIGN_OPS, variable_behind
 
 
-def never_run(graph_def: tf.GraphDef, statistics: Iterable[str]) -> List[str]:
+def never_run(view: view_lib.GraphView, statistics: Iterable[str]) -> List[str]:
     """The updates of variables that no other op waits for, in graph order.
 
     They do not run unless a session names them. What sets a variable without reading it
     is no update.
 
     Args:
-      graph_def: of a training.
+      view: of the graph of a training.
       statistics: nodes of the variables.
     """
-    view, wanted = view_lib.GraphView(graph_def), set(statistics)
+    graph_def, wanted = view.graph_def, set(statistics)
     found = [
         node.name
         for node in graph_def.node
