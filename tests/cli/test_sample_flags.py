@@ -7,7 +7,7 @@ from absl import flags
 import tf1pruning as tp
 from tests import networks
 from tests.demo.datasets import files
-from tf1pruning.cli import model_flags, sample_flags
+from tf1pruning.cli import model_flags, program, sample_flags
 
 
 @pytest.fixture(scope='module')
@@ -69,3 +69,9 @@ def test_a_malformed_flag_is_named(model, parse, argument, message):
 
     with pytest.raises(tp.OptionError, match=message):
         sample_flags.samples(model)
+
+
+def test_messages_name_the_flag_of_temporary_files(parse):
+    parse('--data=graph')
+    said = program.with_flags('Allow more.', ('samples', 'disk'))
+    assert said == 'Allow more. See --samples, --temporary_gb.'

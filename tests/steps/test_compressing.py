@@ -9,18 +9,20 @@ from tests.tools import models
 from tf1pruning.steps.compress_options import CompressOptions
 from tf1pruning.steps.compressing import Progress, compress_model
 
+EVEN = tp.Limits(multiple=2)
+
 
 def test_less_goes_until_a_change_is_kept_by_a_table_that_is_measured_once(tmp_path):
     model = tp.load(models.checkpoint(str(tmp_path)), outputs=['output'])
     images = np.random.RandomState(0).randn(80, 8, 8, 3).astype(np.float32)
     samples = tp.samples(model, {'input': images})
-    options = CompressOptions(max_change=0.2, limits=tp.Limits(multiple=2))
+    options = CompressOptions(max_change=0.8, criterion='l1', limits=EVEN)
     widths, passes = [], []
     progress = Progress(widths.append, lambda done, total: passes.append(done))
 
     found = compress_model(model, samples, options, progress=progress)
 
-    assert passes.count(1) == 2
+    assert passes.count(1) > 1
     assert [each.done for each in widths] == list(range(1, widths[0].total + 1))
-    assert 0 < found.stages['repaired'].change <= 0.2
-    assert found.stages['pruned'].change > 0.2
+    assert 0 < found.stages['repaired'].change <= 0.8
+    assert found.stages['pruned'].change > 0.8

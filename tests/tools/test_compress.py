@@ -21,6 +21,11 @@ def prefix(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
+def without_loss(tmp_path_factory):
+    return models.checkpoint(str(tmp_path_factory.mktemp('plain')))
+
+
+@pytest.fixture(scope='module')
 def data(tmp_path_factory):
     path = str(tmp_path_factory.mktemp('data') / 'samples.npz')
     np.savez(path, input=IMAGES, classes=np.arange(80) % 5)
@@ -73,13 +78,10 @@ def test_half_of_every_group_goes_and_the_stages_are_compared(prefix, data, tmp_
     assert {layer['method'] for layer in report['repair']} > {'least squares'}
     gains = [layer['repaired'] - layer['pruned'] for layer in report['similarity']]
     assert np.median(gains) > 0
-    rows = [line.split()[0] for line in done.stdout.splitlines() if line]
-    assert [name for name in rows if name in ('original', 'pruned', 'repaired')]
+    rows = [line.split()[0] for line in done.stdout.splitlines() if ' ms ' in line]
+    assert rows == ['original', 'pruned', 'repaired']
     written = {'stripped.pb', 'stripped.ckpt.index', 'samples.png', 'similarity.png'}
     assert written.issubset(os.listdir(str(tmp_path)))
-    unpruned = models.answers(models.frozen(str(tmp_path), prefix))
-    small = models.answers(str(tmp_path / 'stripped.pb'))
-    assert unpruned.shape == small.shape
 
 
 def test_a_budget_uses_the_table_that_a_dry_run_measured(prefix, data, tmp_path):
@@ -139,9 +141,8 @@ def test_frozen_graphs_are_compressed(prefix, data, tmp_path):
         (['--target_macs=0.0001'], 'at the narrowest widths of the table'),
     ],
 )
-def test_bad_options_are_one_line(tmp_path, data, flags, message):
-    prefix = models.checkpoint(str(tmp_path / 'model'))
-    done = compressed(prefix, tmp_path / 'out', data, *flags)
+def test_bad_options_are_one_line(without_loss, tmp_path, data, flags, message):
+    done = compressed(without_loss, tmp_path / 'out', data, *flags)
     assert done.returncode == 1
     assert message in done.stderr
     assert 'Traceback' not in done.stderr

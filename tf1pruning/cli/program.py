@@ -29,7 +29,11 @@ _MISSING = re.compile(
 # Flag of version 0.1 -> what it is called now.
 _RENAMED = {'calibration_data': 'data', 'checkpoint': 'model', 'random_seed': 'seed'}
 # Option that an error names -> flag that gives it, where these differ.
-_FLAGS = {'allow_unsafe': 'allow_unsafe_ops', 'verify': 'noverify'}
+_FLAGS = {
+    'allow_unsafe': 'allow_unsafe_ops',
+    'disk': 'temporary_gb',
+    'verify': 'noverify',
+}
 
 
 def run(

@@ -43,7 +43,7 @@ class DistillOptions:
       patience: training stops after so many looks at the held-out samples, of 20, that
         found nothing better.
       seed: of the order of the samples.
-      cache_bytes: that samples and answers may take in temporary files; what does not
+      disk: bytes that samples and answers may take in temporary files; what does not
         fit is read and answered anew in each pass, in the order of the data.
 
     Raises:
@@ -56,7 +56,7 @@ class DistillOptions:
     temperature: float = 1.0
     patience: int = 10
     seed: int = 0
-    cache_bytes: int = 1 << 32
+    disk: int = 1 << 32
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'rates', tuple(self.rates))

@@ -121,7 +121,7 @@ class Kept:
             raise OutputError(
                 f'The samples cannot be kept in {tempfile.gettempdir()!r}: '
                 f'{files.reason(error)}. Make room there, or allow fewer bytes.',
-                options=('cache_bytes',),
+                options=('disk',),
             ) from error
         self._count += count
         return True

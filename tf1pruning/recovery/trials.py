@@ -119,7 +119,8 @@ class Trials:
             if not self._store.has_room(sum(v.nbytes for v in values.values())):
                 raise OutputError(
                     'The answers to the samples do not fit into the bytes that '
-                    'temporary files may take. Give fewer samples, or allow more bytes.'
+                    'temporary files may take. Give fewer samples, or allow more.',
+                    options=('samples', 'disk'),
                 )
             for ref, value in values.items():
                 self._store.append(_answers(ref), value)

@@ -286,7 +286,7 @@ def compress_model(
             DistillOptions(
                 steps=options.distill_steps,
                 seed=options.seed,
-                cache_bytes=options.disk,
+                disk=options.disk,
             ),
             state,
             progress.distill,

@@ -127,8 +127,8 @@ def distill(
     wanted, fixed = _trainable(stripped)
     frozen = freeze.freeze(teacher.graph, teacher.arrays())
     with Network(teacher.graph, frozen, stripped.limits) as answering:
-        seen = lessons.gather(fit, answering, options.cache_bytes)
-        looked = lessons.gather(choose, answering, options.cache_bytes)
+        seen = lessons.gather(fit, answering, options.disk)
+        looked = lessons.gather(choose, answering, options.disk)
         small = stripped.frozen
         file = None
         if state is not None:
