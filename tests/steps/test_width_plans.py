@@ -11,7 +11,7 @@ from tests.steps.test_width_tables import two_layers
 from tf1pruning.choosing.choice import Target
 from tf1pruning.choosing.width_table import GroupWidths, Width, WidthTable
 from tf1pruning.errors import OptionError, PlanError
-from tf1pruning.steps import budgets, width_plans, width_tables
+from tf1pruning.steps import budgets, width_files, width_plans
 
 
 @pytest.fixture(scope='module')
@@ -33,7 +33,7 @@ def table(model, groups):
         entries = [Width(tuple(range(w[0])), w[1 + number]) for w in widths]
         return GroupWidths(groups[number].name, 8, tuple(entries))
 
-    digest = width_tables.digest(model)
+    digest = width_files.digest(model)
     return WidthTable(digest, 'samples', 0, 2, (group(0), group(1)))
 
 

@@ -22,7 +22,7 @@ from tf1pruning.choosing.choice import Limits
 from tf1pruning.errors import DataError, OutputError, PlanError
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import planning, width_plans, width_tables
+from tf1pruning.steps import planning, width_files, width_plans, width_tables
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.repairing import repair_model
 from tf1pruning.steps.width_tables import Samples, TableOptions
@@ -150,8 +150,8 @@ def test_answers_that_have_no_room_are_refused(model):
 
 def test_a_table_is_saved_as_it_is(tmp_path, table):
     path = str(tmp_path / 'widths.json')
-    width_tables.save(table, path)
-    assert width_tables.load(path) == table
+    width_files.save(table, path)
+    assert width_files.load(path) == table
 
 
 class Killed(Exception):
@@ -169,7 +169,7 @@ def test_a_table_is_resumed_where_it_ended(tmp_path, model, table):
 
     with pytest.raises(Killed):
         measured(model, path=path, progress=dies)
-    kept = width_tables.load(path)
+    kept = width_files.load(path)
     assert [len(group.entries) for group in kept.groups] == [3, 0]
     assert seen[0].total == 6 and seen[0].seconds > 0
 
@@ -177,7 +177,7 @@ def test_a_table_is_resumed_where_it_ended(tmp_path, model, table):
     again = measured(model, path=path, progress=seen.append)
     assert [(p.done, p.total) for p in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[-1].seconds == 0
-    assert again == width_tables.load(path)
+    assert again == width_files.load(path)
     for a, b in zip(again.groups, table.groups):
         np.testing.assert_allclose(a.changes, b.changes, rtol=1e-6)
 
@@ -188,7 +188,7 @@ def test_a_table_is_resumed_where_it_ended(tmp_path, model, table):
 
 def test_more_widths_are_added_to_a_table(tmp_path, model, table):
     path = str(tmp_path / 'widths.json')
-    width_tables.save(table, path)
+    width_files.save(table, path)
     seen = []
     options = dataclasses.replace(QUARTERS, shares=(0.25,))
 
@@ -208,7 +208,7 @@ def test_more_widths_are_added_to_a_table(tmp_path, model, table):
 )
 def test_a_table_of_something_else_is_refused(tmp_path, model, table, changes, message):
     path = str(tmp_path / 'widths.json')
-    width_tables.save(dataclasses.replace(table, **changes), path)
+    width_files.save(dataclasses.replace(table, **changes), path)
     with pytest.raises(PlanError, match=message):
         measured(model, path=path)
 
@@ -225,10 +225,10 @@ def test_a_table_of_something_else_is_refused(tmp_path, model, table, changes, m
 )
 def test_damaged_tables_are_refused(tmp_path, table, damage, message):
     path = tmp_path / 'widths.json'
-    width_tables.save(table, path)
+    width_files.save(table, path)
     path.write_text(damage(path.read_text()))
     with pytest.raises(PlanError, match=message):
-        width_tables.load(path)
+        width_files.load(path)
 
 
 def test_samples_that_are_all_alike_are_refused(model):

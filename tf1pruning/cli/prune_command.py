@@ -61,10 +61,8 @@ def main() -> None:
     choice = choice_flags.choice(FLAGS.criterion)
     scores, means = criterion_flags.scores(), criterion_flags.mean_scores()
     model = model_flags.model()
-    path, other = prefix, frozen
-    if model.is_frozen:
-        path, other = frozen, prefix + '.index'
-    _check_alone(path, other)
+    path = frozen if model.is_frozen else prefix
+    _check_alone(path, f'{prefix}.index' if model.is_frozen else frozen)
     plan = tp.choose(
         model,
         choice,

@@ -16,7 +16,7 @@ from tf1pruning.errors import GraphError, OptionError, PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import ROUNDING, GroupPlan, Plan
 from tf1pruning.sessions import STRICT, RunLimits
-from tf1pruning.steps import budgets, width_tables
+from tf1pruning.steps import budgets, width_files, width_tables
 
 
 class Planned(NamedTuple):
@@ -108,7 +108,7 @@ class _Sheet:
     """
 
     def __init__(self, model: Model, groups: Sequence[Group], table: WidthTable):
-        if table.model != width_tables.digest(model):
+        if table.model != width_files.digest(model):
             raise PlanError(
                 'The table of widths was measured on another model. Measure it again.'
             )

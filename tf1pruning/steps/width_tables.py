@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 import time
 from typing import (
@@ -21,7 +19,7 @@ from typing import (
 
 import numpy as np
 
-from tf1pruning import files, typed
+from tf1pruning import files
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.choosing import groupwise
@@ -37,10 +35,9 @@ from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.width_trials import WidthTrials
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
-from tf1pruning.steps import data_scores, repairing
+from tf1pruning.steps import repairing, width_files
 from tf1pruning.surgery import computed, soft
 
-_FORMAT = 1
 EIGHTHS = tuple(number / 8 for number in range(1, 8))
 
 
@@ -126,8 +123,8 @@ def measure(
       OutputError: if a file cannot be written.
     """
     empty = WidthTable(
-        model=digest(model),
-        samples=_digest_of(samples),
+        model=width_files.digest(model),
+        samples=width_files.digest_of(samples),
         seed=options.repair.seed,
         multiple=options.limits.multiple,
         groups=(),
@@ -141,53 +138,10 @@ def measure(
             if steps:
                 work.measure(group, steps, found)
                 if path is not None:
-                    save(_table(empty, wanted, found, options), path)
+                    width_files.save(_table(empty, wanted, found, options), path)
     finally:
         work.close()
     return _table(empty, wanted, found, options)
-
-
-def save(table: WidthTable, path: files.Path) -> None:
-    """Writes a table as JSON, a line for each group.
-
-    Raises:
-      OutputError: if the file cannot be written.
-    """
-    head = {'format': _FORMAT, **dataclasses.asdict(table)}
-    groups = ',\n  '.join(json.dumps(group) for group in head.pop('groups'))
-    files.write_text(
-        os.fspath(path), f'{json.dumps(head)[:-1]}, "groups": [\n  {groups}\n]}}\n'
-    )
-
-
-def load(path: files.Path) -> WidthTable:
-    """Reads a table.
-
-    Raises:
-      PlanError: if the file is missing or is no table; names what is wrong with it.
-    """
-    name = os.fspath(path)
-    try:
-        fields = typed.versioned(files.read_json(name), 'format', _FORMAT)
-        return typed.from_json(WidthTable, fields)
-    except (OSError, ValueError, PlanError) as error:
-        raise PlanError(
-            f'Table of widths {name!r} cannot be read: {files.reason(error)}. Remove '
-            'it, or give another file: the table is then measured.'
-        ) from error
-
-
-def digest(model: Model) -> str:
-    """Names a model by its graph and its weights.
-
-    Raises:
-      CheckpointError: if a weight is missing, damaged, NaN or infinite.
-    """
-    found = hashlib.blake2b(digest_size=8)
-    found.update(model.graph.graph_def.SerializeToString(deterministic=True))
-    weights = json.dumps([data_scores.digests(model), list(model.graph.outputs)])
-    found.update(weights.encode())
-    return found.hexdigest()
 
 
 def plan_of(
@@ -201,20 +155,6 @@ def plan_of(
         threshold=None,
         groups=tuple(plans),
     )
-
-
-def _digest_of(samples: Samples) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for part in samples:
-        found.update(b'part')
-        for batch in part.start():
-            for name, value in sorted(batch.items()):
-                array = np.asarray(value)
-                found.update(f'{name} {array.dtype} {array.shape}'.encode())
-                is_text = array.dtype.kind in 'OU'
-                raw = repr(array.tolist()).encode() if is_text else array.tobytes()
-                found.update(raw)
-    return found.hexdigest()
 
 
 class _Step(NamedTuple):
@@ -259,7 +199,7 @@ def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
     """
     if path is None or not os.path.lexists(path):
         return _Found({}, {})
-    table = load(path)
+    table = width_files.load(path)
     for what in ('model', 'samples', 'seed'):
         if getattr(table, what) != getattr(empty, what):
             other = {'samples': 'other samples'}.get(what, f'another {what}')
