@@ -182,6 +182,12 @@ def test_an_error_of_the_system_names_the_file(monkeypatch):
     assert said == "Error: '/proc/none' cannot be used: No such file or directory."
 
 
+def test_memory_that_is_not_enough_is_one_line(monkeypatch):
+    said = ended(lambda: bytearray(1 << 60), monkeypatch)
+
+    assert said.startswith('Error: There is not enough memory. ')
+
+
 def test_a_working_folder_that_is_gone_is_one_line(monkeypatch, tmp_path):
     gone = tmp_path / 'gone'
     gone.mkdir()

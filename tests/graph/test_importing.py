@@ -85,3 +85,8 @@ def test_an_import_that_takes_too_long_is_refused(monkeypatch):
 
     with pytest.raises(GraphError, match='takes more than 0 seconds to infer'):
         importing.in_time(tf.GraphDef(), lambda: time.sleep(0.2))
+
+
+def test_an_import_that_takes_too_much_memory_is_refused():
+    with pytest.raises(GraphError, match='more memory to import the graph than there'):
+        importing.in_time(tf.GraphDef(), lambda: np.ones(1 << 50, np.uint8))

@@ -58,10 +58,10 @@ def _define_amounts() -> None:
     flags.DEFINE_float(
         'threshold',
         None,
-        f'Filters with a larger score go. Default for sparsity: {DEFAULT_THRESHOLD}.',
+        f'Channels with a larger score go. Default for sparsity: {DEFAULT_THRESHOLD}.',
     )
-    flags.DEFINE_float('ratio', None, 'Share of the filters of each group that goes.')
-    flags.DEFINE_integer('count', None, 'Number of filters of each group that go.')
+    flags.DEFINE_float('ratio', None, 'Share of the channels of each group that goes.')
+    flags.DEFINE_integer('count', None, 'Number of channels of each group that go.')
     define_targets()
     flags.DEFINE_enum(
         'ranking',

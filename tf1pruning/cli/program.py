@@ -112,6 +112,8 @@ def ends_in_one_line(stopped: str = 'Stopped.') -> Iterator[None]:
         if isinstance(error, BrokenPipeError):
             sys.exit(1)  # Nobody reads any more.
         _fail(_os_problem(error))
+    except MemoryError:
+        _fail('There is not enough memory. Give smaller inputs or fewer samples.')
     except KeyboardInterrupt:
         sys.exit(stopped)
 

@@ -4,12 +4,14 @@ r"""Removes the redundant channels of a model and writes a small network.
 
 With --plan it removes what the plan says; without one, every channel that provably has
 no influence on the outputs, such as one whose filter is zero. The stripped network is
-run against the original on random input before anything is written. --tolerance and
---allow_lossy remove more and change the outputs; by how much is measured and printed.
+run against the original before anything is written, on random input or on --data.
+--tolerance and --allow_lossy remove more and change the outputs; by how much is
+measured and printed.
 
 --formats says what is written to --output_dir: stripped.ckpt with its meta graph (if
 there are variables), stripped.pb, saved_model/, stripped.tflite; and always
-report.json. Each is loaded again and run against the original before it gets its name.
+report.json. Each is loaded again and run against the original before it gets its name;
+a stripped.pb that is the very graph that ran is loaded, and not run once more.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ WEIGHT_BINS, UNIT_BINS = 300, 100
 
 def main() -> None:
     """Sweeps as the flags say."""
-    shares = program.numbers('ratios')
-    sweeping.check_ratios(shares)
-    files.check_new(_targets(shares), FLAGS.overwrite)
+    ratios = program.numbers('ratios')
+    sweeping.check_ratios(ratios)
+    files.check_new(_targets(ratios), FLAGS.overwrite)
     plots.pyplot()
     [ranking] = criterion_flags.rankings([FLAGS.criterion])
     trained = data_flags.trained()
@@ -61,29 +61,29 @@ def main() -> None:
     groups = list(chosen.groups.values())
     scorer, means = ranking.scorer(model), criterion_flags.means(model)
     probe = Probe(trained, data_flags.batches(trained))
-    points = sweeping.sweep(probe, groups, shares, scorer, means, _say)
+    points = sweeping.sweep(probe, groups, ratios, scorer, means, _say)
     files.write_bytes(_path(PICTURE), _curves(points))
     if FLAGS.histograms:
-        frames = sweeping.weight_frames(probe, groups, shares)
-        _write_frames('weights', frames, shares, WEIGHT_BINS)
-        frames = sweeping.unit_frames(probe, groups, shares, scorer)
-        _write_frames('units', frames, shares, UNIT_BINS)
+        frames = sweeping.weight_frames(probe, groups, ratios)
+        _write_frames('weights', frames, ratios, WEIGHT_BINS)
+        frames = sweeping.unit_frames(probe, groups, ratios, scorer)
+        _write_frames('units', frames, ratios, UNIT_BINS)
     files.write_text(_path(TABLE), sweeping.as_csv(points))
     model_flags.say_read(model)
     print(_path(TABLE))
 
 
-def _targets(shares: Sequence[float]) -> List[str]:
+def _targets(ratios: Sequence[float]) -> List[str]:
     """Every file that is written."""
     targets = [TABLE, PICTURE]
     if FLAGS.histograms:
         for name in ('weights', 'units'):
-            targets += [_animation(name), *(_histogram(name, s) for s in shares)]
+            targets += [_animation(name), *(_histogram(name, s) for s in ratios)]
     return [_path(target) for target in targets]
 
 
-def _histogram(name: str, share: float) -> str:
-    return f'{name}_k={share:g}.png'
+def _histogram(name: str, ratio: float) -> str:
+    return f'{name}_k={ratio:g}.png'
 
 
 def _animation(name: str) -> str:
@@ -96,7 +96,7 @@ def _path(name: str) -> str:
 
 def _say(point: Point) -> None:
     print(
-        f'{point.share:g}: weights {_figures(point.weight)}, '
+        f'{point.ratio:g}: weights {_figures(point.weight)}, '
         f'units {_figures(point.unit)}',
         flush=True,
     )
@@ -112,7 +112,7 @@ def _curves(points: Sequence[Point]) -> bytes:
     lines = [
         curves.Line(
             kind,
-            [p.share for p in points],
+            [p.ratio for p in points],
             [getattr(p, kind) for p in points],
             kind,
         )
@@ -122,8 +122,8 @@ def _curves(points: Sequence[Point]) -> bytes:
 
 
 def _write_frames(
-    name: str, frames: Sequence[Frame], shares: Sequence[float], bins: int
+    name: str, frames: Sequence[Frame], ratios: Sequence[float], bins: int
 ) -> None:
-    for share, picture in zip(shares, animation.draw(frames, bins)):
-        files.write_bytes(_path(_histogram(name, share)), picture)
+    for ratio, picture in zip(ratios, animation.draw(frames, bins)):
+        files.write_bytes(_path(_histogram(name, ratio)), picture)
     animation.write_gif(_path(_animation(name)), frames, bins)

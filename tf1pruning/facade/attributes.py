@@ -7,11 +7,15 @@ from typing import Any, Callable, Optional
 from tf1pruning.facade.state import State
 
 
-class Option:
-    """A field of the options, checked when it is set."""
+class _Named:
+    """An attribute that knows its name."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
+
+
+class Option(_Named):
+    """A field of the options, checked when it is set."""
 
     def __get__(self, pruning: Any, owner: Optional[type] = None) -> Any:
         return self if pruning is None else getattr(pruning._state.options, self._name)
@@ -20,7 +24,7 @@ class Option:
         pruning._state.set_option(self._name, value)
 
 
-class Found(Option):
+class Found(_Named):
     """A field of the state, which scripts may set to that of an earlier run."""
 
     def __get__(self, pruning: Any, owner: Optional[type] = None) -> Any:
@@ -47,7 +51,7 @@ class Exported(Option):
         return last or getattr(pruning._state.options, self._name)
 
 
-class Computed:
+class Computed(_Named):
     """A value that a function computes from the state; it cannot be set.
 
     Args:
@@ -62,4 +66,4 @@ class Computed:
         return self if pruning is None else self._compute(pruning._state)
 
     def __set__(self, pruning: Any, value: Any) -> None:
-        raise AttributeError('this is computed from the graph and the plan')
+        raise AttributeError(f'{self._name} is computed from the graph and the plan')

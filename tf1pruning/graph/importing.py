@@ -44,7 +44,7 @@ def import_graph(graph_def: tf.GraphDef) -> tf.Graph:
     Raises:
       UnknownOpError: if it holds an op that is not registered.
       GraphError: with TensorFlow's own message, if it refuses the graph; or if the
-        import takes too long.
+        import takes too long, or more memory than it may.
     """
     with tf.Graph().as_default() as graph:
         import_into_default(graph_def)
@@ -66,7 +66,7 @@ def import_into_default(
     Raises:
       UnknownOpError: if it holds an op that is not registered.
       GraphError: with TensorFlow's own message, if it refuses the graph; or if the
-        import takes too long.
+        import takes too long, or more memory than it may.
     """
     graph = tf.get_default_graph()
 
@@ -91,7 +91,7 @@ def in_time(graph_def: tf.GraphDef, work: Callable[[], T]) -> T:
     TensorFlow computes the constants that say how large a tensor is.
 
     Raises:
-      GraphError: if it takes too long.
+      GraphError: if it takes too long, or more memory than it may.
     """
     seconds = _SECONDS + _NODE_SECONDS * len(graph_def.node)
     try:
@@ -101,6 +101,11 @@ def in_time(graph_def: tf.GraphDef, work: Callable[[], T]) -> T:
             f'TensorFlow takes more than {seconds:.0f} seconds to infer the shapes of '
             'the graph. The sizes of a tensor may be computed from constants that are '
             'far too large.'
+        ) from error
+    except MemoryError as error:
+        raise GraphError(
+            'TensorFlow needs more memory to import the graph than there is, or than '
+            'it may take. Free memory, or write the file again with smaller sizes.'
         ) from error
 
 

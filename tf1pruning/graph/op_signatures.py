@@ -33,6 +33,8 @@ ANY = 0
 _REFERENCE = 100
 # Of an axis. The labels of its channels would take a gigabyte.
 _MAX_SIZE = 1 << 27
+# What an attribute may say of the number of inputs or outputs; each takes memory.
+_MOST_TENSORS = 1 << 16
 # Bytes of a constant of which the file holds only the first values.
 _MAX_FILLED = 1 << 30
 _FIELDS = {
@@ -65,6 +67,7 @@ class _Attribute(NamedTuple):
       allowed: the values; empty if any will do.
       minimum: of the value, or of the length of its list.
       is_required: whether it has no default.
+      maximum: of the value.
     """
 
     field: str
@@ -72,6 +75,7 @@ class _Attribute(NamedTuple):
     allowed: Tuple[object, ...]
     minimum: Optional[int]
     is_required: bool
+    maximum: Optional[int] = None
 
     def problem(
         self, value: attr_value_pb2.AttrValue, functions: Collection[str]
@@ -82,6 +86,8 @@ class _Attribute(NamedTuple):
         if self.field != 'list':
             if self.minimum is not None and value.i < self.minimum:
                 return f'is {value.i}, below {self.minimum}'
+            if self.maximum is not None and value.i > self.maximum:
+                return f'is {value.i}, above {self.maximum}'
             if self.kind not in _LIMITED:
                 return ''
             return self._value_problem(getattr(value, self.field), functions)
@@ -154,7 +160,8 @@ class Signature:
         self._outputs = {each.name: _argument(each) for each in definition.output_arg}
         # Attributes with serialized values that are right: most of them recur.
         self._right: Set[Tuple[str, bytes]] = set()
-        own = {each.name: _attribute(each) for each in definition.attr}
+        counts = {each.number_attr for each in (*self._inputs, *self._outputs.values())}
+        own = {a.name: _attribute(a, a.name in counts) for a in definition.attr}
         self._attributes = {**_NOTES, **own}
         self._required = [name for name, each in own.items() if each.is_required]
         self._unsaved = {n for n, each in own.items() if each.kind in _NOT_SAVED}
@@ -231,7 +238,8 @@ def signatures(
     return {n: Signature(found, theirs.get(n, ())) for n, found in known.items()}
 
 
-def _attribute(definition: op_def_pb2.OpDef.AttrDef) -> _Attribute:
+def _attribute(definition: op_def_pb2.OpDef.AttrDef, counts: bool) -> _Attribute:
+    """What an op demands of one attribute, which may count inputs or outputs."""
     is_list = definition.type.startswith('list(')
     kind = definition.type[5:-1] if is_list else definition.type
     kind = 'bytes' if definition.name in _BINARY else kind
@@ -242,6 +250,7 @@ def _attribute(definition: op_def_pb2.OpDef.AttrDef) -> _Attribute:
         allowed=(*allowed.s, *allowed.type),
         minimum=definition.minimum if definition.has_minimum else None,
         is_required=not definition.HasField('default_value'),
+        maximum=_MOST_TENSORS if counts else None,
     )
 
 

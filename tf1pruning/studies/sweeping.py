@@ -1,4 +1,4 @@
-"""Sweeps over shares: weight and unit pruning of one model at each share.
+"""Sweeps over ratios: weight and unit pruning of one model at each ratio.
 
 As in github.com/justincosentino/network-pruning: nothing is trained in between.
 """
@@ -25,15 +25,16 @@ COLUMNS = ('Sparsity', 'Acc (weight)', 'Acc (unit)', 'Loss (weight)', 'Loss (uni
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """Both kinds of pruning at one share.
+    """Both kinds of pruning at one ratio.
 
     Attributes:
-      share: of the weights of each kernel, or of the units of each group, that goes.
+      ratio: share of the weights of each kernel, or of the units of each group, that
+        goes.
       weight: with the smallest weights at zero.
       unit: with whole units at zero.
     """
 
-    share: float
+    ratio: float
     weight: Outcome
     unit: Outcome
 
@@ -54,62 +55,62 @@ def check_ratios(ratios: Sequence[float]) -> None:
 def sweep(
     probe: Probe,
     groups: Collection[Group],
-    shares: Sequence[float],
+    ratios: Sequence[float],
     scorer: Scorer,
     means: Optional[Means] = None,
     progress: Optional[Callable[[Point], None]] = None,
 ) -> List[Point]:
-    """Measures both kinds of pruning at each share.
+    """Measures both kinds of pruning at each ratio.
 
     Args:
       probe: the model on its data.
       groups: whose units go, and from whose kernels weights go.
-      shares: ascending, each in [0, 1).
+      ratios: ascending, each in [0, 1).
       scorer: which units go first.
       means: see `Probe.pruned`.
       progress: called after each point.
 
     Raises:
-      OptionError: on other shares.
+      OptionError: on other ratios.
       DataError: if the data does not fit the model.
     """
-    check_ratios(shares)
+    check_ratios(ratios)
     kernels = probe.kernels(groups)
     points = []
-    for share in shares:
-        weight = probe.thinned(kernels, share)
-        unit = probe.pruned(probe.plan(groups, share, scorer), means)
-        points.append(Point(share, weight, unit))
+    for ratio in ratios:
+        weight = probe.thinned(kernels, ratio)
+        unit = probe.pruned(probe.plan(groups, ratio, scorer), means)
+        points.append(Point(ratio, weight, unit))
         if progress:
             progress(points[-1])
     return points
 
 
 def weight_frames(
-    probe: Probe, groups: Collection[Group], shares: Sequence[float]
+    probe: Probe, groups: Collection[Group], ratios: Sequence[float]
 ) -> List[Frame]:
-    """Magnitudes of the weights of each kernel at each share."""
+    """Magnitudes of the weights of each kernel at each ratio."""
     kernels = probe.kernels(groups)
     return [
         (
-            f'Weights, {share:.1%} pruned',
-            {name: np.abs(a) for name, a in probe.thin(kernels, share).items()},
+            f'Weights, {ratio:.1%} pruned',
+            {name: np.abs(a) for name, a in probe.thin(kernels, ratio).items()},
         )
-        for share in shares
+        for ratio in ratios
     ]
 
 
 def unit_frames(
-    probe: Probe, groups: Collection[Group], shares: Sequence[float], scorer: Scorer
+    probe: Probe, groups: Collection[Group], ratios: Sequence[float], scorer: Scorer
 ) -> List[Frame]:
-    """L2 norms of the units of each group at each share."""
+    """L2 norms of the units of each group at each ratio."""
     frames: List[Frame] = []
     whole = summaries.filter_norms(groups, probe.model.variables)
-    for share in shares:
+    for ratio in ratios:
         norms = {name: found.copy() for name, found in whole.items()}
-        for planned in probe.plan(groups, share, scorer).groups:
+        for planned in probe.plan(groups, ratio, scorer).groups:
             norms[planned.name][list(planned.removed)] = 0
-        frames.append((f'Units, {share:.1%} pruned', norms))
+        frames.append((f'Units, {ratio:.1%} pruned', norms))
     return frames
 
 
@@ -120,6 +121,6 @@ def as_csv(points: Sequence[Point]) -> str:
     writer.writerow(COLUMNS)
     for point in points:
         weight, unit = point.weight, point.unit
-        values = (point.share, weight.accuracy, unit.accuracy, weight.loss, unit.loss)
+        values = (point.ratio, weight.accuracy, unit.accuracy, weight.loss, unit.loss)
         writer.writerow('' if v is None else f'{v:.4f}' for v in values)
     return buffer.getvalue()

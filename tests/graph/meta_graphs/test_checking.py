@@ -149,6 +149,15 @@ def grow_in_function(m):
     m.graph_def.node.add(name='call', op='f', input=['input'])
 
 
+def count(op, attribute):
+    def change(m):
+        new = m.graph_def.node.add(name='many', op=op, input=['input'])
+        new.attr['T'].type = tf.float32.as_datatype_enum
+        new.attr[attribute].i = 10**12
+
+    return change
+
+
 def call_itself(m):
     function(m, 'f', 'f')
     m.graph_def.node.add(name='call', op='f', input=['input'])
@@ -185,6 +194,11 @@ def come_from_later(m):
         (fill_memory, r"'output/axis' .*is too large"),
         (grow, r"'fill' \(Fill\) makes a tensor of \[1000000, 1000000\]"),
         (grow_in_function, r"'array' .*of function 'f' makes a list of 2,000,000,000"),
+        (
+            count('AddN', 'N'),
+            r"'many' \(AddN\) .*'N' that is 1000000000000, above 65536",
+        ),
+        (count('Unpack', 'num'), r"'many' \(Unpack\) .*'num' that is .*, above 65536"),
         (call_itself, r"function 'f' calls itself"),
         (call_unknown, r"'call' .*function 'gone', which is not in the graph"),
         (lambda m: doubling(m, 13), r'the graph has more than 8,192 nodes'),

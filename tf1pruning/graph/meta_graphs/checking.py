@@ -23,8 +23,9 @@ from tf1pruning.graph.functions import Functions
 from tf1pruning.graph.op_signatures import ANY, Signature
 
 # How many nodes a graph may have once its functions are put in the place of calls: so
-# many, or so many times those that are written, but not more than the last.
-_FEW_NODES, _TIMES, MAX_NODES = 1 << 13, 16, 1 << 18
+# many, or so many times those that are written, but not more than the last. It may
+# always have twice its own.
+_FEW_NODES, _TIMES, _MANY_NODES = 1 << 13, 16, 1 << 18
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*\Z')
 _TURNS = ('NextIteration', 'RefNextIteration')
 _MERGES = ('Merge', 'RefMerge')
@@ -210,7 +211,7 @@ def _check_functions(graph_def: tf.GraphDef, known: Signatures) -> None:
     made = functions_lib.calls(graph_def.node, functions)
     total = own + sum(sizes[name] for name in made)
     written = own + sum(len(each.node_def) for each in graph_def.library.function)
-    most = max(_FEW_NODES, 2 * own, min(_TIMES * written, MAX_NODES))
+    most = max(_FEW_NODES, 2 * own, min(_TIMES * written, _MANY_NODES))
     if called and total > most:
         raise GraphError(
             'With its functions in the place of their calls the graph has more than '
