@@ -68,6 +68,7 @@ def test_python_writes_to_the_terminal(capfd):
     [
         (SystemExit(3), 3, ''),
         (SystemExit('Error: bad.'), 1, 'Error: bad.'),
+        (KeyboardInterrupt(), 1, 'Stopped.'),
         (ValueError('bad'), 1, 'ValueError: bad'),
     ],
 )

@@ -66,6 +66,20 @@ def valid(x):
     return conv(stem(x), 3, 5, padding='VALID')
 
 
+def one_dimension(x):
+    rows = tf.reshape(stem(x), [-1, SIZE * SIZE, MADE])
+    made = tf.nn.conv1d(rows, tf.get_variable('reader', [3, MADE, 5]), 2, 'SAME')
+    return tf.nn.bias_add(made, tf.get_variable('bias', [5]))
+
+
+def looped(x):
+    def body(i, y):
+        return i + 1, 2 * y
+
+    y = tf.while_loop(lambda i, y: i < 2, body, [0, conv(stem(x), 3, 5, 'first')])[1]
+    return conv(y, 1, 5)
+
+
 def dilated(x):
     return tf.layers.conv2d(stem(x), 5, 3, dilation_rate=2, name='reader')
 
@@ -154,6 +168,8 @@ NETWORKS = {
     for each in (
         strided,
         valid,
+        one_dimension,
+        looped,
         dilated,
         without_bias,
         normalized,

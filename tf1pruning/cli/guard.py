@@ -57,6 +57,8 @@ def _end_after(program: Callable[[], None]) -> NoReturn:
         program()
     except SystemExit as end:
         code = end.code or 0
+    except KeyboardInterrupt:
+        code = 'Stopped.'
     except BaseException:
         traceback.print_exc()
         code = 1

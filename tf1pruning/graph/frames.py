@@ -6,7 +6,7 @@ inputs are part of the network; all others order side effects.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Set
+from typing import Callable, Dict, Iterable, List, Set, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -14,9 +14,10 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import walk
 
-_ENTRIES = ('Enter', 'RefEnter', 'Switch', 'RefSwitch')
+_LOOP_ENTRIES, _LOOP_EXITS = ('Enter', 'RefEnter'), ('Exit', 'RefExit')
+_ENTRIES = (*_LOOP_ENTRIES, 'Switch', 'RefSwitch')
 _MERGES = ('Merge', 'RefMerge')
-_EXITS = ('Exit', 'RefExit', *_MERGES)
+_EXITS = (*_LOOP_EXITS, *_MERGES)
 _TURNS = ('NextIteration', 'RefNextIteration')
 
 
@@ -32,6 +33,25 @@ def nodes_inside(graph_def: tf.GraphDef) -> Set[str]:
             for name in node.input:
                 readers.setdefault(names.node_name(name), []).append(node.name)
     return set(walk.reached(entries, lambda name: readers.get(name, [])))
+
+
+def loops_around(ordered: Iterable[tf.NodeDef]) -> Dict[str, Tuple[str, ...]]:
+    """Node in a loop -> the frames of the loops around it, from the outermost one.
+
+    Args:
+      ordered: nodes, each after its inputs but for those of the next turn.
+    """
+    found: Dict[str, Tuple[str, ...]] = {}
+    for node in ordered:
+        sources = map(names.node_name, node.input)
+        around = max((found.get(each, ()) for each in sources), key=len, default=())
+        if node.op in _LOOP_ENTRIES:
+            around = (*around, node.attr['frame_name'].s.decode())
+        elif node.op in _LOOP_EXITS:
+            around = around[:-1]
+        if around:
+            found[node.name] = around
+    return found
 
 
 def inputs_first(

@@ -112,8 +112,11 @@ class Layer:
             return np.arange(np.prod(y.shape[1:-1], dtype=np.int64))[:, np.newaxis]
         spatial = (self._pixels(x), self._pixels(y))
         own = {self.kernel.in_axis, self.kernel.out_axis}
-        taps = [size for axis, size in enumerate(kernel.shape) if axis not in own]
-        return geometry.table(self.node, *spatial, taps[: len(spatial[0])])
+        sizes = [size for axis, size in enumerate(kernel.shape) if axis not in own]
+        taps = sizes[: -1 if self.kernel.depthwise else None]
+        # One of one dimension runs on images that are one pixel high.
+        flat = [1] * (len(spatial[0]) - len(taps))
+        return geometry.table(self.node, *spatial, [*flat, *taps])
 
     def _pixels(self, tensor: np.ndarray) -> Tuple[int, ...]:
         axis = layout.channel_axis(self.node, tensor.ndim)

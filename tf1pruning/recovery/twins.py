@@ -153,10 +153,25 @@ class Twins:
 
 def _twin_names(view: view_lib.GraphView, constants: Collection[str]) -> Dict[str, str]:
     """Node -> name of its twin, of the constants and of all that depends on them."""
-    behind = {edge.node.name for edge in view.edges_behind(list(constants))}
+    changed = _changed(view, constants)
     taken = {node.name for node in view}
     return {
         node.name: names.claim(f'{_PREFIX}/{node.name}', taken)
         for node in view
-        if node.name in behind or node.name in constants
+        if node.name in changed
     }
+
+
+def _changed(view: view_lib.GraphView, constants: Collection[str]) -> Set[str]:
+    """The constants and all that depends on them; of a loop all of it or nothing."""
+    loops: Dict[str, Set[str]] = {}
+    for name, around in frames.loops_around(view).items():
+        loops.setdefault(around[0], set()).add(name)
+    found = set(constants)
+    while True:
+        found.update(edge.node.name for edge in view.edges_behind(list(found)))
+        entered = [loop for loop, inside in loops.items() if inside & found]
+        if not entered:
+            return found
+        for loop in entered:
+            found |= loops.pop(loop)
