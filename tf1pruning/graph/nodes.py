@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Mapping, Optional, Sequence
+from typing import Iterable, List, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -47,6 +47,19 @@ def copied(node: tf.NodeDef, inputs: Optional[Iterable[str]] = None) -> tf.NodeD
     if inputs is not None:
         new.input[:] = inputs
     return new
+
+
+def data_names(node: tf.NodeDef) -> List[str]:
+    """The names of the tensors that a node reads, as it writes them.
+
+    Control dependencies come last, of which a node of a training may have hundreds.
+    """
+    found = []
+    for name in node.input:
+        if name.startswith('^'):
+            break
+        found.append(name)
+    return found
 
 
 def with_nodes(graph_def: tf.GraphDef, nodes: Iterable[tf.NodeDef]) -> tf.GraphDef:

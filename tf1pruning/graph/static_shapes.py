@@ -96,7 +96,9 @@ class _Importer:
         piece: List[tf.NodeDef] = []
         seen: Set[str] = set()
         for node in order:
-            turns = any(names.node_name(name) not in seen for name in _data(node))
+            turns = any(
+                names.node_name(name) not in seen for name in nodes.data_names(node)
+            )
             piece.append(self._entered(node) if turns else node)
             seen.add(node.name)
             if node.op in _GIVEN and not turns:
@@ -119,7 +121,7 @@ class _Importer:
     def _place(self, piece: Sequence[tf.NodeDef]) -> None:
         """Imports the next nodes, and refines the shape of the last."""
         own = {node.name for node in piece}
-        copies = [nodes.copied(node, _data(node)) for node in piece]
+        copies = [nodes.copied(node, nodes.data_names(node)) for node in piece]
         for node in copies:
             node.attr.pop('_class', None)
         outside = {
@@ -268,7 +270,3 @@ def _refine(tensor: tf.Tensor, found: Sequence[Optional[Size]]) -> None:
     is_shape = all(size is None or size >= 0 for size in shape)
     if is_shape and tensor.shape.is_compatible_with(shape):
         tensor.set_shape(shape)
-
-
-def _data(node: tf.NodeDef) -> List[str]:
-    return [name for name in node.input if not names.is_control(name)]

@@ -29,7 +29,14 @@ from tensorflow.core.framework import attr_value_pb2, tensor_shape_pb2
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, importing, op_signatures, static_shapes, walk
+from tf1pruning.graph import (
+    frames,
+    importing,
+    nodes,
+    op_signatures,
+    static_shapes,
+    walk,
+)
 from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
@@ -68,22 +75,9 @@ def attribute(node: tf.NodeDef, name: str) -> attr_value_pb2.AttrValue:
     return node.attr[name] if name in node.attr else attr_value_pb2.AttrValue()
 
 
-def data_names(node: tf.NodeDef) -> List[str]:
-    """The names of the tensors that a node reads, as it writes them.
-
-    Control dependencies come last, of which a node of a training may have hundreds.
-    """
-    found = []
-    for name in node.input:
-        if name.startswith('^'):
-            break
-        found.append(name)
-    return found
-
-
 def data_inputs(node: tf.NodeDef) -> List[TensorRef]:
     """The tensors that a node reads, in order, without control dependencies."""
-    return list(map(names.parse_tensor, data_names(node)))
+    return list(map(names.parse_tensor, nodes.data_names(node)))
 
 
 def input_names(node: tf.NodeDef) -> List[str]:

@@ -84,6 +84,12 @@ def wait_first(m):
     node(m, 'conv').input.insert(0, '^input')
 
 
+def wait_first_in_function(m):
+    function(m, 'f', 'Relu')
+    m.graph_def.library.function[0].node_def[0].input.insert(0, '^x')
+    m.graph_def.node.add(name='call', op='f', input=['input'])
+
+
 def lose_attribute(m):
     del node(m, 'conv').attr['strides']
 
@@ -182,6 +188,7 @@ def come_from_later(m):
         (read_further_output, r"'conv' .*reads 'input:1'; 'input' has 1 outputs"),
         (read_another_type, r"'conv' .*reads int32 as input 1; expected float32"),
         (wait_first, r"'conv' .*behind '\^input'"),
+        (wait_first_in_function, r"'n0' .*of function 'f' reads 'x' behind a control"),
         (lose_attribute, r"'conv' .*lacks the attribute 'strides'"),
         (change_kind, r"'conv' .*'strides' that is no"),
         (spoil_text, r"'conv' .*'padding' that has the value"),

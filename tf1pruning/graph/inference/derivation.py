@@ -362,7 +362,7 @@ class Rewriter:
         return [node for node in self._view if node.name in before]
 
     def _redirect(self, node: tf.NodeDef) -> None:
-        for position, name in enumerate(view_lib.data_names(node)):
+        for position, name in enumerate(nodes.data_names(node)):
             new = self._redirected.get(names.parse_tensor(name))
             if new is not None and new != node.name:
                 node.input[position] = new

@@ -8,7 +8,6 @@ than all else that is done with a large graph.
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Dict, List, NoReturn, Optional, Sequence, Tuple
 
@@ -19,6 +18,7 @@ from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import functions as functions_lib
 from tf1pruning.graph import growth, op_signatures, walk
+from tf1pruning.graph import nodes as nodes_lib
 from tf1pruning.graph.functions import Functions
 from tf1pruning.graph.op_signatures import ANY, Signature
 
@@ -108,7 +108,7 @@ class _Checker:
     def _reads_later(self, node: tf.NodeDef) -> bool:
         """Checks the inputs of a node; whether one of them comes behind it."""
         inputs = list(node.input)
-        data = list(itertools.takewhile(_is_data, inputs))
+        data = nodes_lib.data_names(node)
         found: List[int] = []
         latest = self._latest(node, inputs, len(data))
         for name in data:
@@ -140,7 +140,7 @@ class _Checker:
             return max(positions, default=-1)
         except KeyError as error:
             (name,) = error.args
-            if _is_data(name):
+            if not names.is_control(name):
                 before = inputs[inputs.index(name, first) - 1]
                 _refuse(_shown(node), f'reads {name!r} behind {before!r}')
             _refuse(_shown(node), f'reads {name!r}, which is not in the graph')
@@ -257,8 +257,11 @@ class _FunctionChecker:
     def _problem(self, node: tf.NodeDef) -> str:
         signature = self._known.get(node.op)
         is_open = any(value.placeholder for value in node.attr.values())
+        data = nodes_lib.data_names(node)
+        late = [name for name in node.input[len(data) :] if not names.is_control(name)]
+        if late:
+            return f'reads {late[0]!r} behind a control input'
         if signature is not None and not is_open:
-            data = [name for name in node.input if not names.is_control(name)]
             problem = signature.problem(node, self._functions)
             problem = problem or signature.input_problem(node, [ANY] * len(data))
             if problem:
@@ -292,10 +295,6 @@ class _FunctionChecker:
         if signature and (count is None or int(output[1]) >= count):
             return f'reads {name!r}, which {node.op!r} does not have'
         return ''
-
-
-def _is_data(name: str) -> bool:
-    return not name.startswith('^')
 
 
 def _shown(node: tf.NodeDef) -> str:

@@ -18,6 +18,7 @@ from typing import Iterator, Mapping, Tuple
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
+from tf1pruning.graph import nodes as nodes_lib
 from tf1pruning.graph import op_defs, places, references
 from tf1pruning.graph import view as view_lib
 
@@ -43,7 +44,7 @@ def complete(meta_graph: tf.MetaGraphDef) -> None:
             if name not in attributes:
                 attributes[name].CopyFrom(value)
     for node in graph_def.node:
-        for position, name in enumerate(view_lib.data_names(node)):
+        for position, name in enumerate(nodes_lib.data_names(node)):
             if name.endswith(_FIRST):
                 node.input[position] = name[: -len(_FIRST)]
         if lost and node.name in lost:
