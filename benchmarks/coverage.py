@@ -187,7 +187,7 @@ def prune(
     stripped = stripped_lib.strip(case.trace, case.groups, retrained, plan)
     done = time.perf_counter()
     answers, difference = _compared(case, retrained, stripped)
-    soft_network = verify.Runnable(case.frozen(pruned), case.model.outputs)
+    soft_network = verify.Imported(case.frozen(pruned), case.model.outputs)
     effect = verify.differences(_unpruned(case), soft_network)
     return Outcome(
         scenario=scenario,
@@ -217,7 +217,7 @@ def _compared(
     reference = freeze.freeze(case.model, retrained)
     answers = verify.answers_of(reference, case.model.outputs)
     frozen = freeze.freeze(stripped.graph, stripped.arrays)
-    small = verify.Runnable(frozen, case.model.outputs)
+    small = verify.Imported(frozen, case.model.outputs)
     return answers, verify.differences(answers, small).relative
 
 

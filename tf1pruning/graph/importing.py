@@ -86,7 +86,7 @@ def import_into_default(
 
 
 def in_time(graph_def: tf.GraphDef, work: Callable[[], T]) -> T:
-    """What work on a graph gives that lets TensorFlow infer its shapes.
+    """What a call gives in which TensorFlow infers the shapes of a graph.
 
     TensorFlow computes the constants that say how large a tensor is.
 

@@ -40,8 +40,6 @@ _STRING_MAKERS = op_types(
     'AsString DecodeBase64 DecodeCompressed EncodeBase64 RegexReplace SerializeTensor '
     'StaticRegexReplace StringFormat Substr UnicodeEncode UnicodeTranscode'
 )
-
-
 # Pure, whatever their attributes and inputs are.
 _ALWAYS_PURE = PURE_OPS.difference(('PrintV2', *_CACHES))
 

@@ -202,7 +202,7 @@ def _verified(
         outputs = found.original.graph.outputs
         shapes = {name: view.shape(TensorRef(name, 0)) for name in outputs}
         answers = verify_lib.answers_of(reference, outputs, found.limits, samples)
-        network = verify_lib.Runnable(frozen, outputs, found.limits)
+        network = verify_lib.Imported(frozen, outputs, found.limits)
         lint.check(frozen, shapes, network.as_given)
         comparison = verify_lib.differences(answers, network)
     if not found.stripped.lossy:

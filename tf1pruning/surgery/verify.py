@@ -66,10 +66,10 @@ def compare(
       VerificationError: if a graph does not run, gives NaN or another shape.
     """
     answers = answers_of(reference, outputs, limits)
-    return differences(answers, Runnable(other, outputs, limits))
+    return differences(answers, Imported(other, outputs, limits))
 
 
-def differences(answers: Sequence[Answers], other: Runnable) -> Comparison:
+def differences(answers: Sequence[Answers], other: Imported) -> Comparison:
     """Compares the answers of a network with those of another.
 
     Raises:
@@ -109,7 +109,7 @@ def answers_of(
     if samples is not None:
         given = feeds_lib.of_samples(reference, samples)
         return (answers_to(reference, outputs, given, limits),)
-    network = Runnable(reference, outputs, limits)
+    network = Imported(reference, outputs, limits)
     guess, found = _first_that_runs(network, outputs)
     has_flags = any(
         node.op == 'Placeholder'
@@ -124,7 +124,7 @@ def answers_of(
 
 
 def _first_that_runs(
-    network: Runnable, outputs: Sequence[str]
+    network: Imported, outputs: Sequence[str]
 ) -> Tuple[Guess, Answers]:
     """The first guess of inputs on which a network runs, and its answers."""
     first: Optional[VerificationError] = None
@@ -154,11 +154,11 @@ def answers_to(
     Raises:
       VerificationError: if it does not run or gives NaN.
     """
-    return _answers_to(Runnable(reference, outputs, limits), outputs, feeds)
+    return _answers_to(Imported(reference, outputs, limits), outputs, feeds)
 
 
 def _answers_to(
-    network: Runnable, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
+    network: Imported, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]
 ) -> Answers:
     values = network.run(outputs, feeds)
     for name, value in zip(outputs, values):
@@ -229,7 +229,7 @@ def check(
         )
 
 
-class Runnable:
+class Imported:
     """A frozen graph, imported once to run on a CPU, even if it was made for GPUs.
 
     16-bit floats run as 32-bit ones: their rounding would hide the difference. Random
@@ -294,8 +294,8 @@ def run(
     feeds: Mapping[str, np.ndarray],
     limits: RunLimits = STRICT,
 ) -> List[np.ndarray]:
-    """The outputs of a frozen graph, like `Runnable.run`."""
-    return Runnable(graph_def, outputs, limits).run(outputs, feeds)
+    """The outputs of a frozen graph, like `Imported.run`."""
+    return Imported(graph_def, outputs, limits).run(outputs, feeds)
 
 
 def _hint(graph: tf.Graph) -> str:
