@@ -4,7 +4,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import lint
+from tf1pruning.graph import importing, lint
 
 
 @pytest.fixture
@@ -67,3 +67,11 @@ def test_lookup_tables_are_refused_by_name():
 
     with pytest.raises(GraphError, match=r"tables 'labels', whose contents"):
         lint.check_no_tables(graph.as_graph_def())
+
+
+def test_a_graph_that_was_imported_says_the_shapes(graph_def):
+    imported = importing.import_graph(graph_def)
+
+    lint.check(graph_def, {'output': (None, 3)}, imported)
+    with pytest.raises(GraphError, match='output'):
+        lint.check(graph_def, {'output': (None, 4)}, imported)
