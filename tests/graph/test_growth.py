@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph import growth, nodes
+from tf1pruning.graph import growth, nodes, op_defs
+from tf1pruning.graph.pure_ops import PURE_OPS
+from tf1pruning.names import op_types
 
 
 def problem(op, *inputs):
@@ -77,3 +79,28 @@ def test_what_fits_or_is_not_known_passes(op, inputs):
 )
 def test_what_fills_the_memory_is_said(op, inputs, message):
     assert f'makes {message}' in problem(op, *inputs)
+
+
+# What op definitions call an input that says how large a result is.
+NAMES = op_types(
+    'crop_size depth dims fft_length multiples num num_elements num_rows num_samples '
+    'num_segments output_shape shape size'
+)
+# Their results are as large as what they read, or sparse.
+NO_LARGER = op_types(
+    'ConcatOffset QuantizedReshape RandomCrop Reshape Reverse Slice SparseSlice '
+    'SparseSplit TileGrad UnravelIndex WindowDataset'
+)
+
+
+def test_no_pure_op_that_is_told_a_size_is_overlooked():
+    arguments = {
+        op: [argument.name for argument in found.input_arg]
+        for op, found in op_defs.op_defs(PURE_OPS).items()
+    }
+    told = {op for op, found in arguments.items() if set(found).intersection(NAMES)}
+    writes = {op for op in growth.LENGTHS if op.startswith('TensorArrayWrite')}
+
+    assert told - {*growth.SIZES, *growth.LENGTHS} == set(NO_LARGER)
+    for op, position in {**growth.SIZES, **growth.LENGTHS}.items():
+        assert arguments[op][position] in ((*NAMES, 'index') if op in writes else NAMES)

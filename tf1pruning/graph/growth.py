@@ -20,32 +20,44 @@ _MOST_ELEMENTS = 1 << 30
 _NUMBERS = f'{_MOST_ELEMENTS:,} numbers'
 
 # Op -> which of its inputs says how large its result is.
-_SIZES = {
+SIZES = {
     **dict.fromkeys(
         op_types(
             'Empty Fill ParameterizedTruncatedNormal RandomGamma RandomPoisson '
             'RandomPoissonV2 RandomStandardNormal RandomUniform RandomUniformInt '
-            'StatelessRandomNormal StatelessRandomUniform StatelessRandomUniformInt '
-            'StatelessTruncatedNormal TruncatedNormal'
+            'RaggedTensorToTensor StatelessRandomNormal StatelessRandomUniform '
+            'StatelessRandomUniformInt StatelessTruncatedNormal StridedSliceGrad '
+            'TruncatedNormal'
         ),
         0,
     ),
     **dict.fromkeys(
         op_types(
-            'Bincount BroadcastTo IRFFT Multinomial OneHot RFFT ResizeArea '
-            'ResizeBicubic ResizeBilinear ResizeNearestNeighbor SparseToDense '
-            'StatelessMultinomial Tile'
+            'Bincount BroadcastTo ExtractGlimpse FusedResizeAndPadConv2D IRFFT IRFFT2D '
+            'IRFFT3D Multinomial OneHot QuantizedResizeBilinear RFFT RFFT2D RFFT3D '
+            'ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor '
+            'ResizeNearestNeighborGrad ScaleAndTranslate SparseToDense '
+            'StatefulStandardNormal StatelessMultinomial Tile'
         ),
         1,
     ),
     **dict.fromkeys(
         op_types(
-            'LinSpace ScatterNd UnsortedSegmentMax UnsortedSegmentMin '
-            'UnsortedSegmentProd UnsortedSegmentSum'
+            'LinSpace MatrixDiagV2 ScatterNd StatefulRandomBinomial '
+            'StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform '
+            'StatefulUniformFullInt StatefulUniformInt UnsortedSegmentJoin '
+            'UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd '
+            'UnsortedSegmentSum'
         ),
         2,
     ),
-    'CropAndResize': 3,
+    **dict.fromkeys(
+        op_types(
+            'CropAndResize SparseSegmentMeanWithNumSegments '
+            'SparseSegmentSqrtNWithNumSegments SparseSegmentSumWithNumSegments'
+        ),
+        3,
+    ),
 }
 # Op -> which of its inputs says how long its list becomes.
 LENGTHS = {
@@ -57,6 +69,7 @@ LENGTHS = {
         ),
         1,
     ),
+    'TensorListScatterV2': 3,
 }
 
 # Name of an input -> the constant that it names, if it does.
@@ -73,7 +86,7 @@ def problem(node: tf.NodeDef, constants: Constants) -> str:
     if node.op == 'Range':
         start, limit, delta = [_numbers(n, constants) for n in node.input[:3]]
         return _range_problem(start, limit, delta)
-    known = _SIZES.get(node.op, LENGTHS.get(node.op))
+    known = SIZES.get(node.op, LENGTHS.get(node.op))
     found = [] if known is None else _numbers(node.input[known], constants)
     if node.op in LENGTHS:
         return length_problem(max(found, default=0))

@@ -18,7 +18,7 @@ from tf1pruning.names import op_types
 
 MOST_BYTES = 1 << 32
 # Lists whose length may not depend on values, and others whose length is looked at.
-_LISTS = ('TensorListReserve', 'TensorListResize')
+_LISTS = ('TensorListReserve', 'TensorListResize', 'TensorListScatterV2')
 _ARRAYS = ('TensorArray', 'TensorArrayV2', 'TensorArrayV3')
 # What they make is as large as their first input.
 _NO_LARGER = frozenset(static_shapes.SAME_SIZES) - {'Cast'}
