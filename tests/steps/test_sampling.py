@@ -8,7 +8,7 @@ import tf1pruning as tp
 from tests import networks
 from tests.demo.datasets import files
 from tests.studies import trained
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 
 
 @pytest.fixture(scope='module')
@@ -38,7 +38,7 @@ def test_samples_of_any_kind_are_fed(model, tmp_path):
 
     for samples in found:
         [batch] = samples.batches.start()
-        feeds, size = batches_lib.feeds(model.graph, batch)
+        feeds, size = running.feeds(model.graph, batch)
         assert (samples.count, size) == (3, 3)
         assert feeds['input:0'].shape == (3, 8, 8, 3)
 

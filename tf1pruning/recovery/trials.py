@@ -22,7 +22,6 @@ from tf1pruning.recovery import comparing
 from tf1pruning.recovery.change import ChangeMeter
 from tf1pruning.recovery.depths import moving
 from tf1pruning.recovery.store import Store, is_storable
-from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits, Session
@@ -156,7 +155,7 @@ class Trials:
         """The inputs of each batch, from a session in which random ops start anew."""
         self._start_anew()
         for batch in self._batches.start():
-            yield batches_lib.feeds(self._inputs, batch)[0]
+            yield running.feeds(self._inputs, batch)[0]
 
     def _feeds(self) -> Iterator[Feeds]:
         """What each batch of a trial is fed with."""
