@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.steps.test_repairing import (
-    FIT,
-    HELD,
-    NETWORKS,
-    change,
-    conv,
-    model_of,
-    samples,
-    stem,
-)
+from tests.steps.repair_networks import NETWORKS, conv, stem
+from tests.steps.test_repairing import FIT, HELD, change, model_of, samples
 from tf1pruning.choosing.choice import Limits
 from tf1pruning.errors import DataError, OutputError, PlanError
 from tf1pruning.recovery.layerwise import RepairOptions
