@@ -139,7 +139,9 @@ def test_what_is_no_data_is_refused(model, arguments, error, message):
 def test_options_are_given_once_and_by_their_names(model):
     with pytest.raises(tp.OptionError, match=r"no option 'image_rang'.*'image_range'"):
         tp.samples(model, 'images', image_rang=(0, 1))
-    with pytest.raises(tp.OptionError, match="Options are given, and 'count' as well"):
+    with pytest.raises(
+        tp.OptionError, match="SampleOptions is given, and 'count' as well"
+    ):
         tp.samples(model, 'images', tp.SampleOptions(), count=3)
 
 
