@@ -7,13 +7,12 @@ from typing import Any, Collection, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from tf1pruning import files, names, typed
+from tf1pruning import files, typed
 from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
-from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery.distillation import DistillOptions, Progress
@@ -140,13 +139,10 @@ def samples(
       OptionError: on options that are missing, out of range, or for other data.
       GraphError: if an input pipeline does more than to read files.
     """
-    if options is not None and fields:
-        raise OptionError(
-            f'Options are given, and {names.quoted(list(fields))} as well. Give one.'
-        )
-    if options is None:
-        options = typed.of_fields(SampleOptions, 'Samples have no option', fields)
-    return sampling.of_model(model, data, options, RunLimits(allow_unsafe))
+    given = typed.given_or_made(
+        options, SampleOptions, 'Samples have no option', fields
+    )
+    return sampling.of_model(model, data, given, RunLimits(allow_unsafe))
 
 
 @typed.checked
@@ -221,12 +217,7 @@ def choose(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       VerificationError: if the latency is asked for and the model does not run.
     """
-    if choice is not None and amount:
-        raise OptionError(
-            f'A choice is given, and {names.quoted(list(amount))} as well. Give one.'
-        )
-    if choice is None:
-        choice = typed.of_fields(Choice, 'A choice has no', amount)
+    choice = typed.given_or_made(choice, Choice, 'A choice has no', amount)
     ranking = ranking_by(criterion, scores, combination, seed)
     ranking.check(choice)
     selection = select_groups(model, scope_names, groups)
@@ -468,11 +459,6 @@ def compress(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       OutputError: if temporary files cannot be written.
     """
-    if options is not None and fields:
-        raise OptionError(
-            f'Options are given, and {names.quoted(list(fields))} as well. Give one.'
-        )
-    if options is None:
-        options = typed.of_fields(CompressOptions, 'There is no option', fields)
+    given = typed.given_or_made(options, CompressOptions, 'There is no option', fields)
     limits = RunLimits(allow_unsafe, verify_timeout)
-    return compressing.compress_model(model, samples, options, limits=limits)
+    return compressing.compress_model(model, samples, given, limits=limits)

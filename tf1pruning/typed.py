@@ -9,7 +9,7 @@ import inspect
 import numbers
 import reprlib
 import typing
-from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -136,19 +136,30 @@ def expected(hint: Any) -> str:
     return f'a {hint.__name__}' if isinstance(hint, type) else 'another value'
 
 
-def of_fields(
-    kind: Callable[..., Value], what: str, fields: Mapping[str, Any]
+def given_or_made(
+    given: Optional[Value],
+    kind: Callable[..., Value],
+    what: str,
+    fields: Mapping[str, Any],
 ) -> Value:
-    """A dataclass from the keywords of a function.
+    """A dataclass that is given, or else made of the keywords of a function.
 
     Args:
+      given: None: `fields` counts.
       kind: the dataclass.
       what: it is, for messages: `A choice has no`.
       fields: name -> value.
 
     Raises:
-      OptionError: if it has no such field; or like the dataclass.
+      OptionError: if both are given, or it has no such field; or like the dataclass.
     """
+    if given is not None:
+        if fields:
+            raise OptionError(
+                f'{type(given).__name__} is given, and {names.quoted(list(fields))} as '
+                'well. Give one.'
+            )
+        return given
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in fields:
         if name not in known:

@@ -143,15 +143,6 @@ def test_a_pipeline_that_gives_nothing_asks_for_data(tmp_path, dataset, expected
     )
 
 
-def test_data_under_other_names_is_told_how_to_name_its_inputs(tmp_path):
-    model = loss_model(table_pipeline(tmp_path), outputs=['output/BiasAdd'])
-
-    with pytest.raises(DataError, match=r'is it x=input,y=input_1\?$'):
-        batches_lib.feeds_of(model, {'x': X, 'y': Y})
-    with pytest.raises(DataError, match=r"it has 'x', .*:1'\.$"):
-        batches_lib.feeds_of(model, {'x': X})
-
-
 def test_a_data_file_is_read_and_its_arrays_renamed(tmp_path):
     path = str(tmp_path / 'data.npz')
     np.savez(path, images=X, y=Y)

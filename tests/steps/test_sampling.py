@@ -8,7 +8,7 @@ import tf1pruning as tp
 from tests import networks
 from tests.demo.datasets import files
 from tests.studies import trained
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 
 
 @pytest.fixture(scope='module')
@@ -38,7 +38,7 @@ def test_samples_of_any_kind_are_fed(model, tmp_path):
 
     for samples in found:
         [batch] = samples.batches.start()
-        feeds, size = batches_lib.feeds(model.graph, batch)
+        feeds, size = running.feeds(model.graph, batch)
         assert (samples.count, size) == (3, 3)
         assert feeds['input:0'].shape == (3, 8, 8, 3)
 
@@ -139,7 +139,9 @@ def test_what_is_no_data_is_refused(model, arguments, error, message):
 def test_options_are_given_once_and_by_their_names(model):
     with pytest.raises(tp.OptionError, match=r"no option 'image_rang'.*'image_range'"):
         tp.samples(model, 'images', image_rang=(0, 1))
-    with pytest.raises(tp.OptionError, match="Options are given, and 'count' as well"):
+    with pytest.raises(
+        tp.OptionError, match="SampleOptions is given, and 'count' as well"
+    ):
         tp.samples(model, 'images', tp.SampleOptions(), count=3)
 
 

@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.steps.test_repairing import (
-    FIT,
-    HELD,
-    NETWORKS,
-    change,
-    conv,
-    model_of,
-    samples,
-    stem,
-)
+from tests.steps.repair_networks import NETWORKS, conv, stem
+from tests.steps.test_repairing import FIT, HELD, change, model_of, samples
 from tf1pruning.choosing.choice import Limits
 from tf1pruning.errors import DataError, OutputError, PlanError
 from tf1pruning.recovery.layerwise import RepairOptions
@@ -25,9 +17,9 @@ from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import planning, width_files, width_plans, width_tables
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.repairing import repair_model
-from tf1pruning.steps.width_tables import Samples, TableOptions
+from tf1pruning.steps.width_tables import TableOptions, TableSamples
 
-SAMPLES = Samples(FIT, HELD, Batches.of_arrays({'input': samples(16, seed=2)}, 5))
+SAMPLES = TableSamples(FIT, HELD, Batches.of_arrays({'input': samples(16, seed=2)}, 5))
 HALF = TableOptions(Limits(multiple=4), (0.5,), repairs_later=False)
 QUARTERS = TableOptions(Limits(multiple=2), (0.25, 0.5, 0.75), repairs_later=False)
 
@@ -241,7 +233,7 @@ def test_outputs_without_a_scale_are_refused(tmp_path):
     def net(x):
         return tf.argmax(two_layers(x), -1)
 
-    with pytest.raises(DataError, match='no numbers with fractions'):
+    with pytest.raises(DataError, match='are integers or text'):
         measured(model_of(net, tmp_path), HALF)
 
 

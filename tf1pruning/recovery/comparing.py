@@ -15,7 +15,7 @@ from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery.change import Change, ChangeMeter
 from tf1pruning.recovery.network import Network
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
 
@@ -88,7 +88,7 @@ def changes(
             stack.enter_context(Network(graph, frozen, limits)) for frozen in everything
         ]
         for batch in batches.start():
-            feeds, size = batches_lib.feeds(graph, batch)
+            feeds, size = running.feeds(graph, batch)
             answers = [network.run(feeds) for network in runs]
             for meter, found in zip(meters, answers):
                 meter.update(answers[0], found)

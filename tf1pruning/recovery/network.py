@@ -11,7 +11,6 @@ from tf1pruning import names, sessions
 from tf1pruning.graph import draws, importing
 from tf1pruning.graph.frozen import channels_last, precision
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
@@ -68,7 +67,7 @@ class Network:
           GraphError: if a run takes too long.
         """
         for batch in batches.start():
-            feeds, _ = batches_lib.feeds(self.graph, batch)
+            feeds, _ = running.feeds(self.graph, batch)
             yield Answered(feeds, tuple(self.run(feeds)))
 
 

@@ -158,7 +158,7 @@ class Passes:
         )
 
     def _fed(self, batch: batches_lib.Batch) -> Feeds:
-        return batches_lib.feeds(self._graph, batch)[0]
+        return running.feeds(self._graph, batch)[0]
 
     def _values(
         self,

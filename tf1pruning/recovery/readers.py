@@ -24,7 +24,7 @@ from tf1pruning.names import TensorRef
 from tf1pruning.recovery import channel_regression, geometry
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.readings import BYTES_PER_ENTRY, Reading, Values
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.scoring.network import Network
 from tf1pruning.scoring.run import Clock, Progress
@@ -249,7 +249,7 @@ class _Gatherer:
     def _run(
         self, tensors: Mapping[TensorRef, tf.Tensor], batch: Batch
     ) -> Dict[TensorRef, np.ndarray]:
-        feeds, _ = batches_lib.feeds_of(self._runnable, batch)
+        feeds, _ = running.feeds_of(self._runnable, batch)
         return self._network.run(self.session, tensors, feeds)
 
 

@@ -14,7 +14,6 @@ from tf1pruning.graph import importing
 from tf1pruning.graph.frozen import channels_last
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.twins import Twins
-from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
@@ -91,7 +90,7 @@ def similarities(
     found: List[List[np.ndarray]] = []
     with Session(graph, limits) as session:
         for batch in batches.start():
-            feeds, _ = batches_lib.feeds(trace.model, batch)
+            feeds, _ = running.feeds(trace.model, batch)
             known = {n: a for n, a in feeds.items() if n.split(':')[0] in present}
             found.append(running.run_on(session, fetches, known))
     return {

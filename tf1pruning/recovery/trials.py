@@ -18,10 +18,10 @@ from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
+from tf1pruning.recovery import comparing
 from tf1pruning.recovery.change import ChangeMeter
 from tf1pruning.recovery.depths import moving
 from tf1pruning.recovery.store import Store, is_storable
-from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits, Session
@@ -53,6 +53,7 @@ class Trials:
         limits: RunLimits,
         store: Store,
     ):
+        comparing.check_scale(graph)
         sessions.check(frozen, graph.outputs, limits)
         runnable = channels_last.channels_last(frozen)
         self._inputs, self._batches, self._limits = graph, batches, limits
@@ -63,7 +64,8 @@ class Trials:
         self._draws = bool(draws.random_nodes(frozen))
         self._session = Session(self._graph, limits)
         self._store = store
-        self._outputs = _with_scale(self._view, graph.outputs)
+        refs = [TensorRef(names.node_name(name), 0) for name in graph.outputs]
+        self._outputs = [r for r in refs if self._view.dtype(r).is_floating]
         self._cut: Optional[List[TensorRef]] = None
         self._behind: List[TensorRef] = []
         self._count = 0
@@ -153,7 +155,7 @@ class Trials:
         """The inputs of each batch, from a session in which random ops start anew."""
         self._start_anew()
         for batch in self._batches.start():
-            yield batches_lib.feeds(self._inputs, batch)[0]
+            yield running.feeds(self._inputs, batch)[0]
 
     def _feeds(self) -> Iterator[Feeds]:
         """What each batch of a trial is fed with."""
@@ -181,17 +183,3 @@ class Trials:
 def _answers(ref: TensorRef) -> str:
     """Under which name the answers of an output are kept."""
     return f'answers of {ref}'
-
-
-def _with_scale(view: view_lib.GraphView, outputs: Sequence[str]) -> List[TensorRef]:
-    """The outputs that are numbers with fractions.
-
-    Raises:
-      DataError: if there are none.
-    """
-    refs = [TensorRef(names.node_name(name), 0) for name in outputs]
-    found = [ref for ref in refs if view.dtype(ref).is_floating]
-    if not found:
-        # It says so.
-        ChangeMeter(outputs).result()
-    return found

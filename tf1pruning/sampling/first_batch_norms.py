@@ -23,7 +23,6 @@ from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.nodes import INPUT_OPS
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.names import TensorRef, op_types
-from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits, Session
@@ -105,7 +104,7 @@ def distances(
     moments = [_Moments() for _ in found]
     with Session(importing.import_graph(part), limits) as session:
         for batch in batches.start():
-            feeds, _ = batches_lib.feeds(graph, batch)
+            feeds, _ = running.feeds(graph, batch)
             values = running.run_on(session, refs, feeds)
             for number, each in enumerate(moments):
                 each.add(*values[3 * number : 3 * number + 3])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from types import MappingProxyType
 from typing import (
     Any,
     Callable,
@@ -31,7 +30,6 @@ from tf1pruning.graph import importing, nodes, pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.meta_graphs import meta_graph as meta_graph_lib
-from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.sessions import DEFAULT_SECONDS, RunLimits, Session
 
 # The option that takes data from a file.
@@ -275,82 +273,6 @@ def _initializers(
         return pipelines.initializers(view, ends)
     except GraphError as error:
         raise DataError(f'{error}{advice}', options=_DATA) from error
-
-
-def feeds(
-    graph: InferenceGraph,
-    batch: Batch,
-    pipeline: Mapping[str, str] = MappingProxyType({}),
-    what: str = 'The network',
-) -> Tuple[Dict[str, np.ndarray], int]:
-    """What a session is fed with to run a graph on a batch.
-
-    Args:
-      graph: of a network or a loss.
-      batch: input, or what it replaces -> array.
-      pipeline: placeholder -> tensor of the input pipeline that it replaces.
-      what: the graph is, for messages.
-
-    Returns:
-      Placeholder tensor -> array, and the number of examples.
-
-    Raises:
-      DataError: if the batch lacks an input, or has one that the graph does not.
-    """
-    found: Dict[str, np.ndarray] = {}
-    unknown: List[str] = []
-    for key, array in batch.items():
-        name = _meant(key, pipeline)
-        if name in graph.inputs:
-            found[name] = np.asarray(array)
-        else:
-            unknown.append(key)
-    missing = [
-        name
-        for name in graph.inputs
-        if name not in found and graph.view().node(name).op == 'Placeholder'
-    ]
-    if missing:
-        also = ''.join(f', {n!r} is {t!r}' for n, t in pipeline.items())
-        raise DataError(
-            f'{what} needs the inputs {names.quoted(missing)}, which the data lacks; '
-            f'it has {names.quoted(list(batch))}{also}.{_pairs(unknown, missing)}',
-            options=('inputs',),
-        )
-    if unknown:
-        raise DataError(
-            f'The data has {names.quoted(unknown)}, which is no input of '
-            f'{what[0].lower()}{what[1:]}; its inputs are {names.quoted(graph.inputs)}.'
-        )
-    size = next((len(a) for a in found.values() if a.ndim), 1)
-    return {f'{name}:0': array for name, array in found.items()}, size
-
-
-def feeds_of(runnable: Runnable, batch: Batch) -> Tuple[Dict[str, np.ndarray], int]:
-    """Like `feeds`; where a network has all its inputs, it needs none of the rest.
-
-    What a loss would read besides, such as labels, is left out then.
-    """
-    graph, pipeline = runnable.model, runnable.pipeline
-    if not runnable.loss:
-        own = {k: a for k, a in batch.items() if _meant(k, pipeline) in graph.inputs}
-        if len(own) == len(graph.inputs):
-            batch = own
-    return feeds(graph, batch, pipeline, runnable.what)
-
-
-def _meant(key: str, pipeline: Mapping[str, str]) -> str:
-    """The placeholder that a name in a batch means, if it is one."""
-    aliases = {tensor: name for name, tensor in pipeline.items()}
-    return aliases.get(key) or aliases.get(f'{key}:0') or names.node_name(key)
-
-
-def _pairs(arrays: Sequence[str], inputs: Sequence[str]) -> str:
-    """A guess which array is for which input; '' where the numbers differ."""
-    if len(arrays) != len(inputs):
-        return ''
-    pairs = ','.join(f'{array}={name}' for array, name in zip(arrays, inputs))
-    return f' Name the arrays after their inputs; is it {pairs}?'
 
 
 def _run(

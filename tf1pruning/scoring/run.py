@@ -16,7 +16,7 @@ from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import DataError
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.average import Averages
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.scoring.network import Network
@@ -126,7 +126,7 @@ class _Pass(NamedTuple):
         averages: Averages[Key] = Averages(self.alpha)
         count = 0
         for batch in self.batches.start():
-            inputs, size = batches_lib.feeds_of(self.runnable, batch)
+            inputs, size = running.feeds_of(self.runnable, batch)
             found = self.network.run(self.session, fetches, {**inputs, **feeds})
             count += 1
             _check_finite(found, count)

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import plan as plan_lib
 from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.models.model import Model
-from tf1pruning.recovery import comparing, network, similarity
+from tf1pruning.recovery import comparing, similarity
 from tf1pruning.recovery.comparing import Outcome
 from tf1pruning.report import text
 from tf1pruning.report.cost import Cost
@@ -176,7 +176,7 @@ def similarities(
     found = [
         similarity.similarities(
             model.trace,
-            network.runnable(frozen_of(model)),
+            repairing.repeatable(model),
             _differing(model, other),
             plan_lib.removed_channels(plan, model.groups, model.trace.count),
             report.some(_COMPARED).batches,

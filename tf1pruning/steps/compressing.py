@@ -38,7 +38,7 @@ from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.selection import select_groups
 from tf1pruning.steps.stripping import StrippedModel
-from tf1pruning.steps.width_tables import TableOptions, TableProgress
+from tf1pruning.steps.width_tables import TableOptions, TableProgress, TableSamples
 
 # Samples that a table of widths is measured on, those to fit and those to judge by;
 # share of the former that does not take part in a fit.
@@ -227,7 +227,7 @@ class _Planner:
         held_out = judged = self._parts.choose.some(_TABLE_SAMPLES)
         if fit.count >= 3 * fit.least:
             fit, held_out, _ = fit.split(_TABLE_HOLDOUT)
-        samples = width_tables.Samples(fit.batches, held_out.batches, judged.batches)
+        samples = TableSamples(fit.batches, held_out.batches, judged.batches)
         return width_tables.measure(
             self._model,
             self._groups,

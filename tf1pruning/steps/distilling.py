@@ -26,7 +26,7 @@ from tf1pruning.recovery.distillation import DistillOptions, Progress, Trained
 from tf1pruning.recovery.network import Network
 from tf1pruning.recovery.run_file import RunFile
 from tf1pruning.recovery.student import Goal, Student
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import stripped_weights
 from tf1pruning.steps.stripping import StrippedModel
@@ -184,7 +184,7 @@ def _check_pair(student: Model, teacher: Model) -> None:
 
 def _first(data: Batches, model: Model) -> Dict[str, np.ndarray]:
     """The first batch: input -> array."""
-    feeds, _ = batches_lib.feeds(model.graph, next(iter(data.start())))
+    feeds, _ = running.feeds(model.graph, next(iter(data.start())))
     return {names.node_name(tensor): array for tensor, array in feeds.items()}
 
 

@@ -150,7 +150,7 @@ def repair_model(
     pruned = weights_of(zeroed, carriers)
     found = layerwise.repair(
         model.trace,
-        runnable(model),
+        repeatable(model),
         weights_of(model, carriers),
         pruned,
         plan_lib.removed_channels(plan, model.groups, model.trace.count),
@@ -199,7 +199,7 @@ def frozen_of(model: Model) -> tf.GraphDef:
     return freeze.freeze(model.graph, model.arrays())
 
 
-def runnable(model: Model) -> tf.GraphDef:
+def repeatable(model: Model) -> tf.GraphDef:
     """A model that runs on its own, on the same draws each time, in 32-bit floats."""
     return precision.widened(draws.seeded(frozen_of(model)))
 

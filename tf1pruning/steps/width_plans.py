@@ -19,7 +19,7 @@ from tf1pruning.sessions import STRICT, RunLimits
 from tf1pruning.steps import budgets, width_files, width_tables
 
 
-class Planned(NamedTuple):
+class WidthPlan(NamedTuple):
     """A plan by a table.
 
     Attributes:
@@ -37,7 +37,7 @@ def plan_for_target(
     table: WidthTable,
     target: Target,
     limits: RunLimits = STRICT,
-) -> Planned:
+) -> WidthPlan:
     """Plans the widths that meet a budget at the least change of the answers.
 
     Args:
@@ -71,7 +71,7 @@ def plan_for_target(
 
 def plan_for_change(
     model: Model, groups: Sequence[Group], table: WidthTable, most: float
-) -> Planned:
+) -> WidthPlan:
     """Plans the widths that save most MACs at no more than some change of the answers.
 
     Where the MACs are not known, parameters are saved.
@@ -122,9 +122,9 @@ class _Sheet:
         self.groups = [known[g.name] for g in groups if known[g.name].entries]
         self._plans = {group.name: _plans(group, known[group.name]) for group in groups}
 
-    def planned(self, picks: Picks) -> Planned:
+    def planned(self, picks: Picks) -> WidthPlan:
         """The plan of some widths."""
-        return Planned(self._plan(picks), width_path.change(self.groups, picks))
+        return WidthPlan(self._plan(picks), width_path.change(self.groups, picks))
 
     def measure(self, quantity: str, limits: RunLimits = STRICT) -> Measure:
         """What plans cost."""

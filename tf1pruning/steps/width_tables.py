@@ -41,8 +41,8 @@ from tf1pruning.surgery import computed, soft
 EIGHTHS = tuple(number / 8 for number in range(1, 8))
 
 
-class Samples(NamedTuple):
-    """Samples without labels.
+class TableSamples(NamedTuple):
+    """Samples without labels, in parts.
 
     Attributes:
       fit: to fit.
@@ -94,7 +94,7 @@ def measure(
     model: Model,
     groups: Sequence[Group],
     scorer: Scorer,
-    samples: Samples,
+    samples: TableSamples,
     options: TableOptions = TableOptions(),
     path: Optional[files.Path] = None,
     progress: Optional[Callable[[TableProgress], None]] = None,
@@ -255,7 +255,7 @@ class _Work:
         self,
         model: Model,
         groups: Sequence[Group],
-        samples: Samples,
+        samples: TableSamples,
         options: TableOptions,
         total: int,
         progress: Optional[Callable[[TableProgress], None]],
@@ -304,7 +304,7 @@ class _Work:
         if self._trials is None:
             self._trials = WidthTrials(
                 self._model.trace,
-                repairing.runnable(self._model),
+                repairing.repeatable(self._model),
                 self._arrays,
                 self._carriers,
                 np.concatenate([group.channels for group in self._groups]),

@@ -27,7 +27,7 @@ from tf1pruning.graph.inference import forward as forward_lib
 from tf1pruning.graph.inference.branches import Resolver
 from tf1pruning.graph.inference.forward import Forward
 from tf1pruning.names import TensorRef
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batch
 from tf1pruning.scoring.loss_model import LossModel
 from tf1pruning.sessions import Session
@@ -150,7 +150,7 @@ class Clone:
         held = {graph.masks[n]: mask for n, mask in free.items() if n in graph.masks}
         for number in range(self._steps.count):
             batch = batches[number % len(batches)]
-            feeds, _ = batches_lib.feeds_of(self._loss_model, batch)
+            feeds, _ = running.feeds_of(self._loss_model, batch)
             step = {f'{self._step}:0': number}
             self._run(graph.train, {**self._flags, **feeds, **held, **step})
         read = self._run(graph.reads, {})

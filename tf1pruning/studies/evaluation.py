@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.errors import DataError
-from tf1pruning.scoring import batches as batches_lib
+from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.scoring.loss_model import CROSS_ENTROPIES, LossModel
 from tf1pruning.scoring.network import Network
@@ -77,7 +77,7 @@ class Evaluator:
         total = 0
         sums = dict.fromkeys(self._fetches, 0.0)
         for batch in self._batches:
-            inputs, size = batches_lib.feeds_of(self._loss_model, batch)
+            inputs, size = running.feeds_of(self._loss_model, batch)
             found = self._network.run(
                 self._session, self._fetches, {**inputs, **weights}
             )
