@@ -43,7 +43,33 @@ def pickled(path):
     return 'holds Python objects'
 
 
-@pytest.mark.parametrize('write', [no_file, not_an_archive, other_archive, pickled])
+def header(path, version, text):
+    """Writes an array of no numbers with a header that says something else."""
+    start = np.lib.format.magic(*version) + len(text).to_bytes(4, 'little')
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('x.npy', start + text.encode())
+
+
+def nested_header(path):
+    # Python's parser would end the process.
+    header(path, (2, 0), '1' + '+1' * 200000)
+    return "'x' in it has a header of 400,001 bytes"
+
+
+def deep_header(path):
+    header(path, (2, 0), '(' * 500 + ')' * 500)
+    return 'MemoryError'
+
+
+def unknown_format(path):
+    header(path, (9, 0), '{}')
+    return r"'x' in it has the unknown format \(9, 0\)"
+
+
+BAD = [no_file, not_an_archive, other_archive, pickled]
+
+
+@pytest.mark.parametrize('write', [*BAD, nested_header, deep_header, unknown_format])
 def test_a_file_without_arrays_is_refused(write, tmp_path):
     path = str(tmp_path / 'data.npz')
     message = write(path)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import sessions
-from tf1pruning.errors import GraphError
+from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.sessions import RunLimits, Session
 
 
@@ -43,6 +43,12 @@ def test_a_run_without_an_end_is_stopped():
 
     assert caught.value.options == ('verify_timeout',)
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize('seconds', [0, -1.0, float('nan'), float('inf')])
+def test_a_time_out_of_range_is_refused(seconds):
+    with pytest.raises(OptionError, match=r'may take .* seconds; expected from 0\.001'):
+        RunLimits(seconds=seconds)
 
 
 def test_an_op_that_does_not_stop_is_left_behind(monkeypatch):

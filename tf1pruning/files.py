@@ -97,7 +97,8 @@ def read_json(path: str) -> Any:
 
 def reason(error: Exception) -> str:
     """Why a file cannot be used, of what the functions above raise."""
-    return str(getattr(error, 'strerror', None) or error).rstrip('.')
+    said = str(getattr(error, 'strerror', None) or error).rstrip('.')
+    return said or type(error).__name__
 
 
 def make_folder(path: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
 import tokenize
 import zipfile
 import zlib
 from typing import (
+    IO,
     Dict,
     Iterable,
     Iterator,
@@ -27,10 +29,13 @@ from tf1pruning.errors import DataError
 from tf1pruning.shapes import element_count
 
 _ENDING = '.npy'
+# Version of the format -> bytes that say how long the header is, and what reads it.
 _HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
+    (1, 0): (2, np.lib.format.read_array_header_1_0),
+    (2, 0): (4, np.lib.format.read_array_header_2_0),
 }
+# In bytes. Python's parser, which reads it, may crash on longer ones.
+_LONGEST_HEADER = 1 << 13
 # What zipfile, zlib and NumPy raise on damaged bytes: all of these were seen.
 _DAMAGED = (
     OSError,
@@ -116,8 +121,7 @@ class _Rows:
     def __init__(self, archive: zipfile.ZipFile, name: str):
         member = name + _ENDING
         self._file = archive.open(member)
-        version = np.lib.format.read_magic(self._file)
-        shape, is_fortran, dtype = _HEADERS[version](self._file)
+        shape, is_fortran, dtype = _header(self._file, name)
         if dtype.hasobject:
             raise ValueError(f'{name!r} in it holds Python objects')
         # NumPy takes memory for the whole array before it looks at the data.
@@ -150,6 +154,19 @@ class _Rows:
         if self._read is None:
             self._read = _array(self._archive, self._name)
         return self._read
+
+
+def _header(file: IO[bytes], name: str) -> Tuple[Tuple[int, ...], bool, np.dtype]:
+    """Shape of an array, whether its columns were stored one by one, and type."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f'{name!r} in it has the unknown format {version}')
+    size, read_header = _HEADERS[version]
+    start = file.read(size)
+    length = int.from_bytes(start, 'little')
+    if length > _LONGEST_HEADER:
+        raise ValueError(f'{name!r} in it has a header of {length:,} bytes')
+    return read_header(io.BytesIO(start + file.read(length)))
 
 
 @contextlib.contextmanager

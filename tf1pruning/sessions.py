@@ -12,7 +12,7 @@ from typing import Any, Callable, Collection, Mapping, Optional, Sequence, TypeV
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import bounds, names
-from tf1pruning.errors import GraphError, first_line
+from tf1pruning.errors import GraphError, OptionError, first_line
 from tf1pruning.graph import memory, unsafe
 from tf1pruning.graph.pure_ops import PURE_OPS
 from tf1pruning.names import op_types
@@ -20,6 +20,7 @@ from tf1pruning.names import op_types
 DEFAULT_SECONDS = 600.0
 # Of a graph with a loop, which may have no end.
 DEFAULT_LOOP_SECONDS = 20.0
+_SHORTEST, _LONGEST = 1e-3, 1e9
 # Loops, and calls of functions that may hold some.
 _LOOP_OPS = op_types(
     'For If MapDefun NextIteration PartitionedCall RefNextIteration '
@@ -47,10 +48,21 @@ class RunLimits:
       allow_unsafe: whether they may run ops that are not known to be pure.
       seconds: that each may take; None: ten minutes, or 20 seconds if the graph has a
         loop.
+
+    Raises:
+      OptionError: if `seconds` is out of range.
     """
 
     allow_unsafe: bool = False
     seconds: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not _SHORTEST <= self.seconds <= _LONGEST:
+            raise OptionError(
+                f'A run may take {self.seconds} seconds; expected from {_SHORTEST:g} '
+                f'to {_LONGEST:g}.',
+                options=('verify_timeout',),
+            )
 
 
 STRICT = RunLimits()

@@ -35,6 +35,21 @@ def test_moments_are_covariances():
         np.testing.assert_allclose(found.mean_y[system], together[:, 3:].mean(axis=0))
 
 
+def test_products_that_32_bits_do_not_hold_have_64():
+    x, y = rows(0, 300, 3) - 1000, rows(1, 300, 2) - 1000
+    small, large = Moments(1), Moments(1)
+    small.add(x, [y])
+    large.add(x * np.float32(2**100), [y * np.float32(2**100)])
+
+    expected, found = small.regression(0), large.regression(0)
+
+    for name in ('gram', 'cross', 'power'):
+        scaled = getattr(found, name) / 2.0**200
+        np.testing.assert_allclose(
+            scaled, getattr(expected, name), rtol=1e-4, atol=1e-4
+        )
+
+
 def test_readers_of_the_same_rows_have_one_gram_matrix():
     x, y, z = rows(0, 50, 3), rows(1, 50, 1), rows(2, 50, 2)
     both, alone = Moments(2), Moments(1)

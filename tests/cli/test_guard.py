@@ -54,6 +54,14 @@ def test_a_child_that_is_killed_said_nothing(capfd):
     assert 'ended by SIGKILL. Either' in capfd.readouterr().err
 
 
+def test_what_cannot_be_said_ends_all_the_same():
+    def fail():
+        sys.stderr = os.fdopen(os.open('/dev/full', os.O_WRONLY), 'w', 1)
+        sys.exit('Error: bad.')
+
+    assert end(guarded(fail)) == 1
+
+
 def test_python_writes_to_the_terminal(capfd):
     def say():
         print('said', file=sys.stderr, flush=True)

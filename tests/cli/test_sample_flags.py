@@ -75,3 +75,11 @@ def test_messages_name_the_flag_of_temporary_files(parse):
     parse('--data=graph')
     said = program.with_flags('Allow more.', ('samples', 'disk'))
     assert said == 'Allow more. See --samples, --temporary_gb.'
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', '1e300'])
+def test_a_size_of_files_that_is_no_number_is_refused(parse, value):
+    parse('--data=x.npz', f'--temporary_gb={value}')
+
+    with pytest.raises(tp.OptionError, match='--temporary_gb is'):
+        sample_flags.disk()

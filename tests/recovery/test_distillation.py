@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,30 @@ def test_the_file_of_another_run_is_refused(student, seen, held_out, tmp_path):
 
     with pytest.raises(DataError, match='is the state of another training'):
         distillation.train(student, seen, held_out, options, RunFile(path, 'two'))
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        {'losses': ()},
+        {'losses': ((0, 1.0), (2, 0.5), (1, 0.6))},
+        {'losses': ((0, 1.0), (99, 0.5))},
+        {'trials': (1.0, 1.0, 1.0)},
+        {'best': {}},
+        {'best': {'a': np.ones(3), 'b': np.array('b'), 'bias': np.ones(4)}},
+        {'arrays': {'weights': np.ones(3)}},
+    ],
+)
+def test_a_state_that_the_run_cannot_have_is_refused(
+    student, seen, held_out, tmp_path, damage
+):
+    file = RunFile(str(tmp_path / 'run.npz'), 'one')
+    options = DistillOptions(steps=2, rates=(0.1, 0.2))
+    distillation.train(student, seen, held_out, options, file)
+    file.write(dataclasses.replace(file.read(), **damage))
+
+    with pytest.raises(DataError, match='does not hold what this training'):
+        distillation.train(student, seen, held_out, options, file)
 
 
 @pytest.mark.parametrize('arrays', [{}, {'info': np.array('{}')}, {'info': np.ones(2)}])

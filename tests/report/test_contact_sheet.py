@@ -63,6 +63,16 @@ def test_other_inputs_are_maps_or_a_line():
     ] * 2
 
 
+def test_the_largest_numbers_are_drawn():
+    images = np.full([1, 40, 40, 1], np.finfo(np.float32).max, np.float32)
+    images[:, :20] *= -1
+
+    pixels = decoded(contact_sheet.draw({'x': images}))
+
+    assert pixels[0, 0].tolist() == [0, 0, 0]
+    assert pixels[60, 0].tolist() == [255, 255, 255]
+
+
 def test_nothing_to_draw_gives_no_picture():
     assert contact_sheet.draw({'ids': np.arange(3)}).png is None
 

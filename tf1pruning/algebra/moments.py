@@ -69,7 +69,8 @@ class Moments:
     """Adds up the moments of inputs, and of the outputs of several readers of them.
 
     Values are counted from the mean of the first batch, so that little is lost where a
-    mean is large. Products of a batch have its own precision, their sums 64 bits.
+    mean is large. Products of a batch have its own precision, unless they overflow;
+    their sums have 64 bits.
 
     Args:
       readers: how many there are.
@@ -98,7 +99,7 @@ class Moments:
             self._shifts = [each.mean(axis=1, keepdims=True) for each in (x, *ys)]
         x = x - self._shifts[0]
         turned = np.swapaxes(x, 1, 2)
-        self._gram = self._gram + np.matmul(turned, x).astype(np.float64)
+        self._gram = self._gram + _wide(np.matmul, turned, x)
         self._sum = self._sum + x.sum(axis=1, dtype=np.float64)
         self._count += x.shape[1]
         for reader, y, shift in zip(self._readers, ys, self._shifts[1:]):
@@ -171,6 +172,19 @@ class _Reader:
         self.cross, self.sum, self.power = cross, total, power
 
     def add(self, turned: np.ndarray, y: np.ndarray) -> None:
-        self.cross = self.cross + np.matmul(turned, y).astype(np.float64)
+        self.cross = self.cross + _wide(np.matmul, turned, y)
         self.sum = self.sum + y.sum(axis=1, dtype=np.float64)
-        self.power = self.power + np.square(y).sum(axis=1, dtype=np.float64)
+        self.power = self.power + _wide(_power, y)
+
+
+def _wide(compute: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """What is computed of arrays; in 64 bits where their precision overflows."""
+    with np.errstate(over='ignore', invalid='ignore'):
+        found = compute(*arrays).astype(np.float64)
+        if np.isfinite(found.sum()):
+            return found
+    return compute(*(array.astype(np.float64) for array in arrays))
+
+
+def _power(y: np.ndarray) -> np.ndarray:
+    return np.square(y).sum(axis=1, dtype=np.float64)

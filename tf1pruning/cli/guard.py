@@ -60,10 +60,10 @@ def _end_after(program: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         code = 'Stopped.'
     except BaseException:
-        traceback.print_exc()
-        code = 1
+        code = traceback.format_exc().rstrip()
     if not isinstance(code, int):
-        print(code, file=sys.stderr)
+        with contextlib.suppress(OSError, ValueError):
+            print(code, file=sys.stderr)
         code = 1
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -113,8 +114,15 @@ def define_labels() -> None:
 
 
 def disk() -> int:
-    """Bytes that temporary files may take."""
-    return int(flags.FLAGS.temporary_gb * (1 << 30))
+    """Bytes that temporary files may take.
+
+    Raises:
+      OptionError: if the flag is no number.
+    """
+    size = flags.FLAGS.temporary_gb * (1 << 30)
+    if not math.isfinite(size):
+        raise OptionError(f'--temporary_gb is {size}; expected a number of gigabytes.')
+    return int(size)
 
 
 def samples(model: Model) -> Samples:

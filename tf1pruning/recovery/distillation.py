@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -133,6 +133,12 @@ def train(
     state = file.read() if file else None
     if state is None:
         state = RunState(best=student.weights(), losses=((0, before.loss),))
+    elif file is not None and not _is_possible(state, student, options):
+        raise DataError(
+            f'{file.path!r} does not hold what this training would have written. '
+            'Remove it, or name another file.',
+            options=('state',),
+        )
     state = run.finished(run.with_rate(state))
     student.set_weights(state.best)
     return Trained(
@@ -144,6 +150,28 @@ def train(
         best_step=state.best_step,
         losses=state.losses,
     )
+
+
+def _is_possible(state: RunState, student: Student, options: DistillOptions) -> bool:
+    """Whether a training can have come to a state."""
+    steps = [step for step, _ in state.losses]
+    return (
+        steps[:1] == [0]
+        and steps == sorted(set(steps))
+        and steps[-1] <= options.steps
+        and len(state.trials) <= len(options.rates)
+        and _are_alike(state.best, student.weights())
+        and all(np.isfinite(array).all() for array in state.best.values())
+        and (steps == [0] or _are_alike(state.arrays, student.state()))
+    )
+
+
+def _are_alike(found: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> bool:
+    kinds, others = (
+        {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        for arrays in (found, own)
+    )
+    return kinds == others
 
 
 class _Run:

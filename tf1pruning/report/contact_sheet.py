@@ -116,7 +116,8 @@ def _figures(array: np.ndarray, has_channels: bool) -> str:
 
 def _brightness(pixels: np.ndarray) -> np.ndarray:
     """`[height, width, channels]` numbers as brightness, of a visible size."""
-    low, high = float(pixels.min()), float(pixels.max())
+    pixels = pixels.astype(np.float64)
+    low, high = pixels.min(), pixels.max()
     scaled = (pixels - low) * (255.0 / (high - low)) if high > low else pixels * 0.0
     found = np.round(scaled).astype(np.uint8)
     for axis in (0, 1):
