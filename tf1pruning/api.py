@@ -387,6 +387,7 @@ def distill(
       VerificationError: if the trained network is not exactly stripped.
     """
     path = None if state is None else os.fspath(state)
+    comparing.check_scale(teacher.graph)
     parts = samples.split(holdout)
     fit, choose = parts.fit.batches, parts.choose.batches
     found = distilling.distill(stripped, teacher, fit, choose, options, path, progress)

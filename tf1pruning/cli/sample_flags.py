@@ -86,7 +86,8 @@ def define(use: str = '') -> None:
     flags.DEFINE_float(
         'temporary_gb',
         4.0,
-        'Gigabytes that temporary files may take; with fewer, more is computed again.',
+        'Gigabytes that the temporary files of each part may take; with fewer, more is '
+        'computed again.',
         lower_bound=0,
     )
     flags.DEFINE_float(
