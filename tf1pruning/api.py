@@ -15,6 +15,7 @@ from tf1pruning.choosing.scores import Combination
 from tf1pruning.criteria import registry
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
+from tf1pruning.recovery import comparing
 from tf1pruning.recovery.distillation import DistillOptions, Progress
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import analysis
