@@ -23,3 +23,11 @@ def test_a_mapped_array_is_equal_and_outlives_the_store():
 
 def test_what_does_not_fit_stays_in_memory():
     assert Store(ARRAY.nbytes - 1).mapped(ARRAY) is ARRAY
+
+
+def test_single_numbers_keep_their_shape():
+    store = Store(1000)
+    store.append('scale', np.array(2.0))
+
+    assert store.read('scale', 0).shape == ()
+    store.close()

@@ -107,6 +107,24 @@ def test_channels_that_others_make_up_for_go_first(tmp_path):
     assert scores['apoz']['stem'].shape == (1, 8)
 
 
+def test_layers_in_loops_are_left_out(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4, 6], 'input')
+        y = tf.layers.dense(x, 8, tf.nn.relu, name='stem')
+        cell = tf.nn.rnn_cell.BasicRNNCell(5)
+        y = tf.nn.dynamic_rnn(cell, y, dtype=tf.float32)[0]
+        tf.layers.dense(y[:, -1], 3, name='output')
+    path = networks.save(graph, str(tmp_path / 'model.ckpt'))
+    found = reading.load(path, ('output/BiasAdd',))
+    subject = data_scores.subject_for(found, ['reconstruction'])
+    stem = [group for group in found.groups if group.name == 'stem']
+    data = Batches.of_arrays({'input': np.ones([8, 4, 6], np.float32)}, 4)
+
+    scores = data_scores.score_groups(subject, stem, data, ['reconstruction'])
+
+    assert scores.scores['reconstruction']['stem'].shape == (1, 8)
+
+
 def test_the_own_pipeline_gives_data_without_a_loss(prefix):
     found = data_scores.subject_for(reading.load(prefix, ('output',)), ['apoz'])
 

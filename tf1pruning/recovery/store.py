@@ -72,7 +72,7 @@ class Store:
           OutputError: if the disk is full.
         """
         file = self._files.get(name) or self._files.setdefault(name, self._opened())
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order='C')
         try:
             file.stream.seek(file.size)
             file.stream.write(array.tobytes())

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import sessions
 from tf1pruning.channels import layout
-from tf1pruning.graph import importing
+from tf1pruning.graph import frames, importing
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.frozen import channels_last, freeze
 from tf1pruning.scoring import running
@@ -64,6 +64,7 @@ class Network:
                 node.attr['_gradient_op_type'].s = _TWICE.encode()
         sessions.check(frozen, runnable.model.outputs, runnable.limits)
         self._nodes = {node.name: node for node in frozen.node}
+        self._inside = frames.nodes_inside(frozen)
         self.graph = importing.import_graph(channels_last.channels_last(frozen))
         self.loss: Optional[tf.Tensor] = None
         if runnable.loss:
@@ -77,13 +78,17 @@ class Network:
         return self._constants.get(node)
 
     def read(self, node: str, reads: int, size: int) -> Optional[Read]:
-        """What a layer reads; None if it is not `size` channels, or nothing needs it.
+        """What a layer reads; None if it is not known to be `size` channels.
+
+        Also if nothing needs the layer, or it is in a loop or a branch.
 
         Args:
           node: the layer.
           reads: number of its input.
           size: of the channel axis.
         """
+        if node in self._inside:
+            return None
         try:
             inputs = view_lib.data_inputs(self._nodes[node])
             tensor = self.graph.get_tensor_by_name(str(inputs[reads]))
@@ -94,6 +99,8 @@ class Network:
             other = 1 - reads
             kernel = self.graph.get_tensor_by_name(str(inputs[other]))
             tensor.set_shape(_product_shapes(self._nodes[node], kernel, other)[reads])
+        if tensor.shape.ndims is None:
+            return None
         axis = layout.channel_axis(self._nodes[node], tensor.shape.ndims)
         return Read(tensor, axis) if tensor.shape[axis].value == size else None
 
