@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import tf1pruning as tp
 from tests.tools import models
+from tf1pruning.errors import OptionError
 from tf1pruning.steps.compress_options import CompressOptions
+from tf1pruning.steps.compress_stages import Stage
 from tf1pruning.steps.compressing import Progress, compress_model
 
 EVEN = tp.Limits(multiple=2)
@@ -26,3 +29,14 @@ def test_less_goes_until_a_change_is_kept_by_a_table_that_is_measured_once(tmp_p
     assert [each.done for each in widths] == list(range(1, widths[0].total + 1))
     assert 0 < found.stages['repaired'].change <= 0.8
     assert found.stages['pruned'].change > 0.8
+
+
+@pytest.mark.parametrize('field, value', [('holdout', 0.0), ('seed', -1), ('disk', -1)])
+def test_options_are_checked_before_samples_are_read(field, value):
+    with pytest.raises(OptionError):
+        CompressOptions(ratio=0.5, **{field: value})
+
+
+def test_a_change_without_a_scale_is_null_in_the_report():
+    stage = Stage(None, 1, 2, None, float('inf'), None, None)
+    assert stage.fields()['change'] is None

@@ -158,11 +158,7 @@ class Samples:
           OptionError: if `holdout` does not lie between 0 and 1.
           DataError: if there are too few examples for three parts.
         """
-        if not 0 < holdout < 1:
-            raise OptionError(
-                f'The share that is held out is {holdout}; expected between 0 and 1.',
-                options=('holdout',),
-            )
+        check_holdout(holdout)
         least = self.least
         if self.count < 3 * least:
             raise DataError(
@@ -198,6 +194,15 @@ class Parts(NamedTuple):
     fit: Samples
     choose: Samples
     report: Samples
+
+
+def check_holdout(holdout: float) -> None:
+    """Raises OptionError unless a share lies between 0 and 1."""
+    if not 0 < holdout < 1:
+        raise OptionError(
+            f'The share that is held out is {holdout}; expected between 0 and 1.',
+            options=('holdout',),
+        )
 
 
 def mixed(count: int) -> np.ndarray:

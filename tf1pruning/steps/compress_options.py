@@ -10,7 +10,7 @@ from tf1pruning.channels import select
 from tf1pruning.choosing.choice import QUANTITIES, Choice, Limits, Target
 from tf1pruning.errors import OptionError
 from tf1pruning.recovery.layerwise import RepairOptions
-from tf1pruning.sampling.parts import HOLDOUT
+from tf1pruning.sampling.parts import HOLDOUT, check_holdout
 
 CRITERION = 'reconstruction'
 
@@ -76,5 +76,7 @@ class CompressOptions:
                 f'There are {self.distill_steps} steps of distillation; expected 0 or '
                 'more.'
             )
+        check_holdout(self.holdout)
+        RepairOptions(disk=self.disk, seed=self.seed)
         if self.ratio is not None:
             Choice(ratio=self.ratio)

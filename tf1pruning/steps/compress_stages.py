@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -59,6 +59,11 @@ class Stage:
     change: float
     agreement: Optional[float]
     accuracy: Optional[float]
+
+    def fields(self) -> Dict[str, Any]:
+        """The stage as plain data; outputs that never vary have no change."""
+        change = self.change if np.isfinite(self.change) else None
+        return {**dataclasses.asdict(self), 'change': change}
 
 
 def table(stages: Mapping[str, Stage]) -> str:

@@ -99,7 +99,7 @@ class Compressed:
     def report(self) -> Dict[str, Any]:
         """The stages and the layers as plain data, for `report.json`."""
         fields: Dict[str, Any] = {
-            name: dataclasses.asdict(stage) for name, stage in self.stages.items()
+            name: stage.fields() for name, stage in self.stages.items()
         }
         return {
             DISTILLED: None,
