@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import List
+from typing import List, Sequence
 
 from absl import flags
 
@@ -34,6 +34,8 @@ from tf1pruning.steps.compressing import Progress
 from tf1pruning.steps.width_tables import TableProgress
 
 FLAGS = flags.FLAGS
+# Fewer samples than these are few.
+_FEW = 100
 SAMPLES, SIMILARITY, WIDTHS, STATE = (
     'samples.png',
     'similarity.png',
@@ -86,11 +88,12 @@ def main() -> None:
         exporting.check_new(FLAGS.output_dir, FLAGS.formats, FLAGS.overwrite)
     model = model_flags.model()
     model_flags.say_read(model)
-    samples = sample_flags.samples(model)
+    samples, warned = sample_flags.samples(model)
     limits = RunLimits(FLAGS.allow_unsafe_ops, FLAGS.verify_timeout)
     progress = Progress(_say_table, _say_repair, _say_distillation)
     files.make_folder(FLAGS.output_dir)
     _draw(samples)
+    _say_parts(samples, options.holdout)
     if FLAGS.dry_run:
         parts = samples.split(options.holdout)
         print(
@@ -102,7 +105,7 @@ def main() -> None:
     found = compressing.compress_model(
         model, samples, options, _path(WIDTHS), _path(STATE), limits, progress
     )
-    _write(model, found)
+    _write(model, found, warned)
 
 
 def _options() -> tp.CompressOptions:
@@ -137,16 +140,34 @@ def _draw(samples: tp.Samples) -> None:
     print()
 
 
-def _write(model: tp.Model, found: tp.Compressed) -> None:
+def _say_parts(samples: tp.Samples, holdout: float) -> None:
+    parts = samples.split(holdout)
+    fit, choose, report = (part.count for part in parts)
+    print(
+        f'{samples.count} samples: {fit} are fitted, {choose} choose, and {report} are '
+        'only reported.'
+    )
+    if samples.count < _FEW:
+        print('They are few: what is reported is uncertain. Some hundred are better.')
+    print()
+
+
+def _write(model: tp.Model, found: tp.Compressed, warned: Sequence[str]) -> None:
+    # One of an earlier run would be of another network.
+    files.remove(_path(SIMILARITY))
     exports = exporting.export(
-        found.stripped, FLAGS.output_dir, FLAGS.formats, more=found.report()
+        found.stripped,
+        FLAGS.output_dir,
+        FLAGS.formats,
+        more={**found.report(), 'warnings': list(warned)},
     )
     files.remove(_path(STATE))
     for line in _lines(found):
         print(line)
-    print(_drawn(found))
-    print(exports)
     print(interface.table('written', found.stripped.stripped.graph, model.signatures))
+    print(f'\n{exports}\n\n{_drawn(found)}\n\n{found}')
+    for line in warned:
+        print(line)
     exports.check()
 
 
@@ -165,14 +186,14 @@ def _lines(found: tp.Compressed) -> List[str]:
     lines = [str(found.stripped), '', str(found.repaired), '']
     if found.distillation is not None:
         lines += [str(found.distillation), '']
-    return [*lines, str(found), '']
+    return lines
 
 
 def _say_table(progress: TableProgress) -> None:
     every = max(1, progress.total // 10)
     if progress.done % every == 0 or progress.done == progress.total:
         _say(
-            f'width {progress.done} of {progress.total}, about '
+            f'measuring widths: {progress.done} of {progress.total}, about '
             f'{progress.seconds:.0f} s left'
         )
 

@@ -109,7 +109,7 @@ def _repaired(model: tp.Model, plan: tp.Plan) -> Optional[tp.Repaired]:
     return tp.repair(
         model,
         plan,
-        sample_flags.samples(model),
+        sample_flags.samples(model)[0],
         tp.RepairOptions(disk=sample_flags.disk(), seed=FLAGS.seed),
         FLAGS.holdout,
         FLAGS.allow_unsafe_ops,

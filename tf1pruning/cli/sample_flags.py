@@ -12,6 +12,7 @@ from absl import flags
 from tf1pruning.cli import program
 from tf1pruning.errors import OptionError
 from tf1pruning.models.model import Model
+from tf1pruning.notes import Note
 from tf1pruning.sampling.options import FOLDERS, GRAPH, SampleOptions
 from tf1pruning.sampling.parts import HOLDOUT, Samples
 from tf1pruning.sessions import RunLimits
@@ -126,10 +127,11 @@ def disk() -> int:
     return int(size)
 
 
-def samples(model: Model) -> Samples:
-    """The samples that the flags of `define` name.
+def samples(model: Model) -> Tuple[Samples, List[str]]:
+    """The samples that the flags of `define` name, and warnings of them.
 
-    What was done to them is printed, and what does not fit the model's batch norms.
+    What was done to them is printed, and what does not fit the model's batch norms;
+    that is also what the warnings say.
 
     Raises:
       OptionError: on bad flags.
@@ -153,17 +155,27 @@ def inputs(model: Model, count: Optional[int]) -> Dict[str, np.ndarray]:
     Raises:
       Tf1PruningError: like `samples`.
     """
-    found = _read(model, _options())
+    found, _ = _read(model, _options())
     return found.first(found.count if count is None else count)
 
 
-def _read(model: Model, options: SampleOptions) -> Samples:
+def _read(model: Model, options: SampleOptions) -> Tuple[Samples, List[str]]:
     values = flags.FLAGS
     limits = RunLimits(values.allow_unsafe_ops, values.verify_timeout)
     found = sampling.of_model(model, values.data, options, limits)
-    for note in (*found.notes, *sampling.warnings(model, found, limits)):
+    for note in found.notes:
         print(program.with_flags(note.text, note.options))
-    return found
+    warned = [_advised(note) for note in sampling.warnings(model, found, limits)]
+    for line in warned:
+        print(line)
+    return found, warned
+
+
+def _advised(note: Note) -> str:
+    """A warning, with the flags that help; arrays have none."""
+    if flags.FLAGS.data.endswith('.npz') or flags.FLAGS.data == GRAPH:
+        return f'{note.text} Arrays are fed as they are: scale them before.'
+    return program.with_flags(note.text, note.options)
 
 
 def _options() -> SampleOptions:

@@ -231,6 +231,17 @@ def known_data() -> List[str]:
     return sorted(_DATA)
 
 
+def check_without_loss(name: str) -> None:
+    """Raises OptionError for a criterion on data that needs a loss, and so labels."""
+    if find_data(name).derivative:
+        raise OptionError(
+            f'Criterion {name!r} needs a loss and labels. Expected one that looks at '
+            f'samples alone, {names.quoted(known_without_loss())}, or at weights: '
+            f'{names.quoted(known(), 30)}.',
+            options=('criterion',),
+        )
+
+
 def known_without_loss() -> List[str]:
     """The names of those among them that need no loss."""
     return [name for name in known_data() if not _DATA[name].derivative]

@@ -15,6 +15,9 @@ import numpy as np
 from tf1pruning import names
 from tf1pruning.errors import DataError
 
+# Share of the mean square below which a variance is rounding.
+_ROUNDING = 1e-12
+
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -105,7 +108,8 @@ class ChangeMeter:
         if not varying:
             raise DataError(
                 f'The outputs {names.quoted(list(found))} are the same for all '
-                'samples: there is nothing to learn. Give several samples that differ.'
+                'samples, so that nothing can be compared. Give several that differ.',
+                options=('data',),
             )
         return varying
 
@@ -149,8 +153,12 @@ class _Sums:
 
     @property
     def variance(self) -> float:
-        """Mean squared deviation of the reference; 0 without rows."""
-        return self._spread / (self.count * self._total.size) if self.count else 0.0
+        """Mean squared deviation of the reference; 0 if it is no more than rounding."""
+        if self._shift is None:
+            return 0.0
+        found = self._spread / (self.count * self._total.size)
+        mean = self._shift + self._total / self.count
+        return found if found > _ROUNDING * np.square(mean).mean() else 0.0
 
     @property
     def _spread(self) -> float:

@@ -54,6 +54,33 @@ def check_scale(graph: InferenceGraph) -> None:
     )
 
 
+def check_varies(
+    graph: InferenceGraph,
+    reference: tf.GraphDef,
+    batches: Batches,
+    limits: RunLimits = STRICT,
+) -> None:
+    """Refuses samples to all of which a network gives the same answer.
+
+    Args:
+      graph: of the network.
+      reference: the frozen network.
+      batches: samples.
+      limits: of each run.
+
+    Raises:
+      DataError: if no output varies, or they do not fit.
+      GraphError: if the network is not safe to run, or runs too long.
+    """
+    meter = ChangeMeter(graph.outputs)
+    with Network(graph, reference, limits) as network:
+        for batch in batches.start():
+            feeds, _ = running.feeds(graph, batch)
+            answers = network.run(feeds)
+            meter.update(answers, answers)
+    meter.variances()
+
+
 def changes(
     graph: InferenceGraph,
     reference: tf.GraphDef,

@@ -289,8 +289,8 @@ class _Job:
         notes = [] if layer.target else ['nothing behind it takes up an intercept']
         if not found.helps:
             method, after = NONE, before
-            if before < _EXACT:
-                notes.append('held-out samples fit better without a repair')
+            helped = 'held-out samples fit better without a repair'
+            notes.append(helped if before < _EXACT else 'nothing to make up for')
         self._note(layer, method, before, after, '; '.join(notes))
 
 

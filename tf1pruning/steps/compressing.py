@@ -9,6 +9,7 @@ from tf1pruning import files
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.width_table import WidthTable
+from tf1pruning.criteria import registry
 from tf1pruning.errors import PlanError, VerificationError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
@@ -210,6 +211,7 @@ class _Planner:
         if not ranking.needs_data:
             return ranking
         criteria = [ranking.criterion.name]
+        registry.check_without_loss(criteria[0])
         subject = data_scores.subject_for(
             self._model,
             criteria,
@@ -274,6 +276,9 @@ def compress_model(
       OptionError, DataError, GraphError, CheckpointError, OutputError: like the steps.
     """
     parts = samples.split(options.holdout)
+    comparing.check_scale(model.graph)
+    unpruned = repairing.frozen_of(model)
+    comparing.check_varies(model.graph, unpruned, parts.report.batches, limits)
     planned, repaired = _repaired(model, parts, options, table, limits, progress)
     small = stripping.strip_model(repaired.model, planned.plan, limits=limits)
     distillation = None

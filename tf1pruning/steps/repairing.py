@@ -27,6 +27,10 @@ from tf1pruning.steps import soft_pruning
 from tf1pruning.surgery import computed as computed_lib
 from tf1pruning.surgery import mean_replacement
 
+_DECIBELS = (
+    'dB: signal to noise of what a layer makes; at 20 dB it is off by a tenth. More is '
+    'better.'
+)
 _HEADER = ('layer', 'repaired by', 'dB before', 'dB after', 'note')
 
 
@@ -74,7 +78,7 @@ class Repaired:
 
     def __str__(self) -> str:
         rows = [_row(layer) for layer in self.layers]
-        return f'{text.table(_HEADER, rows)}\n{self.summary}'
+        return f'{text.table(_HEADER, rows)}\n{_DECIBELS}\n{self.summary}'
 
 
 def _row(layer: LayerRepair) -> List[str]:

@@ -42,13 +42,20 @@ class Given:
     comparison: Optional[Comparison]
     problem: str = ''
 
+    @property
+    def differs(self) -> bool:
+        """Whether its answers are others, or could not be compared."""
+        found = self.comparison
+        return found is None or found.relative > verify_lib.TOLERANCE
+
     def __str__(self) -> str:
         if self.comparison is None:
             return f'The graph as it was given was not compared: {self.problem}'
         return (
             f'The graph as it was given answers otherwise by '
             f'{self.comparison.absolute:.2e}, {self.comparison.relative:.2e} of the '
-            'scale of its outputs, as that of a training does: see what was converted.'
+            'scale of its outputs, since it is that of a training; what is exported is '
+            'its inference graph.'
         )
 
 
@@ -116,7 +123,7 @@ class StrippedModel:
             lines.append(_why_nothing_goes(self))
         lines += [summary_line(self), _sizes(self)]
         lines += [f'Decided: {flag}.' for flag in self.original.graph.flags]
-        if self.given is not None:
+        if self.given is not None and self.given.differs:
             lines.append(str(self.given))
         return '\n'.join(lines)
 

@@ -205,7 +205,7 @@ def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
             other = {'samples': 'other samples'}.get(what, f'another {what}')
             raise PlanError(
                 f'Table of widths {os.fspath(path)!r} was measured with {other}. '
-                'Remove it, or give another file.'
+                'Remove it, or write to another folder.'
             )
     changes = {
         (group.name, entry.removed): entry.change
