@@ -151,5 +151,6 @@ def limits(
     ends = np.stack([-offset, behind.most - offset]) / divisor
     low = np.where(slope == 0, -np.inf, ends.min(axis=0))
     high = np.where(slope == 0, np.inf, ends.max(axis=0))
+    # In the precision of what the layer makes, so that products stay in it.
     shape = (form.systems, 1, -1)
-    return Limits(low.reshape(shape), high.reshape(shape))
+    return Limits(*(each.reshape(shape).astype(y.dtype) for each in (low, high)))
