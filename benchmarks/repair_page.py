@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import List, Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from tf1pruning.recovery import distillation
 from tf1pruning.report import text
 
 BASELINE = 'baseline'
+_WIDTH = 88
 # What each seed found, by piece.
 Seeds = Sequence[Mapping[str, Found]]
 
@@ -72,7 +74,14 @@ def section(case: Case, seeds: Seeds, minutes: float) -> str:
         first=case.ways[0].criterion,
     )
     rows = [_row(case, seeds, number, whole) for number in range(len(case.levels))]
-    return f'{introduction}\n{text.markdown_table(_header(case), rows)}'
+    table = text.markdown_table(_header(case), rows)
+    return f'{_wrapped(introduction)}\n\n{table}'
+
+
+def _wrapped(markdown: str) -> str:
+    """Paragraphs in lines of one length."""
+    parts = [textwrap.fill(part, _WIDTH) for part in markdown.strip().split('\n\n')]
+    return '\n\n'.join(parts)
 
 
 def trial_count(case: Case) -> int:

@@ -33,9 +33,10 @@ def test_a_section_has_a_row_for_each_level(case):
         '| 99.60 | 91.00 (1.41) | 99.70 |'
     )
     assert lines[-1].split(' | ')[5] == '63.00 (1.41)'
-    assert 'It answers 100.00 (1.41) % of the test images right.' in section
-    assert 'seeds 0 to 1, 3 minutes' in section
-    assert '150 steps that choose the rate, and at most 250 more' in section
+    words = ' '.join(section.split())
+    assert 'It answers 100.00 (1.41) % of the test images right.' in words
+    assert 'seeds 0 to 1, 3 minutes' in words
+    assert '150 steps that choose the rate, and at most 250 more' in words
 
 
 def test_one_seed_has_no_deviation(case):

@@ -23,6 +23,7 @@ from tests.steps.repair_networks import (
 )
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.graph.frozen import freeze
+from tf1pruning.recovery import layerwise
 from tf1pruning.recovery.change import ChangeMeter
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.scoring.batches import Batches
@@ -110,6 +111,27 @@ def test_removed_channels_are_zeros_and_all_other_layers_stay(tmp_path):
     np.testing.assert_array_equal(
         arrays['stem'][..., :4], model.arrays()['stem'][..., :4]
     )
+
+
+def rectified(x):
+    """What goes cannot be made up for, so that some rows are fitted at a price."""
+    w = tf.get_variable('stem', [1, 1, 3, MADE])
+    bias = tf.get_variable('stem_bias', [MADE])
+    y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, 1, 'SAME'), bias))
+    return tf.nn.relu(conv(y, 3, 5) - 0.7)
+
+
+def test_what_a_relu_cuts_off_is_not_fitted(tmp_path, monkeypatch):
+    model = model_of(rectified, tmp_path)
+    plan = plan_of(model)
+
+    found = repair_model(model, plan, FIT, HELD)
+    monkeypatch.setattr(layerwise, '_ROUNDS', 0)
+    plain = repair_model(model, plan, FIT, HELD)
+
+    assert change(model, found.model) < 0.98 * change(model, plain.model)
+    (layer,), (before,) = found.layers, plain.layers
+    assert layer.before == before.before < before.after < layer.after
 
 
 def test_one_seed_gives_one_network(tmp_path):

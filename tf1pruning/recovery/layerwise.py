@@ -10,7 +10,17 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -21,13 +31,14 @@ from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
-from tf1pruning.recovery import solving
+from tf1pruning.recovery import one_sided, solving
 from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer, layers_of
-from tf1pruning.recovery.passes import Passes
+from tf1pruning.recovery.passes import Passes, Step
 from tf1pruning.recovery.readings import Reading, Values
 from tf1pruning.recovery.similarity import decibels
+from tf1pruning.recovery.solving import Solved
 from tf1pruning.recovery.store import Store
 from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring.batches import Batches
@@ -35,6 +46,9 @@ from tf1pruning.sessions import STRICT, RunLimits
 
 # What a layer needs at least, in dB, to be worth a repair: below is rounding.
 _EXACT = 55.0
+
+# Passes in which layers before a ReLU are fitted to what it does not cut off.
+_ROUNDS = 3
 
 NONE = 'none'
 
@@ -81,7 +95,7 @@ class LayerRepair:
         see `channel_regression`) or 'none'.
       before: signal to noise of what it makes, in dB, on held-out samples, before its
         own repair: the layers before it are repaired. None: not measured.
-      after: the same, after it.
+      after: the same, after it; what a ReLU behind the layer cuts off does not count.
       note: what is to be said of it; '' if nothing is.
     """
 
@@ -188,6 +202,11 @@ class _Job:
             layer.kernel.source for layer in self._layers.values()
         )
         self._waiting: Dict[str, List[Reading]] = {}
+        view, outputs = self.twins.view(), trace.model.outputs
+        self._behind = {
+            name: one_sided.activation(view, layer, outputs)
+            for name, layer in self._layers.items()
+        }
         wanted = [ref for layer in self._layers.values() for ref in self._refs(layer)]
         self._depths = Depths(self.twins, self._layers, wanted)
         self.stages = self._depths.stages()
@@ -202,7 +221,9 @@ class _Job:
 
     def _refs(self, layer: Layer) -> List[TensorRef]:
         """What a pass fetches for a layer."""
-        return [self.twins.twin(layer.x), layer.x, layer.y]
+        behind = self._behind[layer.kernel.node]
+        read = [] if behind is None else [behind.reads]
+        return [self.twins.twin(layer.x), layer.x, layer.y, *read]
 
     def _is_repairable(self, layer: Layer) -> bool:
         """Whether a layer can be repaired; notes why not."""
@@ -228,18 +249,39 @@ class _Job:
         return tuple(self._reports[name] for name in nodes if name in self._reports)
 
     def repair(self, stage: Sequence[str], passes: Passes) -> None:
-        """Repairs layers of one depth in one pass."""
-        layers = [self._layers[name] for name in stage]
-        wanted = [ref for layer in layers for ref in self._refs(layer)]
-        alive = self._depths.alive(self._depths.of(stage[0]))
+        """Repairs layers of one depth, in a pass and in those that refine it."""
+        readings = self._read([self._layers[name] for name in stage], passes)
+        for _ in range(_ROUNDS):
+            readings = self._read_again(self._collected(readings, passes), passes)
+        self._collected(readings, passes)
+
+    def _read(self, layers: Sequence[Layer], passes: Passes) -> List[Reading]:
+        """Reads all batches for layers of one depth."""
         readings: List[Reading] = []
-        for step in passes.run(wanted, alive):
+        for step in self._steps(layers, passes):
             if not step.batch:
                 readings = self._readings(layers, step.values, passes.fitted)
             for reading in readings:
                 reading.add(step.values, step.is_held_out, self._generator)
-        for reading in readings:
-            self._collect(reading, passes)
+        return readings
+
+    def _read_again(self, readings: Sequence[Reading], passes: Passes) -> List[Reading]:
+        """Reads all batches for readings without rows."""
+        if readings:
+            for step in self._steps([reading.layer for reading in readings], passes):
+                for reading in readings:
+                    reading.add(step.values, step.is_held_out, self._generator)
+        return list(readings)
+
+    def _steps(self, layers: Sequence[Layer], passes: Passes) -> Iterator[Step]:
+        wanted = [ref for layer in layers for ref in self._refs(layer)]
+        depth = self._depths.of(layers[0].kernel.node)
+        return passes.run(wanted, self._depths.alive(depth))
+
+    def _collected(self, readings: Sequence[Reading], passes: Passes) -> List[Reading]:
+        """Repairs what was read; the readings that refine it, without rows."""
+        found = [self._collect(reading, passes) for reading in readings]
+        return [reading for reading in found if reading is not None]
 
     def _readings(
         self, layers: Sequence[Layer], values: Values, batches: int
@@ -250,7 +292,8 @@ class _Job:
             kernel = self._original[layer.kernel.source]
             x = self.twins.twin(layer.x)
             memory = self._options.memory // len(layers)
-            reading = Reading(layer, x, kernel, values, batches, memory)
+            behind = self._behind[layer.kernel.node]
+            reading = Reading(layer, x, kernel, values, batches, memory, behind)
             if not reading.is_understood(values):
                 reason = 'how it reads its input is not understood'
             elif not (reading.is_whole or reading.channels):
@@ -262,20 +305,29 @@ class _Job:
             self._note(layer, NONE, None, None, reason)
         return found
 
-    def _collect(self, reading: Reading, passes: Passes) -> None:
-        """Repairs a kernel once all layers that share it are read."""
+    def _collect(self, reading: Reading, passes: Passes) -> Optional[Reading]:
+        """Repairs a kernel once all layers that share it are read.
+
+        Returns:
+          What is to be read to refine it; None if that is nothing.
+        """
         source = reading.layer.kernel.source
         waiting = self._waiting.setdefault(source, [])
         waiting.append(reading)
         if len(waiting) < self._uses[source]:
-            return
-        self._solve(waiting)
+            return None
+        solved = self._solve(waiting)
         first = waiting[0].layer.kernel.node
         if self._depths.of(first) < self._depths.of(reading.layer.kernel.node):
             passes.forget(self.twins.behind(source))
         del self._waiting[source]
+        is_alone = len(waiting) == 1 and source not in self._carriers
+        if not (is_alone and reading.is_whole and solved.arrays):
+            return None
+        found = solved.fit
+        return reading.limits and reading.again(found.weights, found.intercepts[0])
 
-    def _solve(self, readings: Sequence[Reading]) -> None:
+    def _solve(self, readings: Sequence[Reading]) -> Solved:
         """Gives a kernel, and what is behind its layers, the weights that fit best."""
         solved = solving.solve(readings, self._array, self._carriers)
         for reading in readings:
@@ -283,9 +335,15 @@ class _Job:
         if solved.arrays:
             self.changed.update(solved.arrays)
             self.twins.set_constants(solved.arrays)
+        return solved
 
     def _report(self, layer: Layer, method: str, found: Fit) -> None:
         before, after = decibels(found.prior_error), decibels(found.error)
+        known = self._reports.get(layer.kernel.node)
+        if known is not None:
+            if found.helps:
+                self._note(layer, known.method, known.before, after, known.note)
+            return
         notes = [] if layer.target else ['nothing behind it takes up an intercept']
         if not found.helps:
             method, after = NONE, before

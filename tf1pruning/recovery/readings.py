@@ -11,9 +11,10 @@ import numpy as np
 from tf1pruning.algebra.least_squares import Fit, Target
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.names import TensorRef
-from tf1pruning.recovery import geometry
+from tf1pruning.recovery import geometry, one_sided
 from tf1pruning.recovery.channel_regression import ChannelRegression
 from tf1pruning.recovery.layers import Form, Layer
+from tf1pruning.recovery.one_sided import Activation, SoFar
 
 # Rows of a regression: so many for each unknown, and at least so many.
 _ROWS_PER_UNKNOWN = 20
@@ -38,12 +39,14 @@ class Reading:
       values: of the first batch.
       batches: how many batches there are to fit.
       memory: bytes that its moments may take.
+      behind: the ReLU that cuts off what it makes; None: nothing does.
 
     Attributes:
       layer: the layer.
       form: its kernel as the weights of a regression.
       is_whole: whether its weights are solved for.
       channels: a regression of its channels, where rows are few or weights many.
+      limits: beyond which it does not matter what it makes; None: nowhere.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Reading:
         values: Values,
         batches: int,
         memory: int,
+        behind: Optional[Activation] = None,
     ):
         self.layer, self._x, self._kernel = layer, x, kernel
         images = layer.images(values[layer.x])
@@ -72,6 +76,8 @@ class Reading:
         if is_short and form.systems == 1 and layer.entries is not None:
             pixels = math.ceil(_FEWEST_ROWS / (batches * len(images)))
             self.channels = ChannelRegression(layer, form, pixels)
+        self.limits = behind and one_sided.limits(behind, layer, form, values)
+        self._so_far: Optional[SoFar] = None
 
     def is_understood(self, values: Values) -> bool:
         """Whether its rows and its kernel give what it makes in the unpruned network.
@@ -110,7 +116,27 @@ class Reading:
         form, y = self.form, self.layer.images(values[self.layer.y])
         rows = geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
         made = geometry.made(y, pixels, form.y_channels, form.systems)
+        if self._so_far is not None:
+            made = self._so_far.wanted(rows, made)
         self._moments[is_held_out].add(rows, [made])
+
+    def again(self, weights: np.ndarray, intercept: np.ndarray) -> Reading:
+        """The same without rows, to ask only for what the ReLU behind does not cut off.
+
+        Args:
+          weights: `[systems, inputs, outputs]` that the layer has.
+          intercept: `[systems, outputs]` that was added to those taken up so far.
+        """
+        assert self.limits is not None, 'there is a ReLU behind'
+        found = copy.copy(self)
+        found._moments = {False: Moments(1), True: Moments(1)}
+        found.channels = None
+        taken = intercept[:, np.newaxis]
+        if self._so_far is not None:
+            taken = taken + self._so_far.intercept
+        kinds = (each.astype(np.float32) for each in (weights, taken))
+        found._so_far = SoFar(self.limits, *kinds)
+        return found
 
     def part(self, layer: Layer) -> Reading:
         """What is read of the same layer with fewer channels; nothing is gone here.
