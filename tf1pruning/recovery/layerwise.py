@@ -258,7 +258,8 @@ class _Job:
     def _read(self, layers: Sequence[Layer], passes: Passes) -> List[Reading]:
         """Reads all batches for layers of one depth."""
         readings: List[Reading] = []
-        for step in self._steps(layers, passes):
+        wanted = [ref for layer in layers for ref in self._refs(layer)]
+        for step in self._steps(layers, wanted, passes):
             if not step.batch:
                 readings = self._readings(layers, step.values, passes.fitted)
             for reading in readings:
@@ -267,14 +268,18 @@ class _Job:
 
     def _read_again(self, readings: Sequence[Reading], passes: Passes) -> List[Reading]:
         """Reads all batches for readings without rows."""
-        if readings:
-            for step in self._steps([reading.layer for reading in readings], passes):
-                for reading in readings:
-                    reading.add(step.values, step.is_held_out, self._generator)
+        layers = [reading.layer for reading in readings]
+        # Less than at first: rows, and what was made of them.
+        wanted = [ref for each in layers for ref in (self.twins.twin(each.x), each.y)]
+        for step in self._steps(layers, wanted, passes) if layers else ():
+            for reading in readings:
+                reading.add(step.values, step.is_held_out, self._generator)
         return list(readings)
 
-    def _steps(self, layers: Sequence[Layer], passes: Passes) -> Iterator[Step]:
-        wanted = [ref for layer in layers for ref in self._refs(layer)]
+    def _steps(
+        self, layers: Sequence[Layer], wanted: Sequence[TensorRef], passes: Passes
+    ) -> Iterator[Step]:
+        """The batches of a pass for layers of one depth."""
         depth = self._depths.of(layers[0].kernel.node)
         return passes.run(wanted, self._depths.alive(depth))
 
