@@ -1,7 +1,7 @@
 """Runs every benchmark: `python -m benchmarks [--output_dir bench_output]`.
 
-All but the coverage and the checkpoint of 2 GB, which take long: these are
-`python -m benchmarks.zoo` and `python -m benchmarks.large`.
+All but the coverage, the checkpoint of 2 GB and the repair, which take long: these are
+`python -m benchmarks.zoo`, `.large` and `.repair_speed`.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ SECTIONS = (
     ('tracing', tracing),
     ('growth', growth),
     ('hook', hook),
+    ('repair_speed', repair_speed),
 )
 INTRODUCTION = """# Benchmarks
 
@@ -53,8 +54,9 @@ def main() -> None:
                 result = json.load(file)
         except (OSError, ValueError) as error:
             raise OptionError(
-                f'{path!r} cannot be read: {error}. Run `python -m benchmarks` and '
-                '`python -m benchmarks.large` first.'
+                f'{path!r} cannot be read: {error}. Run `python -m benchmarks`, '
+                '`python -m benchmarks.large` and `python -m benchmarks.repair_speed` '
+                'first.'
             ) from error
         parts += [
             f'\n## {module.title(result)}\n',
