@@ -15,6 +15,7 @@ from benchmarks import (
     inference,
     large,
     process,
+    repair_speed,
     surgery,
     tracing,
 )
