@@ -34,7 +34,7 @@ def test_images_are_read_as_the_flags_say(model, parse, tmp_path):
     parse('--data', tmp_path, '--image_size=8', '--image_range', '-1,1', '--mean=0.5',
           '--std=1,2,4', '--bgr', '--samples=3', '--batch_size=2')  # fmt: skip
 
-    samples = sample_flags.samples(model)
+    samples, _ = sample_flags.samples(model)
 
     assert (samples.count, samples.batch_size) == (3, 2)
     assert samples.first(1)['input'][0, 0, 0].tolist() == [0.5, 0.25, 0.125]
@@ -45,13 +45,15 @@ def test_what_was_done_to_the_data_is_printed(model, parse, tmp_path, capsys):
     np.savez(path, a=np.zeros([3, 8, 8, 3], np.uint8), y=np.arange(3))
     parse('--data', path, '--inputs=a=input', '--labels=y')
 
-    samples = sample_flags.samples(model)
+    samples, warned = sample_flags.samples(model)
 
     assert samples.labels.tolist() == [0, 1, 2]
     printed = capsys.readouterr().out
     assert 'is of type uint8 and is fed as float32' in printed
-    assert 'does not look like that of the training' in printed
-    assert printed.endswith('See --image_range, --mean, --std, --bgr.\n')
+    (warning,) = warned
+    assert warning.startswith('The data does not look like that of the training')
+    assert warning.endswith('Arrays are fed as they are: scale them before.')
+    assert printed.endswith(f'{warning}\n')
 
 
 @pytest.mark.parametrize(
