@@ -178,13 +178,16 @@ def similarities(
     model, plan = repaired.original, repaired.plan
     others = [soft_pruning.with_zeros(model, plan), stripped.original]
     others += [] if distilled is None else [distilled.original]
+    unpruned = repairing.repeatable(model)
+    gone = plan_lib.removed_channels(plan, model.groups, model.trace.count)
+    batches = report.some(_COMPARED).batches
     found = [
         similarity.similarities(
             model.trace,
-            repairing.repeatable(model),
+            unpruned,
             _differing(model, other),
-            plan_lib.removed_channels(plan, model.groups, model.trace.count),
-            report.some(_COMPARED).batches,
+            gone,
+            batches,
             limits,
         )
         for other in others
