@@ -6,8 +6,9 @@ depthwise convolution are; a dense layer has one.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -104,6 +105,33 @@ class Moments:
         self._count += x.shape[1]
         for reader, y, shift in zip(self._readers, ys, self._shifts[1:]):
             reader.add(turned, y - shift)
+
+    def of(self, reader: int) -> Moments:
+        """The moments of one reader; the matrix of the inputs is not copied."""
+        assert self._shifts is not None, 'rows were added'
+        found = copy.copy(self)
+        found._shifts = [self._shifts[0], self._shifts[1 + reader]]
+        found._readers = [self._readers[reader]]
+        return found
+
+    def with_outputs(self, batches: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Moments:
+        """The moments of the same rows of one reader, which makes other outputs.
+
+        Args:
+          batches: `[systems, rows, inputs]` as they were added, and
+            `[systems, rows, outputs]`.
+        """
+        assert self._shifts is not None, 'rows were added'
+        found = copy.copy(self)
+        found._readers = [_Reader()]
+        shift_y: Optional[np.ndarray] = None
+        for x, y in batches:
+            if shift_y is None:
+                shift_y = y.mean(axis=1, keepdims=True)
+                found._shifts = [self._shifts[0], shift_y]
+            turned = np.swapaxes(x - self._shifts[0], 1, 2)
+            found._readers[0].add(turned, y - shift_y)
+        return found
 
     def part(
         self, systems: np.ndarray, inputs: np.ndarray, outputs: np.ndarray

@@ -101,7 +101,7 @@ def define(use: str = '') -> None:
         'batch_size',
         None,
         'Samples per batch. Default: that of the network, or '
-        f'{sampling.DEFAULT_BATCH}.',
+        f'{sampling.DEFAULT_BATCH}, fewer of large samples.',
     )
 
 

@@ -13,12 +13,13 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
+from tf1pruning.recovery import rows
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading
-from tf1pruning.recovery.store import Store
+from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits
@@ -33,6 +34,7 @@ def gather(
     held_out: Batches,
     options: RepairOptions,
     limits: RunLimits,
+    disk: Disk,
     store: Store,
 ) -> Dict[str, Reading]:
     """Layer node -> what it reads, of those that can be repaired and are understood.
@@ -46,6 +48,7 @@ def gather(
       held_out: samples to choose by.
       options: of the repair.
       limits: of the runs.
+      disk: counts the bytes of temporary files.
       store: keeps the moments.
 
     Raises:
@@ -60,16 +63,20 @@ def gather(
     }
     depths = Depths(network, repairable, _refs(repairable.values()))
     generator = np.random.RandomState(options.seed)
-    cuts = Store(options.disk)
+    cuts = Store(disk)
     found: Dict[str, Reading] = {}
     try:
         stages = depths.stages()
         if stages:
             passes = Passes(graph, network, fit, held_out, limits, cuts)
         for stage in stages:
-            alive = depths.alive(depths.of(stage[0]))
             chosen = [repairable[name] for name in stage]
-            for reading in _read(chosen, alive, passes, arrays, options, generator):
+            memory = options.memory // len(stage)
+            readings = _readings(chosen, passes, arrays, memory)
+            wanted = [ref for reading in readings for ref in reading.refs]
+            alive = depths.alive(depths.of(stage[0]))
+            rows.gather(readings, passes.run(wanted, alive), generator)
+            for reading in readings:
                 reading.moved(store.mapped)
                 found[reading.layer.kernel.node] = reading
     finally:
@@ -81,36 +88,22 @@ def _refs(layers: Iterable[Layer]) -> List[TensorRef]:
     return [ref for layer in layers for ref in (layer.x, layer.y)]
 
 
-def _read(
+def _readings(
     layers: Sequence[Layer],
-    alive: Sequence[TensorRef],
     passes: Passes,
     arrays: Mapping[str, np.ndarray],
-    options: RepairOptions,
-    generator: np.random.RandomState,
+    memory: int,
 ) -> List[Reading]:
-    """The readings of layers of one depth, of one pass over the samples."""
-    memory = options.memory // len(layers)
-    found: List[Reading] = []
-    for step in passes.run(_refs(layers), alive):
-        if not step.batch:
-            readings = [
-                Reading(
-                    layer,
-                    layer.x,
-                    arrays[layer.kernel.source],
-                    step.values,
-                    passes.fitted,
-                    memory,
-                )
-                for layer in layers
-            ]
-            found = [
-                reading
-                for reading in readings
-                if reading.is_understood(step.values)
-                and (reading.is_whole or reading.channels)
-            ]
-        for reading in found:
-            reading.add(step.values, step.is_held_out, generator)
-    return found
+    """The readings of layers of one depth that are understood, without rows."""
+    values = passes.first(_refs(layers))
+    readings = [
+        Reading(
+            layer, layer.x, arrays[layer.kernel.source], values, passes.fitted, memory
+        )
+        for layer in layers
+    ]
+    return [
+        reading
+        for reading in readings
+        if reading.is_understood(values) and (reading.is_whole or reading.channels)
+    ]

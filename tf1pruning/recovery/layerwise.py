@@ -13,7 +13,6 @@ import dataclasses
 from typing import (
     Callable,
     Dict,
-    Iterator,
     List,
     Mapping,
     Optional,
@@ -31,15 +30,15 @@ from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
-from tf1pruning.recovery import one_sided, solving
+from tf1pruning.recovery import one_sided, rows, solving
 from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer, layers_of
-from tf1pruning.recovery.passes import Passes, Step
+from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading, Values
 from tf1pruning.recovery.similarity import decibels
 from tf1pruning.recovery.solving import Solved
-from tf1pruning.recovery.store import Store
+from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.twins import Twins
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
@@ -47,7 +46,7 @@ from tf1pruning.sessions import STRICT, RunLimits
 # What a layer needs at least, in dB, to be worth a repair: below is rounding.
 _EXACT = 55.0
 
-# Passes in which layers before a ReLU are fitted to what it does not cut off.
+# How often layers before a ReLU are fitted to what it does not cut off.
 _ROUNDS = 3
 
 NONE = 'none'
@@ -156,17 +155,18 @@ def repair(
       OutputError: if temporary files cannot be written.
     """
     job = _Job(trace, frozen, arrays, pruned, gone, carriers, options)
-    store = Store(options.disk)
+    disk = Disk(options.disk)
+    store = Store(disk)
     try:
         if job.stages:
             passes = Passes(trace.model, job.twins, fit, held_out, limits, store)
         for number, stage in enumerate(job.stages):
-            job.repair(stage, passes)
+            job.repair(stage, passes, disk)
             if progress is not None:
                 progress(number + 1, len(job.stages))
     finally:
         store.close()
-    return LayerwiseRepair(job.changed, job.report(), store.peak)
+    return LayerwiseRepair(job.changed, job.report(), disk.peak)
 
 
 class _Job:
@@ -248,45 +248,20 @@ class _Job:
         nodes = [node.name for node in self.twins.view()]
         return tuple(self._reports[name] for name in nodes if name in self._reports)
 
-    def repair(self, stage: Sequence[str], passes: Passes) -> None:
-        """Repairs layers of one depth, in a pass and in those that refine it."""
-        readings = self._read([self._layers[name] for name in stage], passes)
-        for _ in range(_ROUNDS):
-            readings = self._read_again(self._collected(readings, passes), passes)
-        self._collected(readings, passes)
-
-    def _read(self, layers: Sequence[Layer], passes: Passes) -> List[Reading]:
-        """Reads all batches for layers of one depth."""
-        readings: List[Reading] = []
+    def repair(self, stage: Sequence[str], passes: Passes, disk: Disk) -> None:
+        """Repairs layers of one depth, in a pass over the samples."""
+        layers = [self._layers[name] for name in stage]
         wanted = [ref for layer in layers for ref in self._refs(layer)]
-        for step in self._steps(layers, wanted, passes):
-            if not step.batch:
-                readings = self._readings(layers, step.values, passes.fitted)
+        readings = self._readings(layers, passes.first(wanted), passes.fitted)
+        depth, store = self._depths.of(stage[0]), Store(disk)
+        wanted = [ref for reading in readings for ref in reading.refs]
+        try:
+            steps = passes.run(wanted, self._depths.alive(depth))
+            rows.gather(readings, steps, self._generator, store)
             for reading in readings:
-                reading.add(step.values, step.is_held_out, self._generator)
-        return readings
-
-    def _read_again(self, readings: Sequence[Reading], passes: Passes) -> List[Reading]:
-        """Reads all batches for readings without rows."""
-        layers = [reading.layer for reading in readings]
-        # Less than at first: rows, and what was made of them.
-        wanted = [ref for each in layers for ref in (self.twins.twin(each.x), each.y)]
-        for step in self._steps(layers, wanted, passes) if layers else ():
-            for reading in readings:
-                reading.add(step.values, step.is_held_out, self._generator)
-        return list(readings)
-
-    def _steps(
-        self, layers: Sequence[Layer], wanted: Sequence[TensorRef], passes: Passes
-    ) -> Iterator[Step]:
-        """The batches of a pass for layers of one depth."""
-        depth = self._depths.of(layers[0].kernel.node)
-        return passes.run(wanted, self._depths.alive(depth))
-
-    def _collected(self, readings: Sequence[Reading], passes: Passes) -> List[Reading]:
-        """Repairs what was read; the readings that refine it, without rows."""
-        found = [self._collect(reading, passes) for reading in readings]
-        return [reading for reading in found if reading is not None]
+                self._collect(reading, passes)
+        finally:
+            store.close()
 
     def _readings(
         self, layers: Sequence[Layer], values: Values, batches: int
@@ -294,10 +269,12 @@ class _Job:
         """The layers whose rows are understood; the others stay."""
         found = []
         for layer in layers:
-            kernel = self._original[layer.kernel.source]
+            source = layer.kernel.source
+            kernel = self._original[source]
             x = self.twins.twin(layer.x)
             memory = self._options.memory // len(layers)
-            behind = self._behind[layer.kernel.node]
+            is_alone = self._uses[source] == 1 and source not in self._carriers
+            behind = self._behind[layer.kernel.node] if is_alone else None
             reading = Reading(layer, x, kernel, values, batches, memory, behind)
             if not reading.is_understood(values):
                 reason = 'how it reads its input is not understood'
@@ -306,31 +283,35 @@ class _Job:
             else:
                 found.append(reading)
                 continue
-            self._uses[layer.kernel.source] -= 1
+            self._uses[source] -= 1
             self._note(layer, NONE, None, None, reason)
         return found
 
-    def _collect(self, reading: Reading, passes: Passes) -> Optional[Reading]:
-        """Repairs a kernel once all layers that share it are read.
-
-        Returns:
-          What is to be read to refine it; None if that is nothing.
-        """
+    def _collect(self, reading: Reading, passes: Passes) -> None:
+        """Repairs a kernel once all layers that share it are read."""
         source = reading.layer.kernel.source
         waiting = self._waiting.setdefault(source, [])
         waiting.append(reading)
         if len(waiting) < self._uses[source]:
-            return None
+            return
+        del self._waiting[source]
         solved = self._solve(waiting)
+        if len(waiting) == 1:
+            self._refine(reading, solved)
         first = waiting[0].layer.kernel.node
         if self._depths.of(first) < self._depths.of(reading.layer.kernel.node):
             passes.forget(self.twins.behind(source))
-        del self._waiting[source]
-        is_alone = len(waiting) == 1 and source not in self._carriers
-        if not (is_alone and reading.is_whole and solved.arrays):
-            return None
-        found = solved.fit
-        return reading.limits and reading.again(found.weights, found.intercepts[0])
+
+    def _refine(self, reading: Reading, solved: Solved) -> None:
+        """Repairs a layer again, for what the ReLU behind it lets pass."""
+        for _ in range(_ROUNDS):
+            if not solved.arrays:
+                return
+            weights, intercepts = solved.fit.weights, solved.fit.intercepts
+            refined = reading.refined(weights, intercepts[0])
+            if refined is None:
+                return
+            reading, solved = refined, self._solve([refined])
 
     def _solve(self, readings: Sequence[Reading]) -> Solved:
         """Gives a kernel, and what is behind its layers, the weights that fit best."""

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Collection, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import (
+    Collection,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    NamedTuple,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -80,7 +89,7 @@ class Passes:
         self,
         wanted: Sequence[TensorRef],
         alive: Sequence[TensorRef] = (),
-    ) -> Iterator[Step]:
+    ) -> Generator[Step, None, None]:
         """Runs all batches.
 
         Args:
@@ -114,6 +123,18 @@ class Passes:
         if cut:
             self._store.keep([str(ref) for ref in alive])
             self._since = 0
+
+    def first(self, wanted: Sequence[TensorRef]) -> Dict[TensorRef, np.ndarray]:
+        """The values of tensors in the first batch.
+
+        Raises:
+          DataError: if the network does not run on it.
+        """
+        steps = self.run(wanted)
+        try:
+            return next(steps).values
+        finally:
+            steps.close()
 
     def forget(self, nodes: Collection[str]) -> None:
         """Drops what depends on nodes that changed: it is computed again."""

@@ -24,6 +24,7 @@ from tf1pruning.names import TensorRef
 from tf1pruning.recovery import channel_regression, geometry
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.readings import BYTES_PER_ENTRY, Reading, Values
+from tf1pruning.recovery.rows import Rows
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.scoring.network import Network
@@ -258,13 +259,15 @@ class _Whole:
 
     def __init__(self, behind: _Behind, kernels: np.ndarray, reading: Reading):
         self._behind, self._kernels, self._reading = behind, kernels, reading
+        self._rows = Rows([reading])
 
     def add(self, values: Values, generator: np.random.RandomState) -> None:
         """Adds a batch."""
-        self._reading.add(values, False, generator)
+        self._rows.add(values, False, generator)
 
     def readers(self) -> List[Tuple[str, List[Reader]]]:
         """Pairs of a group and one reader for each group of the convolution."""
+        self._rows.hand_over()
         grams = self._reading.target(False).counted.gram
         weight = _weight(grams, self._kernels)
         found = []

@@ -1,10 +1,10 @@
-"""Readings: layers that read equal rows, and the moments of what they read and make."""
+"""Readings: which rows a layer reads, their moments, and what it should make."""
 
 from __future__ import annotations
 
 import copy
 import math
-from typing import Callable, Mapping, Optional
+from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -16,9 +16,11 @@ from tf1pruning.recovery.channel_regression import ChannelRegression
 from tf1pruning.recovery.layers import Form, Layer
 from tf1pruning.recovery.one_sided import Activation, SoFar
 
-# Rows of a regression: so many for each unknown, and at least so many.
+# Rows of a regression: at least so many for each unknown, and at least so many; but of
+# few unknowns no more than so many for each.
 _ROWS_PER_UNKNOWN = 20
 _FEWEST_ROWS = 1 << 16
+_MOST_PER_UNKNOWN = 1000
 # A Gram matrix in 64 bits, in 32 bits for a batch, and the copies that solving makes.
 BYTES_PER_ENTRY = 28
 # Rows on which a layer is checked, and the share of the largest value that it may be
@@ -27,6 +29,8 @@ _CHECKED_ROWS = 256
 _ROUNDING = 1e-3
 
 Values = Mapping[TensorRef, np.ndarray]
+# Rows of a layer, batch by batch: what it reads, and what it made when unpruned.
+KeptRows = Callable[[bool], Iterator[Tuple[np.ndarray, np.ndarray]]]
 
 
 class Reading:
@@ -44,6 +48,8 @@ class Reading:
     Attributes:
       layer: the layer.
       form: its kernel as the weights of a regression.
+      outputs: how many pixels it makes of an image.
+      pixels: how many of them are looked at.
       is_whole: whether its weights are solved for.
       channels: a regression of its channels, where rows are few or weights many.
       limits: beyond which it does not matter what it makes; None: nowhere.
@@ -66,11 +72,14 @@ class Reading:
         unknowns = self._table.shape[1] * len(form.x_channels) // form.systems
         self.bytes = BYTES_PER_ENTRY * form.systems * unknowns**2
         self.is_whole = self.bytes <= memory
-        wanted = max(_ROWS_PER_UNKNOWN * (unknowns + 1), _FEWEST_ROWS)
+        self.outputs = len(self._table)
+        fewest = min(_FEWEST_ROWS, _MOST_PER_UNKNOWN * unknowns)
+        wanted = max(_ROWS_PER_UNKNOWN * (unknowns + 1), fewest)
         per_image = math.ceil(wanted / (batches * len(images)))
-        self._pixels = min(per_image, len(self._table))
-        self._moments = {False: Moments(1), True: Moments(1)}
-        rows = batches * len(images) * self._pixels
+        self.pixels = min(per_image, self.outputs)
+        self._moments: Mapping[bool, Moments] = {}
+        self._kept: Optional[KeptRows] = None
+        rows = batches * len(images) * self.pixels
         is_short = rows < _ROWS_PER_UNKNOWN * unknowns or not self.is_whole
         self.channels: Optional[ChannelRegression] = None
         if is_short and form.systems == 1 and layer.entries is not None:
@@ -99,43 +108,72 @@ class Reading:
         limit = _ROUNDING * np.abs(made).max(initial=0)
         return bool(np.abs(found - made).max(initial=0) <= limit)
 
-    def add(
-        self,
-        values: Values,
-        is_held_out: bool,
-        generator: np.random.RandomState,
-    ) -> None:
-        """Adds the rows of a batch, those of some of its pixels if it has many."""
-        x = self.layer.images(values[self._x])
-        if self.channels is not None:
-            original = self.layer.images(values[self.layer.x])
-            self.channels.add(x, original, is_held_out, generator)
-        if not self.is_whole:
-            return
-        pixels = geometry.some_pixels(len(self._table), self._pixels, generator)
-        form, y = self.form, self.layer.images(values[self.layer.y])
-        rows = geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
-        made = geometry.made(y, pixels, form.y_channels, form.systems)
-        if self._so_far is not None:
-            made = self._so_far.wanted(rows, made)
-        self._moments[is_held_out].add(rows, [made])
+    @property
+    def key(self) -> Tuple[object, ...]:
+        """What is equal of layers that read the same rows."""
+        form = self.form
+        channels = form.x_channels.tobytes()
+        return self._x, self._table.tobytes(), channels, form.systems, self.pixels
 
-    def again(self, weights: np.ndarray, intercept: np.ndarray) -> Reading:
-        """The same without rows, to ask only for what the ReLU behind does not cut off.
+    @property
+    def refs(self) -> List[TensorRef]:
+        """The tensors of which it takes rows."""
+        original = [self.layer.x] if self.channels is not None else []
+        return [self._x, self.layer.y, *original]
+
+    def rows(self, values: Values, pixels: np.ndarray) -> np.ndarray:
+        """`[systems, rows, inputs]` what it reads of a batch at some output pixels."""
+        form, x = self.form, self.layer.images(values[self._x])
+        return geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
+
+    def made(self, values: Values, pixels: np.ndarray) -> np.ndarray:
+        """`[systems, rows, outputs]` what it makes there in the unpruned network."""
+        form, y = self.form, self.layer.images(values[self.layer.y])
+        return geometry.made(y, pixels, form.y_channels, form.systems)
+
+    def take(
+        self, moments: Mapping[bool, Moments], kept: Optional[KeptRows] = None
+    ) -> None:
+        """Takes the moments of its rows.
+
+        Args:
+          moments: is held out -> of these rows.
+          kept: is held out -> the rows, batch by batch; None: they were not kept.
+        """
+        self._moments, self._kept = moments, kept
+
+    def add_channels(
+        self, values: Values, is_held_out: bool, generator: np.random.RandomState
+    ) -> None:
+        """Adds the pixels of a batch to the regression of its channels, if any."""
+        if self.channels is not None:
+            pruned, original = values[self._x], values[self.layer.x]
+            images = self.layer.images(pruned), self.layer.images(original)
+            self.channels.add(*images, is_held_out, generator)
+
+    def refined(self, weights: np.ndarray, intercept: np.ndarray) -> Optional[Reading]:
+        """The same, asked only for what the ReLU behind it does not cut off.
 
         Args:
           weights: `[systems, inputs, outputs]` that the layer has.
           intercept: `[systems, outputs]` that was added to those taken up so far.
+
+        Returns:
+          None where nothing is cut off, or the rows were not kept.
         """
-        assert self.limits is not None, 'there is a ReLU behind'
-        found = copy.copy(self)
-        found._moments = {False: Moments(1), True: Moments(1)}
-        found.channels = None
+        if self.limits is None or self._kept is None:
+            return None
         taken = intercept[:, np.newaxis]
         if self._so_far is not None:
             taken = taken + self._so_far.intercept
         kinds = (each.astype(np.float32) for each in (weights, taken))
-        found._so_far = SoFar(self.limits, *kinds)
+        so_far, kept = SoFar(self.limits, *kinds), self._kept
+        found = copy.copy(self)
+        found.channels, found._so_far = None, so_far
+        found._moments = {
+            held: moments.with_outputs((x, so_far.wanted(x, y)) for x, y in kept(held))
+            for held, moments in self._moments.items()
+        }
         return found
 
     def part(self, layer: Layer) -> Reading:

@@ -32,21 +32,39 @@ class _File:
         self.size = 0
 
 
+class Disk:
+    """Counts the bytes of temporary files.
+
+    Args:
+      limit: bytes that all of them may take.
+
+    Attributes:
+      limit: the same.
+      used: bytes that they take now.
+      peak: the most that they took.
+    """
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.used = self.peak = 0
+
+    def take(self, size: int) -> None:
+        """Counts bytes that were written, or freed if there are fewer than none."""
+        self.used += size
+        self.peak = max(self.peak, self.used)
+
+
 class Store:
     """Keeps tensors, batch by batch, within a limit.
 
     Args:
-      limit: bytes that the files may take together.
-      folder: where they lie; None: the system's folder for temporary files.
-
-    Attributes:
-      peak: the most bytes that they took.
+      disk: counts the bytes, those of other stores too.
+      folder: where the files lie; None: the system's folder for temporary files.
     """
 
-    def __init__(self, limit: int, folder: Optional[str] = None):
-        self._limit, self._folder = limit, folder
+    def __init__(self, disk: Disk, folder: Optional[str] = None):
+        self._disk, self._folder = disk, folder
         self._files: Dict[str, _File] = {}
-        self.peak = 0
 
     def __contains__(self, name: object) -> bool:
         return name in self._files
@@ -56,14 +74,9 @@ class Store:
         """The tensors that it has."""
         return set(self._files)
 
-    @property
-    def size(self) -> int:
-        """Bytes that the files take now."""
-        return sum(file.size for file in self._files.values())
-
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more are within the limit."""
-        return self.size + size <= self._limit
+        return self._disk.used + size <= self._disk.limit
 
     def append(self, name: str, array: np.ndarray) -> None:
         """Adds the next batch of a tensor.
@@ -84,7 +97,7 @@ class Store:
             ) from error
         file.entries.append(_Entry(file.size, array.dtype, array.shape))
         file.size += array.nbytes
-        self.peak = max(self.peak, self.size)
+        self._disk.take(array.nbytes)
 
     def read(self, name: str, batch: int) -> np.ndarray:
         """A batch of a tensor."""
@@ -113,7 +126,9 @@ class Store:
     def keep(self, names: Collection[str]) -> None:
         """Forgets all other tensors."""
         for name in self.names.difference(names):
-            self._files.pop(name).stream.close()
+            file = self._files.pop(name)
+            file.stream.close()
+            self._disk.take(-file.size)
 
     def close(self) -> None:
         """Forgets all."""

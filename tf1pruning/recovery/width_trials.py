@@ -18,7 +18,7 @@ from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.layers import layers_of
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.readings import Reading
-from tf1pruning.recovery.store import Store
+from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.trials import Trials
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
@@ -60,7 +60,8 @@ class WidthTrials:
         limits: RunLimits = STRICT,
     ):
         self._trace, self._arrays, self._carriers = trace, arrays, carriers
-        self._stores = Store(options.disk), Store(options.disk)
+        disk = Disk(options.disk)
+        self._stores = Store(disk), Store(disk)
         self._readers: List[List[Reading]] = []
         graph, moments = trace.model, self._stores[1]
         try:
@@ -71,7 +72,16 @@ class WidthTrials:
                 if not layer.kernel.depthwise and self._reads(layer.kernel, channels)
             }
             self._readings = gathering.gather(
-                graph, frozen, layers, arrays, fit, held_out, options, limits, moments
+                graph,
+                frozen,
+                layers,
+                arrays,
+                fit,
+                held_out,
+                options,
+                limits,
+                disk,
+                moments,
             )
         except BaseException:
             self.close()

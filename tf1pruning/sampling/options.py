@@ -37,7 +37,7 @@ class SampleOptions:
         per class. Only accuracy is reported with them.
       count: the most samples, drawn by lot; None: all, or 512 of batches, an
         `input_fn` or an input pipeline.
-      batch_size: None: that of the network, or 32.
+      batch_size: None: that of the network, or 32, fewer of large examples.
     """
 
     inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -25,7 +25,9 @@ from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.sessions import STRICT, RunLimits
 
+# Examples of a batch, and the bytes of its inputs: fewer examples where they are large.
 DEFAULT_BATCH = 32
+_BATCH_BYTES = 1 << 23
 # Examples of batches that may have no end, or be others in each pass; they are kept.
 IN_MEMORY = 512
 
@@ -78,8 +80,16 @@ def _drawn(source: Source, wanted: Wanted) -> Samples:
             'Leave it out.',
             options=('batch_size',),
         )
-    size = only or (DEFAULT_BATCH if size is None else size)
+    if size is None:
+        size = only or _default_batch(source)
     return Samples.drawn(source, size, only is not None, wanted.options.count)
+
+
+def _default_batch(source: Source) -> int:
+    """How many examples a batch has, by the size of the first one."""
+    first = next(iter(source.read(np.zeros(1, np.int64), 1)))
+    size = sum(array.nbytes for array in first.values())
+    return int(np.clip(_BATCH_BYTES // max(size, 1), 1, DEFAULT_BATCH))
 
 
 def warnings(model: Model, samples: Samples, limits: RunLimits = STRICT) -> List[Note]:

@@ -1,0 +1,110 @@
+"""Rows of layers, gathered in a pass: once for all layers that read the same ones."""
+
+from __future__ import annotations
+
+import functools
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1pruning.algebra.moments import Moments
+from tf1pruning.recovery import geometry
+from tf1pruning.recovery.passes import Step
+from tf1pruning.recovery.readings import Reading, Values
+from tf1pruning.recovery.store import Store
+
+
+def gather(
+    readings: Sequence[Reading],
+    steps: Iterable[Step],
+    generator: np.random.RandomState,
+    store: Optional[Store] = None,
+) -> None:
+    """Gives readings the moments of their rows.
+
+    Args:
+      readings: of one depth.
+      steps: all batches.
+      generator: draws the pixels.
+      store: keeps the rows of those that may be refined; memory does where it has no
+        room. None: they are not kept.
+    """
+    alike: Dict[Tuple[object, ...], List[Reading]] = {}
+    for reading in readings:
+        if reading.is_whole:
+            alike.setdefault(reading.key, []).append(reading)
+    together = [Rows(each, store) for each in alike.values()]
+    for step in steps:
+        for reading in readings:
+            reading.add_channels(step.values, step.is_held_out, generator)
+        for rows in together:
+            rows.add(step.values, step.is_held_out, generator)
+    for rows in together:
+        rows.hand_over()
+
+
+class Rows:
+    """What layers read in common, and what each of them makes of it.
+
+    Args:
+      readings: of layers that read the same rows.
+      store: see `gather`.
+    """
+
+    def __init__(self, readings: Sequence[Reading], store: Optional[Store] = None):
+        self._readings = readings
+        self._moments = {held: Moments(len(readings)) for held in (False, True)}
+        self._held_out: List[bool] = []
+        refined = any(reading.limits is not None for reading in readings)
+        self._store = store if refined else None
+        # What the store had no room for, by batch.
+        self._in_memory: Dict[int, List[np.ndarray]] = {}
+
+    def add(
+        self, values: Values, is_held_out: bool, generator: np.random.RandomState
+    ) -> None:
+        """Adds the rows of a batch, those of some of its pixels if it has many."""
+        first = self._readings[0]
+        pixels = geometry.some_pixels(first.outputs, first.pixels, generator)
+        x = first.rows(values, pixels)
+        made = [reading.made(values, pixels) for reading in self._readings]
+        self._moments[is_held_out].add(x, made)
+        self._keep(is_held_out, x, made)
+
+    def hand_over(self) -> None:
+        """Gives each reading what was found; all batches were added."""
+        for number, reading in enumerate(self._readings):
+            found = {h: m.of(number) for h, m in self._moments.items() if m.count}
+            kept = functools.partial(self._rows, number) if self._store else None
+            reading.take(found, kept)
+
+    def _keep(self, is_held_out: bool, x: np.ndarray, made: List[np.ndarray]) -> None:
+        if self._store is None:
+            return
+        arrays = [x, *made]
+        size = sum(array.nbytes for array in arrays)
+        if not self._in_memory and self._store.has_room(size):
+            for name, array in zip(self._names(), arrays):
+                self._store.append(name, array)
+        else:
+            self._in_memory[len(self._held_out)] = arrays
+        self._held_out.append(is_held_out)
+
+    def _rows(
+        self, number: int, is_held_out: bool
+    ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+        """The rows of a reading that were kept."""
+        for batch, held in enumerate(self._held_out):
+            if held == is_held_out:
+                yield self._read(0, batch), self._read(1 + number, batch)
+
+    def _read(self, place: int, batch: int) -> np.ndarray:
+        if batch in self._in_memory:
+            return self._in_memory[batch][place]
+        assert self._store is not None, 'rows were kept'
+        return self._store.read(self._names()[place], batch)
+
+    def _names(self) -> List[str]:
+        """Names of files: of what is read, and of what each layer makes."""
+        nodes = [reading.layer.kernel.node for reading in self._readings]
+        return [f'read by {nodes[0]}', *(f'made by {node}' for node in nodes)]
