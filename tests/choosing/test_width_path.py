@@ -64,6 +64,17 @@ def test_no_plan_on_a_grid_is_better_where_costs_add_up():
         assert width_path.change(groups, found) <= 1.1 * best
 
 
+def test_groups_exchange_widths_while_that_helps():
+    # By the price of a unit b goes first, and then nothing is left for a's last step.
+    groups = [group('a', 0.5, 0.51), group('b', 0.3, 0.52)]
+    grid = list(itertools.product(range(3), repeat=2))
+    for budget in range(4, 9):
+        allowed = [picks for picks in grid if total(picks) <= budget]
+        best = min(allowed, key=lambda picks: width_path.change(groups, picks))
+
+        assert width_path.within_budget(groups, total, budget) == best
+
+
 def test_a_dear_cost_is_measured_a_few_times_only():
     seen = []
 

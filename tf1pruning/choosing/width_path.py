@@ -3,8 +3,8 @@
 The sum of squared changes is made small under a budget. For each price of a unit of
 cost every group takes the width that is cheapest in all; these widths, for falling
 budgets, are a path of steps: the lower convex hulls of all groups, merged. Costs of
-groups depend on each other, so they are taken again at the widths that were found, and
-what is left of the budget at the end is spent.
+groups depend on each other, so they are taken again at the widths that were found. What
+is left of the budget at the end is spent, and groups exchange widths while that helps.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _Corner = Tuple[float, int]
 
 # How often costs are taken at the widths that were found.
 _ROUNDS = 4
+# By how many widths a group gets wider or narrower in an exchange, and what one has to
+# gain: a share of the squared change.
+_FARTHEST, _GAIN = 4, 1e-3
 
 
 def whole(groups: Sequence[GroupWidths]) -> Picks:
@@ -62,7 +65,9 @@ def within_budget(
 
     def first(path: Sequence[Picks]) -> Picks:
         found = path[_first(len(path), lambda number: met(path[number]))]
-        return found if guide is not None else _widened(groups, found, met)
+        if guide is not None:
+            return found
+        return _exchanged(groups, _widened(groups, found, met), cost, budget)
 
     found = _search(groups, guide or cost, first)
     return min(found, key=lambda picks: change(groups, picks))
@@ -161,6 +166,55 @@ def _widened(
         if found is None:
             return picks
         picks = found
+
+
+def _exchanged(
+    groups: Sequence[GroupWidths], picks: Picks, cost: Measure, budget: float
+) -> Picks:
+    """Widens one group and narrows another, while the change falls by that."""
+    while True:
+        here, square = cost(picks), change(groups, picks) ** 2
+        moves = [
+            _Move(number, pick, cost(each) - here, change(groups, each) ** 2 - square)
+            for number, pick, each in _neighbours(groups, picks)
+        ]
+        # That costs add up holds nearly: it says which pairs are worth a look.
+        pairs = sorted(
+            (wide.square + narrow.square, wide, narrow)
+            for wide in moves
+            for narrow in moves
+            if wide.group != narrow.group
+            and wide.square + narrow.square < -_GAIN * square
+            and here + wide.cost + narrow.cost <= budget
+        )
+        merged = (
+            _with(_with(picks, wide.group, wide.pick), narrow.group, narrow.pick)
+            for _, wide, narrow in pairs
+        )
+        found = next((each for each in merged if cost(each) <= budget), None)
+        if found is None:
+            return picks
+        picks = found
+
+
+class _Move(NamedTuple):
+    """One group at another width: by how much cost and squared change differ."""
+
+    group: int
+    pick: int
+    cost: float
+    square: float
+
+
+def _neighbours(
+    groups: Sequence[GroupWidths], picks: Picks
+) -> Iterator[Tuple[int, int, Picks]]:
+    """Groups, a width near theirs, and the picks with that."""
+    for number, (group, taken) in enumerate(zip(groups, picks)):
+        last = min(taken + _FARTHEST, len(group.entries))
+        for pick in range(max(0, taken - _FARTHEST), last + 1):
+            if pick != taken:
+                yield number, pick, _with(picks, number, pick)
 
 
 def _narrowed(

@@ -49,6 +49,10 @@ class Depths:
         """The depth of a layer."""
         return self._depths[layer]
 
+    def is_repaired(self, ref: TensorRef, depth: int) -> bool:
+        """Whether no layer of a depth or a deeper one lies before a tensor."""
+        return self._born[ref.node] <= depth
+
     def stages(self) -> List[List[str]]:
         """The layers, those of one depth together, the first first."""
         found: Dict[int, List[str]] = {}

@@ -30,9 +30,10 @@ from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
-from tf1pruning.recovery import one_sided, rows, solving
+from tf1pruning.recovery import depths, goals, rows, solving
 from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.depths import Depths
+from tf1pruning.recovery.goals import Goal
 from tf1pruning.recovery.layers import Layer, layers_of
 from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading, Values
@@ -203,8 +204,9 @@ class _Job:
         )
         self._waiting: Dict[str, List[Reading]] = {}
         view, outputs = self.twins.view(), trace.model.outputs
+        on_input = depths.moving(view)
         self._behind = {
-            name: one_sided.activation(view, layer, outputs)
+            name: goals.find(view, layer, outputs, on_input)
             for name, layer in self._layers.items()
         }
         wanted = [ref for layer in self._layers.values() for ref in self._refs(layer)]
@@ -222,8 +224,9 @@ class _Job:
     def _refs(self, layer: Layer) -> List[TensorRef]:
         """What a pass fetches for a layer."""
         behind = self._behind[layer.kernel.node]
-        read = [] if behind is None else [behind.reads]
-        return [self.twins.twin(layer.x), layer.x, layer.y, *read]
+        read = [] if behind is None else [behind.line, behind.end]
+        wanted = [layer.x, layer.y, *read]
+        return [*wanted, *map(self.twins.twin, wanted)]
 
     def _is_repairable(self, layer: Layer) -> bool:
         """Whether a layer can be repaired; notes why not."""
@@ -273,19 +276,32 @@ class _Job:
             kernel = self._original[source]
             x = self.twins.twin(layer.x)
             memory = self._options.memory // len(layers)
-            is_alone = self._uses[source] == 1 and source not in self._carriers
-            behind = self._behind[layer.kernel.node] if is_alone else None
-            reading = Reading(layer, x, kernel, values, batches, memory, behind)
+            reading = Reading(layer, x, kernel, values, batches, memory)
             if not reading.is_understood(values):
                 reason = 'how it reads its input is not understood'
             elif not (reading.is_whole or reading.channels):
                 reason = f'its moments would take {reading.bytes / 1e9:.1f} GB'
             else:
+                reading.goal = self._goal(reading, values)
                 found.append(reading)
                 continue
             self._uses[source] -= 1
             self._note(layer, NONE, None, None, reason)
         return found
+
+    def _goal(self, reading: Reading, values: Values) -> Optional[Goal]:
+        """What a layer should make; a kernel that serves others, too, what it made."""
+        layer = reading.layer
+        source, behind = layer.kernel.source, self._behind[layer.kernel.node]
+        if behind is None or self._uses[source] > 1 or source in self._carriers:
+            return None
+        now = layer.y, behind.end
+        depth = self._depths.of(layer.kernel.node)
+        if all(self._depths.is_repaired(ref, depth) for ref in behind.others):
+            now = self.twins.twin(layer.y), self.twins.twin(behind.end)
+        elif behind.most is None:
+            return None
+        return goals.goal(behind, layer, reading.form, values, now)
 
     def _collect(self, reading: Reading, passes: Passes) -> None:
         """Repairs a kernel once all layers that share it are read."""

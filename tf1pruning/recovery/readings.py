@@ -11,10 +11,10 @@ import numpy as np
 from tf1pruning.algebra.least_squares import Fit, Target
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.names import TensorRef
-from tf1pruning.recovery import geometry, one_sided
+from tf1pruning.recovery import geometry
 from tf1pruning.recovery.channel_regression import ChannelRegression
+from tf1pruning.recovery.goals import Goal, Made, SoFar
 from tf1pruning.recovery.layers import Form, Layer
-from tf1pruning.recovery.one_sided import Activation, SoFar
 
 # Rows of a regression: at least so many for each unknown, and at least so many; but of
 # few unknowns no more than so many for each.
@@ -29,8 +29,8 @@ _CHECKED_ROWS = 256
 _ROUNDING = 1e-3
 
 Values = Mapping[TensorRef, np.ndarray]
-# Rows of a layer, batch by batch: what it reads, and what it made when unpruned.
-KeptRows = Callable[[bool], Iterator[Tuple[np.ndarray, np.ndarray]]]
+# Rows of a layer, batch by batch: what it reads, and what it should make.
+KeptRows = Callable[[bool], Iterator[Tuple[np.ndarray, Made]]]
 
 
 class Reading:
@@ -43,7 +43,6 @@ class Reading:
       values: of the first batch.
       batches: how many batches there are to fit.
       memory: bytes that its moments may take.
-      behind: the ReLU that cuts off what it makes; None: nothing does.
 
     Attributes:
       layer: the layer.
@@ -52,7 +51,7 @@ class Reading:
       pixels: how many of them are looked at.
       is_whole: whether its weights are solved for.
       channels: a regression of its channels, where rows are few or weights many.
-      limits: beyond which it does not matter what it makes; None: nowhere.
+      goal: what it should make; None: what it made in the unpruned network.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Reading:
         values: Values,
         batches: int,
         memory: int,
-        behind: Optional[Activation] = None,
     ):
         self.layer, self._x, self._kernel = layer, x, kernel
         images = layer.images(values[layer.x])
@@ -85,7 +83,7 @@ class Reading:
         if is_short and form.systems == 1 and layer.entries is not None:
             pixels = math.ceil(_FEWEST_ROWS / (batches * len(images)))
             self.channels = ChannelRegression(layer, form, pixels)
-        self.limits = behind and one_sided.limits(behind, layer, form, values)
+        self.goal: Optional[Goal] = None
         self._so_far: Optional[SoFar] = None
 
     def is_understood(self, values: Values) -> bool:
@@ -119,17 +117,30 @@ class Reading:
     def refs(self) -> List[TensorRef]:
         """The tensors of which it takes rows."""
         original = [self.layer.x] if self.channels is not None else []
-        return [self._x, self.layer.y, *original]
+        made = [self.layer.y] if self.goal is None else self.goal.refs
+        return [self._x, *made, *original]
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether a ReLU behind it cuts off a part of what it makes."""
+        return self.goal is not None and self.goal.most is not None
 
     def rows(self, values: Values, pixels: np.ndarray) -> np.ndarray:
         """`[systems, rows, inputs]` what it reads of a batch at some output pixels."""
         form, x = self.form, self.layer.images(values[self._x])
         return geometry.rows(x, self._table[pixels], form.x_channels, form.systems)
 
-    def made(self, values: Values, pixels: np.ndarray) -> np.ndarray:
-        """`[systems, rows, outputs]` what it makes there in the unpruned network."""
-        form, y = self.form, self.layer.images(values[self.layer.y])
-        return geometry.made(y, pixels, form.y_channels, form.systems)
+    def made(self, values: Values, pixels: np.ndarray) -> Made:
+        """What it should make there."""
+        form = self.form
+
+        def rows(ref: TensorRef) -> np.ndarray:
+            images = self.layer.images(values[ref])
+            return geometry.made(images, pixels, form.y_channels, form.systems)
+
+        if self.goal is None:
+            return Made(rows(self.layer.y))
+        return self.goal.made(rows)
 
     def take(
         self, moments: Mapping[bool, Moments], kept: Optional[KeptRows] = None
@@ -161,13 +172,13 @@ class Reading:
         Returns:
           None where nothing is cut off, or the rows were not kept.
         """
-        if self.limits is None or self._kept is None:
+        if not self.is_refined or self.goal is None or self._kept is None:
             return None
         taken = intercept[:, np.newaxis]
         if self._so_far is not None:
             taken = taken + self._so_far.intercept
         kinds = (each.astype(np.float32) for each in (weights, taken))
-        so_far, kept = SoFar(self.limits, *kinds), self._kept
+        so_far, kept = SoFar(self.goal, *kinds), self._kept
         found = copy.copy(self)
         found.channels, found._so_far = None, so_far
         found._moments = {

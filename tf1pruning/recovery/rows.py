@@ -9,6 +9,7 @@ import numpy as np
 
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.recovery import geometry
+from tf1pruning.recovery.goals import Made
 from tf1pruning.recovery.passes import Step
 from tf1pruning.recovery.readings import Reading, Values
 from tf1pruning.recovery.store import Store
@@ -55,10 +56,10 @@ class Rows:
         self._readings = readings
         self._moments = {held: Moments(len(readings)) for held in (False, True)}
         self._held_out: List[bool] = []
-        refined = any(reading.limits is not None for reading in readings)
+        refined = any(reading.is_refined for reading in readings)
         self._store = store if refined else None
         # What the store had no room for, by batch.
-        self._in_memory: Dict[int, List[np.ndarray]] = {}
+        self._in_memory: Dict[int, Dict[str, np.ndarray]] = {}
 
     def add(
         self, values: Values, is_held_out: bool, generator: np.random.RandomState
@@ -68,7 +69,7 @@ class Rows:
         pixels = geometry.some_pixels(first.outputs, first.pixels, generator)
         x = first.rows(values, pixels)
         made = [reading.made(values, pixels) for reading in self._readings]
-        self._moments[is_held_out].add(x, made)
+        self._moments[is_held_out].add(x, [each.wanted for each in made])
         self._keep(is_held_out, x, made)
 
     def hand_over(self) -> None:
@@ -78,13 +79,17 @@ class Rows:
             kept = functools.partial(self._rows, number) if self._store else None
             reading.take(found, kept)
 
-    def _keep(self, is_held_out: bool, x: np.ndarray, made: List[np.ndarray]) -> None:
+    def _keep(self, is_held_out: bool, x: np.ndarray, made: Sequence[Made]) -> None:
         if self._store is None:
             return
-        arrays = [x, *made]
-        size = sum(array.nbytes for array in arrays)
+        arrays = {self._name(): x}
+        for number, each in enumerate(made):
+            for field, array in each._asdict().items():
+                if array is not None:
+                    arrays[self._name(number, field)] = array
+        size = sum(array.nbytes for array in arrays.values())
         if not self._in_memory and self._store.has_room(size):
-            for name, array in zip(self._names(), arrays):
+            for name, array in arrays.items():
                 self._store.append(name, array)
         else:
             self._in_memory[len(self._held_out)] = arrays
@@ -92,19 +97,22 @@ class Rows:
 
     def _rows(
         self, number: int, is_held_out: bool
-    ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    ) -> Iterator[Tuple[np.ndarray, Made]]:
         """The rows of a reading that were kept."""
         for batch, held in enumerate(self._held_out):
             if held == is_held_out:
-                yield self._read(0, batch), self._read(1 + number, batch)
+                x = self._read(self._name(), batch)
+                fields = [
+                    self._read(self._name(number, f), batch) for f in Made._fields
+                ]
+                yield x, Made(*fields)
 
-    def _read(self, place: int, batch: int) -> np.ndarray:
+    def _read(self, name: str, batch: int) -> Optional[np.ndarray]:
         if batch in self._in_memory:
-            return self._in_memory[batch][place]
+            return self._in_memory[batch].get(name)
         assert self._store is not None, 'rows were kept'
-        return self._store.read(self._names()[place], batch)
+        return self._store.read(name, batch) if name in self._store else None
 
-    def _names(self) -> List[str]:
-        """Names of files: of what is read, and of what each layer makes."""
-        nodes = [reading.layer.kernel.node for reading in self._readings]
-        return [f'read by {nodes[0]}', *(f'made by {node}' for node in nodes)]
+    def _name(self, number: int = 0, field: str = 'x') -> str:
+        """A name of what is kept, in the store that other layers use, too."""
+        return f'{field} of {self._readings[number].layer.kernel.node}'

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from tf1pruning import files
 from tf1pruning.channels import select
+from tf1pruning.choosing import width_filling
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.width_table import WidthTable
 from tf1pruning.criteria import registry
@@ -181,7 +182,12 @@ class _Planner:
         self._ranking = self._ranked()
         self._table: Optional[WidthTable] = None
         if options.ratio is None:
-            self._table = self._measured(table, progress)
+            self._table = width_filling.filled(
+                self._measured(table, progress),
+                self._groups,
+                self._ranking.scorer(model),
+                options.limits,
+            )
 
     def planned(self, most: Optional[float]) -> Planned:
         """What goes within the budget.
