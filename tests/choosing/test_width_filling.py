@@ -19,7 +19,7 @@ def table(*named):
 
 
 def filled_by(limits):
-    widths = GroupWidths('b', 8, ENTRIES, left=0.5)
+    widths = GroupWidths('b', 8, ENTRIES, scale=0.5)
     others = GroupWidths('c', 8, ENTRIES)
     found = filled(table(widths, others), [SCORED.group], groups.scorer(SCORED), limits)
     (group,) = found.groups
@@ -35,7 +35,7 @@ def test_each_width_has_an_entry_on_a_straight_line():
     )
     assert found.entries[3].removed == (4, 5, 6, 7)
     assert found.entries[1] is ENTRIES[0]
-    assert found.left == 0.5
+    assert found.scale == 0.5
 
 
 def test_widths_keep_to_the_limits():

@@ -21,7 +21,7 @@ def test_less_goes_until_a_change_is_kept_by_a_table_that_is_measured_once(tmp_p
     samples = tp.samples(model, {'input': images})
     options = CompressOptions(max_change=0.8, criterion='l1', limits=EVEN)
     widths, passes = [], []
-    progress = Progress(widths.append, lambda done, total: passes.append(done))
+    progress = Progress(widths.append, repair=lambda done, total: passes.append(done))
 
     found = compress_model(model, samples, options, progress=progress)
 

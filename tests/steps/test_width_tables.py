@@ -14,14 +14,14 @@ from tf1pruning.choosing.choice import Limits
 from tf1pruning.errors import DataError, OutputError, PlanError
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import planning, width_files, width_plans, width_tables
+from tf1pruning.steps import width_files, width_plans, width_tables
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.repairing import repair_model
 from tf1pruning.steps.width_tables import TableOptions, TableSamples
 
 SAMPLES = TableSamples(FIT, HELD, Batches.of_arrays({'input': samples(16, seed=2)}, 5))
-HALF = TableOptions(Limits(multiple=4), (0.5,), repairs_later=False)
-QUARTERS = TableOptions(Limits(multiple=2), (0.25, 0.5, 0.75), repairs_later=False)
+HALF = TableOptions(Limits(multiple=4), (0.5,))
+QUARTERS = TableOptions(Limits(multiple=2), (0.25, 0.5, 0.75))
 
 
 def groups_of(model):
@@ -83,36 +83,6 @@ def test_an_entry_is_the_change_after_the_repair_of_the_group(tmp_path, name):
     repaired = repair_model(model, planned.plan, FIT, HELD).model
     assert entry.change > 0.05
     assert entry.change == pytest.approx(change(model, repaired), rel=0.02)
-
-
-def test_what_later_layers_make_up_for_is_measured_once_for_each_group(tmp_path):
-    def net(x):
-        return conv(tf.nn.relu(two_layers(x)), 1, 4, 'c')
-
-    model = model_of(net, tmp_path)
-    chosen, path, seen = groups_of(model)[1], str(tmp_path / 'widths.json'), []
-    options = dataclasses.replace(QUARTERS, repairs_later=True)
-
-    def measure():
-        seen.clear()
-        scorer = ranking_by('l1').scorer(model)
-        return width_tables.measure(
-            model, [chosen], scorer, SAMPLES, options, path, seen.append
-        )
-
-    table = measure()
-    (group,) = table.groups
-    assert [p.done for p in seen] == [1, 2, 3, 4]
-    assert 0 < group.left < 0.97
-    middle = group.entries[1].removed
-    plan = planning.plan_by_filters(
-        model, {chosen.name: chosen}, {chosen.name: middle}, 2, 'block'
-    )
-    repaired = repair_model(model, plan, FIT, HELD).model
-    assert group.changes[2] == pytest.approx(change(model, repaired), rel=0.02)
-
-    assert measure() == table
-    assert not seen
 
 
 def test_layers_with_more_weights_than_samples_are_measured_too(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Optional, Tuple
+from typing import Tuple
 
 from tf1pruning.errors import PlanError
 
@@ -41,8 +41,7 @@ class GroupWidths:
       name: of the group.
       width: number of its channels.
       entries: from the widest to the narrowest.
-      left: share of these changes that is left once all later layers are repaired, too;
-        measured at one width. None: it was not.
+      scale: factor of these changes: what they are worth among those of other groups.
 
     Raises:
       PlanError: if they are not in this order, or a channel or share cannot be.
@@ -51,7 +50,7 @@ class GroupWidths:
     name: str
     width: int
     entries: Tuple[Width, ...]
-    left: Optional[float] = None
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         counts = [0, *(len(entry.removed) for entry in self.entries), self.width]
@@ -64,28 +63,24 @@ class GroupWidths:
         unknown = [c for c in removed if not 0 <= c < self.width]
         if unknown:
             raise PlanError(f'Group {self.name!r} has no channel {unknown[0]}.')
-        if not 0 <= self._left <= 1:
+        if not 0 <= self.scale < math.inf:
             raise PlanError(
-                f'Of the changes of group {self.name!r} {self._left} is left; expected '
-                'from 0 to 1.'
+                f'The changes of group {self.name!r} have the scale {self.scale}; '
+                'expected a finite number of at least 0.'
             )
 
     @property
-    def _left(self) -> float:
-        return 1.0 if self.left is None else self.left
-
-    @property
     def changes(self) -> Tuple[float, ...]:
-        """Of each number of entries that are gone into, from 0 on: what is left.
+        """Of each number of entries that are gone into, from 0 on, as they are worth.
 
         They never fall: a narrower group cannot answer better; where it seems to, that
         is chance.
 
         >>> entries = Width((0,), 0.4), Width((0, 1), 0.2), Width((0, 1, 2), 0.6)
-        >>> GroupWidths('g', 4, entries, left=0.5).changes
+        >>> GroupWidths('g', 4, entries, scale=0.5).changes
         (0.0, 0.2, 0.2, 0.3)
         """
-        found = [0.0, *(entry.change * self._left for entry in self.entries)]
+        found = [0.0, *(entry.change * self.scale for entry in self.entries)]
         return tuple(itertools.accumulate(found, max))
 
 

@@ -90,7 +90,7 @@ def main() -> None:
     model_flags.say_read(model)
     samples, warned = sample_flags.samples(model)
     limits = RunLimits(FLAGS.allow_unsafe_ops, FLAGS.verify_timeout)
-    progress = Progress(_say_table, _say_repair, _say_distillation)
+    progress = Progress(_say_table, _say_correction, _say_repair, _say_distillation)
     files.make_folder(FLAGS.output_dir)
     _draw(samples)
     _say_parts(samples, options.holdout)
@@ -196,6 +196,12 @@ def _say_table(progress: TableProgress) -> None:
             f'measuring widths: {progress.done} of {progress.total}, about '
             f'{progress.seconds:.0f} s left'
         )
+
+
+def _say_correction(done: int, total: int, left: float) -> None:
+    every = max(1, total // 5)
+    if done % every == 0 or done == total:
+        _say(f'correcting widths: {done} of {total}, about {left:.0f} s left')
 
 
 def _say_repair(done: int, total: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Callable, Dict, Optional, Tuple
+
+import numpy as np
 
 from tf1pruning import files
 from tf1pruning.channels import select
 from tf1pruning.choosing import width_filling
-from tf1pruning.choosing.choice import Choice
+from tf1pruning.choosing.choice import Choice, Target
 from tf1pruning.choosing.width_table import WidthTable
 from tf1pruning.criteria import registry
 from tf1pruning.errors import PlanError, VerificationError
@@ -30,6 +33,7 @@ from tf1pruning.steps import (
     planning,
     repairing,
     stripping,
+    width_corrections,
     width_plans,
     width_tables,
 )
@@ -40,11 +44,14 @@ from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.selection import select_groups
 from tf1pruning.steps.stripping import StrippedModel
+from tf1pruning.steps.width_plans import WidthPlan
 from tf1pruning.steps.width_tables import TableOptions, TableProgress, TableSamples
 
 # Samples that a table of widths is measured on, those to fit and those to judge by;
 # share of the former that does not take part in a fit.
 _TABLE_SAMPLES, _TABLE_HOLDOUT = 128, 0.2
+# Plans are tried on more, unless samples are large.
+_TRIAL_SAMPLES, _TRIAL_BYTES = 512, 1 << 25
 # Where the change is the budget: how often less is tried, to what share of the change,
 # and by what factor less is expected at the least.
 _TRIES, _MARGIN, _LESS = 6, 0.95, 0.9
@@ -120,11 +127,13 @@ class Progress:
 
     Attributes:
       table: of the widths.
+      correct: see `width_corrections`.
       repair: passes done, and in all.
       distill: see `recovery.distillation`.
     """
 
     table: Optional[Callable[[TableProgress], None]] = None
+    correct: Optional[Callable[[int, int, float], None]] = None
     repair: Optional[Callable[[int, int], None]] = None
     distill: Optional[Callable[[int, int, float, float], None]] = None
 
@@ -180,10 +189,12 @@ class _Planner:
         protected = select.unprotected(selection.groups, list(options.protect))
         self._groups = list(protected.values())
         self._ranking = self._ranked()
+        self._progress = progress
         self._table: Optional[WidthTable] = None
         if options.ratio is None:
+            self._tables = self._table_options()
             self._table = width_filling.filled(
-                self._measured(table, progress),
+                self._measured(table),
                 self._groups,
                 self._ranking.scorer(model),
                 options.limits,
@@ -207,9 +218,20 @@ class _Planner:
         if options.target is None:
             assert most is not None, 'there is a budget'
             return width_plans.plan_for_change(model, groups, self._table, most)
-        return width_plans.plan_for_target(
-            model, groups, self._table, options.target, self._limits
+        return width_corrections.corrected(
+            self._table,
+            functools.partial(self._plan_for, options.target),
+            functools.partial(self._trial, self._trial_samples()),
+            self._progress.correct,
         )
+
+    def _plan_for(self, target: Target, table: WidthTable) -> WidthPlan:
+        return width_plans.plan_for_target(
+            self._model, self._groups, table, target, self._limits
+        )
+
+    def _trial(self, samples: TableSamples, plan: Plan) -> float:
+        return width_tables.repaired_change(self._model, plan, samples, self._tables)
 
     def _ranked(self) -> Ranking:
         """The criterion, with scores on the samples to fit if it looks at data."""
@@ -229,25 +251,37 @@ class _Planner:
             data_scores.score_groups(subject, self._groups, batches, criteria)
         )
 
-    def _measured(self, path: Optional[files.Path], progress: Progress) -> WidthTable:
-        """The table of widths, measured as far as a file does not have it."""
-        fit = self._parts.fit.some(_TABLE_SAMPLES)
-        held_out = judged = self._parts.choose.some(_TABLE_SAMPLES)
+    def _some(self, count: int) -> TableSamples:
+        """A few of the samples."""
+        fit = self._parts.fit.some(count)
+        held_out = judged = self._parts.choose.some(count)
         if fit.count >= 3 * fit.least:
             fit, held_out, _ = fit.split(_TABLE_HOLDOUT)
-        samples = TableSamples(fit.batches, held_out.batches, judged.batches)
+        return TableSamples(fit.batches, held_out.batches, judged.batches)
+
+    def _trial_samples(self) -> TableSamples:
+        first = self._parts.fit.first(1)
+        size = sum(array.nbytes for array in first.values())
+        fits = _TRIAL_BYTES // max(size, 1)
+        return self._some(int(np.clip(fits, _TABLE_SAMPLES, _TRIAL_SAMPLES)))
+
+    def _table_options(self) -> TableOptions:
+        return TableOptions(
+            limits=self._options.limits,
+            repair=_repair_options(self._options),
+            runs=self._limits,
+        )
+
+    def _measured(self, path: Optional[files.Path]) -> WidthTable:
+        """The table of widths, measured as far as a file does not have it."""
         return width_tables.measure(
             self._model,
             self._groups,
             self._ranking.scorer(self._model),
-            samples,
-            TableOptions(
-                limits=self._options.limits,
-                repair=_repair_options(self._options),
-                runs=self._limits,
-            ),
+            self._some(_TABLE_SAMPLES),
+            self._tables,
             path,
-            progress.table,
+            self._progress.table,
         )
 
 

@@ -64,15 +64,12 @@ class TableOptions:
       limits: of the widths.
       shares: of a group's channels that go; besides, the most that the limits allow.
       repair: of the readers.
-      repairs_later: whether one repair of all later layers for each group says how much
-        they make up for; it takes longer than all else.
       runs: what they may do.
     """
 
     limits: Limits = Limits(multiple=4)
     shares: Tuple[float, ...] = EIGHTHS
     repair: RepairOptions = RepairOptions()
-    repairs_later: bool = True
     runs: RunLimits = STRICT
 
 
@@ -80,7 +77,7 @@ class TableProgress(NamedTuple):
     """How far a measurement is.
 
     Attributes:
-      done: number of widths, and of repairs of all later layers.
+      done: number of widths.
       total: of all groups.
       seconds: that are left; an estimate.
     """
@@ -102,8 +99,7 @@ def measure(
     """Measures the change of the answers at some widths of each group.
 
     At each width the channels that score highest go, of this group alone, and the
-    layers that read it are repaired. How much later layers would make up for is
-    measured once for each group.
+    layers that read it are repaired.
 
     Args:
       model: not changed.
@@ -131,17 +127,17 @@ def measure(
     )
     found = _known(empty, path)
     wanted = [(group, list(_plans(group, scorer, options))) for group in groups]
-    missing = [found.missing(plans, options.repairs_later) for _, plans in wanted]
+    missing = [[p for p in plans if _key(p) not in found] for _, plans in wanted]
     work = _Work(model, groups, samples, options, sum(map(len, missing)), progress)
     try:
-        for group, steps in zip(groups, missing):
-            if steps:
-                work.measure(group, steps, found)
+        for group, plans in zip(groups, missing):
+            if plans:
+                work.measure(group, plans, found)
                 if path is not None:
-                    width_files.save(_table(empty, wanted, found, options), path)
+                    width_files.save(_table(empty, wanted, found), path)
     finally:
         work.close()
-    return _table(empty, wanted, found, options)
+    return _table(empty, wanted, found)
 
 
 def plan_of(
@@ -157,38 +153,32 @@ def plan_of(
     )
 
 
-class _Step(NamedTuple):
-    """A width to measure; or, of one whose change is known, what later layers leave."""
+def repaired_change(
+    model: Model, plan: Plan, samples: TableSamples, options: TableOptions
+) -> float:
+    """How much the answers change when a plan is carried out and all is repaired.
 
-    plan: GroupPlan
-    is_later: bool = False
-
-
-class _Found(NamedTuple):
-    """What is known of a table.
-
-    Attributes:
-      changes: group, removed channels -> change.
-      left: group -> share of its changes that is left once later layers are repaired.
+    Raises:
+      DataError: if the samples do not fit the network, are too few, or all alike.
+      GraphError: if the network is not safe to run.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+      OutputError: if temporary files cannot be written.
     """
+    fit, held_out, judged = samples
+    repaired = repairing.repair_model(
+        model, plan, fit, held_out, options.repair, limits=options.runs
+    )
+    reference, other = map(repairing.frozen_of, (model, repaired.model))
+    *_, found = comparing.changes(model.graph, reference, [other], judged, options.runs)
+    return found.change.worst
 
-    changes: Dict[Tuple[str, Tuple[int, ...]], float]
-    left: Dict[str, float]
 
-    def has(self, plan: GroupPlan) -> bool:
-        """Whether a width is known."""
-        return (plan.name, plan.removed) in self.changes
+# Group, removed channels -> change.
+_Found = Dict[Tuple[str, Tuple[int, ...]], float]
 
-    def change(self, plan: GroupPlan) -> float:
-        """Of a width that is known."""
-        return self.changes[plan.name, plan.removed]
 
-    def missing(self, plans: Sequence[GroupPlan], later: bool) -> List[_Step]:
-        """What is to be measured of a group; later layers at its middle width."""
-        found = [_Step(plan) for plan in plans if not self.has(plan)]
-        if later and plans and plans[0].name not in self.left:
-            found.append(_Step(plans[len(plans) // 2], True))
-        return found
+def _key(plan: GroupPlan) -> Tuple[str, Tuple[int, ...]]:
+    return plan.name, plan.removed
 
 
 def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
@@ -198,7 +188,7 @@ def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
       PlanError: if it is of something else.
     """
     if path is None or not os.path.lexists(path):
-        return _Found({}, {})
+        return {}
     table = width_files.load(path)
     for what in ('model', 'samples', 'seed'):
         if getattr(table, what) != getattr(empty, what):
@@ -207,13 +197,11 @@ def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
                 f'Table of widths {os.fspath(path)!r} was measured with {other}. '
                 'Remove it, or write to another folder.'
             )
-    changes = {
+    return {
         (group.name, entry.removed): entry.change
         for group in table.groups
         for entry in group.entries
     }
-    left = {g.name: g.left for g in table.groups if g.left is not None}
-    return _Found(changes, left)
 
 
 def _plans(group: Group, scorer: Scorer, options: TableOptions) -> Iterator[GroupPlan]:
@@ -229,7 +217,6 @@ def _table(
     empty: WidthTable,
     wanted: Sequence[Tuple[Group, Sequence[GroupPlan]]],
     found: _Found,
-    options: TableOptions,
 ) -> WidthTable:
     """The table of all that is known of the widths that are wanted."""
     measured = tuple(
@@ -237,11 +224,10 @@ def _table(
             group.name,
             group.width,
             tuple(
-                Width(plan.removed, found.change(plan))
+                Width(plan.removed, found[_key(plan)])
                 for plan in plans
-                if found.has(plan)
+                if _key(plan) in found
             ),
-            found.left.get(group.name) if options.repairs_later else None,
         )
         for group, plans in wanted
     )
@@ -272,33 +258,16 @@ class _Work:
         if self._trials is not None:
             self._trials.close()
 
-    def measure(self, group: Group, steps: Sequence[_Step], found: _Found) -> None:
-        """Adds what steps find of a group."""
+    def measure(self, group: Group, plans: Sequence[GroupPlan], found: _Found) -> None:
+        """Adds the changes of a group's widths."""
         trials = self._begun()
         keys = {place.variable for place in group.places if not place.is_kept}
         trials.start(group.channels, self._with_carried(self._nodes(keys)))
-        for plan, is_later in steps:
-            if is_later:
-                found.left[plan.name] = self._left(group, plan, found.change(plan))
-            else:
-                gone = np.zeros(self._model.trace.count, bool)
-                gone[group.channels[list(plan.removed)]] = True
-                change = trials.change(gone, self._pruned(group, plan))
-                found.changes[plan.name, plan.removed] = change
+        for plan in plans:
+            gone = np.zeros(self._model.trace.count, bool)
+            gone[group.channels[list(plan.removed)]] = True
+            found[_key(plan)] = trials.change(gone, self._pruned(group, plan))
             self._tick()
-
-    def _left(self, group: Group, planned: GroupPlan, change: float) -> float:
-        """Which share of a change is left once all later layers are repaired, too."""
-        options, (fit, held_out, judged) = self._options, self._samples
-        plan = plan_of(self._model, [group], [planned], options.limits.multiple)
-        repaired = repairing.repair_model(
-            self._model, plan, fit, held_out, options.repair, limits=options.runs
-        )
-        reference, other = map(repairing.frozen_of, (self._model, repaired.model))
-        *_, found = comparing.changes(
-            self._model.graph, reference, [other], judged, options.runs
-        )
-        return min(1.0, found.change.worst / change) if change else 1.0
 
     def _begun(self) -> WidthTrials:
         if self._trials is None:
