@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,15 @@ def test_error_is_the_mean_square_of_what_is_left():
     y = made(x, noise=0.1)
     expected = np.square(y - x @ weights - intercept).mean(axis=1).sum()
     assert target(x, y).error(weights, intercept) == pytest.approx(expected)
+
+
+def test_errors_count_by_the_worth_of_an_output():
+    x, weights, intercept = inputs(0), WEIGHTS + 0.3, INTERCEPT - 1
+    y = made(x, noise=0.1)
+    first = dataclasses.replace(target(x, y), worth=np.array([[4.0, 0.0]]))
+    expected = 4 * np.square(y - x @ weights - intercept).mean(axis=1)[0, 0]
+    assert first.error(weights, intercept) == pytest.approx(expected)
+    assert first.power == pytest.approx(4 * y[0, :, 0].var())
 
 
 def test_without_an_intercept_the_line_goes_through_zero():

@@ -136,6 +136,7 @@ def test_a_layer_makes_up_for_the_errors_of_other_branches():
     np.testing.assert_allclose(limits.low[..., 0], at_zero[..., 0], atol=1e-5)
     np.testing.assert_allclose(limits.high[..., 1], at_zero[..., 1], atol=1e-5)
     assert np.isinf(limits.low[..., 2]).all()
+    np.testing.assert_allclose(goal.worth, [[4.0, 1.0, 0.0]], rtol=1e-4)
 
 
 def test_what_is_wanted_counts_from_the_intercept_so_far():

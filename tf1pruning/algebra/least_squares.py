@@ -9,7 +9,7 @@ constant or depend on each other, does no harm: there the prior stays.
 from __future__ import annotations
 
 import dataclasses
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -28,10 +28,13 @@ class Target:
     Attributes:
       moments: of the rows.
       has_intercept: whether a vector takes up the intercept.
+      worth: `[systems, outputs]` factors of squared errors where they are judged; None:
+        all outputs are worth as much.
     """
 
     moments: Regression
     has_intercept: bool
+    worth: Optional[np.ndarray] = None
 
     def joined(self, other: Target) -> Target:
         """The target with the rows of both."""
@@ -51,7 +54,7 @@ class Target:
         return found
 
     def error(self, weights: np.ndarray, intercept: np.ndarray) -> float:
-        """Mean squared error of weights on these rows, summed over the outputs."""
+        """Mean squared error of weights on these rows, summed by worth of outputs."""
         m = self.moments
         inner = np.einsum('sio,si->so', weights, m.mean_x)
         squares = (
@@ -60,7 +63,15 @@ class Target:
             + (weights * np.matmul(m.gram, weights)).sum(axis=1)
             + np.square(m.mean_y - inner - intercept)
         )
-        return float(np.maximum(squares, 0).sum())
+        return self._summed(np.maximum(squares, 0))
+
+    @property
+    def power(self) -> float:
+        """The error of zeros, or of the mean if there is an intercept."""
+        return self._summed(self.counted.power)
+
+    def _summed(self, squares: np.ndarray) -> float:
+        return float((squares if self.worth is None else squares * self.worth).sum())
 
 
 def solve(targets: Sequence[Target], prior: np.ndarray, ridge: float) -> np.ndarray:
@@ -167,7 +178,7 @@ def judged(
       prior: the weights as they were.
       ridge: by which the weights were found.
     """
-    power = sum(float(t.counted.power.sum()) for t in held_out) or 1.0
+    power = sum(target.power for target in held_out) or 1.0
     zeros = [np.zeros_like(target.moments.mean_y) for target in targets]
     intercepts = tuple(target.intercept(weights) for target in targets)
     return Fit(

@@ -214,7 +214,8 @@ class Reading:
     def target(self, is_held_out: bool) -> Target:
         """What its weights are solved for, or judged by."""
         has_intercept = self.layer.target is not None
-        return Target(self._moments[is_held_out].regression(0), has_intercept)
+        worth = None if self.goal is None else self.goal.worth
+        return Target(self._moments[is_held_out].regression(0), has_intercept, worth)
 
     def by_channels(self) -> Optional[Fit]:
         """Its weights by the regression of its channels, and how well they do.
@@ -231,7 +232,7 @@ class Reading:
         error, before = found.error, found.prior_error
         if self.is_whole:
             held_out, prior = self.target(True), self.form.weights(self._kernel)
-            power = float(held_out.counted.power.sum()) or 1.0
+            power = held_out.power or 1.0
             error = held_out.error(weights, intercept) / power
             before = held_out.error(prior, np.zeros_like(intercept)) / power
         return Fit(weights, (intercept,), found.ridge, error, before)
