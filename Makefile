@@ -53,6 +53,8 @@ results: bootstrap
 		--network mnist --data_dir "$(MNIST)"
 	@test -z "$(REPAIR)" || test -z "$(CIFAR10)" || $(QUIET) $(PYTHON) -m benchmarks.repair \
 		--network cifar10 --data_dir "$(CIFAR10)"
+	@test -z "$(REPAIR)" || test -z "$(CIFAR10)" || \
+		$(QUIET) $(PYTHON) -m benchmarks.cifar_tuning --data_dir "$(CIFAR10)"
 
 clean:
 	rm -rf .venv .conda .bootstrap.lock demo_output bench_output build dist *.egg-info

@@ -15,7 +15,7 @@ import os
 from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
-from absl import flags
+from absl import flags, logging
 
 import tf1pruning as tp
 from benchmarks import repair_page, results_page, training
@@ -42,6 +42,8 @@ _TEST_BATCH = 500
 
 def main() -> None:
     """Runs and writes."""
+    # A share at which nothing goes is no news while one is looked for.
+    logging.set_verbosity(logging.ERROR)
     case = CASES[FLAGS.network]
     found, seconds = [], 0.0
     for seed in range(FLAGS.seeds):

@@ -45,7 +45,7 @@ from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
 from tf1pruning.plan_json import load_plan, save_plan
 from tf1pruning.recovery.change import Change
-from tf1pruning.recovery.distillation import DistillOptions
+from tf1pruning.recovery.distillation import DistillOptions, DistillProgress
 from tf1pruning.recovery.layerwise import LayerRepair, RepairOptions
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.report.cost import Cost
@@ -79,6 +79,7 @@ __all__ = [
     'Cost',
     'DataError',
     'DistillOptions',
+    'DistillProgress',
     'Distilled',
     'Export',
     'ExportOptions',

@@ -371,8 +371,7 @@ def distill(
         and the best weights, the other is only reported.
       state: an `.npz` file to write what was done to, and to go on from after a kill;
         None: none is written.
-      progress: called with the steps done, the steps in all, the largest change of an
-        output on the samples that choose, and the seconds left.
+      progress: called after each look at the samples that choose.
 
     Returns:
       The trained network as `strip` gives it, to `save`; `print` says what it gained.

@@ -67,7 +67,7 @@ def test_a_run_goes_on_where_it_was_killed(
     file = RunFile(str(tmp_path / 'run.npz'), 'this run')
     calls = []
 
-    def kills(*progress):
+    def kills(progress):
         calls.append(progress)
         if len(calls) == looks:
             raise Killed
@@ -75,17 +75,16 @@ def test_a_run_goes_on_where_it_was_killed(
     with pytest.raises(Killed):
         distillation.train(student, seen, held_out, OPTIONS, file, kills)
     later = []
-    found = distillation.train(
-        student, seen, held_out, OPTIONS, file, lambda *p: later.append(p)
-    )
+    found = distillation.train(student, seen, held_out, OPTIONS, file, later.append)
 
     assert found.losses == unbroken.losses
     for name, array in unbroken.weights.items():
         np.testing.assert_array_equal(found.weights[name], array)
     assert len(later) == 22 - looks
-    assert calls[0][:2] == (4, 28)
-    assert later[-1][:2] == (28, 28)
-    assert later[-1][3] == 0
+    first, last = calls[0], later[-1]
+    assert first[:4] == (True, 0.003, 1, 2)
+    assert last[:4] == (False, unbroken.rate, 20, 20)
+    assert last.seconds == 0 < first.seconds
     assert [path.name for path in tmp_path.iterdir()] == ['run.npz']
 
 
@@ -94,9 +93,7 @@ def test_a_finished_run_is_only_read(student, seen, held_out, unbroken, tmp_path
     distillation.train(student, seen, held_out, OPTIONS, file)
 
     later = []
-    found = distillation.train(
-        student, seen, held_out, OPTIONS, file, lambda *p: later.append(p)
-    )
+    found = distillation.train(student, seen, held_out, OPTIONS, file, later.append)
 
     assert later == []
     assert found.losses == unbroken.losses

@@ -111,7 +111,7 @@ def test_a_run_goes_on_from_its_file(small, model, distilled, tmp_path):
     path = tmp_path / 'run.npz'
     first = distill(small, model, state=path)
     calls = []
-    again = distill(small, model, state=path, progress=lambda *call: calls.append(call))
+    again = distill(small, model, state=path, progress=calls.append)
 
     assert first.losses == again.losses == distilled.losses
     assert calls == []

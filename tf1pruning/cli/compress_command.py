@@ -26,6 +26,7 @@ from tf1pruning.channels import select
 from tf1pruning.cli import choice_flags, model_flags, sample_flags
 from tf1pruning.errors import OutputError
 from tf1pruning.export.formats import FORMATS
+from tf1pruning.recovery.distillation import DistillProgress
 from tf1pruning.report import interface, similarity
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import compressing, exporting
@@ -166,9 +167,21 @@ def _write(model: tp.Model, found: tp.Compressed, warned: Sequence[str]) -> None
         print(line)
     print(interface.table('written', found.stripped.stripped.graph, model.signatures))
     print(f'\n{exports}\n\n{_drawn(found)}\n\n{found}')
+    print(_latency(found), end='')
     for line in warned:
         print(line)
     exports.check()
+
+
+def _latency(found: tp.Compressed) -> str:
+    """Whether the latency that was asked for is that of the network; '' if none was."""
+    target = choice_flags.target()
+    before, *_, after = (stage.latency_ms for stage in found.stages.values())
+    if target is None or target.quantity != 'latency' or not (before and after):
+        return ''
+    share = after / before
+    missed = '' if share <= target.share else ' It is missed: ask for less.'
+    return f'Latency: {target.share:.1%} asked for, {share:.1%} measured.{missed}\n'
 
 
 def _drawn(found: tp.Compressed) -> str:
@@ -210,9 +223,15 @@ def _say_repair(done: int, total: int) -> None:
         _say(f'repair: pass {done} of {total}')
 
 
-def _say_distillation(done: int, total: int, change: float, left: float) -> None:
+def _say_distillation(progress: DistillProgress) -> None:
+    what = (
+        f'trying rate {progress.done} of {progress.total}, {progress.rate:g}'
+        if progress.is_trial
+        else f'step {progress.done} of {progress.total}'
+    )
     _say(
-        f'distillation: step {done} of {total}, change {change:.4f}, {left:.0f} s left'
+        f'distillation: {what}, change {progress.change:.4f}, about '
+        f'{progress.seconds:.0f} s left'
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -20,8 +20,28 @@ from tf1pruning.recovery.lessons import Lessons
 from tf1pruning.recovery.run_file import RunFile, RunState
 from tf1pruning.recovery.student import KINDS, NUMBERS, Measured, Student
 
-# Steps done, steps in all, worst change on the held-out samples, seconds left.
-Progress = Callable[[int, int, float, float], None]
+
+class DistillProgress(NamedTuple):
+    """How far a distillation is.
+
+    Attributes:
+      is_trial: whether a rate is tried; else the network is trained with the best one.
+      rate: that is tried, or was chosen.
+      done: rates that were tried, or steps of the training.
+      total: of these.
+      change: of the output that changes most, on the held-out samples.
+      seconds: that are left for all; an estimate.
+    """
+
+    is_trial: bool
+    rate: float
+    done: int
+    total: int
+    change: float
+    seconds: float
+
+
+Progress = Callable[[DistillProgress], None]
 
 # Shares of the steps: of a short run that tries a rate, of the warm-up, between looks
 # at the held-out samples.
@@ -200,7 +220,8 @@ class _Run:
                 self._clock.tick()
             found = self._student.measure(self._held_out.in_order())
             trials = (*state.trials, found.loss)
-            state = self._kept(dataclasses.replace(state, trials=trials), found)
+            state = self._kept(dataclasses.replace(state, trials=trials))
+            self._clock.look(found, True, rates[number], number + 1)
         best = int(np.argmin(state.trials)) if state.trials else 0
         return dataclasses.replace(state, rate=rates[best])
 
@@ -237,23 +258,25 @@ class _Run:
     def _looked(self, state: RunState, step: int) -> RunState:
         found = self._student.measure(self._held_out.in_order())
         is_better = found.loss < min(loss for _, loss in state.losses)
-        new = dataclasses.replace(
-            state,
-            losses=(*state.losses, (step, found.loss)),
-            arrays=self._student.state(),
-            best=self._student.weights() if is_better else state.best,
+        new = self._kept(
+            dataclasses.replace(
+                state,
+                losses=(*state.losses, (step, found.loss)),
+                arrays=self._student.state(),
+                best=self._student.weights() if is_better else state.best,
+            )
         )
-        return self._kept(new, found)
+        self._clock.look(found, False, state.rate, step)
+        return new
 
     def _is_stale(self, state: RunState) -> bool:
         later = [step for step, _ in state.losses if step > state.best_step]
         return len(later) >= self._options.patience
 
-    def _kept(self, state: RunState, found: Measured) -> RunState:
-        """The state, once it is written and reported."""
+    def _kept(self, state: RunState) -> RunState:
+        """The state, once it is written."""
         if self._file is not None:
             self._file.write(state)
-        self._clock.look(found)
         return state
 
 
@@ -278,7 +301,7 @@ class _Clock:
     """Counts steps and says how long the rest takes."""
 
     def __init__(self, options: DistillOptions, progress: Optional[Progress]):
-        self._progress = progress
+        self._options, self._progress = options, progress
         self._total = len(options.rates) * trial_steps(options) + options.steps
         self._done = self._skipped = 0
         self._started = time.monotonic()
@@ -292,11 +315,19 @@ class _Clock:
         """A step is done."""
         self._done += 1
 
-    def look(self, found: Measured) -> None:
+    def look(self, found: Measured, is_trial: bool, rate: float, done: int) -> None:
         """The held-out samples were looked at."""
-        if self._progress is not None:
-            left = self._total - self._done
-            spent = time.monotonic() - self._started
-            seconds = spent / (self._done - self._skipped) * left
-            worst = found.change.worst if found.change else math.inf
-            self._progress(self._done, self._total, worst, seconds)
+        if self._progress is None:
+            return
+        spent = time.monotonic() - self._started
+        each = spent / (self._done - self._skipped)
+        self._progress(
+            DistillProgress(
+                is_trial,
+                rate,
+                done,
+                len(self._options.rates) if is_trial else self._options.steps,
+                found.change.worst if found.change else math.inf,
+                each * (self._total - self._done),
+            )
+        )

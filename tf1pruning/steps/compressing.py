@@ -18,7 +18,7 @@ from tf1pruning.errors import PlanError, VerificationError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import comparing
-from tf1pruning.recovery.distillation import DistillOptions
+from tf1pruning.recovery.distillation import DistillOptions, DistillProgress
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.report import text
 from tf1pruning.report.cost import Cost
@@ -129,13 +129,13 @@ class Progress:
       table: of the widths.
       correct: see `width_corrections`.
       repair: passes done, and in all.
-      distill: see `recovery.distillation`.
+      distill: of the distillation.
     """
 
     table: Optional[Callable[[TableProgress], None]] = None
     correct: Optional[Callable[[int, int, float], None]] = None
     repair: Optional[Callable[[int, int], None]] = None
-    distill: Optional[Callable[[int, int, float, float], None]] = None
+    distill: Optional[Callable[[DistillProgress], None]] = None
 
 
 _SILENT = Progress()
