@@ -30,7 +30,7 @@ from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import comparing
-from tf1pruning.steps import budgets, compressing, soft_pruning
+from tf1pruning.steps import budgets, compress_plans, soft_pruning
 from tf1pruning.steps.repairing import frozen_of
 
 FLAGS = flags.FLAGS
@@ -124,10 +124,10 @@ class Run:
         if not way.has_table:
             share = level if self._case.of_units else share_for(model, level)
             options = tp.CompressOptions(ratio=share, **how)
-            return compressing.plan_model(model, parts, options).plan
+            return compress_plans.plan_model(model, parts, options).plan
         options = tp.CompressOptions(target=tp.Target('macs', 1 - level), **how)
         table = self._path(f'widths_{way.criterion}.json')
-        return compressing.plan_model(model, parts, options, table).plan
+        return compress_plans.plan_model(model, parts, options, table).plan
 
 
 def samples_of(

@@ -9,8 +9,9 @@ import tf1pruning as tp
 from tests.tools import models
 from tf1pruning.errors import OptionError
 from tf1pruning.steps.compress_options import CompressOptions
+from tf1pruning.steps.compress_plans import Progress
 from tf1pruning.steps.compress_stages import Stage
-from tf1pruning.steps.compressing import Progress, compress_model
+from tf1pruning.steps.compressing import compress_model
 
 EVEN = tp.Limits(multiple=2)
 

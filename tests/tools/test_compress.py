@@ -91,10 +91,14 @@ def test_a_budget_uses_the_table_that_a_dry_run_measured(prefix, data, tmp_path)
     assert 'measuring widths' in dry.stderr
     assert sorted(os.listdir(str(tmp_path))) == ['samples.png', 'widths.json']
 
+    table = (tmp_path / 'widths.json').read_text()
+
     done = succeeded(prefix, tmp_path, data, *flags, '--distill_steps=4')
 
     report = report_of(tmp_path)
     assert 'measuring widths' not in done.stderr
+    assert (tmp_path / 'widths.json').read_text() == table
+    assert json.loads(table)['tried']
     assert report['repaired']['macs'] <= 0.6 * report['original']['macs']
     assert report['distilled']['change'] <= report['repaired']['change'] * 1.5
     assert not os.path.exists(str(tmp_path / 'distillation.npz'))

@@ -85,6 +85,19 @@ class GroupWidths:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tried:
+    """A plan that was tried as a whole.
+
+    Attributes:
+      digest: of the plan and the samples.
+      change: of the answers.
+    """
+
+    digest: str
+    change: float
+
+
+@dataclasses.dataclass(frozen=True)
 class WidthTable:
     """What the widths of a network's groups cost in answers.
 
@@ -94,6 +107,7 @@ class WidthTable:
       seed: of the repair.
       multiple: the widths are multiples of it.
       groups: in the order of their measurement.
+      tried: plans by this table, so that none is tried twice.
     """
 
     model: str
@@ -101,3 +115,4 @@ class WidthTable:
     seed: int
     multiple: int
     groups: Tuple[GroupWidths, ...]
+    tried: Tuple[Tried, ...] = ()

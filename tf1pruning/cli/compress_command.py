@@ -29,9 +29,9 @@ from tf1pruning.export.formats import FORMATS
 from tf1pruning.recovery.distillation import DistillProgress
 from tf1pruning.report import interface, similarity
 from tf1pruning.sessions import RunLimits
-from tf1pruning.steps import compressing, exporting
+from tf1pruning.steps import compress_plans, compressing, exporting
 from tf1pruning.steps.compress_options import CRITERION
-from tf1pruning.steps.compressing import Progress
+from tf1pruning.steps.compress_plans import Progress
 from tf1pruning.steps.width_tables import TableProgress
 
 FLAGS = flags.FLAGS
@@ -98,7 +98,7 @@ def main() -> None:
     if FLAGS.dry_run:
         parts = samples.split(options.holdout)
         print(
-            compressing.plan_model(
+            compress_plans.plan_model(
                 model, parts, options, _path(WIDTHS), limits, progress
             )
         )

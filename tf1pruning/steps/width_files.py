@@ -6,14 +6,15 @@ import dataclasses
 import hashlib
 import json
 import os
-from typing import Iterable
+from typing import Callable, Iterable, Optional
 
 import numpy as np
 
 from tf1pruning import files, typed
-from tf1pruning.choosing.width_table import WidthTable
+from tf1pruning.choosing.width_table import Tried, WidthTable
 from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
+from tf1pruning.plan import Plan
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import data_scores
 
@@ -48,6 +49,43 @@ def load(path: files.Path) -> WidthTable:
             f'Table of widths {name!r} cannot be read: {files.reason(error)}. Remove '
             'it, or give another file: the table is then measured.'
         ) from error
+
+
+class Trials:
+    """Keeps what plans change, in a table and its file.
+
+    Args:
+      table: of the widths that the plans are made of.
+      path: of its file; None: there is none.
+      samples: on which plans are tried.
+    """
+
+    def __init__(
+        self,
+        table: WidthTable,
+        path: Optional[files.Path],
+        samples: Iterable[Batches],
+    ):
+        self._table, self._path = table, path
+        self._samples = digest_of(samples)
+
+    def change(self, plan: Plan, measure: Callable[[], float]) -> float:
+        """What a plan changes: as is known, or measured and kept.
+
+        Raises:
+          OutputError: if the file cannot be written.
+        """
+        what = [self._samples, [[group.name, *group.removed] for group in plan.groups]]
+        name = hashlib.blake2b(json.dumps(what).encode(), digest_size=8).hexdigest()
+        known = {tried.digest: tried.change for tried in self._table.tried}
+        if name in known:
+            return known[name]
+        change = measure()
+        tried = (*self._table.tried, Tried(name, change))
+        self._table = dataclasses.replace(self._table, tried=tried)
+        if self._path is not None:
+            save(self._table, self._path)
+        return change
 
 
 def digest(model: Model) -> str:

@@ -125,7 +125,7 @@ def measure(
         multiple=options.limits.multiple,
         groups=(),
     )
-    found = _known(empty, path)
+    empty, found = _known(empty, path)
     wanted = [(group, list(_plans(group, scorer, options))) for group in groups]
     missing = [[p for p in plans if _key(p) not in found] for _, plans in wanted]
     work = _Work(model, groups, samples, options, sum(map(len, missing)), progress)
@@ -181,14 +181,14 @@ def _key(plan: GroupPlan) -> Tuple[str, Tuple[int, ...]]:
     return plan.name, plan.removed
 
 
-def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
-    """What a file has of a table.
+def _known(empty: WidthTable, path: Optional[files.Path]) -> Tuple[WidthTable, _Found]:
+    """What a file has of a table: the plans that were tried, and the widths.
 
     Raises:
       PlanError: if it is of something else.
     """
     if path is None or not os.path.lexists(path):
-        return {}
+        return empty, {}
     table = width_files.load(path)
     for what in ('model', 'samples', 'seed'):
         if getattr(table, what) != getattr(empty, what):
@@ -197,11 +197,12 @@ def _known(empty: WidthTable, path: Optional[files.Path]) -> _Found:
                 f'Table of widths {os.fspath(path)!r} was measured with {other}. '
                 'Remove it, or write to another folder.'
             )
-    return {
+    found = {
         (group.name, entry.removed): entry.change
         for group in table.groups
         for entry in group.entries
     }
+    return dataclasses.replace(empty, tried=table.tried), found
 
 
 def _plans(group: Group, scorer: Scorer, options: TableOptions) -> Iterator[GroupPlan]:
