@@ -51,6 +51,8 @@ results: bootstrap
 	@test -z "$(REPAIR)" || $(QUIET) $(PYTHON) -m benchmarks.repair --network digits
 	@test -z "$(REPAIR)" || test -z "$(MNIST)" || $(QUIET) $(PYTHON) -m benchmarks.repair \
 		--network mnist --data_dir "$(MNIST)"
+	@test -z "$(REPAIR)" || test -z "$(MNIST)" || \
+		$(QUIET) $(PYTHON) -m benchmarks.lenet --data_dir "$(MNIST)"
 	@test -z "$(REPAIR)" || test -z "$(CIFAR10)" || $(QUIET) $(PYTHON) -m benchmarks.repair \
 		--network cifar10 --data_dir "$(CIFAR10)"
 	@test -z "$(REPAIR)" || test -z "$(CIFAR10)" || \

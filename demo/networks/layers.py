@@ -166,13 +166,14 @@ def biased_conv(
     kernel: int = 1,
     stride: int = 1,
     activation: Activation = linear,
+    padding: str = 'SAME',
 ) -> tf.Tensor:
-    """SAME convolution with bias, activation."""
+    """Convolution with bias, activation."""
     with tf.variable_scope(scope):
         shape = [kernel, kernel, net.shape[-1].value, channels]
         weights = _kernel(shape, tf.initializers.glorot_normal)
         bias = biases(channels)
-        net = tf.nn.conv2d(net, weights, strides=stride, padding='SAME')
+        net = tf.nn.conv2d(net, weights, strides=stride, padding=padding)
         return activation(tf.nn.bias_add(net, bias))
 
 
