@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Mapping, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery import rows
 from tf1pruning.recovery.depths import Depths
@@ -19,60 +17,52 @@ from tf1pruning.recovery.layers import Layer
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading
-from tf1pruning.recovery.store import Disk, Store
+from tf1pruning.recovery.store import Store
 from tf1pruning.recovery.twins import Twins
-from tf1pruning.scoring.batches import Batches
+from tf1pruning.recovery.unpruned import Seen, Unpruned
 from tf1pruning.sessions import RunLimits
 
 
 def gather(
-    graph: InferenceGraph,
-    frozen: tf.GraphDef,
+    unpruned: Unpruned,
     layers: Mapping[str, Layer],
-    arrays: Mapping[str, np.ndarray],
-    fit: Batches,
-    held_out: Batches,
+    samples: Seen,
     options: RepairOptions,
     limits: RunLimits,
-    disk: Disk,
     store: Store,
 ) -> Dict[str, Reading]:
     """Layer node -> what it reads, of those that can be repaired and are understood.
 
     Args:
-      graph: of the network, for the names of its inputs.
-      frozen: the network.
+      unpruned: the network.
       layers: by node, with all of their channels.
-      arrays: weight node -> array.
-      fit: samples to fit.
-      held_out: samples to choose by.
+      samples: to fit and to choose by.
       options: of the repair.
       limits: of the runs.
-      disk: counts the bytes of temporary files.
       store: keeps the moments.
 
     Raises:
       DataError: if the samples do not fit the network, or are too few.
       OutputError: if temporary files cannot be written.
     """
-    network = Twins(frozen, {})
+    network = Twins(unpruned.frozen, {})
     repairable = {
         name: layer
         for name, layer in layers.items()
-        if not layer.why_not(arrays, network.inside)
+        if not layer.why_not(unpruned.arrays, network.inside)
     }
     depths = Depths(network, repairable, _refs(repairable.values()))
     generator = np.random.RandomState(options.seed)
-    cuts = Store(disk)
+    cuts = Store(store.disk)
     found: Dict[str, Reading] = {}
     try:
         stages = depths.stages()
         if stages:
-            passes = Passes(graph, network, fit, held_out, limits, cuts)
+            passes = Passes(unpruned.trace.model, network, samples, limits, cuts)
         for stage in stages:
             chosen = [repairable[name] for name in stage]
             memory = options.memory // len(stage)
-            readings = _readings(chosen, passes, arrays, memory)
+            readings = _readings(chosen, passes, unpruned.arrays, memory)
             wanted = [ref for reading in readings for ref in reading.refs]
             alive = depths.alive(depths.of(stage[0]))
             rows.gather(readings, passes.run(wanted, alive), generator)

@@ -22,16 +22,13 @@ from typing import (
 )
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from tf1pruning import typed
 from tf1pruning.algebra.least_squares import Fit
-from tf1pruning.channels.trace_result import Trace
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery import depths, goals, rows, solving
-from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.goals import Goal
 from tf1pruning.recovery.layers import Layer, layers_of
@@ -41,7 +38,7 @@ from tf1pruning.recovery.similarity import decibels
 from tf1pruning.recovery.solving import Solved
 from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.twins import Twins
-from tf1pruning.scoring.batches import Batches
+from tf1pruning.recovery.unpruned import Seen, Unpruned
 from tf1pruning.sessions import STRICT, RunLimits
 
 # What a layer needs at least, in dB, to be worth a repair: below is rounding.
@@ -122,14 +119,10 @@ class LayerwiseRepair:
 
 
 def repair(
-    trace: Trace,
-    frozen: tf.GraphDef,
-    arrays: Mapping[str, np.ndarray],
+    unpruned: Unpruned,
     pruned: Mapping[str, np.ndarray],
     gone: np.ndarray,
-    fit: Batches,
-    held_out: Batches,
-    carriers: Mapping[str, Carriers],
+    samples: Seen,
     options: RepairOptions = RepairOptions(),
     limits: RunLimits = STRICT,
     progress: Optional[Progress] = None,
@@ -137,15 +130,10 @@ def repair(
     """Repairs a soft-pruned network.
 
     Args:
-      trace: of the network.
-      frozen: the unpruned network; its weights are constants of their own names.
-      arrays: weight node -> array, of the unpruned network; also of kernels that are
-        computed of variables which can carry other values.
+      unpruned: the network before.
       pruned: weight node -> array with zeros at the cuts.
       gone: `[channels]` whether each channel of the trace goes.
-      fit: samples to fit.
-      held_out: samples that decide whether a layer stays as it is.
-      carriers: of computed kernels.
+      samples: to fit and to choose by.
       options: how.
       limits: of the runs.
       progress: called after each pass.
@@ -155,12 +143,13 @@ def repair(
       GraphError: if the network runs too long.
       OutputError: if temporary files cannot be written.
     """
-    job = _Job(trace, frozen, arrays, pruned, gone, carriers, options)
+    job = _Job(unpruned, pruned, gone, options)
     disk = Disk(options.disk)
     store = Store(disk)
     try:
         if job.stages:
-            passes = Passes(trace.model, job.twins, fit, held_out, limits, store)
+            graph = unpruned.trace.model
+            passes = Passes(graph, job.twins, samples, limits, store)
         for number, stage in enumerate(job.stages):
             job.repair(stage, passes, disk)
             if progress is not None:
@@ -181,21 +170,21 @@ class _Job:
 
     def __init__(
         self,
-        trace: Trace,
-        frozen: tf.GraphDef,
-        arrays: Mapping[str, np.ndarray],
+        unpruned: Unpruned,
         pruned: Mapping[str, np.ndarray],
         gone: np.ndarray,
-        carriers: Mapping[str, Carriers],
         options: RepairOptions,
     ):
+        trace, arrays = unpruned.trace, unpruned.arrays
         self._original, self._pruned = arrays, pruned
-        self._carriers, self._options = carriers, options
+        self._carriers, self._options = unpruned.carriers, options
         self._reports: Dict[str, LayerRepair] = {}
         self.changed: Dict[str, np.ndarray] = {}
         everything = layers_of(trace, gone)
         affected, touched = _affected(trace.model.view(), everything, arrays, pruned)
-        self.twins = Twins(frozen, {name: self._array(name) for name in touched})
+        self.twins = Twins(
+            unpruned.frozen, {name: self._array(name) for name in touched}
+        )
         self._layers = {
             n: everything[n] for n in affected if self._is_repairable(everything[n])
         }

@@ -24,9 +24,9 @@ from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef, parse_tensor
 from tf1pruning.recovery.store import Store, is_storable
 from tf1pruning.recovery.twins import Twins
+from tf1pruning.recovery.unpruned import Seen
 from tf1pruning.scoring import batches as batches_lib
 from tf1pruning.scoring import running
-from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits, Session
 
 # A cut is made where it is at most so much wider than the last one ...
@@ -57,8 +57,7 @@ class Passes:
     Args:
       graph: of the network, for the names of its inputs.
       twins: the network and its twin.
-      fit: batches to fit.
-      held_out: batches to choose by.
+      samples: to fit and to choose by.
       limits: of each run.
       store: keeps what crosses a cut.
 
@@ -73,13 +72,12 @@ class Passes:
         self,
         graph: InferenceGraph,
         twins: Twins,
-        fit: Batches,
-        held_out: Batches,
+        samples: Seen,
         limits: RunLimits,
         store: Store,
     ):
         self._graph, self._twins = graph, twins
-        self._sources = (fit, held_out)
+        self._sources = samples
         self._limits, self._store = limits, store
         self._held_out: List[bool] = []
         self._since = 0

@@ -60,10 +60,13 @@ class Store:
     Args:
       disk: counts the bytes, those of other stores too.
       folder: where the files lie; None: the system's folder for temporary files.
+
+    Attributes:
+      disk: the same.
     """
 
     def __init__(self, disk: Disk, folder: Optional[str] = None):
-        self._disk, self._folder = disk, folder
+        self.disk, self._folder = disk, folder
         self._files: Dict[str, _File] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -76,7 +79,7 @@ class Store:
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more are within the limit."""
-        return self._disk.used + size <= self._disk.limit
+        return self.disk.used + size <= self.disk.limit
 
     def append(self, name: str, array: np.ndarray) -> None:
         """Adds the next batch of a tensor.
@@ -97,7 +100,7 @@ class Store:
             ) from error
         file.entries.append(_Entry(file.size, array.dtype, array.shape))
         file.size += array.nbytes
-        self._disk.take(array.nbytes)
+        self.disk.take(array.nbytes)
 
     def read(self, name: str, batch: int) -> np.ndarray:
         """A batch of a tensor."""
@@ -128,7 +131,7 @@ class Store:
         for name in self.names.difference(names):
             file = self._files.pop(name)
             file.stream.close()
-            self._disk.take(-file.size)
+            self.disk.take(-file.size)
 
     def close(self) -> None:
         """Forgets all."""

@@ -10,16 +10,15 @@ from __future__ import annotations
 from typing import Collection, Dict, List, Mapping
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from tf1pruning.channels.trace_result import Kernel, Trace
+from tf1pruning.channels.trace_result import Kernel
 from tf1pruning.recovery import gathering, solving
-from tf1pruning.recovery.carriers import Carriers
 from tf1pruning.recovery.layers import layers_of
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.recovery.readings import Reading
 from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.trials import Trials
+from tf1pruning.recovery.unpruned import Seen, Unpruned
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
 
@@ -28,13 +27,9 @@ class WidthTrials:
     """A network from which channels of one group go, for a while.
 
     Args:
-      trace: of the network.
-      frozen: the network; its weights are nodes of their own names.
-      arrays: weight node -> array; also of kernels that are carried by variables.
-      carriers: of computed kernels.
+      unpruned: the network.
       channels: of the trace, of all groups that will be tried.
-      fit: samples to fit.
-      held_out: samples to choose by, how strongly weights are drawn to what they were.
+      samples: to fit and to choose by.
       judged: samples on which the answers are compared.
       options: of the repair.
       limits: of the runs.
@@ -48,40 +43,29 @@ class WidthTrials:
 
     def __init__(
         self,
-        trace: Trace,
-        frozen: tf.GraphDef,
-        arrays: Mapping[str, np.ndarray],
-        carriers: Mapping[str, Carriers],
+        unpruned: Unpruned,
         channels: np.ndarray,
-        fit: Batches,
-        held_out: Batches,
+        samples: Seen,
         judged: Batches,
         options: RepairOptions,
         limits: RunLimits = STRICT,
     ):
-        self._trace, self._arrays, self._carriers = trace, arrays, carriers
+        self._trace, self._arrays = unpruned.trace, unpruned.arrays
+        self._carriers, trace = unpruned.carriers, unpruned.trace
         disk = Disk(options.disk)
         self._stores = Store(disk), Store(disk)
         self._readers: List[List[Reading]] = []
-        graph, moments = trace.model, self._stores[1]
         try:
-            self._trials = Trials(graph, frozen, judged, limits, self._stores[0])
+            self._trials = Trials(
+                trace.model, unpruned.frozen, judged, limits, self._stores[0]
+            )
             layers = {
                 name: layer
                 for name, layer in layers_of(trace, np.zeros(trace.count, bool)).items()
                 if not layer.kernel.depthwise and self._reads(layer.kernel, channels)
             }
             self._readings = gathering.gather(
-                graph,
-                frozen,
-                layers,
-                arrays,
-                fit,
-                held_out,
-                options,
-                limits,
-                disk,
-                moments,
+                unpruned, layers, samples, options, limits, self._stores[1]
             )
         except BaseException:
             self.close()

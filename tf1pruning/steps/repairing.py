@@ -19,6 +19,7 @@ from tf1pruning.recovery import carriers as carriers_lib
 from tf1pruning.recovery import comparing, layerwise
 from tf1pruning.recovery.change import Change, compared
 from tf1pruning.recovery.layerwise import NONE, LayerRepair, Progress, RepairOptions
+from tf1pruning.recovery.unpruned import Seen, Unpruned
 from tf1pruning.report import text
 from tf1pruning.sampling.parts import HOLDOUT, Samples
 from tf1pruning.scoring.batches import Batches
@@ -150,17 +151,14 @@ def repair_model(
     if not limits.allow_unsafe:
         sessions.refuse('The outputs depend', model.unsafe_ops)
     zeroed = soft_pruning.with_zeros(model, plan)
-    carriers = carriers_lib.carriers_of(model.trace, model.arrays())
+    unpruned = unpruned_of(model)
+    carriers = unpruned.carriers
     pruned = weights_of(zeroed, carriers)
     found = layerwise.repair(
-        model.trace,
-        repeatable(model),
-        weights_of(model, carriers),
+        unpruned,
         pruned,
         plan_lib.removed_channels(plan, model.groups, model.trace.count),
-        fit,
-        choose,
-        carriers,
+        Seen(fit, choose),
         options,
         limits,
         progress,
@@ -201,6 +199,18 @@ def frozen_of(model: Model) -> tf.GraphDef:
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
     return freeze.freeze(model.graph, model.arrays())
+
+
+def unpruned_of(model: Model) -> Unpruned:
+    """What a repair knows of a model.
+
+    Raises:
+      GraphError: if it would not fit into a file.
+      CheckpointError: if a weight is missing, damaged, NaN or infinite.
+    """
+    carriers = carriers_lib.carriers_of(model.trace, model.arrays())
+    arrays = weights_of(model, carriers)
+    return Unpruned(model.trace, repeatable(model), arrays, carriers)
 
 
 def repeatable(model: Model) -> tf.GraphDef:

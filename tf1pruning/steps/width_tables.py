@@ -29,9 +29,9 @@ from tf1pruning.choosing.width_table import GroupWidths, Width, WidthTable
 from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import GroupPlan, Plan
-from tf1pruning.recovery import carriers as carriers_lib
 from tf1pruning.recovery import comparing
 from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.unpruned import Seen
 from tf1pruning.recovery.width_trials import WidthTrials
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
@@ -249,8 +249,8 @@ class _Work:
     ):
         self._model, self._groups, self._samples = model, groups, samples
         self._options, self._total, self._progress = options, total, progress
-        self._carriers = carriers_lib.carriers_of(model.trace, model.arrays())
-        self._arrays = repairing.weights_of(model, self._carriers)
+        self._unpruned = repairing.unpruned_of(model)
+        self._carriers, self._arrays = self._unpruned.carriers, self._unpruned.arrays
         self._trials: Optional[WidthTrials] = None
         self._done, self._started = 0, 0.0
 
@@ -273,12 +273,10 @@ class _Work:
     def _begun(self) -> WidthTrials:
         if self._trials is None:
             self._trials = WidthTrials(
-                self._model.trace,
-                repairing.repeatable(self._model),
-                self._arrays,
-                self._carriers,
+                self._unpruned,
                 np.concatenate([group.channels for group in self._groups]),
-                *self._samples,
+                Seen(self._samples.fit, self._samples.held_out),
+                self._samples.judged,
                 self._options.repair,
                 self._options.runs,
             )
