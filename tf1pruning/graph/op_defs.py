@@ -6,7 +6,8 @@ graph into a meta graph; nothing is imported or run for that.
 
 from __future__ import annotations
 
-from typing import Dict, Iterable
+import functools
+from typing import Dict, Iterable, Tuple
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import op_def_pb2
@@ -16,7 +17,12 @@ OpDefs = Dict[str, op_def_pb2.OpDef]
 
 def op_defs(ops: Iterable[str]) -> OpDefs:
     """Op type -> its definition; without the ops that TensorFlow does not know."""
-    wanted = sorted(set(ops))
+    return _op_defs(tuple(sorted(set(ops))))
+
+
+# A graph that is read asks more than once.
+@functools.lru_cache(maxsize=8)
+def _op_defs(wanted: Tuple[str, ...]) -> OpDefs:
     graph_def = tf.GraphDef()
     for op in wanted:
         graph_def.node.add(name=op, op=op)
@@ -25,5 +31,5 @@ def op_defs(ops: Iterable[str]) -> OpDefs:
     except ValueError:
         # Some op is not registered; the message names only the first.
         half = len(wanted) // 2
-        return {**op_defs(wanted[:half]), **op_defs(wanted[half:])} if half else {}
+        return {**_op_defs(wanted[:half]), **_op_defs(wanted[half:])} if half else {}
     return {op.name: op for op in meta_graph.meta_info_def.stripped_op_list.op}

@@ -19,7 +19,7 @@ from tf1pruning import files, names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
-from tf1pruning.graph.meta_graphs import checking, complete
+from tf1pruning.graph.meta_graphs import taking
 from tf1pruning.graph.nodes import constant, make_node
 from tf1pruning.graph.variables import Variable
 from tf1pruning.shapes import element_count
@@ -53,8 +53,7 @@ def read_meta_graph(path: str) -> tf.MetaGraphDef:
         ) from error
     if not meta_graph.graph_def.node:
         raise GraphError(f'The meta graph {path!r} holds no nodes.')
-    checking.check(meta_graph)
-    complete.complete(meta_graph)
+    taking.take(meta_graph)
     return meta_graph
 
 

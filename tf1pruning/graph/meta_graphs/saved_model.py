@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tf1pruning import files, names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph.meta_graphs import checking, complete
+from tf1pruning.graph.meta_graphs import taking
 
 SAVED_MODEL_FILE = 'saved_model.pb'
 VARIABLES_PREFIX = os.path.join('variables', 'variables')
@@ -29,8 +29,7 @@ def read_saved_model(folder: str, tags: Sequence[str]) -> tf.MetaGraphDef:
     for graph in model.meta_graphs:
         found.append(sorted(graph.meta_info_def.tags))
         if found[-1] == sorted(tags):
-            checking.check(graph)
-            complete.complete(graph)
+            taking.take(graph)
             return graph
     raise GraphError(
         f'SavedModel {folder!r} has no graph with the tags {",".join(tags)!r}; it has '
@@ -48,8 +47,7 @@ def read_frozen(path: str) -> tf.MetaGraphDef:
     _parse(path, graph.graph_def)
     if not graph.graph_def.node:
         raise GraphError(f'The frozen graph {path!r} holds no nodes. Freeze it again.')
-    checking.check(graph)
-    complete.complete(graph)
+    taking.take(graph)
     return graph
 
 

@@ -1,0 +1,108 @@
+"""Graphs of a newer TensorFlow lose what only that knows, or are refused."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import attr_value_pb2
+
+import tf1pruning as tp
+from tests import networks
+from tf1pruning.graph.meta_graphs import saved_model, taking
+
+NOTHING = attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue())
+
+
+def meta_graph():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'x')
+        net = tf.nn.relu(networks.batch_norm(networks.conv(x, 4)))
+        depthwise = tf.get_variable('depthwise', [3, 3, 4, 1])
+        net = tf.nn.depthwise_conv2d(net, depthwise, [1, 1, 1, 1], 'SAME')
+        net = tf.matmul(tf.reduce_mean(net, [1, 2]), tf.get_variable('w', [4, 2]))
+        tf.identity(net, 'output')
+        return tf.train.export_meta_graph(graph=graph)
+
+
+def newer(graph):
+    """The same as a newer TensorFlow writes it."""
+    for node in graph.graph_def.node:
+        if node.op.startswith('FusedBatchNorm'):
+            node.attr['exponential_avg_factor'].f = 1.0
+        if node.op == 'DepthwiseConv2dNative':
+            node.attr['explicit_paddings'].CopyFrom(NOTHING)
+        if node.op == 'MatMul':
+            node.attr['grad_a'].b = node.attr['grad_b'].b = False
+        if node.op == 'VarHandleOp':
+            node.attr['allowed_devices'].CopyFrom(NOTHING)
+            node.attr['debug_name'].s = b'w/'
+    return graph
+
+
+def test_attributes_at_their_default_go():
+    found, expected = newer(meta_graph()), meta_graph()
+    with_attribute = [n for n in found.graph_def.node if 'grad_a' in n.attr]
+
+    taking.take(found)
+
+    taking.take(expected)
+    assert with_attribute
+    assert found.graph_def == expected.graph_def
+    assert tf.import_graph_def(found.graph_def, name='') is None
+
+
+def test_a_frozen_graph_of_a_newer_version_is_read(tmp_path):
+    graph_def = newer(meta_graph()).graph_def
+    path = tmp_path / 'frozen.pb'
+    path.write_bytes(graph_def.SerializeToString())
+
+    found = saved_model.read_frozen(str(path))
+
+    assert not any('grad_a' in node.attr for node in found.graph_def.node)
+
+
+@pytest.mark.parametrize(
+    'op, name, value',
+    [
+        ('FusedBatchNorm', 'exponential_avg_factor', attr_value_pb2.AttrValue(f=0.5)),
+        ('MatMul', 'grad_b', attr_value_pb2.AttrValue(b=True)),
+    ],
+)
+def test_another_value_is_named(op, name, value):
+    graph = meta_graph()
+    (node,) = (n for n in graph.graph_def.node if n.op.startswith(op))
+    node.attr[name].CopyFrom(value)
+
+    with pytest.raises(tp.GraphError, match=f'{node.name}.*{name!r} of a newer'):
+        taking.take(graph)
+
+
+def test_the_default_is_what_the_file_says():
+    graph = meta_graph()
+    (node,) = (n for n in graph.graph_def.node if n.op == 'Relu')
+    node.attr['slope'].f = 0.0
+    (op,) = (o for o in graph.meta_info_def.stripped_op_list.op if o.name == 'Relu')
+    op.attr.add(name='slope', type='float').default_value.f = 0.0
+
+    taking.take(graph)
+
+    assert 'slope' not in node.attr
+    node.attr['slope'].f = 0.1
+    with pytest.raises(tp.GraphError, match="'slope'"):
+        taking.take(graph)
+
+
+def test_a_function_loses_them_too():
+    graph = meta_graph()
+    function = graph.graph_def.library.function.add()
+    function.signature.name = 'f'
+    function.signature.input_arg.add(name='x', type=tf.float32.as_datatype_enum)
+    function.signature.output_arg.add(name='y', type=tf.float32.as_datatype_enum)
+    node = function.node_def.add(name='m', op='MatMul', input=['x', 'x'])
+    node.attr['T'].type = tf.float32.as_datatype_enum
+    node.attr['grad_a'].b = False
+    function.ret['y'] = 'm:product:0'
+
+    taking.take(graph)
+
+    assert 'grad_a' not in node.attr
