@@ -186,6 +186,21 @@ def test_without_room_for_files_the_result_is_the_same(tmp_path):
         np.testing.assert_allclose(without.model.arrays()[name], array, atol=1e-5)
 
 
+def test_a_branch_makes_up_for_what_another_lost(tmp_path, monkeypatch):
+    def residual(x):
+        net = tf.nn.relu(stem(x))
+        branch = tf.nn.relu(conv(net, 1, 64, 'wide'))
+        return tf.add(conv(net, 1, MADE, 'short'), conv(branch, 1, MADE, 'last'))
+
+    model = model_of(residual, tmp_path)
+    plan = plan_of(model)
+    found = repair_model(model, plan, FIT, HELD)
+    monkeypatch.setattr(layerwise.goals, 'goal', lambda *_: None)
+    apart = repair_model(model, plan, FIT, HELD)
+
+    assert change(model, found.model) < 0.8 * change(model, apart.model)
+
+
 def test_where_repair_does_not_help_a_layer_stays_and_is_named(tmp_path):
     model = model_of(strided, tmp_path)
     misleading = batches(np.full([4, SIZE, SIZE, 3], 50, np.float32))
