@@ -47,9 +47,9 @@ class Round(NamedTuple):
 # The last two are shown.
 ROUNDS = (
     Round((10, 32, 300), 3),
-    Round((6, 22, 240), 4),
-    Round((4, 16, 200), 12),
-    Round((3, 14, 180), 12),
+    Round((6, 22, 240), 6),
+    Round((4, 16, 200), 40),
+    Round((3, 14, 180), 40),
 )
 
 
