@@ -31,8 +31,8 @@ minutes for each on {machine}.
 The network (20-50-800-500) is trained for {epochs} epochs: Adam at {rate:g} with cosine
 decay. Then it gets narrower in rounds: channels go by `{by}`, what is left is repaired
 on {samples:,} images without labels, stripped, and trained on with labels, for
-{tune_epochs} epochs in all rounds. {held_out:,} of the training images are held out. The
-last rounds were lengthened once, after a look at the test error with seed 0, so the
+{tune_epochs} epochs in all rounds. {held_out:,} of the training images are held out.
+The last rounds were lengthened once, after a look at the test error with seed 0, so the
 seeds are others; with these the test images are looked at once for each row. Figures
 are means over the seeds, with the standard deviation in brackets. FLOPs are counted as
 the published ones are: `(25 in + 1) h w out` of a convolution, `(in + 1) out` of a
