@@ -101,7 +101,8 @@ def main() -> None:
         study = study_of(
             dataset, seed, HELD_OUT, os.path.join(FLAGS.output_dir, f'seed_{seed}')
         )
-        how = {'rounds': settings, 'recipe': [BY, SAMPLES, EPOCHS, _DECAY, _RATE]}
+        recipe = [BY, SAMPLES, HELD_OUT, EPOCHS, _DECAY, _RATE]
+        how = {'rounds': settings, 'recipe': recipe}
         pieces = Pieces(study.path('pieces.json'), {'seed': seed, **how})
         found.append(measured(study, pieces))
     facts = {
