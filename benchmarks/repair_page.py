@@ -60,7 +60,7 @@ def section(case: Case, seeds: Seeds, minutes: float) -> str:
     introduction = INTRODUCTION.format(
         title=case.title,
         folder=FOLDERS.get(case.name, ''),
-        seeds='seed 0' if len(seeds) == 1 else f'seeds 0 to {len(seeds) - 1}',
+        seeds=_numbers(case.first_seed, len(seeds)),
         minutes=minutes,
         machine=results_page.machine(),
         about=case.about,
@@ -76,6 +76,11 @@ def section(case: Case, seeds: Seeds, minutes: float) -> str:
     rows = [_row(case, seeds, number, whole) for number in range(len(case.levels))]
     table = text.markdown_table(_header(case), rows)
     return f'{_wrapped(introduction)}\n\n{table}'
+
+
+def _numbers(first: int, count: int) -> str:
+    """Which seeds these are."""
+    return f'seed {first}' if count == 1 else f'seeds {first} to {first + count - 1}'
 
 
 def _wrapped(markdown: str) -> str:

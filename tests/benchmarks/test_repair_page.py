@@ -35,7 +35,7 @@ def test_a_section_has_a_row_for_each_level(case):
     assert lines[-1].split(' | ')[5] == '63.00 (1.41)'
     words = ' '.join(section.split())
     assert 'It answers 100.00 (1.41) % of the test images right.' in words
-    assert 'seeds 0 to 1, 3 minutes' in words
+    assert 'seeds 3 to 4, 3 minutes' in words
     assert '150 steps that choose the rate, and at most 250 more' in words
 
 
@@ -43,7 +43,7 @@ def test_one_seed_has_no_deviation(case):
     section = repair_page.section(case, [seed_of(case, 0)], 3)
 
     assert '| 25% | 50.0% | 10.00 | 80.00 |' in section
-    assert 'seed 0, 3 minutes' in section
+    assert 'seed 3, 3 minutes' in section
 
 
 def test_each_network_distils_what_it_chooses_last():
