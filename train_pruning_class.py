@@ -334,7 +334,7 @@ class Run:
         """Writes the frozen graph of a checkpoint's inference graph."""
         model = tp.load(checkpoint, [OUTPUT])
         path = self._path(f'{kind}.pb')
-        freeze.write_frozen(path, freeze.freeze(model.graph, model.arrays()))
+        freeze.write_frozen(path, model.frozen())
         return path
 
     def _train(self, training: Training) -> str:

@@ -31,7 +31,6 @@ from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import comparing
 from tf1pruning.steps import budgets, compress_plans, soft_pruning
-from tf1pruning.steps.repairing import frozen_of
 
 FLAGS = flags.FLAGS
 
@@ -98,7 +97,7 @@ class Run:
         repaired = tp.repair(model, plan, samples)
         small = tp.strip(repaired.model, plan)
         networks = {
-            'zeros': frozen_of(soft_pruning.with_zeros(model, plan)),
+            'zeros': soft_pruning.with_zeros(model, plan).frozen(),
             'repaired': small.frozen,
         }
         if way.distilled:
@@ -109,7 +108,7 @@ class Run:
         batches = tp.Batches.of_arrays(_inputs(model, images), _TEST_BATCH)
         graphs = list(networks.values())
         outcomes = comparing.changes(
-            model.graph, frozen_of(model), graphs, batches, labels=labels
+            model.graph, model.frozen(), graphs, batches, labels=labels
         )
         before, after = budgets.planned_costs(model, plan)
         return {

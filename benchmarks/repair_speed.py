@@ -23,7 +23,6 @@ from tf1pruning import files
 from tf1pruning.cli import program
 from tf1pruning.recovery import comparing
 from tf1pruning.report import text
-from tf1pruning.steps.repairing import frozen_of
 
 FLAGS = flags.FLAGS
 
@@ -46,7 +45,7 @@ def work(kind: str, folder: str) -> None:
     model = tp.load(os.path.join(folder, CHECKPOINT), ['output'])
     samples = tp.samples(model, os.path.join(folder, IMAGES))
     if kind == PASS:
-        comparing.changes(model.graph, frozen_of(model), [], samples.batches)
+        comparing.changes(model.graph, model.frozen(), [], samples.batches)
     if kind == REPAIR:
         plan = tp.choose(model, ratio=0.5, criterion='l2', groups='all')
         print(tp.repair(model, plan, samples))

@@ -71,6 +71,20 @@ def test_a_flag_without_a_value_is_not_left_out_silently():
     )
 
 
+@pytest.mark.parametrize(
+    'flag, said',
+    [
+        ('--max_change=5%', "--max_change is '5%'; expected a number. 5 % is 0.05."),
+        ('--seed=1.5', "--seed is '1.5'; expected a whole number."),
+    ],
+)
+def test_a_value_that_is_no_number_is_one_line(flag, said):
+    found = programs.run('tools/compress.py', flag)
+
+    assert (found.returncode, found.stdout) == (1, '')
+    assert found.stderr == f'Error: {said}\n'
+
+
 @PROGRAMS
 def test_help_tells_what_the_program_does_and_its_flags(program):
     # One of them shows that its imports suffice.

@@ -11,7 +11,6 @@ from demo.training.results import UntrainedFigures
 from tf1pruning.data.dataset import Dataset
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.steps import soft_pruning
-from tf1pruning.steps.repairing import frozen_of
 
 
 def measure(
@@ -38,7 +37,7 @@ def measure(
     }
     paths = {name: os.path.join(folder, f'untrained_{name}.pb') for name in networks}
     for name, path in paths.items():
-        freeze.write_frozen(path, frozen_of(networks[name]))
+        freeze.write_frozen(path, networks[name].frozen())
     models = {name: frozen.load(path) for name, path in paths.items()}
     found = frozen.accuracies(models, pipelines.batches(dataset))
     return UntrainedFigures(samples.count, **found)

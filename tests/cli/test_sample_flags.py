@@ -53,7 +53,7 @@ def test_what_was_done_to_the_data_is_printed(model, parse, tmp_path, capsys):
     (warning,) = warned
     assert warning.startswith('The data does not look like that of the training')
     assert warning.endswith('Arrays are fed as they are: scale them before.')
-    assert printed.endswith(f'{warning}\n')
+    assert printed.endswith(f'Warning: {warning}\n')
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf1pruning.errors import DataError
+from tf1pruning.errors import DataError, OptionError
+from tf1pruning.recovery import change
 from tf1pruning.recovery.change import ChangeMeter
 
 
@@ -60,3 +61,9 @@ def test_constant_output_that_changes_is_infinitely_far():
 def test_outputs_without_a_scale_are_refused(value, message):
     with pytest.raises(DataError, match=message):
         measured(['y'], ([value], [value]))
+
+
+@pytest.mark.parametrize('most', [0.0, -1.0, 1.5, float('nan')])
+def test_a_largest_change_is_a_share(most):
+    with pytest.raises(OptionError, match='at most 1'):
+        change.check_allowed(most)

@@ -18,7 +18,6 @@ from tf1pruning.schedules import model_fn_graph
 from tf1pruning.schedules.chooser import Chooser
 from tf1pruning.schedules.options import Options
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps.repairing import frozen_of
 
 HALF = Choice(ratio=0.5)
 
@@ -74,8 +73,8 @@ def test_a_repair_brings_the_answers_back_before_the_training(start, tmp_path):
 
     _, far, near = comparing.changes(
         model.graph,
-        frozen_of(model),
-        [frozen_of(model.with_variables(each)) for each in (zeroed, repaired)],
+        model.frozen(),
+        [model.with_variables(each).frozen() for each in (zeroed, repaired)],
         Batches.of_arrays({built.inputs[0]: small.IMAGES}, 8),
     )
     assert near.change.worst < 0.5 * far.change.worst

@@ -67,7 +67,7 @@ def test_half_of_every_group_goes_and_the_stages_are_compared(prefix, data, tmp_
     original, pruned, repaired = (
         report[name] for name in ('original', 'pruned', 'repaired')
     )
-    assert report['distilled'] is None
+    assert report['distilled'] is report['target'] is None
     assert report['max_difference_relative'] < 1e-5
     assert original['change'] == 0
     assert original['agreement'] == 1
@@ -99,7 +99,11 @@ def test_a_budget_uses_the_table_that_a_dry_run_measured(prefix, data, tmp_path)
     assert 'measuring widths' not in done.stderr
     assert (tmp_path / 'widths.json').read_text() == table
     assert json.loads(table)['tried']
-    assert report['repaired']['macs'] <= 0.6 * report['original']['macs']
+    share = report['repaired']['macs'] / report['original']['macs']
+    assert share <= 0.6
+    assert report['target'] == {'quantity': 'macs', 'asked': 0.6, 'reached': share}
+    assert f'Of the MACs 60.0% were to stay, and {share:.1%} stay.' in done.stdout
+    assert 'distillation: trying rate 1 of 3' in done.stderr
     assert report['distilled']['change'] <= report['repaired']['change'] * 1.5
     assert not os.path.exists(str(tmp_path / 'distillation.npz'))
 
@@ -137,7 +141,8 @@ def test_frozen_graphs_are_compressed(prefix, data, tmp_path):
         ([], 'Nothing says how small the network shall be'),
         (['--ratio=0.5', '--target_macs=0.5'], 'A ratio and a target are given'),
         (['--target_macs=0.5', '--target_parameters=0.5'], 'Give one target'),
-        (['--ratio=0.5', '--max_change=0'], 'The largest change is 0.0'),
+        (['--ratio=0.5', '--max_change=0'], 'The largest change is 0;'),
+        (['--max_change=5'], 'The largest change is 5;'),
         (['--ratio=1.5'], 'ratio'),
         (['--ratio=0.5', '--criterion=fisher'], "Criterion 'fisher' needs a loss"),
         (['--ratio=0.5', '--distill_steps=-1'], 'steps of distillation'),

@@ -167,21 +167,9 @@ def _write(model: tp.Model, found: tp.Compressed, warned: Sequence[str]) -> None
         print(line)
     print(interface.table('written', found.stripped.stripped.graph, model.signatures))
     print(f'\n{exports}\n\n{_drawn(found)}\n\n{found}')
-    print(_latency(found), end='')
     for line in warned:
-        print(line)
+        print(f'Warning: {line}')
     exports.check()
-
-
-def _latency(found: tp.Compressed) -> str:
-    """Whether the latency that was asked for is that of the network; '' if none was."""
-    target = choice_flags.target()
-    before, *_, after = (stage.latency_ms for stage in found.stages.values())
-    if target is None or target.quantity != 'latency' or not (before and after):
-        return ''
-    share = after / before
-    missed = '' if share <= target.share else ' It is missed: ask for less.'
-    return f'Latency: {target.share:.1%} asked for, {share:.1%} measured.{missed}\n'
 
 
 def _drawn(found: tp.Compressed) -> str:

@@ -12,7 +12,7 @@ import logging as std_logging
 import os
 import re
 import sys
-from typing import Callable, Iterator, List, NoReturn, Sequence
+from typing import Callable, Iterator, List, Match, NoReturn, Sequence
 
 import tensorflow.compat.v1 as tf
 from absl import app, flags, logging
@@ -26,6 +26,8 @@ _NEW_OBJECTS = 10000
 _MISSING = re.compile(
     r'flag --(\w+)=None: Flag --\1 must have a value other than None\.'
 )
+# How it says that a value is no number.
+_NO_NUMBER = re.compile(r'flag --(\w+)=(.*?): (could not convert|invalid literal).*')
 # Flag of version 0.1 -> what it is called now.
 _RENAMED = {'calibration_data': 'data', 'checkpoint': 'model', 'random_seed': 'seed'}
 # Option that an error names -> flag that gives it, where these differ.
@@ -165,12 +167,20 @@ def _parse(argv: List[str]) -> List[str]:
     except flags.UnrecognizedFlagError as error:
         _fail(_unknown(error))
     except flags.Error as error:
-        _fail(_MISSING.sub(r'--\1 is missing; see --help.', str(error)))
+        said = _MISSING.sub(r'--\1 is missing; see --help.', str(error))
+        _fail(_NO_NUMBER.sub(_no_number, said))
     # The value of a shell's variable that is not set, for example.
     empty = [f'--{name}' for name in flags.FLAGS if _is_empty(flags.FLAGS[name])]
     if empty:
         _fail(f'No value for {", ".join(empty)}. Give one, or leave the flag out.')
     return rest
+
+
+def _no_number(found: Match[str]) -> str:
+    name, value, said = found.groups()
+    what = 'a whole number' if said.startswith('invalid') else 'a number'
+    share = ' 5 % is 0.05.' if value.endswith('%') else ''
+    return f'--{name} is {value!r}; expected {what}.{share}'
 
 
 def _is_empty(flag: flags.Flag) -> bool:

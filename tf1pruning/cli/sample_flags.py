@@ -167,7 +167,7 @@ def _read(model: Model, options: SampleOptions) -> Tuple[Samples, List[str]]:
         print(program.with_flags(note.text, note.options))
     warned = [_advised(note) for note in sampling.warnings(model, found, limits)]
     for line in warned:
-        print(line)
+        print(f'Warning: {line}')
     return found, warned
 
 

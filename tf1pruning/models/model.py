@@ -16,6 +16,7 @@ from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.ckpt.averages import Averaged
 from tf1pruning.errors import OptionError
 from tf1pruning.graph import nodes
+from tf1pruning.graph.frozen import freeze
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.graph.meta_graphs.signature import Signature, Signatures
 from tf1pruning.notes import Note
@@ -183,3 +184,12 @@ class Model:
             many arrays are checked for the last two when they are read.
         """
         return weights.model_arrays(self.graph, self.variables)
+
+    def frozen(self) -> tf.GraphDef:
+        """The network with its variables turned into constants.
+
+        Raises:
+          GraphError: if it would not fit into a file.
+          CheckpointError: like `arrays`.
+        """
+        return freeze.freeze(self.graph, self.arrays())

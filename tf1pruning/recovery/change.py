@@ -13,7 +13,7 @@ from typing import Dict, Mapping, Optional, Sequence
 import numpy as np
 
 from tf1pruning import names
-from tf1pruning.errors import DataError
+from tf1pruning.errors import DataError, OptionError
 
 # Share of the mean square below which a variance is rounding.
 _ROUNDING = 1e-12
@@ -37,6 +37,16 @@ class Change:
     def worst(self) -> float:
         """The change of the output that changed most."""
         return max(self.outputs.values())
+
+
+def check_allowed(most: float) -> None:
+    """Raises OptionError unless a largest change lies between 0 and 1."""
+    if not 0 < most <= 1:
+        raise OptionError(
+            f'The largest change is {most:g}; expected above 0 and at most 1, at which '
+            'answers are no better than their mean. 0.05 means 5 %.',
+            options=('max_change',),
+        )
 
 
 def compared(before: Change, after: Change) -> str:

@@ -60,7 +60,7 @@ def check_varies(
     batches: Batches,
     limits: RunLimits = STRICT,
 ) -> None:
-    """Refuses samples to all of which a network gives the same answer.
+    """Refuses outputs without a scale, and samples to all of which they are the same.
 
     Args:
       graph: of the network.
@@ -69,9 +69,10 @@ def check_varies(
       limits: of each run.
 
     Raises:
-      DataError: if no output varies, or they do not fit.
+      DataError: like `check_scale`; if no output varies, or samples do not fit.
       GraphError: if the network is not safe to run, or runs too long.
     """
+    check_scale(graph)
     meter = ChangeMeter(graph.outputs)
     with Network(graph, reference, limits) as network:
         for batch in batches.start():

@@ -83,18 +83,21 @@ class DistillOptions:
         if self.outputs not in KINDS:
             raise OptionError(
                 f'The outputs are {self.outputs!r}; expected one of '
-                f'{names.quoted(KINDS)}.'
+                f'{names.quoted(KINDS)}.',
+                options=('outputs',),
             )
         for name, least in (('steps', 1), ('patience', 1), ('seed', 0)):
             if getattr(self, name) < least:
                 raise OptionError(
-                    f'{name} is {getattr(self, name)}; expected at least {least}.'
+                    f'{name} is {getattr(self, name)}; expected at least {least}.',
+                    options=(name,),
                 )
         positive = (*self.rates, self.temperature)
         if not self.rates or not all(0 < value < math.inf for value in positive):
             raise OptionError(
                 f'The rates are {list(self.rates)} and the temperature is '
-                f'{self.temperature}; expected numbers above 0.'
+                f'{self.temperature}; expected numbers above 0.',
+                options=('rates', 'temperature'),
             )
 
 

@@ -76,10 +76,14 @@ class RepairOptions:
         for name in ('memory', 'disk'):
             if getattr(self, name) < 0:
                 raise OptionError(
-                    f'{name} is {getattr(self, name)}; expected a number of bytes.'
+                    f'{name} is {getattr(self, name)}; expected a number of bytes.',
+                    options=(name,),
                 )
         if not 0 <= self.seed < 1 << 32:
-            raise OptionError(f'The seed is {self.seed}; expected from 0 to 2**32 - 1.')
+            raise OptionError(
+                f'The seed is {self.seed}; expected from 0 to 2**32 - 1.',
+                options=('seed',),
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,6 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.channels.groups import Group
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import importing
-from tf1pruning.graph.frozen import freeze
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Cut, Plan
 from tf1pruning.report import cost
@@ -73,8 +72,7 @@ def planned_latencies(
       GraphError: if the model is not safe to run, or runs too long.
       VerificationError: if no input can be made up, or the model does not run on it.
     """
-    whole = freeze.freeze(model.graph, model.arrays())
-    before = seconds(whole, model.graph.outputs, limits)
+    before = seconds(model.frozen(), model.graph.outputs, limits)
     return before, _latency(model, plan, limits)
 
 

@@ -9,6 +9,7 @@ from tf1pruning import typed
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import QUANTITIES, Choice, Limits, Target
 from tf1pruning.errors import OptionError
+from tf1pruning.recovery import change as change_lib
 from tf1pruning.recovery.layerwise import RepairOptions
 from tf1pruning.sampling.parts import HOLDOUT, check_holdout
 
@@ -67,14 +68,13 @@ class CompressOptions:
                 'or the largest change.',
                 options=('ratio', *ways, 'max_change'),
             )
-        if self.max_change is not None and not self.max_change > 0:
-            raise OptionError(
-                f'The largest change is {self.max_change}; expected above 0.'
-            )
+        if self.max_change is not None:
+            change_lib.check_allowed(self.max_change)
         if self.distill_steps < 0:
             raise OptionError(
                 f'There are {self.distill_steps} steps of distillation; expected 0 or '
-                'more.'
+                'more.',
+                options=('distill_steps',),
             )
         check_holdout(self.holdout)
         RepairOptions(disk=self.disk, seed=self.seed)

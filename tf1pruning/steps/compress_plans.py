@@ -114,10 +114,11 @@ def plan_model(
     Raises:
       PlanError: if the budget is out of reach: says how far it can go.
       OptionError: if the criterion needs a loss.
-      DataError: if the samples do not fit the model.
+      DataError: if the outputs have no scale, or the samples do not fit the model.
       GraphError: if a scope holds no group, or MACs are asked for and not known.
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
     """
+    comparing.check_scale(model.graph)
     planner = Planner(model, parts, options, table, limits, progress)
     return planner.planned(options.max_change)
 
@@ -134,7 +135,6 @@ class Planner:
         limits: RunLimits,
         progress: Progress,
     ):
-        comparing.check_scale(model.graph)
         self._model, self._parts = model, parts
         self._options, self._limits = options, limits
         selection = select_groups(model, options.scope_names, options.groups)

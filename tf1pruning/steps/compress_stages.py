@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning import plan as plan_lib
+from tf1pruning.choosing.choice import Target
 from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.models.model import Model
 from tf1pruning.recovery import comparing, similarity
@@ -19,7 +20,7 @@ from tf1pruning.report.similarity import Similarity
 from tf1pruning.sampling.parts import Samples
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import budgets, repairing, soft_pruning
-from tf1pruning.steps.repairing import Repaired, frozen_of
+from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.stripping import StrippedModel
 
 ORIGINAL, PRUNED, REPAIRED, DISTILLED = 'original', 'pruned', 'repaired', 'distilled'
@@ -64,6 +65,37 @@ class Stage:
         """The stage as plain data; outputs that never vary have no change."""
         change = self.change if np.isfinite(self.change) else None
         return {**dataclasses.asdict(self), 'change': change}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """What became of a target.
+
+    Attributes:
+      quantity: 'macs', 'parameters' or 'latency'.
+      asked: share that was to stay.
+      reached: share that stays; None: not known.
+    """
+
+    quantity: str
+    asked: float
+    reached: Optional[float]
+
+    @classmethod
+    def of(cls, target: Target, stages: Mapping[str, Stage]) -> Reached:
+        """Compares the last stage with the first."""
+        name = 'latency_ms' if target.quantity == 'latency' else target.quantity
+        first, *_, last = (getattr(stage, name) for stage in stages.values())
+        reached = None if not first or last is None else last / first
+        return cls(target.quantity, target.share, reached)
+
+    def __str__(self) -> str:
+        what = {'macs': 'MACs'}.get(self.quantity, self.quantity)
+        asked = f'Of the {what} {self.asked:.1%} were to stay'
+        if self.reached is None:
+            return f'{asked}; what stays is not known.'
+        missed = '' if self.reached <= self.asked else ' Ask for less.'
+        return f'{asked}, and {self.reached:.1%} stay.{missed}'
 
 
 def table(stages: Mapping[str, Stage]) -> str:
@@ -112,8 +144,8 @@ def measure(
       GraphError: if a network is not safe to run, or runs too long.
     """
     model = repaired.original
-    original = frozen_of(model)
-    zeroed = frozen_of(soft_pruning.with_zeros(model, repaired.plan))
+    original = model.frozen()
+    zeroed = soft_pruning.with_zeros(model, repaired.plan).frozen()
     small = {REPAIRED: stripped.frozen}
     if distilled is not None:
         small[DISTILLED] = distilled.frozen

@@ -27,7 +27,7 @@ from tf1pruning.steps.compress_plans import (
     Progress,
     repair_options,
 )
-from tf1pruning.steps.compress_stages import DISTILLED, Stage
+from tf1pruning.steps.compress_stages import DISTILLED, Reached, Stage
 from tf1pruning.steps.distilling import Distilled
 from tf1pruning.steps.repairing import Repaired
 from tf1pruning.steps.stripping import StrippedModel
@@ -47,6 +47,7 @@ class Compressed:
       distillation: what distillation found; None: there was none.
       stripped: the small network, verified: `save` writes it.
       stages: 'original', 'pruned', 'repaired' and 'distilled' -> what the network is.
+      target: what became of the target; None: there was none.
       similarities: of each layer that pruning reaches.
     """
 
@@ -55,6 +56,7 @@ class Compressed:
     distillation: Optional[Distilled] = dataclasses.field(repr=False)
     stripped: StrippedModel = dataclasses.field(repr=False)
     stages: Dict[str, Stage]
+    target: Optional[Reached]
     similarities: Tuple[Similarity, ...] = dataclasses.field(repr=False)
 
     def report(self) -> Dict[str, Any]:
@@ -65,12 +67,14 @@ class Compressed:
         return {
             DISTILLED: None,
             **fields,
+            'target': None if self.target is None else dataclasses.asdict(self.target),
             'repair': [dataclasses.asdict(layer) for layer in self.repaired.layers],
             'similarity': [layer._asdict() for layer in self.similarities],
         }
 
     def __str__(self) -> str:
-        return compress_stages.table(self.stages)
+        table = compress_stages.table(self.stages)
+        return table if self.target is None else f'{table}\n{self.target}'
 
 
 def compress_model(
@@ -100,9 +104,7 @@ def compress_model(
       OptionError, DataError, GraphError, CheckpointError, OutputError: like the steps.
     """
     parts = samples.split(options.holdout)
-    comparing.check_scale(model.graph)
-    unpruned = repairing.frozen_of(model)
-    comparing.check_varies(model.graph, unpruned, parts.report.batches, limits)
+    comparing.check_varies(model.graph, model.frozen(), parts.report.batches, limits)
     planned, repaired = _repaired(model, parts, options, table, limits, progress)
     small = stripping.strip_model(repaired.model, planned.plan, limits=limits)
     distillation = None
@@ -129,7 +131,8 @@ def compress_model(
     layers = compress_stages.similarities(
         repaired, small, distilled, parts.report, limits
     )
-    return Compressed(planned, repaired, distillation, final, stages, layers)
+    target = None if options.target is None else Reached.of(options.target, stages)
+    return Compressed(planned, repaired, distillation, final, stages, target, layers)
 
 
 def _repaired(

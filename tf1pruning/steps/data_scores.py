@@ -133,7 +133,8 @@ def with_loss(
     if model.meta_path is None:
         raise OptionError(
             f'{model.path!r} is no checkpoint of a training, so it has no loss. Give '
-            'the prefix of a checkpoint that has its meta graph.'
+            'the prefix of a checkpoint that has its meta graph.',
+            options=('model',),
         )
     graph = model.meta_graph
     kept = model.graph.converted.kept
@@ -184,7 +185,8 @@ def score_groups(
     """
     if not criteria:
         raise OptionError(
-            f'No criterion is given; expected some of {registry.listed_data()}.'
+            f'No criterion is given; expected some of {registry.listed_data()}.',
+            options=('criteria',),
         )
     model, graph = subject.model, subject.runnable.model
     wanted = [registry.find_data(name) for name in dict.fromkeys(criteria)]

@@ -15,7 +15,6 @@ from tf1pruning import names
 from tf1pruning.channels.trace_result import STATISTIC
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import walk
-from tf1pruning.graph.frozen import freeze
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
 from tf1pruning.models.model import Model
 from tf1pruning.names import op_types
@@ -125,7 +124,7 @@ def distill(
     """
     _check_pair(stripped.original, teacher)
     wanted, fixed = _trainable(stripped)
-    frozen = freeze.freeze(teacher.graph, teacher.arrays())
+    frozen = teacher.frozen()
     with Network(teacher.graph, frozen, stripped.limits) as answering:
         seen = lessons.gather(fit, answering, options.disk)
         looked = lessons.gather(choose, answering, options.disk)
@@ -151,7 +150,7 @@ def measured(distilled: Distilled, report: Batches) -> Distilled:
     original, given, done = distilled.original, distilled.given, distilled.stripped
     _, before, after = comparing.changes(
         original.graph,
-        freeze.freeze(original.graph, original.arrays()),
+        original.frozen(),
         [given.frozen, done.frozen],
         report,
         given.limits,

@@ -64,11 +64,14 @@ class ExportOptions:
         if self.keep_optimizer and CKPT not in formats:
             raise OptionError(
                 "The optimizer's state is kept in a checkpoint; add 'ckpt' to the "
-                'formats.'
+                'formats.',
+                options=('formats',),
             )
         if LITE not in formats and (self.quantize or self.samples is not None):
             raise OptionError(
-                "Only TensorFlow Lite files are quantized; add 'tflite' to the formats."
+                'Only TensorFlow Lite files are quantized; add '
+                "'tflite' to the formats.",
+                options=('formats',),
             )
 
 

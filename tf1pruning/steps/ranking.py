@@ -101,7 +101,8 @@ def ranking_by(
     if scores is not None and isinstance(found, Criterion):
         raise OptionError(
             f'Criterion {criterion!r} looks at weights alone and needs no scores. '
-            f'Criteria that need them: {registry.listed_data()}.'
+            f'Criteria that need them: {registry.listed_data()}.',
+            options=('criterion',),
         )
     return Ranking(found, scores, combination)
 
@@ -116,7 +117,8 @@ def rounded(choice: Choice, multiple: int) -> Choice:
     if limits.multiple not in (1, multiple):
         raise OptionError(
             f'The choice asks for multiples of {limits.multiple}, and channel_multiple '
-            f'is {multiple}. Set channel_multiple only.'
+            f'is {multiple}. Set channel_multiple only.',
+            options=('channel_multiple',),
         )
     limits = dataclasses.replace(limits, multiple=multiple)
     return dataclasses.replace(choice, limits=limits)

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import plan as plan_lib
 from tf1pruning import sessions
 from tf1pruning.graph import draws
-from tf1pruning.graph.frozen import freeze, precision
+from tf1pruning.graph.frozen import precision
 from tf1pruning.models.model import Model
 from tf1pruning.models.new_weights import with_new_weights
 from tf1pruning.plan import Plan
@@ -183,22 +183,12 @@ def measured(
     zeroed = soft_pruning.with_zeros(repaired.original, repaired.plan)
     _, before, after = comparing.changes(
         repaired.original.graph,
-        frozen_of(repaired.original),
-        [frozen_of(zeroed), frozen_of(repaired.model)],
+        repaired.original.frozen(),
+        [zeroed.frozen(), repaired.model.frozen()],
         report,
         limits,
     )
     return dataclasses.replace(repaired, before=before.change, after=after.change)
-
-
-def frozen_of(model: Model) -> tf.GraphDef:
-    """A model with its variables turned into constants.
-
-    Raises:
-      GraphError: if it would not fit into a file.
-      CheckpointError: if a weight is missing, damaged, NaN or infinite.
-    """
-    return freeze.freeze(model.graph, model.arrays())
 
 
 def unpruned_of(model: Model) -> Unpruned:
@@ -215,7 +205,7 @@ def unpruned_of(model: Model) -> Unpruned:
 
 def repeatable(model: Model) -> tf.GraphDef:
     """A model that runs on its own, on the same draws each time, in 32-bit floats."""
-    return precision.widened(draws.seeded(frozen_of(model)))
+    return precision.widened(draws.seeded(model.frozen()))
 
 
 def weights_of(model: Model, computed: Iterable[str]) -> Dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from tf1pruning.choosing import width_path
 from tf1pruning.choosing.choice import Target
 from tf1pruning.choosing.width_path import Measure, Picks
 from tf1pruning.choosing.width_table import GroupWidths, WidthTable
-from tf1pruning.errors import GraphError, OptionError, PlanError
+from tf1pruning.errors import GraphError, PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import ROUNDING, GroupPlan, Plan
 from tf1pruning.sessions import STRICT, RunLimits
@@ -80,15 +80,12 @@ def plan_for_change(
       model: that the table was measured on.
       groups: that may be cut; each is in the table.
       table: of widths.
-      most: the largest change to expect, see `recovery.change`.
+      most: the largest change to expect, above 0, see `recovery.change`.
 
     Raises:
-      OptionError: if it is not above 0.
       PlanError: if the table is of another model or lacks a group, or already its
         widest widths change the answers more.
     """
-    if not most > 0:
-        raise OptionError(f'The largest change is {most}; expected above 0.')
     sheet = _Sheet(model, groups, table)
     found = width_path.within_change(sheet.groups, sheet.guide(), most)
     least = min((group.changes[1] for group in sheet.groups), default=0.0)

@@ -168,7 +168,7 @@ def repaired_change(
     repaired = repairing.repair_model(
         model, plan, fit, held_out, options.repair, limits=options.runs
     )
-    reference, other = map(repairing.frozen_of, (model, repaired.model))
+    reference, other = (each.frozen() for each in (model, repaired.model))
     *_, found = comparing.changes(model.graph, reference, [other], judged, options.runs)
     return found.change.worst
 
