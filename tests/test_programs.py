@@ -85,6 +85,17 @@ def test_a_value_that_is_no_number_is_one_line(flag, said):
     assert found.stderr == f'Error: {said}\n'
 
 
+def test_help_lists_flags_by_subject():
+    found = programs.run('tools/diff.py', '--help').stdout
+    assert 'Flags of' not in found
+
+    found = programs.run('tools/compress.py', '--help').stdout
+
+    own, _, rest = found.partition('Flags of the model and its groups:')
+    assert '--target_macs' in own
+    assert '--model:' in rest.partition('Flags of samples')[0]
+
+
 @PROGRAMS
 def test_help_tells_what_the_program_does_and_its_flags(program):
     # One of them shows that its imports suffice.

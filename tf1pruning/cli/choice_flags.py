@@ -1,4 +1,4 @@
-"""The flags that say how many channels go, and their `Choice`."""
+"""Flags that say how many channels go."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 
 DEFAULT_THRESHOLD = 0.5
-
-# Flags that this module defines belong to the program that asks for them.
-flags.disclaim_key_flags()
 
 
 def define() -> None:

@@ -1,4 +1,4 @@
-"""The flags of criteria, their scores, and mean replacement."""
+"""Flags of criteria, their scores, and mean replacement."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from tf1pruning.models.model import Model
 from tf1pruning.scoring.result import Scores
 from tf1pruning.steps import data_scores
 from tf1pruning.steps.ranking import Ranking, ranking_by
-
-# Flags that this module defines belong to the program that asks for them.
-flags.disclaim_key_flags()
 
 _KNOWN = (
     f'{", ".join(registry.known())}; with --scores also: '

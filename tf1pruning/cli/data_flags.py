@@ -1,4 +1,4 @@
-"""The flags of the data that a model runs on, and of its loss."""
+"""Flags of the data that a model runs on, and of its loss."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from tf1pruning.steps import data_scores
 from tf1pruning.steps.data_scores import Subject, Trained
 
 PIPELINE_BATCHES = 50
-
-# Flags that this module defines belong to the program that asks for them.
-flags.disclaim_key_flags()
 
 
 def define() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import importlib
 import sys
+import types
 from typing import Dict, Sequence, Tuple
 
 from absl import flags
@@ -79,10 +80,6 @@ def _run_here(command: str, arguments: Sequence[str], called: str) -> None:
     module = importlib.import_module(f'tf1pruning.cli.{COMMANDS[command][0]}')
     sys.argv = [called, *arguments]
 
-    def help_text() -> str:
-        listed = flags.FLAGS.module_help(module.__name__)
-        return f'{(module.__doc__ or "").strip()}\n\nFlags:\n{listed}'
-
     def command_main(*values: str) -> None:
         # absl turns it on. What ends the process is said in one line.
         faulthandler.disable()
@@ -91,5 +88,21 @@ def _run_here(command: str, arguments: Sequence[str], called: str) -> None:
     program.run(
         command_main,
         arguments=getattr(module, 'ARGUMENTS', ()),
-        help_text=help_text,
+        help_text=lambda: _help_text(module),
     )
+
+
+def _help_text(command: types.ModuleType) -> str:
+    """What a command does, and its flags: its own ones, then those of each subject."""
+    listed = [(command.__doc__ or '').strip(), _flags_of(command, 'Flags')]
+    for name in sorted(flags.FLAGS.flags_by_module_dict()):
+        if name.startswith(f'{__package__}.') and name != command.__name__:
+            module = sys.modules[name]
+            title, *_ = (module.__doc__ or '').partition('.')
+            listed.append(_flags_of(module, title))
+    return '\n\n'.join(listed)
+
+
+def _flags_of(module: types.ModuleType, title: str) -> str:
+    _, _, listed = flags.FLAGS.module_help(module.__name__).strip().partition('\n')
+    return f'{title}:\n{listed}'

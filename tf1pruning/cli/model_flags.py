@@ -1,4 +1,4 @@
-"""The flags of the model and its groups."""
+"""Flags of the model and its groups."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from tf1pruning.models import reading
 from tf1pruning.models.model import Model
 from tf1pruning.models.reading import DEFAULT_TAGS, LoadOptions
 from tf1pruning.report import interface
-
-# Flags that this module defines belong to the program that asks for them.
-flags.disclaim_key_flags()
 
 
 def define() -> None:

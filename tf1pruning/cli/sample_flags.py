@@ -1,4 +1,4 @@
-"""The flags of data: which file it is, and how samples without labels are read."""
+"""Flags of samples: which file it is, and how they are read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from tf1pruning.sampling.options import FOLDERS, GRAPH, SampleOptions
 from tf1pruning.sampling.parts import HOLDOUT, Samples
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import sampling
-
-# Flags that this module defines belong to the program that asks for them.
-flags.disclaim_key_flags()
 
 
 def define_data(what: str) -> None:
