@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files, names
 from tf1pruning.ckpt import objects
 from tf1pruning.ckpt.arrays import Arrays
+from tf1pruning.ckpt.objects import Objects, SavedObjects
 from tf1pruning.errors import CheckpointError, first_line
 
 _FILE = re.compile(r'(.+)\.(?:index|meta|data-\d+-of-\d+)')
@@ -26,6 +27,8 @@ class Checkpoint(Arrays):
 
     Args:
       prefix: path without `.index`, as `tf.train.Saver` returns it.
+      saved: objects of the SavedModel whose variables these are; they know more than
+        names do.
 
     Attributes:
       is_object_based: whether the keys on disk are paths of objects.
@@ -35,13 +38,15 @@ class Checkpoint(Arrays):
         variables cannot be told apart by name.
     """
 
-    def __init__(self, prefix: str):
+    def __init__(self, prefix: str, saved: Optional[SavedObjects] = None):
         self.prefix = str(prefix)
         self._reader = _open(self.prefix)
         shapes = self._reader.get_variable_to_shape_map()
         dtypes = self._reader.get_variable_to_dtype_map()
         self.is_object_based = objects.GRAPH_KEY in shapes
-        self._keys = self._names() if self.is_object_based else {k: k for k in shapes}
+        self._keys = dict(zip(shapes, shapes))
+        if self.is_object_based:
+            self._keys = self._names(saved)
         keys = sorted(self._keys.items())
         self.shapes = {name: tuple(shapes[key]) for name, key in keys}
         self.dtypes = {name: dtypes[key] for name, key in keys}
@@ -64,15 +69,42 @@ class Checkpoint(Arrays):
         """What a variable is called in the files."""
         return self._keys[name]
 
-    def _names(self) -> Dict[str, str]:
-        """Variable name -> key on disk."""
+    def _names(self, saved: Optional[SavedObjects]) -> Dict[str, str]:
+        """Variable name, or its node in a SavedModel -> key on disk."""
         try:
-            graph = self._reader.get_tensor(objects.GRAPH_KEY)
-            return objects.keys_by_name(graph)
+            found = Objects(self._reader.get_tensor(objects.GRAPH_KEY))
+            by_node = found.keys_by_node(saved) if saved else {}
+            taken = set(by_node.values())
+            by_name = {
+                name: keys
+                for name, keys in found.keys_by_name().items()
+                if taken.isdisjoint(keys)
+            }
+            self._check_alike(by_name)
+            return {**{name: keys[0] for name, keys in by_name.items()}, **by_node}
         except (tf.errors.OpError, CheckpointError) as error:
             raise CheckpointError(
                 f'Checkpoint {self.prefix!r} cannot be read: {first_line(error)}.'
             ) from error
+
+    def _check_alike(self, keys_by_name: Mapping[str, Sequence[str]]) -> None:
+        """Raises CheckpointError if arrays of the same name differ."""
+        several = [
+            f'{name!r} is {names.quoted(sorted(keys))}'
+            for name, keys in sorted(keys_by_name.items())
+            if not self._are_equal(keys)
+        ]
+        if several:
+            raise CheckpointError(
+                'Variables of the same name have other values: '
+                f'{"; ".join(several)}. Save with tf.train.Saver, or give each '
+                'variable a name of its own'
+            )
+
+    def _are_equal(self, keys: Sequence[str]) -> bool:
+        first, *others = keys
+        array = self._reader.get_tensor(first) if others else None
+        return all(np.array_equal(array, self._reader.get_tensor(k)) for k in others)
 
     @property
     def meta_path(self) -> str:

@@ -16,9 +16,9 @@ from tf1pruning.graph import walk
 
 _LOOP_ENTRIES, _LOOP_EXITS = ('Enter', 'RefEnter'), ('Exit', 'RefExit')
 _ENTRIES = (*_LOOP_ENTRIES, 'Switch', 'RefSwitch')
-_MERGES = ('Merge', 'RefMerge')
-_EXITS = (*_LOOP_EXITS, *_MERGES)
-_TURNS = ('NextIteration', 'RefNextIteration')
+MERGES = ('Merge', 'RefMerge')
+_EXITS = (*_LOOP_EXITS, *MERGES)
+TURNS = ('NextIteration', 'RefNextIteration')
 
 
 def nodes_inside(graph_def: tf.GraphDef) -> Set[str]:
@@ -26,7 +26,7 @@ def nodes_inside(graph_def: tf.GraphDef) -> Set[str]:
     entries = [node.name for node in graph_def.node if node.op in _ENTRIES]
     if not entries:
         return set()
-    turning = {n.name for n in graph_def.node if n.op in _TURNS}
+    turning = {n.name for n in graph_def.node if n.op in TURNS}
     readers: Dict[str, List[str]] = {}
     for node in graph_def.node:
         if not _leaves(node, turning):
@@ -75,13 +75,13 @@ def inputs_first(
 
     def needed(name: str) -> List[str]:
         node, found = find(name), []
-        may_turn = node.op in _MERGES
+        may_turn = node.op in MERGES
         opened.add(name)
         for each in node.input:
             source = names.node_name(each)
             if names.is_control(each) and source not in inside:
                 continue
-            if may_turn and find(source).op in _TURNS:
+            if may_turn and find(source).op in TURNS:
                 later.append(source)
             elif source not in order:
                 if source in opened:

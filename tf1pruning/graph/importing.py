@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import bounds, names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import nodes, op_defs, references
+from tf1pruning.graph import frames, nodes, op_defs, references
 from tf1pruning.graph.pure_ops import PURE_OPS
 
 # What TensorFlow says; there is no public list of the ops that it knows.
@@ -112,9 +112,11 @@ def in_time(graph_def: tf.GraphDef, work: Callable[[], T]) -> T:
 def import_for_shapes(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, tf.Graph]:
     """Imports a GraphDef, with placeholders of unknown shape for unknown ops.
 
-    Of an unknown op only the first output has a tensor in the graph. The same becomes
-    of ops that are not pure but stateless: TensorFlow would compute them on import. An
-    assignment to a variable that became a constant is the value that it assigns.
+    What a loop changes has the shape that its node says: TensorFlow learns that of the
+    next turn too late. Of an unknown op only the first output has a tensor in the
+    graph. The same becomes of ops that are not pure but stateless: TensorFlow would
+    compute them on import. An assignment to a variable that became a constant is the
+    value that it assigns.
 
     Returns:
       The GraphDef with these placeholders, and the graph.
@@ -122,6 +124,7 @@ def import_for_shapes(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, tf.Graph]:
     Raises:
       GraphError: with TensorFlow's own message, if it refuses the graph.
     """
+    graph_def = _without_turns(graph_def)
     for op in _computed(graph_def):
         graph_def = _without(graph_def, op)
     while True:
@@ -136,6 +139,32 @@ def import_for_shapes(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, tf.Graph]:
             if left is graph_def:
                 raise
             graph_def = left
+
+
+def _without_turns(graph_def: tf.GraphDef) -> tf.GraphDef:
+    """The graph with placeholders where turns of loops begin, if shapes are known."""
+    turns = {node.name for node in graph_def.node if node.op in frames.TURNS}
+    begins = {
+        node.name
+        for node in graph_def.node
+        if node.op in frames.MERGES
+        and nodes.OUTPUT_SHAPES in node.attr
+        and not turns.isdisjoint(map(names.node_name, node.input))
+    }
+    if not begins:
+        return graph_def
+    return nodes.with_nodes(
+        graph_def,
+        (_begun(node) if node.name in begins else node for node in graph_def.node),
+    )
+
+
+def _begun(merge: tf.NodeDef) -> tf.NodeDef:
+    dtype = tf.as_dtype(merge.attr['T'].type)
+    result = nodes.make_node(merge.name, 'Placeholder', dtype=dtype)
+    shape = merge.attr[nodes.OUTPUT_SHAPES].list.shape[0]
+    result.attr['shape'].shape.CopyFrom(shape)
+    return result
 
 
 def is_registered(op: str) -> bool:

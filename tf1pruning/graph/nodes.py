@@ -12,6 +12,8 @@ from tf1pruning.errors import GraphError
 from tf1pruning.names import op_types
 from tf1pruning.shapes import element_count
 
+# Attribute of a node with the static shapes that were known when it was made.
+OUTPUT_SHAPES = '_output_shapes'
 INPUT_OPS = ('Placeholder', 'PlaceholderWithDefault')
 # Convolutions and dense layers.
 LAYER_OPS = op_types(

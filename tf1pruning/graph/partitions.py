@@ -146,7 +146,7 @@ def _variable(
     node.attr['dtype'].CopyFrom(part.attr['dtype'])
     shape = tf.TensorShape(list(variable_def.save_slice_info_def.full_shape))
     node.attr['shape'].shape.CopyFrom(shape.as_proto())
-    node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(shape.as_proto())
+    node.attr[nodes.OUTPUT_SHAPES].list.shape.add().CopyFrom(shape.as_proto())
     for empty in ('container', 'shared_name'):
         node.attr[empty].s = b''
     return node

@@ -95,7 +95,7 @@ def resize(
         ),
     )
     for node in graph_def.node:
-        node.attr.pop(view_lib.OUTPUT_SHAPES, None)
+        node.attr.pop(nodes.OUTPUT_SHAPES, None)
         own = {} if node.name in folded else named.get(node.name, {})
         for position, constant in own.items():
             node.input[position] = constant.name

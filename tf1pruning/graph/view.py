@@ -41,7 +41,6 @@ from tf1pruning.names import TensorRef
 
 Shape = Tuple[Optional[int], ...]
 
-OUTPUT_SHAPES = '_output_shapes'
 # Ops that hand on a value or what a variable holds, and do nothing else.
 READ_OPS = ('Identity', 'ReadVariableOp')
 
@@ -108,11 +107,11 @@ def _always(each: Any) -> bool:
 def as_identity(node: tf.NodeDef, source: TensorRef) -> tf.NodeDef:
     """A node that hands on `source` in the place of the first output of `node`."""
     new = tf.NodeDef(name=node.name, op='Identity', input=[source.as_input])
-    for key in ('T', OUTPUT_SHAPES):
+    for key in ('T', nodes.OUTPUT_SHAPES):
         if key in node.attr:
             new.attr[key].CopyFrom(node.attr[key])
-    if OUTPUT_SHAPES in new.attr:
-        del new.attr[OUTPUT_SHAPES].list.shape[1:]
+    if nodes.OUTPUT_SHAPES in new.attr:
+        del new.attr[nodes.OUTPUT_SHAPES].list.shape[1:]
     return new
 
 
@@ -279,8 +278,8 @@ class GraphView:
         if ref in self._given:
             return self._given[ref]
         attributes = self.node(ref.node).attr
-        if OUTPUT_SHAPES in attributes:
-            shapes = attributes[OUTPUT_SHAPES].list.shape
+        if nodes.OUTPUT_SHAPES in attributes:
+            shapes = attributes[nodes.OUTPUT_SHAPES].list.shape
             if ref.output < len(shapes):
                 return shape_from_proto(shapes[ref.output])
         found = self._refined().get(ref)

@@ -21,9 +21,15 @@ from tf1pruning.graph import outputs as outputs_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation, losses, optimizers
 from tf1pruning.graph.inference import inputs as inputs_lib
-from tf1pruning.graph.meta_graphs import meta_graph, saved_model, signature
+from tf1pruning.graph.meta_graphs import (
+    meta_graph,
+    same_signatures,
+    saved_model,
+    signature,
+)
 from tf1pruning.graph.variables import VARIABLE_OPS
 from tf1pruning.models import notes as notes_lib
+from tf1pruning.models import saved_objects
 from tf1pruning.models.model import Model
 from tf1pruning.notes import Note
 from tf1pruning.phases import Phases
@@ -229,9 +235,12 @@ def _prefix(path: str) -> str:
 def _read_saved_model(folder: str, options: LoadOptions) -> _Parts:
     """Like `_read`, without outputs."""
     graph = saved_model.read_saved_model(folder, options.tags)
+    same_signatures.merge(graph, options.signature or signature.DEFAULT_NAME)
     has_variables = any(n.op in VARIABLE_OPS for n in graph.graph_def.node)
     prefix = os.path.join(folder, saved_model.VARIABLES_PREFIX)
-    variables = Checkpoint(prefix) if has_variables else ArraysInMemory({})
+    if not has_variables:
+        return _Parts(graph, (), ArraysInMemory({}), folder)
+    variables = Checkpoint(prefix, saved_objects.saved_objects(graph))
     return _Parts(graph, (), variables, folder)
 
 

@@ -21,7 +21,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names, sessions
 from tf1pruning.ckpt.arrays import Arrays
 from tf1pruning.errors import DataError, GraphError, OptionError
-from tf1pruning.graph import functions, nodes, unsafe
+from tf1pruning.graph import inlining, nodes, unsafe
 from tf1pruning.graph.inference import conditionals, repeatable
 from tf1pruning.graph.inference import forward as forward_lib
 from tf1pruning.graph.inference.branches import Resolver
@@ -178,7 +178,7 @@ class Clone:
 
 def _forward(meta_graph: tf.MetaGraphDef, loss_model: LossModel) -> Forward:
     """The loss as it is trained, without function calls."""
-    inlined = functions.inline(meta_graph.graph_def)
+    inlined = inlining.inline(meta_graph.graph_def)
     whole = tf.MetaGraphDef()
     whole.CopyFrom(meta_graph)
     whole.graph_def.CopyFrom(inlined.graph_def)

@@ -18,6 +18,12 @@ def dropout_up_to_1_12(x, rate):
     return tf.realdiv(x, keep) * mask
 
 
+def dropout_of_2(x, rate):
+    """As `tf.nn.dropout` is written in TensorFlow 2."""
+    kept = tf.random_uniform(tf.shape(x)) >= rate
+    return tf.where_v2(kept, x * (1.0 / (1.0 - rate)), 0.0)
+
+
 def dropout_by_layer(x, rate):
     return tf.layers.dropout(x, rate, training=True)
 
@@ -71,6 +77,7 @@ def keep_prob(x, rate):
 
 FORMS = (
     dropout_of_1_15,
+    dropout_of_2,
     dropout_up_to_1_12,
     dropout_by_layer,
     noise_shape,
@@ -122,6 +129,10 @@ def test_what_enters_a_dropout_is_found(form):
         lambda x: x * 3.0 * mask(),
         lambda x: x * tf.get_variable('gate', []) * mask(),
         lambda x: x / 0.7 * mask(),
+        lambda x: tf.where_v2(tf.random_uniform([4]) >= 0.5, x * 3.0, 0.0),
+        lambda x: tf.where_v2(tf.random_uniform([4]) >= 0.5, x * 2.0, 1.0),
+        lambda x: tf.where_v2(tf.random_uniform([4]) >= 0.5, 0.0, x * 2.0),
+        lambda x: tf.where_v2(x >= 0.5, x * 2.0, 0.0),
         lambda x: x * tf.floor(tf.sigmoid(x) + tf.random_uniform([4])),
         lambda x: x / tf.tanh(x) * tf.floor(tf.sigmoid(x) + tf.random_uniform([4])),
         lambda x: tf.reduce_sum(x, 0, keepdims=True) * 2.0 * mask([3, 4]),

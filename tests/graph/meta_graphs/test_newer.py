@@ -102,7 +102,14 @@ def test_a_function_loses_them_too():
     node.attr['T'].type = tf.float32.as_datatype_enum
     node.attr['grad_a'].b = False
     function.ret['y'] = 'm:product:0'
+    unused = graph.graph_def.library.function.add()
+    unused.CopyFrom(function)
+    unused.signature.name = 'unused'
+    unused.node_def[0].attr['grad_a'].b = True
+    graph.graph_def.node.add(name='called', op='f', input=['x'])
 
     taking.take(graph)
 
-    assert 'grad_a' not in node.attr
+    (kept,) = graph.graph_def.library.function
+    assert kept.signature.name == 'f'
+    assert 'grad_a' not in kept.node_def[0].attr

@@ -99,7 +99,7 @@ def _channels_last_op(node: tf.NodeDef, name: str, axes: List[int]) -> tf.NodeDe
     """The op with its attributes permuted."""
     twin = nodes.copied(node)
     twin.name = name
-    twin.attr.pop(view_lib.OUTPUT_SHAPES, None)
+    twin.attr.pop(nodes.OUTPUT_SHAPES, None)
     twin.attr['data_format'].s = _LAST[node.attr['data_format'].s]
     for attribute, per_axis in _PER_AXIS.items():
         numbers = view_lib.attribute(node, attribute).list.i

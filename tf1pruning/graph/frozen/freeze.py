@@ -148,7 +148,7 @@ def _copy(node: tf.NodeDef, renamed: Mapping[str, str], copy: tf.NodeDef) -> Non
             for name in node.input
             if not (names.is_control(name) and names.node_name(name) in renamed)
         )
-    for note in (view_lib.OUTPUT_SHAPES, places.ATTRIBUTE, _OWN_GRADIENT):
+    for note in (nodes.OUTPUT_SHAPES, places.ATTRIBUTE, _OWN_GRADIENT):
         if note in copy.attr:
             del copy.attr[note]
     if copy.op in references.HAND_ON:

@@ -3,7 +3,7 @@
 `tf.cond`, and with it Keras and `tf.layers` under a learning phase, writes Switch and
 Merge nodes. Where the predicate follows from constants and flags, each Switch is
 replaced by its data and each Merge by its living input. Conditionals that control flow
-v2 writes have this form too (`graph.functions`).
+v2 writes have this form too (`graph.inlining`).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _read_outside(view: view_lib.GraphView, node: tf.NodeDef) -> List[tf.NodeDef
         new = nodes.copied(entry, [last, *entry.input[1:]])
         new.name = f'{node.name}/{entry.op.lower()}_{i}'
         new.attr['T'].type = dtype.as_datatype_enum
-        for key in ('_class', view_lib.OUTPUT_SHAPES):
+        for key in ('_class', nodes.OUTPUT_SHAPES):
             new.attr.pop(key, None)
         found.append(new)
         last = TensorRef(new.name, ref.output).as_input

@@ -36,7 +36,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import draws, functions, nodes, pipelines, walk
+from tf1pruning.graph import draws, inlining, nodes, pipelines, walk
 from tf1pruning.graph import inference_graph as graph_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import (
@@ -82,7 +82,7 @@ def derive(
       GraphError: on unknown names, or a node that only works in training.
     """
     _check_present(meta_graph.graph_def, outputs)
-    inlined = functions.inline(meta_graph.graph_def)
+    inlined = inlining.inline(meta_graph.graph_def)
     trained, counters = quantization.without_delay(_cut(inlined, input_map))
     decided, flags = conditionals.without_conditionals(
         trained, outputs, _is_training_only, decides=graph_lib.FLAGS not in keep
@@ -116,7 +116,7 @@ def _check_present(graph_def: tf.GraphDef, outputs: Sequence[str]) -> None:
 
 
 def _renamed(
-    inlined: functions.Inlined, input_map: Optional[InputMap]
+    inlined: inlining.Inlined, input_map: Optional[InputMap]
 ) -> Dict[str, str]:
     """Tensor of the graph without functions -> the new input in its place."""
     return {
@@ -125,7 +125,7 @@ def _renamed(
     }
 
 
-def _cut(inlined: functions.Inlined, input_map: Optional[InputMap]) -> tf.GraphDef:
+def _cut(inlined: inlining.Inlined, input_map: Optional[InputMap]) -> tf.GraphDef:
     """The graph with the new inputs, while every tensor still has the user's name."""
     if not input_map:
         return inlined.graph_def
@@ -383,5 +383,5 @@ def placeholder(
     node = nodes.make_node(name, 'Placeholder', dtype=dtype)
     proto = tf.TensorShape(shape).as_proto()
     node.attr['shape'].shape.CopyFrom(proto)
-    node.attr[view_lib.OUTPUT_SHAPES].list.shape.add().CopyFrom(proto)
+    node.attr[nodes.OUTPUT_SHAPES].list.shape.add().CopyFrom(proto)
     return node

@@ -1,15 +1,16 @@
 """Recognizes dropout by data flow.
 
 TF 1.15 writes `x * (1 / (1 - rate)) * cast(random >= rate)`; TF up to 1.12 writes
-`x / keep_prob * floor(random + keep_prob)`, with older ops for the division. In both
-the expected value is `x`: the mask is 1 with the probability by which `x` is divided.
+`x / keep_prob * floor(random + keep_prob)`, with older ops for the division; TF 2
+writes `where(random >= rate, x * (1 / (1 - rate)), 0)`. In all of them the expected
+value is `x`: the mask is 1 with the probability by which `x` is divided.
 That is checked, on constants or on the same tensor; a mask whose scale is another one,
 or missing, is no dropout.
 """
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -20,6 +21,7 @@ from tf1pruning.names import TensorRef
 
 _LINEAR = ('Add', 'AddV2', 'Mul', 'Sub')
 _SAME_OPS = ('Identity', 'StopGradient')
+_SELECTS = ('Select', 'SelectV2')
 _RANDOM = 'RandomUniform'
 _AT_LEAST = ('GreaterEqual', 'Greater')
 _AT_MOST = ('LessEqual', 'Less')
@@ -46,12 +48,11 @@ class Dropout(NamedTuple):
 
 def ending_in(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[Dropout]:
     """The dropout which `node` ends, or None if it ends none."""
-    if node.op != 'Mul':
+    if node.op not in ('Mul', *_SELECTS):
         return None
     dtype = tf.as_dtype(view_lib.attribute(node, 'T').type)
     rounding = _ROUNDING.get(dtype, _FLOAT_ROUNDING)
-    refs = view_lib.data_inputs(node)
-    for mask, scaled in (refs[::-1], refs):
+    for mask, scaled in _masked(view, node):
         keep = _keep_probability(view, mask)
         if keep is not None:
             found = _unscaled(view, scaled, keep, rounding)
@@ -60,6 +61,17 @@ def ending_in(view: view_lib.GraphView, node: tf.NodeDef) -> Optional[Dropout]:
             if found is not None and view_lib.agree(view.shape(found), made):
                 return Dropout(found, _off(view, keep))
     return None
+
+
+def _masked(
+    view: view_lib.GraphView, node: tf.NodeDef
+) -> List[Tuple[TensorRef, TensorRef]]:
+    """What may be a mask in a product or a selection, and what it is for."""
+    refs = view_lib.data_inputs(node)
+    if node.op == 'Mul':
+        return [(refs[1], refs[0]), (refs[0], refs[1])]
+    mask, scaled, other = refs
+    return [] if any(_sum(view, other).values()) else [(mask, scaled)]
 
 
 def _off(view: view_lib.GraphView, keep: Sum) -> Dict[str, float]:
@@ -71,14 +83,12 @@ def _off(view: view_lib.GraphView, keep: Sum) -> Dict[str, float]:
 
 
 def _keep_probability(view: view_lib.GraphView, ref: TensorRef) -> Optional[Sum]:
-    """How likely a mask is 1: cast(random >= rate) or floor(random + keep_prob)."""
+    """How likely a mask is 1: random >= rate, or floor(random + keep_prob)."""
     node = view.node(ref.node)
     if node.op == 'Floor':
         # The sum is random + keep_prob; it is at least 1 in `keep_prob` of all cases.
         return _likely(view, _sum(view, view_lib.data_inputs(node)[0]), -1.0)
-    if node.op != 'Cast':
-        return None
-    compared = view.inputs(node)[0]
+    compared = view.inputs(node)[0] if node.op == 'Cast' else node
     if compared.op not in (*_AT_LEAST, *_AT_MOST):
         return None
     left, right = (_sum(view, each) for each in view_lib.data_inputs(compared))

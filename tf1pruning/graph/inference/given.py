@@ -6,8 +6,8 @@ from typing import Dict, Union
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph import functions
 from tf1pruning.graph import inference_graph as graph_lib
+from tf1pruning.graph import inlining
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import forward
 from tf1pruning.graph.variables import VARIABLE_OPS
@@ -28,7 +28,7 @@ def given_graph(
     Raises:
       GraphError: if the graph is damaged.
     """
-    inlined = functions.inline(meta_graph.graph_def)
+    inlined = inlining.inline(meta_graph.graph_def)
     cutter = forward.Cutter(view_lib.GraphView(inlined.graph_def))
     cutter.cut_at(model.converted.inputs)
     cutter.run(model.outputs)

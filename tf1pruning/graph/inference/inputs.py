@@ -11,7 +11,7 @@ from tf1pruning.errors import GraphError
 from tf1pruning.graph import pipelines
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.inference import derivation
-from tf1pruning.graph.nodes import INPUT_OPS
+from tf1pruning.graph.nodes import INPUT_OPS, OUTPUT_SHAPES
 from tf1pruning.names import TensorRef
 
 
@@ -98,7 +98,7 @@ def cut(graph: tf.MetaGraphDef, inputs: Sequence[Input]) -> tf.MetaGraphDef:
     for node in view:
         new = result.graph_def.node.add()
         new.CopyFrom(replaced.pop(node.name, node))
-        new.attr.pop(view_lib.OUTPUT_SHAPES, None)
+        new.attr.pop(OUTPUT_SHAPES, None)
         for position, name in enumerate(new.input):
             if not names.is_control(name):
                 new.input[position] = redirected.get(names.parse_tensor(name), name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Set
 
-import tensorflow.compat.v1 as tf
-
 from tf1pruning import names
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import view as view_lib
@@ -49,11 +47,6 @@ def refuse_loops(view: view_lib.GraphView, needed: Set[str]) -> None:
                 found[frame.replace('/while_context', '')] = None
         elif node.op in ('Exit', 'RefExit'):
             exits.append(f'{node.name}:0')
-        elif node.op in ('While', 'StatelessWhile'):
-            types = node.attr['T'].list.type
-            if tf.resource.as_datatype_enum in types:
-                found[node.name] = None
-                exits.append(f'{node.name}:0')
     if found:
         raise GraphError(
             'The outputs depend on loops (tf.while_loop) that take variables, and not '

@@ -62,7 +62,7 @@ def _lacks_shape(node: tf.NodeDef) -> bool:
 
 def _give_shape(node: tf.NodeDef) -> None:
     """Gives a placeholder the shape that the Saver noted, or none."""
-    noted = view_lib.attribute(node, view_lib.OUTPUT_SHAPES).list.shape
+    noted = view_lib.attribute(node, nodes_lib.OUTPUT_SHAPES).list.shape
     if noted:
         node.attr['shape'].shape.CopyFrom(noted[0])
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow.compat.v1 as tf
 
+from tf1pruning.graph import functions
 from tf1pruning.graph.meta_graphs import checking, complete, newer
 
 
@@ -13,6 +14,10 @@ def take(meta_graph: tf.MetaGraphDef) -> None:
     Raises:
       GraphError: names the node that TensorFlow would refuse, or could crash on.
     """
+    # Functions of a training that nothing calls may say what only a newer TensorFlow
+    # understands.
+    used = functions.used_library(meta_graph.graph_def)
+    meta_graph.graph_def.library.CopyFrom(used)
     newer.drop(meta_graph)
     checking.check(meta_graph)
     complete.complete(meta_graph)

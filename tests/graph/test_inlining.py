@@ -12,7 +12,7 @@ from tests import networks
 from tests.graph.inference import test_conditionals as v1
 from tf1pruning.channels import groups, trace
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import functions
+from tf1pruning.graph import functions, inlining
 from tf1pruning.graph.frozen.freeze import freeze
 from tf1pruning.graph.inference import derivation
 from tf1pruning.surgery import verify
@@ -143,7 +143,7 @@ def test_nodes_are_named_by_the_call_and_the_branch():
 
 def test_the_conditional_itself_may_be_the_output():
     graph = graph_of(split)
-    (name,) = [n.name for n in graph.as_graph_def().node if n.op in functions.IF_OPS]
+    (name,) = [n.name for n in graph.as_graph_def().node if n.op in inlining.IF_OPS]
 
     model = networks.model_of(graph, [name])
 
@@ -153,7 +153,7 @@ def test_the_conditional_itself_may_be_the_output():
 
 def test_an_input_map_may_name_any_result_of_a_conditional():
     graph = graph_of(split)
-    (name,) = [n.name for n in graph.as_graph_def().node if n.op in functions.IF_OPS]
+    (name,) = [n.name for n in graph.as_graph_def().node if n.op in inlining.IF_OPS]
     meta_graph = tf.train.export_meta_graph(graph=graph)
 
     model = derivation.derive(meta_graph, ['output'], {f'{name}:1': 'second'})
@@ -349,7 +349,7 @@ def test_a_call_that_no_output_needs_does_no_harm():
 def test_a_condition_that_is_no_boolean_is_refused_by_name():
     graph = graph_of(split)
     meta_graph = tf.train.export_meta_graph(graph=graph)
-    (branching,) = [n for n in meta_graph.graph_def.node if n.op in functions.IF_OPS]
+    (branching,) = [n for n in meta_graph.graph_def.node if n.op in inlining.IF_OPS]
     branching.attr['Tcond'].type = tf.int32.as_datatype_enum
 
     with pytest.raises(GraphError, match="'cond': its condition is not a boolean"):
@@ -359,7 +359,7 @@ def test_a_condition_that_is_no_boolean_is_refused_by_name():
 def test_a_graph_without_calls_is_handed_back():
     graph_def = tf.GraphDef()
 
-    assert functions.inline(graph_def).graph_def is graph_def
+    assert inlining.inline(graph_def).graph_def is graph_def
 
 
 def test_only_functions_that_nodes_name_are_kept():
@@ -368,3 +368,55 @@ def test_only_functions_that_nodes_name_are_kept():
     assert functions.used_library(graph_def) == graph_def.library
     del graph_def.node[:]
     assert not functions.used_library(graph_def).function
+
+
+def turns(x):
+    """Swaps two values, doubles a third, and hands on a fourth, three times."""
+
+    def body(step, first, second, sums, scale):
+        return step + 1, second, first, sums + sums * scale, scale
+
+    start = (0, x, -x, x, tf.reduce_max(x))
+    results = tf.while_loop(lambda step, *_: step < 3, body, start, name='turns')
+    return tf.stack([tf.cast(results[0], tf.float32) + x, *results[1:4]]) + results[4]
+
+
+def test_a_loop_gives_what_tensorflow_computes():
+    graph = graph_of(turns)
+    model = networks.model_of(graph)
+    feeds = {'input': np.array([[-1.0, 0.5, 2.0, 0.25]], np.float32)}
+
+    assert {'Enter', 'NextIteration', 'Exit'} <= ops(model)
+    assert not {'While', 'StatelessWhile'} & ops(model)
+    with tf.Session(graph=graph) as session:
+        expected = session.run('output:0', {'input:0': feeds['input']})
+    np.testing.assert_array_equal(answer(model, feeds), expected)
+
+
+def loop_of(graph):
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+    (loop,) = [n for n in meta_graph.graph_def.node if n.op in inlining.LOOP_OPS]
+    library = functions.by_name(meta_graph.graph_def)
+    return (
+        meta_graph,
+        library[loop.attr['cond'].func.name],
+        library[loop.attr['body'].func.name],
+    )
+
+
+def test_a_loop_that_changes_nothing_is_refused_by_name():
+    meta_graph, _, body = loop_of(graph_of(turns))
+    arguments = [each.name for each in body.signature.input_arg]
+    for result, argument in zip(body.signature.output_arg, arguments):
+        body.ret[result.name] = argument
+
+    with pytest.raises(GraphError, match='its body changes nothing'):
+        derivation.derive(meta_graph, ['output'])
+
+
+def test_a_loop_without_a_boolean_is_refused_by_name():
+    meta_graph, condition, _ = loop_of(graph_of(turns))
+    condition.signature.output_arg[0].type = tf.int32.as_datatype_enum
+
+    with pytest.raises(GraphError, match='its condition is not a boolean'):
+        derivation.derive(meta_graph, ['output'])
