@@ -1,16 +1,20 @@
-"""Writes small networks as TensorFlow 2 saves them, for tests under TensorFlow 1.15.
+"""Writes networks as TensorFlow 2 saves them, for TensorFlow 1.15.
 
   python scripts/tf2_files.py
+  python scripts/tf2_files.py FOLDER
 
-Run it with each version that is meant (2.15.1 and 2.21.0 were). Files go to a folder of
-the version, and beside each network lie a batch and its answers (`answers.npz`).
+The first writes small ones, which the tests read; run it with each version that is
+meant (2.15.1 and 2.21.0 were). The second writes MobileNetV2 of each kind of Keras.
+Files go to a folder of the version, and beside each network lie a batch and its answers
+(`answers.npz`).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from typing import Callable, Dict
+import sys
+from typing import Callable, Dict, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,13 +25,29 @@ FILES = os.path.join(_ROOT, 'tests', 'tf2_files')
 _SHAPE = (8, 8, 3)
 _CLASSES = 5
 
+Build = Callable[[], tf.keras.Model]
+Write = Callable[[str, np.ndarray], np.ndarray]
+
 
 def main() -> None:
     """Writes all kinds."""
-    folder = os.path.join(FILES, '.'.join(tf.__version__.split('.')[:2]))
+    if len(sys.argv) > 1:
+        _write(sys.argv[1], _keras_kinds(_mobilenet), (96, 96, 3))
+    else:
+        modules = {
+            'module': _written(Convolutions),
+            'conditional': _written(Conditional),
+            'loop': _written(Loop),
+            'dropout': _written(Dropout),
+        }
+        _write(FILES, {**_keras_kinds(_small), **modules}, _SHAPE)
+
+
+def _write(root: str, kinds: Dict[str, Write], shape: Tuple[int, ...]) -> None:
+    folder = os.path.join(root, '.'.join(tf.__version__.split('.')[:2]))
     shutil.rmtree(folder, ignore_errors=True)
-    images = np.random.RandomState(0).randn(4, *_SHAPE).astype(np.float32)
-    for name, write in _kinds().items():
+    images = np.random.RandomState(0).randn(4, *shape).astype(np.float32)
+    for name, write in kinds.items():
         path = os.path.join(folder, name)
         os.makedirs(path)
         np.random.seed(1)
@@ -36,26 +56,49 @@ def main() -> None:
         np.savez(os.path.join(path, 'answers.npz'), x=images, y=answers)
 
 
-Write = Callable[[str, np.ndarray], np.ndarray]
-
-
-def _kinds() -> Dict[str, Write]:
-    kinds: Dict[str, Write] = {
-        'keras_saved_model': _keras_saved_model,
-        'keras_export': _keras_export,
-        'keras_frozen': _keras_frozen,
-        'module': _written(Convolutions),
-        'conditional': _written(Conditional),
-        'loop': _written(Loop),
-        'dropout': _written(Dropout),
+def _keras_kinds(build: Build) -> Dict[str, Write]:
+    kinds: Dict[str, Callable[[str, tf.keras.Model], None]] = {
+        'keras_saved_model': lambda path, model: tf.saved_model.save(model, path),
+        'keras_export': lambda path, model: model.export(path),
+        'keras_frozen': _freeze,
     }
-    if hasattr(tf, 'estimator'):
-        kinds['keras_save'] = _keras_save
-    return kinds
+    if hasattr(tf, 'estimator'):  # Keras 2.
+        kinds['keras_save'] = _save
+
+    def writing(save: Callable[[str, tf.keras.Model], None]) -> Write:
+        def write(path: str, images: np.ndarray) -> np.ndarray:
+            model = build()
+            save(path, model)
+            return model(images).numpy()
+
+        return write
+
+    return {name: writing(save) for name, save in kinds.items()}
 
 
-def _keras() -> tf.keras.Model:
-    """A stem, an inverted residual, and a classifier, with statistics of their own."""
+def _save(path: str, model: tf.keras.Model) -> None:
+    """With its training, whose graph has dropout and moments in it."""
+    model.compile('sgd', tf.keras.losses.SparseCategoricalCrossentropy(True))
+    model.save(path, save_format='tf')
+
+
+def _freeze(path: str, model: tf.keras.Model) -> None:
+    spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, 'image')
+    traced = tf.function(lambda image: model(image)).get_concrete_function(spec)
+    frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
+    with open(os.path.join(path, 'frozen.pb'), 'wb') as file:
+        file.write(frozen.graph.as_graph_def().SerializeToString())
+
+
+def _mobilenet() -> tf.keras.Model:
+    shape = (96, 96, 3)
+    return _drawn(
+        tf.keras.applications.MobileNetV2(shape, 0.35, weights=None, classes=10)
+    )
+
+
+def _small() -> tf.keras.Model:
+    """A stem, an inverted residual and a classifier."""
     layers = tf.keras.layers
     inputs = layers.Input(_SHAPE)
     stem = _activated(layers.Conv2D(8, 3, padding='same', use_bias=False)(inputs))
@@ -64,48 +107,20 @@ def _keras() -> tf.keras.Model:
     narrow = layers.Conv2D(8, 1, use_bias=False)(deep)
     summed = layers.Add()([stem, layers.BatchNormalization()(narrow)])
     dropped = layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(summed))
-    model = tf.keras.Model(inputs, layers.Dense(_CLASSES)(dropped))
+    return _drawn(tf.keras.Model(inputs, layers.Dense(_CLASSES)(dropped)))
+
+
+def _drawn(model: tf.keras.Model) -> tf.keras.Model:
+    """The model, with moving statistics that are not those of the start."""
     for weight in model.weights:
-        drawn = np.random.uniform(0.5, 1.5, weight.shape)
-        is_scale = any(part in weight.name for part in ('gamma', 'variance'))
-        centred = drawn if is_scale else drawn - 1
-        weight.assign(centred.astype(np.float32))
+        if 'moving' in weight.name or 'gamma' in weight.name:
+            weight.assign(np.random.uniform(0.5, 1.5, weight.shape))
     return model
 
 
 def _activated(tensor: tf.Tensor) -> tf.Tensor:
     normalized = tf.keras.layers.BatchNormalization()(tensor)
     return tf.keras.layers.ReLU(6.0)(normalized)
-
-
-def _keras_saved_model(path: str, images: np.ndarray) -> np.ndarray:
-    model = _keras()
-    tf.saved_model.save(model, path)
-    return model(images).numpy()
-
-
-def _keras_export(path: str, images: np.ndarray) -> np.ndarray:
-    model = _keras()
-    model.export(path)
-    return model(images).numpy()
-
-
-def _keras_save(path: str, images: np.ndarray) -> np.ndarray:
-    """With its training, whose graph has dropout and moments in it."""
-    model = _keras()
-    model.compile('sgd', tf.keras.losses.SparseCategoricalCrossentropy(True))
-    model.save(path, save_format='tf')
-    return model(images).numpy()
-
-
-def _keras_frozen(path: str, images: np.ndarray) -> np.ndarray:
-    model = _keras()
-    spec = tf.TensorSpec([None, *_SHAPE], tf.float32, 'image')
-    traced = tf.function(lambda image: model(image)).get_concrete_function(spec)
-    frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
-    with open(os.path.join(path, 'frozen.pb'), 'wb') as file:
-        file.write(frozen.graph.as_graph_def().SerializeToString())
-    return model(images).numpy()
 
 
 def _written(module: Callable[[], tf.Module]) -> Write:

@@ -160,6 +160,6 @@ def test_a_layer_that_is_lost_is_named_before_what_is_an_output():
         select.groups_in_scopes(groups, [''], select.ALL, trace.lost)
 
     assert str(caught.value) == (
-        "In scope '' nothing may be cut: layer 'b' cannot be followed, input 1 that "
+        "In the network nothing may be cut: layer 'b' cannot be followed, input 1 that "
         "depends on the input; 'a' reaches 'b': input 1 that depends on the input."
     )

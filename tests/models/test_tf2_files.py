@@ -57,7 +57,7 @@ def test_such_a_file_is_stripped_exactly(folder, tmp_path):
     np.testing.assert_allclose(found, given['y'], rtol=0, atol=1e-5)
     (from_pb,) = FrozenFormat().answers(str(tmp_path), outputs, feeds)
     (from_folder,) = SavedModelFormat().answers(str(tmp_path), outputs, feeds)
-    np.testing.assert_allclose(from_pb, from_folder, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(from_pb, from_folder, rtol=0, atol=1e-5)
     assert np.abs(from_pb - given['y']).max() > 1e-3
 
 

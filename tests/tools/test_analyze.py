@@ -38,10 +38,13 @@ def prefix(tmp_path_factory):
     return models.checkpoint(str(tmp_path_factory.mktemp('model')))
 
 
-def analyzed(path, tmp_path, *flags):
+def analyzed(path, tmp_path, *flags, problem=''):
+    """What is printed, and what is written; nothing may be cut if there is a problem."""
     target = str(tmp_path / 'groups.json')
     done = models.run_tool('analyze.py', f'--model={path}', f'--json={target}', *flags)
-    assert (done.returncode, done.stderr) == (0, '')
+    assert done.returncode == bool(problem)
+    assert done.stderr.startswith(problem)
+    assert bool(done.stderr) == bool(problem)
     with open(target, encoding='utf-8') as file:
         return done.stdout, json.load(file)
 
@@ -112,7 +115,8 @@ def test_scopes_choose_what_is_listed(prefix, tmp_path):
 def test_ops_without_a_rule_are_listed(tmp_path):
     prefix = networks.save(strange_graph(), str(tmp_path / 'model.ckpt'))
 
-    stdout, found = analyzed(prefix, tmp_path)
+    problem = "Error: In the network nothing may be cut: 'first' reaches 'running': no"
+    stdout, found = analyzed(prefix, tmp_path, problem=problem)
 
     assert found['unsupported_ops'] == ['Cumprod', 'Betainc']
     assert 'Ops without a rule: Cumprod, Betainc.' in stdout
@@ -127,7 +131,8 @@ def test_layers_with_kernels_of_the_input_are_listed(tmp_path):
         tf.identity(networks.conv(x, 2, name='last'), name='output')
     prefix = networks.save(graph, str(tmp_path / 'model.ckpt'))
 
-    stdout, found = analyzed(prefix, tmp_path)
+    problem = "Error: In the network nothing may be cut: layer 'computed' cannot be"
+    stdout, found = analyzed(prefix, tmp_path, problem=problem)
 
     assert list(found['lost_layers']) == ['computed']
     line = "Not followed through layer 'computed': input 1 that depends on the input"

@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from tests import networks, programs
 from tests.studies import trained
+from tests.tools import models
 from tf1pruning import Pruning
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.surgery import feeds as feeds_lib
@@ -378,3 +379,20 @@ def test_an_optimizer_that_cannot_be_kept_is_one_line(pruned, tmp_path, flag, ex
     assert (done.returncode, done.stdout) == (1, '')
     assert expected in done.stderr
     assert done.stderr.count('\n') == 1
+
+
+def test_a_network_of_which_nothing_may_go_is_not_written(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4], 'input')
+        tf.matmul(x, tf.get_variable('w', [4, 4]), name='output')
+    prefix = networks.save(graph, str(tmp_path / 'model.ckpt'))
+
+    done = models.run_tool(
+        'strip.py', f'--model={prefix}', f'--output_dir={tmp_path / "out"}'
+    )
+
+    assert (done.returncode, done.stdout) == (1, '')
+    assert done.stderr == (
+        "Error: In the network nothing may be cut: 'w' is a model output.\n"
+    )
+    assert not (tmp_path / 'out').exists()

@@ -123,7 +123,8 @@ def _problem(
     if frozen or gone:
         # A layer that is lost comes first: it is why others are frozen.
         reasons = '; '.join((*gone[:_LISTED], *frozen[:_LISTED]))
-        return f'In scope {scope!r} nothing may be cut: {reasons}.'
+        where = f'scope {scope!r}' if scope else 'the network'
+        return f'In {where} nothing may be cut: {reasons}.'
     others = _within(groups, scope)
     known = [group.name for group in meant]
     if others:
@@ -135,6 +136,8 @@ def _problem(
             f'{some if known else "The model has no such block."} '
             "Or choose groups='all'."
         )
+    if not scope:
+        return 'The network has no layer with a kernel that is a weight.'
     return (
         f'Scope {scope!r} matches nothing that makes channels. '
         f'{names.did_you_mean(scope.strip("/"), known)}'

@@ -12,7 +12,7 @@ from absl import flags
 import tf1pruning as tp
 from tf1pruning import files
 from tf1pruning.cli import model_flags
-from tf1pruning.steps import protection
+from tf1pruning.steps import protection, selection
 
 FLAGS = flags.FLAGS
 
@@ -37,3 +37,4 @@ def main() -> None:
     if FLAGS.nodes:
         print(found.node_table() + '\n')
     print(found)
+    selection.check_prunable(model)

@@ -28,7 +28,7 @@ from tf1pruning.cli import criterion_flags, model_flags, sample_flags
 from tf1pruning.errors import OptionError
 from tf1pruning.export.formats import FORMATS
 from tf1pruning.report import interface, widths
-from tf1pruning.steps import exporting, protection, soft_pruning, stripping
+from tf1pruning.steps import exporting, protection, selection, soft_pruning, stripping
 
 FLAGS = flags.FLAGS
 # Samples of a file that the networks are run on.
@@ -103,6 +103,7 @@ def main() -> None:
     )
     plan = plan_json.load_plan(FLAGS.plan) if FLAGS.plan else None
     model = model_flags.model()
+    selection.check_prunable(model)
     if FLAGS.mean_replacement is not None:
         model = _mean_replaced(model, plan)
     samples = _samples(model)

@@ -45,6 +45,11 @@ class Selection:
         plan_lib.check_fits(plan, self.model.groups, self.model.graph)
 
 
+def check_prunable(model: Model) -> None:
+    """Raises GraphError if no channel of a model may be cut; says why."""
+    select.groups_in_scopes(model.groups, [''], select.ALL, model.trace.lost)
+
+
 def select_groups(
     model: Model, scope_names: Sequence[str] = ('',), which: str = select.AUTO
 ) -> Selection:
