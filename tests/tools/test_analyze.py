@@ -39,7 +39,7 @@ def prefix(tmp_path_factory):
 
 
 def analyzed(path, tmp_path, *flags, problem=''):
-    """What is printed, and what is written; nothing may be cut if there is a problem."""
+    """What is printed and written; nothing may be cut if there is a problem."""
     target = str(tmp_path / 'groups.json')
     done = models.run_tool('analyze.py', f'--model={path}', f'--json={target}', *flags)
     assert done.returncode == bool(problem)
