@@ -3,8 +3,10 @@ from __future__ import annotations
 import gc
 
 import pytest
+import tensorflow.compat.v1 as tf
 
 from tests import demo_runs, sessions
+from tf1pruning import versions
 
 
 @pytest.fixture(scope='session')
@@ -14,6 +16,9 @@ def runs(tmp_path_factory):
 
 
 def pytest_configure():
+    if versions.IS_2:
+        # Tests build graphs and run sessions, as programs of TensorFlow 1 do.
+        tf.disable_v2_behavior()
     sessions.optimize_none()
 
 

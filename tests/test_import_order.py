@@ -24,6 +24,7 @@ FLOORS = {
     'phases': 0,
     'shapes': 0,
     'typed': 0,
+    'versions': 0,
     'graph': 1,
     'ckpt': 1,
     'algebra': 1,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Sequence
 
+_EXECUTION = 'Graph execution error'
+
 
 class Tf1PruningError(Exception):
     """Base class of all errors that tf1pruning raises on purpose.
@@ -26,6 +28,10 @@ class Tf1PruningError(Exception):
 def first_line(error: BaseException) -> str:
     """What an error of TensorFlow says, without where in the program it came up."""
     said = str(getattr(error, 'message', error)).strip() or repr(error)
+    if said.startswith(_EXECUTION):
+        # TensorFlow 2 says first where each node was made.
+        _, _, said = said.rpartition('Node: ')
+        said = said.partition('\n')[2].strip() or said
     return said.splitlines()[0].rstrip('.')
 
 

@@ -74,6 +74,8 @@ def check(name: str, value: Any, hint: Any) -> None:
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether a value has the type of an annotation; a list serves as a tuple."""
+    if hint is Any:
+        return True
     origin, inner = _parts(hint)
     if hint in _PLAIN:
         is_truth = isinstance(value, (bool, np.bool_))

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.data.dataset import Dataset, Split
-from tf1pruning.errors import DataError, OptionError
+from tf1pruning.errors import DataError, OptionError, first_line
 
 Shape = Tuple[int, int, int]
 Augmentation = Callable[[tf.Tensor, Shape, int], tf.Tensor]
@@ -264,7 +264,7 @@ def arrays(dataset: Dataset, split: Split) -> Tuple[np.ndarray, np.ndarray]:
 
 def _unreadable(dataset: Dataset, error: tf.errors.OpError) -> DataError:
     # The other lines say where the pipeline was built.
-    reason = _FUNCTION.sub('', error.message.splitlines()[0])
+    reason = _FUNCTION.sub('', first_line(error))
     return DataError(f'Data set {dataset.name!r} cannot be read: {reason}')
 
 

@@ -59,7 +59,7 @@ class Checkpoint(Arrays):
             )
         try:
             return np.asarray(self._reader.get_tensor(self._keys[name]))
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, IndexError) as error:
             raise CheckpointError(
                 f'Variable {name!r} cannot be read from {self.prefix!r}: its data file '
                 f'is truncated or damaged ({first_line(error)}).'

@@ -19,7 +19,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import files, names
 from tf1pruning.ckpt import checkpoint
 from tf1pruning.ckpt.arrays import Arrays, dtype_of
-from tf1pruning.errors import OutputError
+from tf1pruning.errors import OutputError, first_line
 
 SHARD_BYTES = 1 << 26
 
@@ -97,7 +97,7 @@ def save(staged: str, prefix: str, arrays: Arrays, meta: Optional[bytes]) -> Non
     try:
         _save(target, _shards(arrays, _shard_counts(prefix)), arrays)
     except tf.errors.OpError as error:
-        reason = error.message.split('\n')[0].split('; ')[-1]
+        reason = first_line(error).split('; ')[-1]
         raise OutputError(f'{reason}.') from error
     if meta is not None:
         with open(target + '.meta', 'wb') as file:

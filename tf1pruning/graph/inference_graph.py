@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, functions, partitions, places
+from tf1pruning.graph import frames, functions, newer, partitions, places
 from tf1pruning.graph import variables as variables_lib
 from tf1pruning.graph import view as view_lib
 from tf1pruning.graph.nodes import INPUT_OPS, with_nodes
@@ -144,6 +144,7 @@ def build(
     """
     keep = keep or functools.partial(needed, outputs=outputs)
     found = keep(graph_def)
+    newer.drop_later(found.node)
     known = variables_lib.definitions(meta_graph)
     merged = partitions.merge(found, known.protos)
     if merged.first_parts:

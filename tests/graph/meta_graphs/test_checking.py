@@ -177,7 +177,7 @@ def call_unknown(m):
 
 
 def come_from_later(m):
-    m.graph_def.versions.min_consumer = 1000
+    m.graph_def.versions.min_consumer = 10**6
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def come_from_later(m):
         (call_itself, r"function 'f' calls itself"),
         (call_unknown, r"'call' .*function 'gone', which is not in the graph"),
         (lambda m: doubling(m, 13), r'the graph has more than 8,192 nodes'),
-        (come_from_later, r'graphs of version 1000'),
+        (come_from_later, r'graphs of version 1000000'),
     ],
 )
 def test_what_tensorflow_would_refuse_or_crash_on_is_named(change, message):

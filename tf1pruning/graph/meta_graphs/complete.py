@@ -18,8 +18,8 @@ from typing import Iterator, Mapping, Tuple
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
 
+from tf1pruning.graph import newer, op_defs, places, references
 from tf1pruning.graph import nodes as nodes_lib
-from tf1pruning.graph import op_defs, places, references
 from tf1pruning.graph import view as view_lib
 
 _FIRST = ':0'
@@ -43,6 +43,7 @@ def complete(meta_graph: tf.MetaGraphDef) -> None:
         for name, value in defaults.get(node.op, ()):
             if name not in attributes:
                 attributes[name].CopyFrom(value)
+    newer.drop_later(_nodes(graph_def))
     for node in graph_def.node:
         for position, name in enumerate(nodes_lib.data_names(node)):
             if name.endswith(_FIRST):

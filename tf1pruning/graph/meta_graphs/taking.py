@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow.compat.v1 as tf
 
-from tf1pruning.graph import functions
-from tf1pruning.graph.meta_graphs import checking, complete, newer
+from tf1pruning.graph import functions, newer
+from tf1pruning.graph.meta_graphs import checking, complete
 
 
 def take(meta_graph: tf.MetaGraphDef) -> None:

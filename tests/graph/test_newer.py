@@ -72,9 +72,22 @@ def test_another_value_is_named(op, name, value):
     graph = meta_graph()
     (node,) = (n for n in graph.graph_def.node if n.op.startswith(op))
     node.attr[name].CopyFrom(value)
+    if op == 'FusedBatchNorm':
+        node.attr['is_training'].b = True
 
     with pytest.raises(tp.GraphError, match=f'{node.name}.*{name!r} of a newer'):
         taking.take(graph)
+
+
+def test_moving_statistics_that_are_only_read_have_no_factor():
+    graph = meta_graph()
+    (node,) = (n for n in graph.graph_def.node if n.op.startswith('FusedBatchNorm'))
+    node.attr['exponential_avg_factor'].f = 0.5
+    node.attr['is_training'].b = False
+
+    taking.take(graph)
+
+    assert 'exponential_avg_factor' not in node.attr
 
 
 def test_the_default_is_what_the_file_says():

@@ -1,13 +1,14 @@
 """Drops attributes that ops have in a newer TensorFlow only, where they say nothing.
 
 A newer TensorFlow writes them on every node of such an op, mostly at their default, and
-an older one then refuses the graph.
+an older one then refuses the graph. Whatever TensorFlow runs, the house has ops as
+TensorFlow 1.15 knows them, and so are the files that it writes.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Collection, Dict
+from typing import Collection, Dict, Iterable, Optional
 
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import attr_value_pb2
@@ -32,8 +33,38 @@ def _neutral() -> Values:
 
 
 _NEUTRAL = _neutral()
+_FACTOR = 'exponential_avg_factor'
+# Attributes of ops of TensorFlow 1.15 that came later.
+_LATER = {
+    'FusedBatchNorm': (_FACTOR,),
+    'FusedBatchNormV2': (_FACTOR,),
+    'FusedBatchNormV3': (_FACTOR,),
+    'DepthwiseConv2dNative': ('explicit_paddings',),
+    'VarHandleOp': ('allowed_devices', 'debug_name'),
+    'MatMul': ('grad_a', 'grad_b'),
+    'BatchMatMul': ('grad_x', 'grad_y'),
+    'BatchMatMulV2': ('grad_x', 'grad_y'),
+}
 # They say something to people only.
 _NAMES = ('debug_name',)
+
+
+def drop_later(nodes: Iterable[tf.NodeDef]) -> None:
+    """Drops what came after TensorFlow 1.15 from nodes, in place, if it is neutral."""
+    for node in nodes:
+        for name in _LATER.get(node.op, ()):
+            if name in node.attr and _says_nothing(node, name, _NEUTRAL.get(name)):
+                del node.attr[name]
+
+
+def _says_nothing(
+    node: tf.NodeDef, name: str, neutral: Optional[attr_value_pb2.AttrValue]
+) -> bool:
+    """Whether a node does the same without an attribute."""
+    # Moving statistics that are only read have no factor.
+    is_fixed = 'is_training' in node.attr and not node.attr['is_training'].b
+    is_free = name in _NAMES or (name == _FACTOR and is_fixed)
+    return is_free or node.attr[name] == neutral
 
 
 def drop(meta_graph: tf.MetaGraphDef) -> None:
@@ -47,12 +78,13 @@ def drop(meta_graph: tf.MetaGraphDef) -> None:
     graph_def = meta_graph.graph_def
     functions = (each.node_def for each in graph_def.library.function)
     nodes = list(itertools.chain(graph_def.node, *functions))
+    drop_later(nodes)
     unknown = _unknown(meta_graph, {node.op for node in nodes})
     for node in nodes:
         for name, neutral in unknown.get(node.op, {}).items():
             if name not in node.attr:
                 continue
-            if name not in _NAMES and node.attr[name] != neutral:
+            if not _says_nothing(node, name, neutral):
                 raise GraphError(
                     f'Node {node.name!r} ({node.op}) has the attribute {name!r} of a '
                     'newer TensorFlow, at a value that says more than its absence. '
