@@ -1,8 +1,9 @@
 """Writes tf1pruning/graph/pure_ops.py from TensorFlow's own registry of ops.
 
-Run it after a change of the tables below, or with another TensorFlow, and read what
-changed. An op is pure if TensorFlow calls it stateless and no pattern of IMPURE fits,
-or if it is listed in IN_MEMORY: its state ends with the session.
+Run it after a change of the tables below, with each TensorFlow that is meant (1.15.0,
+2.15.1 and 2.21.0 were), and read what changed: the ops of all of them are listed. An op
+is pure if TensorFlow calls it stateless and no pattern of IMPURE fits, or if it is
+listed in IN_MEMORY: its state ends with the session.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Iterable, List, Set
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph import op_defs
+from tf1pruning.graph.pure_ops import PIPELINE_ONLY_OPS, PURE_OPS
 
 TARGET = pathlib.Path(__file__).parent.parent / 'tf1pruning' / 'graph' / 'pure_ops.py'
 # Control flow and the like, which have no functions in tf.raw_ops.
@@ -39,6 +41,13 @@ IMPURE = {
     'of other kinds of models': 'BoostedTrees* Sdca*',
     'for the tests of datasets': '*AssertNextDataset *NonSerializableDataset '
     'ChooseFastest* *StatsDataset Experimental*ChooseFastest*',
+}
+# Since TensorFlow 2; not all are in each version.
+IMPURE_2 = {
+    'reads or writes files': '*Snapshot*',
+    'calls hosts': 'DataService* RegisterDataset*',
+    'of the debugger': 'Copy CopyHost',
+    'of other machines': '*SparseCore* XlaSparseDense*',
 }
 # Stateful, and pure all the same: random numbers, variables, tables, loops, datasets.
 IN_MEMORY = (
@@ -94,11 +103,15 @@ def module() -> str:
     """The text of the module."""
     known = op_defs.op_defs({*dir(tf.raw_ops), *_WITHOUT_FUNCTION.split()})
     impure = matching(' '.join(IMPURE.values()), known)
+    for pattern in ' '.join(IMPURE_2.values()).split():
+        impure.update(fnmatch.filter(known, pattern))
     stateless = {
         name for name, definition in known.items() if not definition.is_stateful
     }
     only = matching(PIPELINE, known)
     pure = (stateless | matching(IN_MEMORY, known)) - impure - only
+    pure |= PURE_OPS.difference(known)
+    only |= PIPELINE_ONLY_OPS.difference(known)
     return _MODULE.format(pure=_lines(pure), pipeline=_lines(only))
 
 

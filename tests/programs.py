@@ -18,7 +18,10 @@ import sys
 import tempfile
 import warnings
 
+import tensorflow.compat.v1 as tf
+
 from tests import sessions
+from tf1pruning import versions
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Modules of command lines define flags as they are imported: that is for the programs.
@@ -143,6 +146,9 @@ def _run(arguments, environment, folder, temporary, printed, largest_file):
         warnings.simplefilter('ignore')
     sys.argv[:] = arguments
     sessions.optimize_none()
+    if versions.IS_2 and not arguments[0].startswith(str(ROOT)):
+        # Code of a test is a program of TensorFlow 1.
+        tf.disable_v2_behavior()
     try:
         runpy.run_path(arguments[0], run_name='__main__')
     except SystemExit as end:

@@ -8,6 +8,7 @@ statistics; optimizer slots and the global step only if that is asked for.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from typing import (
@@ -25,7 +26,7 @@ from typing import (
 import tensorflow.compat.v1 as tf
 from absl import logging
 
-from tf1pruning import names, optimizer_names, typed
+from tf1pruning import names, optimizer_names, typed, versions
 from tf1pruning.ckpt import averages, slots
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import CheckpointError, first_line
@@ -140,6 +141,7 @@ def warm_start_settings(
     Raises:
       CheckpointError: if the checkpoint cannot be read, or TensorFlow would not find
         its variables by name.
+      WorkflowError: if this TensorFlow has no Estimator.
     """
     _warn_of_older(model_dir, checkpoint)
     source = Checkpoint(checkpoint)
@@ -160,26 +162,34 @@ def warm_start_settings(
     _log(checkpoint, len(source) - len(skipped), skipped)
     patterns += [re.escape(key) for key in skipped]
     others = rf'(?!({"|".join(patterns)})(/part_\d+)?:0$)' if patterns else ''
-    return _Settings(checkpoint, [f'{others}.*'])
+    return _settings_class()(checkpoint, [f'{others}.*'])
 
 
-class _Settings(tf.estimator.WarmStartSettings):
-    """Settings that look at the model when they are used.
+@functools.lru_cache(maxsize=None)
+def _settings_class() -> Any:
+    """Class of settings that look at the model when they are used.
 
     An Estimator takes them apart (`warm_start(*settings)`) when it has built its graph.
     TensorFlow itself would name only the first variable that does not fit.
     """
+    base: Any = versions.estimator().WarmStartSettings
 
-    def __iter__(self) -> Iterator[Any]:
-        """The settings, one by one.
+    class Settings(base):  # type: ignore[misc]
+        """See `_settings_class`."""
 
-        Raises:
-          CheckpointError: if the checkpoint does not fit the default graph.
-        """
-        (pattern,) = self.vars_to_warm_start
-        wanted = [v for v in tf.global_variables() if re.match(pattern, v.name)]
-        _check(Checkpoint(self.ckpt_to_initialize_from), graph_variables.by_key(wanted))
-        return super().__iter__()
+        def __iter__(self) -> Iterator[Any]:
+            """The settings, one by one.
+
+            Raises:
+              CheckpointError: if the checkpoint does not fit the default graph.
+            """
+            (pattern,) = self.vars_to_warm_start
+            wanted = [v for v in tf.global_variables() if re.match(pattern, v.name)]
+            source = Checkpoint(self.ckpt_to_initialize_from)
+            _check(source, graph_variables.by_key(wanted))
+            return super().__iter__()
+
+    return Settings
 
 
 def _weights(source: Checkpoint) -> List[str]:
