@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import bounds, names
 from tf1pruning.errors import GraphError
-from tf1pruning.graph import frames, nodes, op_defs, references
+from tf1pruning.graph import frames, newer, nodes, op_defs, references
 from tf1pruning.graph.pure_ops import PURE_OPS
 
 # What TensorFlow says; there is no public list of the ops that it knows.
@@ -83,6 +83,9 @@ def import_into_default(
             found = names.quoted([n.name for n in graph_def.node if n.op == op], 3)
             raise UnknownOpError(op, found) from error
         raise GraphError(f'TensorFlow refuses the graph: {error}') from error
+    finally:
+        # TensorFlow writes defaults into the nodes that it is given.
+        newer.drop_later(graph_def.node)
 
 
 def in_time(graph_def: tf.GraphDef, work: Callable[[], T]) -> T:
