@@ -192,3 +192,16 @@ def test_a_pipe_in_the_place_of_any_file_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / 'x.pb'):
         with pytest.raises((CheckpointError, GraphError), match='pipe, socket'):
             reading.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('model.keras', r"'model.keras' is a file of Keras\. .*\.export\(folder\)"),
+        ('model.h5', r"load_model\('model\.h5'\)"),
+        ('model.weights.h5', r'holds the weights of a Keras model without its graph'),
+    ],
+)
+def test_a_file_of_keras_says_how_to_make_a_saved_model(name, message):
+    with pytest.raises(GraphError, match=message):
+        reading.load(name)

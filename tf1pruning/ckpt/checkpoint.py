@@ -149,7 +149,7 @@ def _open(prefix: str) -> Any:
         if not os.path.exists(prefix + '.index'):
             raise CheckpointError(
                 f'{prefix!r} is not a checkpoint. Expected the prefix of one, the '
-                'folder of a SavedModel (a Keras file can be saved as one), or a '
+                'folder of a SavedModel, or a '
                 'frozen graph (.pb).'
             ) from error
         if glob.escape(prefix) != prefix or '\\' in prefix:

@@ -36,6 +36,7 @@ from tf1pruning.phases import Phases
 
 DEFAULT_OUTPUTS = ('output',)
 DEFAULT_TAGS = ('serve',)
+_KERAS_FILES, _KERAS_WEIGHTS = ('.keras', '.h5', '.hdf5'), '.weights.h5'
 MOVING, BATCH = BATCH_NORMS = ('moving', 'batch')
 
 
@@ -179,7 +180,24 @@ def split_outputs(output_nodes: str) -> Tuple[str, ...]:
     return tuple(names.node_name(name) for name in given)
 
 
+def _refuse_keras(path: str) -> None:
+    """Raises GraphError for a file of Keras, which needs its own code to be read."""
+    if path.endswith(_KERAS_WEIGHTS):
+        raise GraphError(
+            f'{path!r} holds the weights of a Keras model without its graph. Build the '
+            'model, load them, and write a SavedModel with model.export(folder), or '
+            "model.save(folder, save_format='tf') before Keras 3. Give that folder."
+        )
+    if path.endswith(_KERAS_FILES):
+        raise GraphError(
+            f'{path!r} is a file of Keras. Write a SavedModel: '
+            f'tf.keras.models.load_model({path!r}).export(folder), or .save(folder, '
+            "save_format='tf') before Keras 3. Give that folder."
+        )
+
+
 def _read(path: str, outputs: Tuple[str, ...], options: LoadOptions) -> _Parts:
+    _refuse_keras(path)
     is_frozen = not os.path.isdir(path) and path.endswith('.pb')
     proto = os.path.join(path, saved_model.SAVED_MODEL_FILE)
     if is_frozen or os.path.exists(proto):
