@@ -149,8 +149,7 @@ def _open(prefix: str) -> Any:
         if not os.path.exists(prefix + '.index'):
             raise CheckpointError(
                 f'{prefix!r} is not a checkpoint. Expected the prefix of one, the '
-                'folder of a SavedModel, or a '
-                'frozen graph (.pb).'
+                'folder of a SavedModel, or a frozen graph (.pb).'
             ) from error
         if glob.escape(prefix) != prefix or '\\' in prefix:
             raise CheckpointError(
