@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests import networks
+from tests import by_version, networks
 from tests.graph.inference.test_dropout import FORMS
 from tf1pruning.errors import GraphError
 from tf1pruning.graph.frozen.freeze import freeze
@@ -57,7 +57,7 @@ def test_nothing_of_the_training_stays():
 
     ops = {node.op for node in model.graph_def.node}
     assert ops == {
-        'Add',
+        by_version.ADD,
         'BiasAdd',
         'Const',
         'Conv2D',

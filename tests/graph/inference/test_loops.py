@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests import networks
+from tests import by_version, networks
+from tf1pruning import versions
 from tf1pruning.channels import groups, trace
 from tf1pruning.ckpt.arrays import ArraysInMemory
 from tf1pruning.errors import GraphError
@@ -114,14 +115,12 @@ def reads_a_reference(x):
 
 @pytest.mark.parametrize(
     'between',
-    [
-        reads_a_variable,
-        reads_in_a_branch,
-        reads_a_reference,
-    ],
+    [reads_a_variable, reads_in_a_branch, reads_a_reference],
     ids=['loop', 'branch in a loop', 'reference'],
 )
 def test_a_loop_that_reads_a_variable_gives_the_same_answers(between, is_v2):
+    if is_v2 and versions.IS_2 and between is reads_a_reference:
+        pytest.skip('TensorFlow 2 lets no reference into a function')
     graph = net(tf.identity, between, tf.identity)
     arrays = networks.random_arrays(graph)
 
@@ -151,7 +150,7 @@ def test_a_network_before_recurrent_layers_of_keras_is_stripped_exactly(is_v2):
     arrays = networks.random_arrays(graph)
     given = {v.node: arrays[v.key] for v in model.variables}
     given['first/kernel'][..., 2] = given['first/bias'][2] = 0
-    given['lstm/kernel'][2] = 0
+    given[by_version.LSTM_KERNEL][2] = 0
 
     found = groups.find_groups(traced)
     stripped = stripped_lib.strip(traced, found, ArraysInMemory(given))
@@ -160,7 +159,7 @@ def test_a_network_before_recurrent_layers_of_keras_is_stripped_exactly(is_v2):
     # Control flow v2 keeps the turns in lists of another kind, which are not followed.
     left = 6 if is_v2 else 5
     assert stripped.arrays['first/kernel'].shape[3] == left
-    assert stripped.arrays['lstm/kernel'].shape == (left, 20)
+    assert stripped.arrays[by_version.LSTM_KERNEL].shape == (left, 20)
     found, expected = (
         verify.run(freeze(m, a), ['output'], {'input': IMAGE})[0]
         for m, a in ((stripped.graph, stripped.arrays), (model, given))
