@@ -113,8 +113,10 @@ def _small() -> tf.keras.Model:
 def _drawn(model: tf.keras.Model) -> tf.keras.Model:
     """The model, with moving statistics that are not those of the start."""
     for weight in model.weights:
-        if 'moving' in weight.name or 'gamma' in weight.name:
+        if 'moving_variance' in weight.name or 'gamma' in weight.name:
             weight.assign(np.random.uniform(0.5, 1.5, weight.shape))
+        if 'moving_mean' in weight.name:
+            weight.assign(np.random.uniform(-0.2, 0.2, weight.shape))
     return model
 
 

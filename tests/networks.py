@@ -140,7 +140,7 @@ def conv(
 
 def depthwise(x: tf.Tensor, size: int = 3, multiplier: int = 1) -> tf.Tensor:
     """A SAME depthwise convolution; its variable is the scope's `weights`."""
-    shape = [size, size, x.shape[-1].value, multiplier]
+    shape = [size, size, x.shape.as_list()[-1], multiplier]
     weights = tf.get_variable('weights', shape)
     return tf.nn.depthwise_conv2d(x, weights, [1, 1, 1, 1], 'SAME')
 

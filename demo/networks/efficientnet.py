@@ -61,7 +61,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
     index = 0
     for stage in config.stages:
         for repeat in range(stage.repeats):
-            width = net.shape[-1].value
+            width = net.shape.as_list()[-1]
             stride = stage.stride if repeat == 0 else 1
             block = _inverted_residual(config, stage, width, stride)
             net = layers_lib.inverted_residual(

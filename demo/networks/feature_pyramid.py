@@ -73,7 +73,7 @@ def _bottleneck(
 ) -> tf.Tensor:
     shortcut = net
     wide = 4 * channels
-    if stride > 1 or shortcut.shape[-1].value != wide:
+    if stride > 1 or shortcut.shape.as_list()[-1] != wide:
         shortcut = layers.conv(f'{scope}/shortcut', shortcut, wide, stride=stride)
     net = layers.conv(f'{scope}/conv1', net, channels, activation=tf.nn.relu)
     net = layers.conv(f'{scope}/conv2', net, channels, 3, stride, tf.nn.relu)
@@ -102,8 +102,8 @@ def _pyramid(maps: Sequence[tf.Tensor], config: Config) -> List[tf.Tensor]:
 
 def _head(scope: str, net: tf.Tensor, values: int, config: Config) -> tf.Tensor:
     """`[batch, anchors of the level, values]`; all levels share the variables."""
-    channels = net.shape[-1].value
-    pixels = net.shape[1].value * net.shape[2].value
+    channels = net.shape.as_list()[-1]
+    pixels = net.shape.as_list()[1] * net.shape.as_list()[2]
     with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
         for depth in range(config.head_depth):
             net = layers_lib.biased_conv(

@@ -102,7 +102,7 @@ def _bottleneck(
             f'{scope}/squeeze_excite', net, squeezed, gate=layers_lib.hard_sigmoid
         )
     net = _ghost(layers, f'{scope}/project', net, channels, ratio, linear)
-    if block.stride > 1 or shortcut.shape[-1].value != channels:
+    if block.stride > 1 or shortcut.shape.as_list()[-1] != channels:
         shortcut = layers.depthwise(
             f'{scope}/shortcut/depthwise', shortcut, block.kernel, block.stride
         )

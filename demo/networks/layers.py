@@ -93,7 +93,7 @@ class Layers:
     ) -> tf.Tensor:
         """SAME convolution without bias, batch norm, activation."""
         with tf.variable_scope(scope):
-            weights = _kernel([kernel, kernel, net.shape[-1].value, channels])
+            weights = _kernel([kernel, kernel, net.shape.as_list()[-1], channels])
             net = tf.nn.conv2d(net, weights, strides=stride, padding='SAME')
             return activation(self._batch_norm(net))
 
@@ -111,7 +111,7 @@ class Layers:
             deviation = (2 / kernel**2) ** 0.5
             weights = tf.get_variable(
                 'depthwise_weights',
-                [kernel, kernel, net.shape[-1].value, 1],
+                [kernel, kernel, net.shape.as_list()[-1], 1],
                 initializer=tf.initializers.truncated_normal(stddev=deviation),
             )
             net = tf.nn.depthwise_conv2d(
@@ -121,7 +121,7 @@ class Layers:
 
     def _batch_norm(self, net: tf.Tensor) -> tf.Tensor:
         with tf.variable_scope('BatchNorm') as scope:
-            shape = [net.shape[-1].value]
+            shape = [net.shape.as_list()[-1]]
             ones, zeros = tf.initializers.ones(), tf.initializers.zeros()
             gamma = tf.get_variable('gamma', shape, initializer=ones)
             beta = tf.get_variable('beta', shape, initializer=zeros)
@@ -170,7 +170,7 @@ def biased_conv(
 ) -> tf.Tensor:
     """Convolution with bias, activation."""
     with tf.variable_scope(scope):
-        shape = [kernel, kernel, net.shape[-1].value, channels]
+        shape = [kernel, kernel, net.shape.as_list()[-1], channels]
         weights = _kernel(shape, tf.initializers.glorot_normal)
         bias = biases(channels)
         net = tf.nn.conv2d(net, weights, strides=stride, padding=padding)
@@ -186,7 +186,7 @@ def dense(
 ) -> tf.Tensor:
     """Dense layer on `[batch, features]`."""
     with tf.variable_scope(scope):
-        weights = _kernel([net.shape[-1].value, channels])
+        weights = _kernel([net.shape.as_list()[-1], channels])
         net = tf.matmul(net, weights)
         return activation(tf.nn.bias_add(net, biases(channels)) if bias else net)
 
@@ -233,7 +233,9 @@ def squeeze_excite(
     """
     pooled = tf.reduce_mean(net, [1, 2], keepdims=True, name=f'{scope}/AvgPool')
     inner = biased_conv(f'{scope}/Conv', pooled, squeezed, activation=activation)
-    gates = biased_conv(f'{scope}/Conv_1', inner, net.shape[-1].value, activation=gate)
+    gates = biased_conv(
+        f'{scope}/Conv_1', inner, net.shape.as_list()[-1], activation=gate
+    )
     return tf.multiply(net, gates, name=f'{scope}/Mul')
 
 
@@ -271,7 +273,7 @@ def inverted_residual(
 ) -> tf.Tensor:
     """Expand 1x1, depthwise, gate, project 1x1; a shortcut where shapes allow it."""
     shortcut = net
-    width = shortcut.shape[-1].value
+    width = shortcut.shape.as_list()[-1]
     activation = block.activation
     if block.expanded != width if block.expands is None else block.expands:
         net = layers.conv(f'{scope}/expand', net, block.expanded, activation=activation)

@@ -232,7 +232,7 @@ def _blocks(layers: Layers, net: tf.Tensor, config: MobileNetV2Config) -> tf.Ten
     excites = 0
     for index, (stage, repeat) in enumerate(_repeats(config)):
         scope = block_scope(index)
-        expanded = net.shape[-1].value * stage.expansion
+        expanded = net.shape.as_list()[-1] * stage.expansion
         block = InvertedResidual(
             expanded=config.widths.get(f'{scope}/expand', expanded),
             channels=config.scaled(stage.channels),
@@ -245,7 +245,7 @@ def _blocks(layers: Layers, net: tf.Tensor, config: MobileNetV2Config) -> tf.Ten
             if excite.after == index:
                 excites += 1
                 scope = f'SE{excites}'
-                squeezed = max(4, net.shape[-1].value // excite.reduction)
+                squeezed = max(4, net.shape.as_list()[-1] // excite.reduction)
                 squeezed = config.widths.get(f'{scope}/Conv', squeezed)
                 net = layers_lib.squeeze_excite(scope, net, squeezed)
     return net

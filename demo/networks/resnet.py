@@ -53,6 +53,6 @@ def _block(
     layers: Layers, scope: str, net: tf.Tensor, channels: int, stride: int
 ) -> tf.Tensor:
     shortcut = net
-    if stride > 1 or channels != net.shape[-1].value:
+    if stride > 1 or channels != net.shape.as_list()[-1]:
         shortcut = layers.conv(f'{scope}/shortcut', net, channels, 1, stride)
     return layers_lib.basic_block(layers, scope, net, shortcut, channels, stride)

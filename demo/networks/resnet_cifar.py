@@ -55,7 +55,7 @@ def _block(
     layers: Layers, scope: str, net: tf.Tensor, channels: int, stride: int
 ) -> tf.Tensor:
     shortcut = net[:, ::stride, ::stride, :] if stride > 1 else net
-    added = channels - shortcut.shape[-1].value
+    added = channels - shortcut.shape.as_list()[-1]
     if added:
         before = added // 2
         shortcut = tf.pad(shortcut, [[0, 0]] * 3 + [[before, added - before]])

@@ -55,7 +55,7 @@ def build(images: tf.Tensor, config: Config) -> tf.Tensor:
 def _unit(layers: Layers, scope: str, net: tf.Tensor) -> tf.Tensor:
     """One half of the channels passes, the other goes through the branch."""
     passed, net = tf.split(net, 2, axis=3)
-    net = _branch(layers, f'{scope}/branch', net, net.shape[-1].value, stride=1)
+    net = _branch(layers, f'{scope}/branch', net, net.shape.as_list()[-1], stride=1)
     return _shuffle(tf.concat([passed, net], axis=3))
 
 

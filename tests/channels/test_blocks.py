@@ -28,7 +28,7 @@ def bottleneck(activation=tf.nn.relu6, size=1, after=tf.identity, gate=tf.identi
 
 def squeeze_excite(pool, layer, gate=tf.sigmoid, activation=tf.nn.relu):
     def apply(x):
-        width = x.shape[-1].value
+        width = x.shape.as_list()[-1]
         y = activation(layer(pool(x), 3, 'squeeze'))
         y = gate(layer(y, width, 'excite'))
         return x * (y if y.shape.rank == 4 else tf.reshape(y, [-1, 1, 1, width]))
@@ -49,7 +49,7 @@ def flat_mean(x):
 
 
 def flat_average(x):
-    return tf.reshape(global_average(x), [-1, x.shape[-1].value])
+    return tf.reshape(global_average(x), [-1, x.shape.as_list()[-1]])
 
 
 def conv(x, width, name):

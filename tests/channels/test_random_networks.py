@@ -43,7 +43,7 @@ class Builder:
         return networks.conv(x, width, size, dilation_rate=1)
 
     def _depthwise(self, x: tf.Tensor) -> tf.Tensor:
-        multiplier = 2 if x.shape[-1].value < 8 and self._random.rand() < 0.3 else 1
+        multiplier = 2 if x.shape.as_list()[-1] < 8 and self._random.rand() < 0.3 else 1
         return networks.depthwise(x, multiplier=multiplier)
 
     def _norm_and_activation(self, x: tf.Tensor) -> tf.Tensor:
@@ -57,17 +57,17 @@ class Builder:
 
     def _concat(self, x: tf.Tensor) -> tf.Tensor:
         other = self._any_map()
-        if x.shape[-1].value + other.shape[-1].value > 16:
+        if x.shape.as_list()[-1] + other.shape.as_list()[-1] > 16:
             return self._convolution(x)
         return tf.concat([x, other], -1)
 
     def _gate(self, x: tf.Tensor) -> tf.Tensor:
         y = tf.reduce_mean(x, [1, 2], keepdims=True)
         y = tf.nn.relu(networks.conv(y, 3, name='squeeze'))
-        return x * tf.sigmoid(networks.conv(y, x.shape[-1].value, name='excite'))
+        return x * tf.sigmoid(networks.conv(y, x.shape.as_list()[-1], name='excite'))
 
     def _scale(self, x: tf.Tensor) -> tf.Tensor:
-        return x * tf.get_variable('scale', [x.shape[-1].value])
+        return x * tf.get_variable('scale', [x.shape.as_list()[-1]])
 
     def _pool(self, x: tf.Tensor) -> tf.Tensor:
         pool = [tf.nn.max_pool2d, tf.nn.avg_pool2d][self._random.randint(2)]

@@ -15,7 +15,7 @@ def gate(x, scope):
     with tf.variable_scope(scope):
         y = tf.reduce_mean(x, [1, 2], keepdims=True)
         y = tf.nn.relu(networks.conv(y, 3, name='squeeze'))
-        return x * tf.sigmoid(networks.conv(y, x.shape[-1].value, name='excite'))
+        return x * tf.sigmoid(networks.conv(y, x.shape.as_list()[-1], name='excite'))
 
 
 def two_gates(x):

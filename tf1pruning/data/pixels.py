@@ -119,4 +119,6 @@ def _resized(pixels: tf.Tensor, size: Tuple[int, int]) -> tf.Tensor:
         lambda: tf.image.resize_area(middle[None], size)[0],
         lambda: tf.image.resize(middle, size, tf.image.ResizeMethod.BILINEAR),
     )
-    return tf.reshape(tf.cast(x, tf.float32), [height, width, pixels.shape[2].value])
+    return tf.reshape(
+        tf.cast(x, tf.float32), [height, width, pixels.shape.as_list()[2]]
+    )

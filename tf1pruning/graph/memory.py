@@ -70,7 +70,7 @@ def _known(graph: tf.Graph, length: tf.Tensor) -> int:
     """A length as far as TensorFlow finds it without a run; 0 if it does not."""
     with graph.as_default():
         try:
-            return tf.fill(tf.reshape(length, [1]), 0).shape[0].value or 0
+            return tf.fill(tf.reshape(length, [1]), 0).shape.as_list()[0] or 0
         except ValueError:  # It is below zero, or inside a loop.
             return 0
 

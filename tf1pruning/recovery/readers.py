@@ -161,7 +161,8 @@ class _Gatherer:
         first = next(iter(self._batches.start()), None)
         if first is None or not behind:
             return []
-        shapes = {ref: tf.shape(self._tensor(ref)) for b in behind for ref in b.refs}
+        with self._network.graph.as_default():
+            shapes = {r: tf.shape(self._tensor(r)) for b in behind for r in b.refs}
         values = self._run(shapes, first)
         found: List[List[_Behind]] = []
         left = 0.0

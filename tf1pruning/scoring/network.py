@@ -102,7 +102,7 @@ class Network:
         if tensor.shape.ndims is None:
             return None
         axis = layout.channel_axis(self._nodes[node], tensor.shape.ndims)
-        return Read(tensor, axis) if tensor.shape[axis].value == size else None
+        return Read(tensor, axis) if tensor.shape.as_list()[axis] == size else None
 
     def tensors(self, spot: Spot) -> Dict[str, tf.Tensor]:
         """Tensor name or variable node -> value; empty if not all are read."""
@@ -160,7 +160,7 @@ def _product_shapes(
     swapped = [view_lib.attribute(node, f'transpose_{name}').b for name in 'ab']
     # The axis of each operand that is summed over.
     summed = [0 if swapped[0] else 1, 1 if swapped[1] else 0]
-    size = kernel.shape.with_rank(2)[summed[operand]].value
+    size = kernel.shape.with_rank(2).as_list()[summed[operand]]
     return [[size if axis == each else None for axis in (0, 1)] for each in summed]
 
 
@@ -181,7 +181,7 @@ def _places(tensor: tf.Tensor, axis: int, positions: np.ndarray) -> tf.Tensor:
         order = [a for a in range(rank) if a != axis] + [axis]
         tensor = tf.transpose(tensor, order)
     batch = tf.shape(tensor)[0]
-    x = tf.reshape(tensor, [batch, -1, tensor.shape[-1].value])
+    x = tf.reshape(tensor, [batch, -1, tensor.shape.as_list()[-1]])
     width, entries = positions.shape
     x = tf.gather(x, positions.ravel(), axis=2)
     x = tf.transpose(tf.reshape(x, [batch, -1, width, entries]), [0, 1, 3, 2])

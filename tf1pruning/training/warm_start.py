@@ -174,7 +174,7 @@ def _settings_class() -> Any:
     """
     base: Any = versions.estimator().WarmStartSettings
 
-    class Settings(base):  # type: ignore[misc]
+    class Settings(base):
         """See `_settings_class`."""
 
         def __iter__(self) -> Iterator[Any]:

@@ -25,7 +25,7 @@ def branch(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]):
 
 
 def vector(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]):
-    return lambda x: function(x, tf.get_variable('vector', [x.shape[-1].value]))
+    return lambda x: function(x, tf.get_variable('vector', [x.shape.as_list()[-1]]))
 
 
 def constant_vector(x: tf.Tensor) -> tf.Tensor:
@@ -71,10 +71,10 @@ def random_numbers(x: tf.Tensor) -> tf.Tensor:
         tf.random.gamma([], one),
         tf.random.poisson(one, []),
         tf.random.shuffle(one),
-        tf.reshape(tf.random.categorical(logits, x.shape[1].value ** 2), shape),
+        tf.reshape(tf.random.categorical(logits, x.shape.as_list()[1] ** 2), shape),
         tf.reshape(
             ops.ParameterizedTruncatedNormal(
-                shape=[x.shape[1].value ** 2],
+                shape=[x.shape.as_list()[1] ** 2],
                 means=[0.0],
                 stdevs=[1.0],
                 minvals=[-1.0],
@@ -88,7 +88,7 @@ def random_numbers(x: tf.Tensor) -> tf.Tensor:
         ops.StatelessTruncatedNormal(shape=shape, seed=seed),
         tf.reshape(
             ops.StatelessMultinomial(
-                logits=logits, num_samples=x.shape[1].value ** 2, seed=seed
+                logits=logits, num_samples=x.shape.as_list()[1] ** 2, seed=seed
             ),
             shape,
         ),

@@ -24,7 +24,7 @@ def statistics(channels):
 
 
 def fused(x, data_format='NHWC', op='FusedBatchNorm'):
-    channels = x.shape[-1 if data_format == 'NHWC' else 1].value
+    channels = x.shape.as_list()[-1 if data_format == 'NHWC' else 1]
     gamma, beta, mean, variance = statistics(channels)
     return getattr(tf.raw_ops, op)(
         x=x,
@@ -39,12 +39,12 @@ def fused(x, data_format='NHWC', op='FusedBatchNorm'):
 
 
 def unfused(x):
-    gamma, beta, mean, variance = statistics(x.shape[-1].value)
+    gamma, beta, mean, variance = statistics(x.shape.as_list()[-1])
     return tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON)
 
 
 def by_hand(x):
-    gamma, beta, mean, variance = statistics(x.shape[-1].value)
+    gamma, beta, mean, variance = statistics(x.shape.as_list()[-1])
     return (x - mean) * (gamma * tf.rsqrt(variance + EPSILON)) + beta
 
 
@@ -91,7 +91,7 @@ def with_statistics(x):
 
 
 def in_training(x):
-    gamma, beta, *_ = statistics(x.shape[-1].value)
+    gamma, beta, *_ = statistics(x.shape.as_list()[-1])
     return tf.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)[0]
 
 
