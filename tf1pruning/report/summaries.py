@@ -65,7 +65,7 @@ def write_step(
     # FileWriter itself says nothing if a file is in the place of the folder.
     files.make_folder(folder)
     try:
-        with tf.summary.FileWriter(folder) as writer:
+        with tf.Graph().as_default(), tf.summary.FileWriter(folder) as writer:
             writer.add_event(tf.Event(graph_def=graph))
             for setting in (dashboard.layout(), *dashboard.hyperparameters(plan)):
                 writer.add_summary(setting)
