@@ -8,6 +8,9 @@ from tensorflow.core.framework import attr_value_pb2
 
 import tf1pruning as tp
 from tests import networks
+from tf1pruning import versions
+from tf1pruning.graph import newer as newer_lib
+from tf1pruning.graph import op_defs
 from tf1pruning.graph.meta_graphs import saved_model, taking
 
 NOTHING = attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue())
@@ -61,6 +64,7 @@ def test_a_frozen_graph_of_a_newer_version_is_read(tmp_path):
     assert not any('grad_a' in node.attr for node in found.graph_def.node)
 
 
+@pytest.mark.skipif(versions.IS_2, reason='TensorFlow 2 knows these attributes')
 @pytest.mark.parametrize(
     'op, name, value',
     [
@@ -126,3 +130,27 @@ def test_a_function_loses_them_too():
     (kept,) = graph.graph_def.library.function
     assert kept.signature.name == 'f'
     assert 'grad_a' not in kept.node_def[0].attr
+
+
+def test_what_came_later_has_these_defaults_there():
+    known = op_defs.op_defs(newer_lib.LATER)
+    assert set(known) == set(newer_lib.LATER)
+    for op, values in newer_lib.LATER.items():
+        attributes = {each.name: each for each in known[op].attr}
+        if not versions.IS_2:
+            assert attributes.keys().isdisjoint(values), op
+        for name in attributes.keys() & values.keys():
+            assert attributes[name].default_value == values[name], (op, name)
+
+
+@pytest.mark.parametrize('op', ['TopKV2', 'MaxPool'])
+def test_a_graph_is_written_without_what_came_later(op):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], 'x')
+        x = tf.nn.max_pool(networks.conv(x, 4), 2, 2, 'VALID')
+        tf.identity(tf.nn.top_k(tf.reduce_mean(x, [1, 2]), 2)[0], 'output')
+
+    model = networks.model_of(graph, ['output'])
+
+    (node,) = (n for n in model.graph_def.node if n.op == op)
+    assert newer_lib.LATER[op].keys().isdisjoint(node.attr)
