@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import platform
 import shutil
 import subprocess
 from typing import List
@@ -12,16 +13,20 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # The only real programs that the script may find.
-TOOLS = ('bash', 'env', 'cat', 'dirname', 'ls', 'mkdir', 'mv', 'rm', 'awk', 'chmod')
+TOOLS = (
+    *('bash', 'env', 'cat', 'dirname', 'ls', 'mkdir', 'mv', 'rm', 'awk', 'chmod'),
+    *('sed', 'uname'),
+)
 
 BROKEN_SHIM = """#!/usr/bin/env bash
 echo "pyenv: python3.7: command not found" >&2
 exit 127
 """
 
-# Says that it is a Python 3.7, copies itself as the venv's python, logs the rest.
+# Says which Python it is, copies itself as the venv's python, logs the rest.
 WORKING_PYTHON = r"""#!/usr/bin/env bash
 args="$*"; echo "$0 ${args//$'\n'/ }" >>"$FAKE_LOG"
+[ "$1" != -c ] || echo 3.7
 case "$1 $2" in
   "-m venv") mkdir -p "$4/bin"; cat "$0" >"$4/bin/python"; chmod +x "$4/bin/python" ;;
 esac
@@ -41,7 +46,9 @@ class Tree:
             made.mkdir(parents=True)
         self.log.write_text('')
         shutil.copy(str(ROOT / 'scripts' / 'bootstrap'), str(self.root / 'scripts'))
-        (self.root / 'requirements.txt').write_text('one==1\n')
+        (self.root / 'requirements.txt').write_text('tensorflow==1.15.0\n')
+        for name in ('test', 'tf2', 'tf2.15', 'test-tf2'):
+            shutil.copy(str(ROOT / f'requirements-{name}.txt'), str(self.root))
         (self.root / 'pyproject.toml').write_text('')
         for tool in TOOLS:
             (self.bin / tool).symlink_to(shutil.which(tool) or f'/bin/{tool}')
@@ -52,8 +59,9 @@ class Tree:
         path.chmod(0o755)
         return path
 
-    def run(self) -> subprocess.CompletedProcess:
+    def run(self, **variables: str) -> subprocess.CompletedProcess:
         env = {'PATH': str(self.bin), 'HOME': str(self.home), 'FAKE_LOG': str(self.log)}
+        env.update(variables)
         return subprocess.run(
             [str(self.root / 'scripts' / 'bootstrap')],
             env=env,
@@ -150,13 +158,91 @@ def test_changed_requirements_are_installed_into_the_same_environment(tree):
     tree.program(tree.bin / 'python3.7', WORKING_PYTHON)
     assert tree.run().returncode == 0
     tree.log.write_text('')
-    (tree.root / 'requirements.txt').write_text('one==2\n')
+    (tree.root / 'requirements.txt').write_text('tensorflow==1.15.5\n')
 
     assert tree.run().returncode == 0
 
     calls = tree.calls()
     assert not [call for call in calls if '-m venv' in call]
-    assert [call for call in calls if '-r requirements-test.txt' in call]
+    assert [call for call in calls if call.endswith('/requirements-test.txt')]
+
+
+def installed(tree: Tree) -> List[str]:
+    """Names of the files of requirements that were installed."""
+    calls = (call.rpartition('/') for call in tree.calls() if ' -r ' in call)
+    return [name for _, _, name in calls]
+
+
+def test_the_reference_comes_before_what_is_newer(tree):
+    tree.program(tree.bin / 'python3.11', WORKING_PYTHON.replace('3.7', '3.11'))
+    tree.program(tree.bin / 'python3.7', WORKING_PYTHON)
+
+    assert tree.run().returncode == 0
+
+    assert installed(tree) == ['requirements-test.txt']
+
+
+@pytest.mark.parametrize(
+    ('version', 'runtime'),
+    [('3.9', 'tf2.15'), ('3.11', 'tf2.15'), ('3.12', 'tf2'), ('3.13', 'tf2')],
+)
+def test_another_python_gets_the_tensorflow_that_it_runs(tree, version, runtime):
+    text = WORKING_PYTHON.replace('3.7', version)
+    tree.program(tree.bin / f'python{version}', text)
+
+    done = tree.run()
+
+    assert done.returncode == 0, done.stderr
+    expected = [f'requirements-{runtime}.txt', 'requirements-test-tf2.txt']
+    assert installed(tree) == expected
+
+
+def test_a_variable_chooses_the_python(tree):
+    tree.program(tree.bin / 'python3.7', WORKING_PYTHON)
+    tree.program(tree.bin / 'python3.12', WORKING_PYTHON.replace('3.7', '3.12'))
+
+    done = tree.run(TF1PRUNING_PYTHON='python3.12')
+
+    assert done.returncode == 0, done.stderr
+    assert installed(tree)[0] == 'requirements-tf2.txt'
+    assert tree.run(TF1PRUNING_PYTHON='python3.12').stderr == ''
+    assert tree.run().stderr == ''
+    other = tree.run(TF1PRUNING_PYTHON='python3.7')
+    assert f'making .venv with {tree.bin}/python3.7' in other.stderr
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [('python3.8', 'Python 3.8 is not supported'), ('python9', 'no such program')],
+)
+def test_a_python_that_cannot_be_chosen_is_named(tree, name, said):
+    tree.program(tree.bin / 'python3.8', WORKING_PYTHON.replace('3.7', '3.8'))
+
+    done = tree.run(TF1PRUNING_PYTHON=name)
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not (tree.root / '.venv').exists()
+
+
+@pytest.mark.skipif(
+    platform.machine() != 'x86_64' or platform.system() != 'Linux',
+    reason='there is no wheel without CUDA',
+)
+@pytest.mark.parametrize('has_gpu', [False, True])
+def test_a_machine_without_a_gpu_gets_tensorflow_without_cuda(tree, has_gpu):
+    tree.program(tree.bin / 'python3.7', WORKING_PYTHON)
+    if has_gpu:
+        tree.program(tree.bin / 'nvidia-smi', '#!/usr/bin/env bash\n')
+
+    assert tree.run().returncode == 0
+
+    copies = tree.root / '.venv' / 'requirements'
+    name = 'tensorflow' if has_gpu else 'tensorflow-cpu'
+    assert (copies / 'requirements.txt').read_text() == f'{name}==1.15.0\n'
+    newer = (copies / 'requirements-tf2.txt').read_text()
+    assert f'\n{name}==2.21.0' in newer
+    assert ('sys_platform' in newer) != has_gpu
 
 
 def test_an_interrupted_run_starts_from_an_empty_environment(tree):
