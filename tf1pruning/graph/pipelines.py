@@ -18,7 +18,8 @@ PYTHON_OPS = frozenset(('EagerPyFunc', 'PyFunc', 'PyFuncStateless'))
 PIPELINE_OPS = PYTHON_OPS.union(
     op_types(
         'InfeedDequeue InfeedDequeueTuple IteratorGetNext IteratorGetNextSync '
-        'OneShotIterator ParseExample ParseSequenceExample ParseSingleExample '
+        'OneShotIterator ParseExample ParseExampleV2 '
+        'ParseSequenceExample ParseSequenceExampleV2 ParseSingleExample '
         'ParseSingleSequenceExample QueueDequeueManyV2 QueueDequeueUpToV2 '
         'QueueDequeueV2 ReaderReadUpToV2 ReaderReadV2 ReadFile RecordInput '
         'Unstage'
@@ -31,7 +32,7 @@ _TABLE_INITIALIZERS = op_types(
     'LookupTableImportV2'
 )
 _DECODING_OPS = op_types(
-    'DecodeAndCropJpeg DecodeBmp DecodeGif DecodeJpeg DecodePng DecodeRaw'
+    'DecodeAndCropJpeg DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng DecodeRaw'
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from demo.datasets import pipelines
+from tests import by_version
 from tests.demo.datasets.files import batches_of
 from tf1pruning.data.dataset import Dataset, Split
 from tf1pruning.errors import DataError, OptionError
@@ -28,10 +29,7 @@ def broken():
 
 
 BROKEN = Split(broken, 1)
-UNREADABLE = (
-    "Data set 'made_up' cannot be read: Expected image (JPEG, PNG, or GIF), got "
-    "unknown format starting with 'no image'"
-)
+UNREADABLE = f"Data set 'made_up' cannot be read: {by_version.NO_IMAGE}"
 
 
 def dataset_of(images, shape=SHAPE, **options):
