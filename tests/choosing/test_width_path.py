@@ -105,3 +105,50 @@ def test_what_is_left_of_a_budget_is_given_back():
 def test_tables_that_cannot_be_are_refused(entries, message):
     with pytest.raises(PlanError, match=message):
         GroupWidths('g', 3, entries)
+
+
+def chain(width):
+    """Cost of layers in a row, and of what each channel costs by itself."""
+
+    def cost(picks):
+        kept = [width - pick for pick in picks]
+        return float(sum(a * b for a, b in zip(kept, kept[1:])) + sum(kept))
+
+    return cost
+
+
+def test_what_a_change_leaves_over_is_used():
+    groups = [
+        group('a', 0.3, 0.3, 1.1, 1.1),
+        group('b', 0.5, 0.7, 0.7, 0.8),
+        group('c', 0.6, 0.8, 1.0, 1.0),
+    ]
+    picks = width_path.within_change(groups, chain(5), 0.8)
+    # Without it (2, 0, 0) is found, which costs twice as much.
+    assert picks == (2, 3, 0)
+
+
+@pytest.mark.parametrize(
+    'changes, budget, picks',
+    [
+        # By one round of exchanges alone (0, 2, 0), which changes half as much again.
+        (([0.2, 0.5, 0.7], [1.0, 1.1, 1.1], [0.6, 0.8, 0.9]), 31, (3, 0, 0)),
+        # By exchanges of neighbouring widths alone (0, 2, 0).
+        (([0.7, 0.9, 1.0], [0.1, 0.9, 1.0], [0.1, 0.2, 0.6]), 26, (0, 1, 3)),
+    ],
+)
+def test_groups_go_on_exchanging_widths_of_any_distance(changes, budget, picks):
+    groups = [group(name, *each) for name, each in zip('abc', changes)]
+    assert width_path.within_budget(groups, chain(4), budget) == picks
+
+
+@pytest.mark.parametrize('removed', [(1, 0), (0, 0), (2, 1)])
+def test_a_width_lacks_each_channel_once_in_order(removed):
+    with pytest.raises(PlanError, match='each once, in ascending order'):
+        Width(removed, 0.1)
+
+
+@pytest.mark.parametrize('channel', [-1, 3])
+def test_a_channel_that_the_group_has_not_is_named(channel):
+    with pytest.raises(PlanError, match=f"'a' has no channel {channel}"):
+        GroupWidths('a', 3, (Width((channel,), 0.1),))

@@ -10,6 +10,7 @@ from tf1pruning.errors import DataError, OptionError
 from tf1pruning.recovery import distillation, lessons, run_file
 from tf1pruning.recovery.distillation import DistillOptions
 from tf1pruning.recovery.run_file import RunFile
+from tf1pruning.recovery.store import Disk
 from tf1pruning.recovery.student import Goal, Student
 
 OPTIONS = DistillOptions(steps=20, rates=(0.003, 0.03))
@@ -18,13 +19,13 @@ OPTIONS = DistillOptions(steps=20, rates=(0.003, 0.03))
 @pytest.fixture(scope='module')
 def seen():
     with teaching.teacher() as teacher:
-        yield lessons.gather(teaching.batches(), teacher, 1 << 20)
+        yield lessons.gather(teaching.batches(), teacher, Disk(1 << 20))
 
 
 @pytest.fixture(scope='module')
 def held_out():
     with teaching.teacher() as teacher:
-        yield lessons.gather(teaching.batches(seed=1), teacher, 1 << 20)
+        yield lessons.gather(teaching.batches(seed=1), teacher, Disk(1 << 20))
 
 
 @pytest.fixture(scope='module')

@@ -8,6 +8,7 @@ import pytest
 from tests.recovery import teaching
 from tf1pruning.errors import DataError
 from tf1pruning.recovery import lessons
+from tf1pruning.recovery.store import Disk
 from tf1pruning.scoring.batches import Batches
 
 ALL = 1 << 20
@@ -29,7 +30,7 @@ def first_rows(drawn, count):
 
 @pytest.mark.parametrize('limit', [ALL, 0])
 def test_batches_come_in_order_with_their_answers(teacher, limit):
-    found = lessons.gather(teaching.batches(10, 4), teacher, limit)
+    found = lessons.gather(teaching.batches(10, 4), teacher, Disk(limit))
 
     answered = list(found.in_order())
 
@@ -45,7 +46,7 @@ def test_batches_come_in_order_with_their_answers(teacher, limit):
 
 
 def test_kept_samples_are_drawn_by_a_seed_each_once_in_a_pass(teacher):
-    found = lessons.gather(teaching.batches(12, 4), teacher, ALL)
+    found = lessons.gather(teaching.batches(12, 4), teacher, Disk(ALL))
 
     first = first_rows(found.drawn(7, 0), 6)
 
@@ -58,7 +59,7 @@ def test_kept_samples_are_drawn_by_a_seed_each_once_in_a_pass(teacher):
 
 
 def test_samples_that_are_not_kept_come_again_and_again(teacher):
-    found = lessons.gather(teaching.batches(8, 4), teacher, 0)
+    found = lessons.gather(teaching.batches(8, 4), teacher, Disk(0))
 
     four = first_rows(found.drawn(7, 0), 4)
 
@@ -70,7 +71,7 @@ def test_samples_of_several_shapes_are_not_kept(teacher):
     sizes = [np.zeros([2, 3], np.float32), np.ones([2, 3])]
     given = Batches(lambda: ({'input': array} for array in sizes))
 
-    assert lessons.gather(given, teacher, ALL).kept is None
+    assert lessons.gather(given, teacher, Disk(ALL)).kept is None
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,17 @@ def test_what_cannot_be_learned_from_is_refused(teacher, arrays, message):
     given = Batches(lambda: ({'input': array} for array in arrays))
 
     with pytest.raises(DataError, match=message):
-        lessons.gather(given, teacher, ALL)
+        lessons.gather(given, teacher, Disk(ALL))
+
+
+def test_all_parts_share_the_limit(teacher):
+    one = 64 * (3 + 2) * 4
+    disk = Disk(one)
+
+    first, second = (
+        lessons.gather(teaching.batches(64, 16, seed), teacher, disk) for seed in (0, 1)
+    )
+
+    assert first.kept is not None
+    assert second.kept is None
+    assert disk.used == disk.peak == one

@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 from tests.recovery import teaching
 from tf1pruning.errors import GraphError
 from tf1pruning.recovery import lessons
+from tf1pruning.recovery.store import Disk
 from tf1pruning.recovery.student import Goal, Student
 
 GOAL = Goal({'output': 2.0})
@@ -16,7 +17,7 @@ WEIGHTS = ['a', 'bias', 'b']
 @pytest.fixture(scope='module')
 def seen():
     with teaching.teacher() as teacher:
-        yield lessons.gather(teaching.batches(), teacher, 1 << 20)
+        yield lessons.gather(teaching.batches(), teacher, Disk(1 << 20))
 
 
 def test_the_teacher_itself_has_no_loss(seen):

@@ -19,13 +19,19 @@ class Width:
       change: of the answers, see `recovery.change`.
 
     Raises:
-      PlanError: if the change is no number of at least 0.
+      PlanError: if they are not sorted, or one is there twice; or if the change is no
+        number of at least 0.
     """
 
     removed: Tuple[int, ...]
     change: float
 
     def __post_init__(self) -> None:
+        if any(a >= b for a, b in zip(self.removed, self.removed[1:])):
+            raise PlanError(
+                f'A width lacks the channels {list(self.removed)}; expected each once, '
+                'in ascending order.'
+            )
         if not (math.isfinite(self.change) and self.change >= 0):
             raise PlanError(
                 f'A width has the change {self.change}; expected a finite number of at '

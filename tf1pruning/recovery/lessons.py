@@ -19,6 +19,7 @@ from tf1pruning import files
 from tf1pruning.errors import DataError, OutputError
 from tf1pruning.recovery.change import ChangeMeter
 from tf1pruning.recovery.network import Answered, Network
+from tf1pruning.recovery.store import Disk
 from tf1pruning.scoring.batches import Batches
 
 
@@ -58,13 +59,13 @@ class Lessons(NamedTuple):
         return itertools.islice(itertools.chain.from_iterable(passes), start, None)
 
 
-def gather(batches: Batches, teacher: Network, limit: int) -> Lessons:
+def gather(batches: Batches, teacher: Network, disk: Disk) -> Lessons:
     """Answers all batches once.
 
     Args:
       batches: the samples.
       teacher: answers them.
-      limit: bytes that may be kept on disk.
+      disk: counts the bytes of temporary files, those of others too.
 
     Raises:
       DataError: if there are none, they do not fit the network, or its answers do not
@@ -78,9 +79,10 @@ def gather(batches: Batches, teacher: Network, limit: int) -> Lessons:
         for number, answered in enumerate(teacher.answered(batches), 1):
             meter.update(answered.answers, answered.answers)
             if number == 1:
-                kept = Kept(answered, limit, opened)
+                kept = Kept(answered, disk, opened)
             if kept is not None and not kept.add(answered):
                 logging.info('The samples do not fit: each pass answers them anew.')
+                kept.forget()
                 kept = None
         if not number:
             raise DataError('The data has no batch: there is nothing to learn from.')
@@ -94,25 +96,25 @@ class Kept:
 
     Args:
       first: the first batch; the last may be smaller, all others have its size.
-      limit: bytes that the files may have.
+      disk: counts the bytes of the files.
       opened: closes the files; what they hold can be read once they are finished.
     """
 
-    def __init__(self, first: Answered, limit: int, opened: contextlib.ExitStack):
+    def __init__(self, first: Answered, disk: Disk, opened: contextlib.ExitStack):
         self._names = list(first.feeds)
         self._columns = [_Column(array, opened) for array in _arrays(first)]
         self._size = len(first.answers[0]) if first.answers[0].ndim else 0
-        self._count = 0
-        self._left = limit
+        self._count = self._bytes = 0
+        self._disk = disk
 
     def add(self, answered: Answered) -> bool:
         """Appends a batch; False if it does not fit."""
         arrays = _arrays(answered)
         count = len(arrays[-1]) if arrays[-1].ndim else 0
-        self._left -= sum(array.nbytes for array in arrays)
+        size = sum(array.nbytes for array in arrays)
         pairs = list(zip(self._columns, arrays))
         fits = count and all(column.fits(array, count) for column, array in pairs)
-        if not fits or self._left < 0:
+        if not (fits and self._disk.has_room(size)):
             return False
         try:
             for column, array in pairs:
@@ -124,7 +126,13 @@ class Kept:
                 options=('disk',),
             ) from error
         self._count += count
+        self._bytes += size
+        self._disk.take(size)
         return True
+
+    def forget(self) -> None:
+        """Frees what was added."""
+        self._disk.take(-self._bytes)
 
     def finish(self) -> None:
         """Makes what was added readable; no more is added."""

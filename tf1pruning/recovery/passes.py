@@ -150,7 +150,7 @@ class Passes:
                 bytes_here = sum(array.nbytes for array in feeds.values())
                 width += bytes_here
                 storable = all(map(is_storable, feeds.values()))
-                fits = fits and storable and self._store.has_room(bytes_here)
+                fits = fits and storable and self._store.disk.has_room(bytes_here)
                 for name, array in feeds.items() if fits else ():
                     self._store.append(str(parse_tensor(name)), array)
         if not fits:
@@ -200,7 +200,7 @@ class Passes:
     def _is_narrow(self, values: Sequence[np.ndarray]) -> bool:
         """Whether to cut here, by the values of the first batch."""
         size = sum(value.nbytes for value in values) * len(self._held_out)
-        fits = all(map(is_storable, values)) and self._store.has_room(size)
+        fits = all(map(is_storable, values)) and self._store.disk.has_room(size)
         narrow = size <= _WIDER * self._width or self._since >= _PASSES
         if fits and narrow:
             self._width = size

@@ -88,7 +88,7 @@ class Rows:
                 if array is not None:
                     arrays[self._name(number, field)] = array
         size = sum(array.nbytes for array in arrays.values())
-        if not self._in_memory and self._store.has_room(size):
+        if not self._in_memory and self._store.disk.has_room(size):
             for name, array in arrays.items():
                 self._store.append(name, array)
         else:

@@ -14,6 +14,7 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import npz, typed
 from tf1pruning.errors import DataError
 from tf1pruning.recovery.network import Answered
+from tf1pruning.scoring.batches import content
 
 _INFO, _ARRAY, _BEST = 'info', 'array:', 'best:'
 
@@ -113,7 +114,7 @@ def digest(
     for answered in samples:
         for name, array in answered.feeds.items():
             found.update(f'{name} {array.shape} {array.dtype}'.encode())
-            found.update(np.ascontiguousarray(array).tobytes())
+            found.update(content(array))
     return found.hexdigest()
 
 

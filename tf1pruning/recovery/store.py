@@ -6,7 +6,7 @@ The files have no name: the system frees them when the program ends, however it 
 from __future__ import annotations
 
 import tempfile
-from typing import IO, Collection, Dict, List, NamedTuple, Optional, Set
+from typing import IO, Collection, Dict, List, NamedTuple, Set
 
 import numpy as np
 
@@ -25,9 +25,9 @@ class _Entry(NamedTuple):
 class _File:
     """The batches of one tensor."""
 
-    def __init__(self, folder: Optional[str]):
+    def __init__(self) -> None:
         # It is open as long as its tensor is kept.
-        self.stream: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.stream: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.entries: List[_Entry] = []
         self.size = 0
 
@@ -48,6 +48,10 @@ class Disk:
         self.limit = limit
         self.used = self.peak = 0
 
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes more are within the limit."""
+        return self.used + size <= self.limit
+
     def take(self, size: int) -> None:
         """Counts bytes that were written, or freed if there are fewer than none."""
         self.used += size
@@ -59,14 +63,13 @@ class Store:
 
     Args:
       disk: counts the bytes, those of other stores too.
-      folder: where the files lie; None: the system's folder for temporary files.
 
     Attributes:
       disk: the same.
     """
 
-    def __init__(self, disk: Disk, folder: Optional[str] = None):
-        self.disk, self._folder = disk, folder
+    def __init__(self, disk: Disk):
+        self.disk = disk
         self._files: Dict[str, _File] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -76,10 +79,6 @@ class Store:
     def names(self) -> Set[str]:
         """The tensors that it has."""
         return set(self._files)
-
-    def has_room(self, size: int) -> bool:
-        """Whether so many bytes more are within the limit."""
-        return self.disk.used + size <= self.disk.limit
 
     def append(self, name: str, array: np.ndarray) -> None:
         """Adds the next batch of a tensor.
@@ -119,7 +118,7 @@ class Store:
         Raises:
           OutputError: if the disk is full.
         """
-        if not (array.size and self.has_room(array.nbytes)):
+        if not (array.size and self.disk.has_room(array.nbytes)):
             return array
         name = f'mapped {len(self._files)}'
         self.append(name, array)
@@ -139,7 +138,7 @@ class Store:
 
     def _opened(self) -> _File:
         try:
-            return _File(self._folder)
+            return _File()
         except OSError as error:
             raise OutputError(
                 f'No temporary file can be made: {error.strerror}. Give another folder '

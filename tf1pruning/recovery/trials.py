@@ -118,7 +118,7 @@ class Trials:
         """Keeps what the network answers."""
         for feeds in self._samples():
             values = self._run(self._outputs, feeds)
-            if not self._store.has_room(sum(v.nbytes for v in values.values())):
+            if not self._store.disk.has_room(sum(v.nbytes for v in values.values())):
                 raise OutputError(
                     'The answers to the samples do not fit into the bytes that '
                     'temporary files may take. Give fewer samples, or allow more.',
@@ -144,7 +144,7 @@ class Trials:
             size = sum(value.nbytes for value in values.values())
             if not number and not (
                 all(map(is_storable, values.values()))
-                and self._store.has_room(size * self._count)
+                and self._store.disk.has_room(size * self._count)
             ):
                 return False
             for ref, value in values.items():

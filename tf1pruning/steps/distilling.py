@@ -24,6 +24,7 @@ from tf1pruning.recovery.change import Change
 from tf1pruning.recovery.distillation import DistillOptions, Progress, Trained
 from tf1pruning.recovery.network import Network
 from tf1pruning.recovery.run_file import RunFile
+from tf1pruning.recovery.store import Disk
 from tf1pruning.recovery.student import Goal, Student
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
@@ -126,8 +127,9 @@ def distill(
     wanted, fixed = _trainable(stripped)
     frozen = teacher.frozen()
     with Network(teacher.graph, frozen, stripped.limits) as answering:
-        seen = lessons.gather(fit, answering, options.disk)
-        looked = lessons.gather(choose, answering, options.disk)
+        disk = Disk(options.disk)
+        seen = lessons.gather(fit, answering, disk)
+        looked = lessons.gather(choose, answering, disk)
         small = stripped.frozen
         file = None
         if state is not None:

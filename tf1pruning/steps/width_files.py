@@ -15,7 +15,7 @@ from tf1pruning.choosing.width_table import Tried, WidthTable
 from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
-from tf1pruning.scoring.batches import Batches
+from tf1pruning.scoring.batches import Batches, content
 from tf1pruning.steps import data_scores
 
 _FORMAT = 1
@@ -110,7 +110,5 @@ def digest_of(parts: Iterable[Batches]) -> str:
             for name, value in sorted(batch.items()):
                 array = np.asarray(value)
                 found.update(f'{name} {array.dtype} {array.shape}'.encode())
-                is_text = array.dtype.kind in 'OU'
-                raw = repr(array.tolist()).encode() if is_text else array.tobytes()
-                found.update(raw)
+                found.update(content(array))
     return found.hexdigest()
