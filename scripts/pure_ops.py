@@ -44,7 +44,7 @@ IMPURE = {
 }
 # Since TensorFlow 2; not all are in each version.
 IMPURE_2 = {
-    'reads or writes files': '*Snapshot*',
+    'reads or writes files': 'ListSnapshot* Snapshot?*',
     'calls hosts': 'DataService* RegisterDataset*',
     'of the debugger': 'Copy CopyHost',
     'of other machines': '*SparseCore* XlaSparseDense*',

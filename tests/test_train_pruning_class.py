@@ -169,7 +169,7 @@ def test_a_run_on_a_data_set_of_files_retrains_up_to_its_bound(tmp_path):
         ),
         (('--thresholds=0.8,1.5',), '--thresholds has 1.5; expected between 0 and 1.'),
         (('--thresholds=high',), "--thresholds is 'high'; expected numbers."),
-        (('--train_steps=many',), 'train_steps=many'),
+        (('--train_steps=many',), "--train_steps is 'many'; expected a whole number"),
         (('--repair_images=-1',), '--repair_images is -1; expected >= 0.'),
         (
             ('--optimizer=momentun', '--batch_size=0'),
