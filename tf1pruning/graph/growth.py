@@ -31,6 +31,28 @@ SIZES = {
         ),
         0,
     ),
+    # Since TensorFlow 2.
+    **dict.fromkeys(
+        op_types(
+            'StatelessParameterizedTruncatedNormal StatelessRandomBinomial '
+            'StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomNormalV2 '
+            'StatelessRandomPoisson StatelessRandomUniformFullInt '
+            'StatelessRandomUniformFullIntV2 StatelessRandomUniformIntV2 '
+            'StatelessRandomUniformV2 StatelessTruncatedNormalV2'
+        ),
+        0,
+    ),
+    **dict.fromkeys(
+        op_types('DenseBincount ExtractGlimpseV2 FFTND IFFTND IRFFTND RFFTND'), 1
+    ),
+    **dict.fromkeys(
+        op_types(
+            'ImageProjectiveTransformV2 ImageProjectiveTransformV3 MatrixDiagV3 '
+            'RaggedBincount SegmentMaxV2 SegmentMinV2 SegmentProdV2 SegmentSumV2'
+        ),
+        2,
+    ),
+    'SparseBincount': 3,
     **dict.fromkeys(
         op_types(
             'Bincount BroadcastTo ExtractGlimpse FusedResizeAndPadConv2D IRFFT IRFFT2D '
