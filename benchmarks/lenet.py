@@ -32,7 +32,7 @@ from tf1pruning.cli import program
 from tf1pruning.data.dataset import Dataset
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
-from tf1pruning.steps import width_tables
+from tf1pruning.steps import width_measuring
 from tf1pruning.steps.ranking import ranking_by
 
 FLAGS = flags.FLAGS
@@ -187,7 +187,7 @@ def plan_to(model: Model, widths: Tuple[int, int, int]) -> Plan:
         else plan_lib.plan_group(group, [], 0)
         for group, width in zip(groups, widths)
     ]
-    return width_tables.plan_of(model, groups, plans, limits.multiple)
+    return width_measuring.plan_of(model, groups, plans, limits.multiple)
 
 
 if __name__ == '__main__':

@@ -160,7 +160,7 @@ def _inputs(model: Model, images: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def _changes(
-    networks: Dict[str, Any], outcomes: Sequence[comparing.Outcome]
+    networks: Dict[str, Any], outcomes: Sequence[comparing.Compared]
 ) -> Dict[str, float]:
     pairs = zip(networks, outcomes)
     return {f'{name}_change': each.change.worst for name, each in pairs}

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = {
     'bounds': 0,
     'children': 0,
+    'clock': 0,
     'errors': 0,
     'names': 0,
     'notes': 0,

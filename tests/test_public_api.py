@@ -104,8 +104,8 @@ def test_no_public_function_is_called_like_a_module_beside_it(name):
 
 # What functions give, and nobody makes.
 GIVEN = (
-    'Analysis Change Comparison Compressed Cost DistillProgress Distilled Done Export '
-    'Exports LayerRepair Model Plan Repaired Scores Stage StrippedModel'
+    'Analysis Change Comparison Compressed Cost Distilled Done Export '
+    'Exports LayerRepair Model Plan Progress Repaired Scores Stage StrippedModel'
 )
 
 

@@ -28,6 +28,7 @@ from tf1pruning.api import (
 )
 from tf1pruning.choosing.choice import Choice, Limits, Target, WidthBins
 from tf1pruning.choosing.scores import Combination
+from tf1pruning.clock import Progress
 from tf1pruning.errors import (
     CheckpointError,
     DataError,
@@ -45,8 +46,9 @@ from tf1pruning.models.reading import LoadOptions, load
 from tf1pruning.plan import Plan
 from tf1pruning.plan_json import load_plan, save_plan
 from tf1pruning.recovery.change import Change
-from tf1pruning.recovery.distillation import DistillOptions, DistillProgress
-from tf1pruning.recovery.layerwise import LayerRepair, RepairOptions
+from tf1pruning.recovery.distillation import DistillOptions
+from tf1pruning.recovery.layerwise import LayerRepair
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.report.cost import Cost
 from tf1pruning.sampling.options import SampleOptions
@@ -79,7 +81,6 @@ __all__ = [
     'Cost',
     'DataError',
     'DistillOptions',
-    'DistillProgress',
     'Distilled',
     'Export',
     'ExportOptions',
@@ -93,6 +94,7 @@ __all__ = [
     'OutputError',
     'Plan',
     'PlanError',
+    'Progress',
     'Pruning',
     'RemovalOptions',
     'RepairOptions',

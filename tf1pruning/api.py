@@ -12,12 +12,13 @@ from tf1pruning import plan as plan_lib
 from tf1pruning.channels import select
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.choosing.scores import Combination
+from tf1pruning.clock import Listener
 from tf1pruning.criteria import registry
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import comparing
-from tf1pruning.recovery.distillation import DistillOptions, Progress
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.distillation import DistillOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.report import analysis
 from tf1pruning.report.analysis import Analysis
 from tf1pruning.sampling.options import SampleOptions
@@ -272,6 +273,7 @@ def repair(
     holdout: float = HOLDOUT,
     allow_unsafe: bool = False,
     verify_timeout: Optional[float] = None,
+    progress: Optional[Listener] = None,
 ) -> Repaired:
     """Soft-prunes a model and brings back, from samples alone, what that takes.
 
@@ -288,6 +290,7 @@ def repair(
       allow_unsafe: whether ops are run that are not known to be pure.
       verify_timeout: seconds that a run may take; None: ten minutes, or 20 seconds if
         the graph has a loop.
+      progress: called after each pass over the samples, such as `print`.
 
     Returns:
       The repaired model, to be given to `strip` or `soft_prune`; `print` says what each
@@ -303,7 +306,7 @@ def repair(
       OutputError: if temporary files cannot be written.
     """
     limits = RunLimits(allow_unsafe, verify_timeout)
-    return repairing.repair_on(model, plan, samples, options, holdout, limits)
+    return repairing.repair_on(model, plan, samples, options, holdout, limits, progress)
 
 
 @typed.checked
@@ -355,7 +358,7 @@ def distill(
     options: DistillOptions = DistillOptions(),
     holdout: float = HOLDOUT,
     state: Optional[files.Path] = None,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> Distilled:
     """Trains a stripped network to answer like the unpruned one, without labels.
 
@@ -431,6 +434,7 @@ def compress(
     options: Optional[CompressOptions] = None,
     allow_unsafe: bool = False,
     verify_timeout: Optional[float] = None,
+    progress: Optional[Listener] = None,
     **fields: Any,
 ) -> Compressed:
     """Makes a model smaller, with answers as near as samples without labels allow.
@@ -445,6 +449,7 @@ def compress(
       allow_unsafe: whether ops are run that are not known to be pure.
       verify_timeout: seconds that a run may take; None: ten minutes, or 20 seconds if
         the graph has a loop.
+      progress: called after each step of each part, such as `print`.
       **fields: of `CompressOptions`, such as `ratio=0.5`, in the place of `options`.
 
     Returns:
@@ -462,4 +467,6 @@ def compress(
     """
     given = typed.given_or_made(options, CompressOptions, 'There is no option', fields)
     limits = RunLimits(allow_unsafe, verify_timeout)
-    return compressing.compress_model(model, samples, given, limits=limits)
+    return compressing.compress_model(
+        model, samples, given, limits=limits, progress=progress
+    )

@@ -58,7 +58,7 @@ def test_without_a_ratio_the_other_groups_stay_whole():
 @pytest.mark.parametrize(
     ('build', 'message'),
     [
-        (lambda: Choice(), 'Nothing given; expected one of threshold, ratio'),
+        (lambda: Choice(), 'Nothing given; expected exactly one of threshold, ratio'),
         (lambda: Choice(ratio=0.5, count=2), 'ratio and count given'),
         (lambda: Choice(ratio=1.0), 'ratio is 1.0; expected between 0 and 1'),
         (lambda: Choice(count=0), 'count is 0; expected at least 1'),

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1pruning.graph.inference import derivation
-from tf1pruning.recovery.network import Network
+from tf1pruning.recovery.network import FrozenNetwork
 from tf1pruning.scoring.batches import Batches
 
 OUTPUTS = ('output',)
@@ -29,7 +29,7 @@ def graph_of(seed, activation=tf.nn.relu, hidden=4):
 def teacher(graph_def=None):
     graph_def = graph_def or graph_of(seed=0)
     meta = tf.MetaGraphDef(graph_def=graph_def)
-    return Network(derivation.derive(meta, OUTPUTS), graph_def)
+    return FrozenNetwork(derivation.derive(meta, OUTPUTS), graph_def)
 
 
 def inputs(count, seed=0):

@@ -11,7 +11,7 @@ from tf1pruning.recovery import distillation, lessons, run_file
 from tf1pruning.recovery.distillation import DistillOptions
 from tf1pruning.recovery.run_file import RunFile
 from tf1pruning.recovery.store import Disk
-from tf1pruning.recovery.student import Goal, Student
+from tf1pruning.recovery.student import AnswerLoss, Student
 
 OPTIONS = DistillOptions(steps=20, rates=(0.003, 0.03))
 
@@ -31,8 +31,8 @@ def held_out():
 @pytest.fixture(scope='module')
 def student(seen):
     weights = ['a', 'bias', 'b']
-    goal = Goal(seen.variances)
-    with Student(teaching.graph_of(1), weights, teaching.OUTPUTS, goal) as found:
+    loss = AnswerLoss(seen.variances)
+    with Student(teaching.graph_of(1), weights, teaching.OUTPUTS, loss) as found:
         yield found
 
 
@@ -83,8 +83,9 @@ def test_a_run_goes_on_where_it_was_killed(
         np.testing.assert_array_equal(found.weights[name], array)
     assert len(later) == 22 - looks
     first, last = calls[0], later[-1]
-    assert first[:4] == (True, 0.003, 1, 2)
-    assert last[:4] == (False, unbroken.rate, 20, 20)
+    assert (first.done, first.total) == (4, 28)
+    assert (last.done, last.total) == (28, 28)
+    assert 0 < last.change < first.change
     assert last.seconds == 0 < first.seconds
     assert [path.name for path in tmp_path.iterdir()] == ['run.npz']
 

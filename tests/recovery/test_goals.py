@@ -97,16 +97,16 @@ def images(seed):
     return np.random.RandomState(seed).randn(5, 4, 4, 3).astype(np.float32)
 
 
-def test_limits_are_where_a_straight_line_meets_those_of_the_relu():
+def test_the_cut_off_is_where_a_straight_line_meets_those_of_the_relu():
     y = images(0)
     y[..., 2] = 1.0
     read = y * np.array([2.0, -1.0, 5.0]) + 1
 
-    found = goal_of(y, read).limits(None)
+    found = goal_of(y, read).cut_off(None)
 
     np.testing.assert_allclose(found.low.ravel(), [-0.5, -5.0, -np.inf], rtol=1e-5)
     np.testing.assert_allclose(found.high.ravel(), [2.5, 1.0, np.inf], rtol=1e-5)
-    unlimited = goal_of(y, read, np.inf).limits(None)
+    unlimited = goal_of(y, read, np.inf).cut_off(None)
     np.testing.assert_allclose(unlimited.low.ravel(), [-0.5, -np.inf, -np.inf])
 
 
@@ -131,11 +131,11 @@ def test_a_layer_makes_up_for_the_errors_of_other_branches():
     np.testing.assert_allclose(found.wanted[..., :2], expected[..., :2], atol=1e-5)
     # The sum does not depend on the last channel.
     np.testing.assert_array_equal(found.wanted[..., 2], y[..., 2].reshape(1, -1))
-    limits = goal.limits(found.zero)
+    cut_off = goal.cut_off(found.zero)
     at_zero = (-(1 + other + error) / slope).reshape(1, -1, 3)
-    np.testing.assert_allclose(limits.low[..., 0], at_zero[..., 0], atol=1e-5)
-    np.testing.assert_allclose(limits.high[..., 1], at_zero[..., 1], atol=1e-5)
-    assert np.isinf(limits.low[..., 2]).all()
+    np.testing.assert_allclose(cut_off.low[..., 0], at_zero[..., 0], atol=1e-5)
+    np.testing.assert_allclose(cut_off.high[..., 1], at_zero[..., 1], atol=1e-5)
+    assert np.isinf(cut_off.low[..., 2]).all()
     np.testing.assert_allclose(goal.worth, [[4.0, 1.0, 0.0]], rtol=1e-4)
 
 

@@ -8,9 +8,9 @@ from tests.recovery import teaching
 from tf1pruning.errors import GraphError
 from tf1pruning.recovery import lessons
 from tf1pruning.recovery.store import Disk
-from tf1pruning.recovery.student import Goal, Student
+from tf1pruning.recovery.student import AnswerLoss, Student
 
-GOAL = Goal({'output': 2.0})
+LOSS = AnswerLoss({'output': 2.0})
 WEIGHTS = ['a', 'bias', 'b']
 
 
@@ -21,7 +21,7 @@ def seen():
 
 
 def test_the_teacher_itself_has_no_loss(seen):
-    with Student(teaching.graph_of(0), WEIGHTS, teaching.OUTPUTS, GOAL) as student:
+    with Student(teaching.graph_of(0), WEIGHTS, teaching.OUTPUTS, LOSS) as student:
         found = student.measure(seen.in_order())
 
     assert (found.loss, found.change.worst) == (0, 0)
@@ -29,9 +29,9 @@ def test_the_teacher_itself_has_no_loss(seen):
 
 @pytest.mark.parametrize('kind', ['numbers', 'logits', 'probabilities'])
 def test_steps_make_the_loss_fall_and_reset_takes_them_back(seen, kind):
-    goal = GOAL._replace(kind=kind, temperature=2.0)
+    loss = LOSS._replace(kind=kind, temperature=2.0)
     graph_def = teaching.graph_of(1, activation=tf.sigmoid)
-    with Student(graph_def, WEIGHTS, teaching.OUTPUTS, goal) as student:
+    with Student(graph_def, WEIGHTS, teaching.OUTPUTS, loss) as student:
         start = student.measure(seen.in_order())
         for _, answered in zip(range(12), seen.drawn(0, 0)):
             student.step(answered, 0.02)
@@ -49,16 +49,16 @@ def test_steps_make_the_loss_fall_and_reset_takes_them_back(seen, kind):
 
 
 def test_the_loss_of_numbers_is_the_square_of_the_change(seen):
-    goal = Goal(seen.variances)
-    with Student(teaching.graph_of(1), WEIGHTS, teaching.OUTPUTS, goal) as student:
+    loss = AnswerLoss(seen.variances)
+    with Student(teaching.graph_of(1), WEIGHTS, teaching.OUTPUTS, loss) as student:
         found = student.measure(seen.in_order())
 
     assert found.loss == pytest.approx(found.change.worst**2, rel=1e-4)
 
 
 def test_the_loss_of_logits_is_their_divergence(seen):
-    goal = GOAL._replace(kind='logits', temperature=3.0)
-    with Student(teaching.graph_of(1), WEIGHTS, teaching.OUTPUTS, goal) as student:
+    loss = LOSS._replace(kind='logits', temperature=3.0)
+    with Student(teaching.graph_of(1), WEIGHTS, teaching.OUTPUTS, loss) as student:
         found = student.measure(seen.in_order())
     student_def = teaching.teacher(teaching.graph_of(1))
     with student_def as other:
@@ -76,13 +76,13 @@ def test_the_loss_of_logits_is_their_divergence(seen):
 
 def test_weights_behind_what_has_no_derivative_are_not_trained():
     graph_def = teaching.graph_of(1, activation=tf.round)
-    with Student(graph_def, WEIGHTS, teaching.OUTPUTS, GOAL) as student:
+    with Student(graph_def, WEIGHTS, teaching.OUTPUTS, LOSS) as student:
         assert student.trained == ('b',)
 
 
 def test_a_network_that_only_rounds_is_refused():
     with pytest.raises(GraphError, match='no derivative by any weight'):
-        Student(teaching.graph_of(1, tf.round), ['a'], teaching.OUTPUTS, GOAL)
+        Student(teaching.graph_of(1, tf.round), ['a'], teaching.OUTPUTS, LOSS)
 
 
 def looped(x):
@@ -103,7 +103,7 @@ def test_what_cannot_be_derived_is_named(activation, message):
     graph_def = teaching.graph_of(1, activation)
 
     with pytest.raises(GraphError, match=message):
-        Student(graph_def, WEIGHTS, teaching.OUTPUTS, GOAL)
+        Student(graph_def, WEIGHTS, teaching.OUTPUTS, LOSS)
 
 
 def test_what_is_not_safe_to_run_is_refused():
@@ -112,4 +112,4 @@ def test_what_is_not_safe_to_run_is_refused():
     )
 
     with pytest.raises(GraphError, match="'python'"):
-        Student(graph_def, WEIGHTS, teaching.OUTPUTS, GOAL)
+        Student(graph_def, WEIGHTS, teaching.OUTPUTS, LOSS)

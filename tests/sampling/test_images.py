@@ -114,7 +114,7 @@ def test_images_of_sub_folders_are_drawn_in_an_order_that_stays(classes):
             tf.float32,
             {'image_range': (0, 1), 'image_size': (4, 4)},
             OptionError,
-            r'takes images of \(2, 2\)',
+            'takes images of 2 x 2, and ',
         ),
         ((None, 2, 2, 3), tf.uint8, {'mean': (1.0,)}, OptionError, 'whole pixels'),
         ((None, 7), tf.float32, {'image_range': (0, 1)}, OptionError, '1 or 3 chann'),

@@ -25,7 +25,7 @@ from tf1pruning.errors import DataError, OptionError
 from tf1pruning.graph.frozen import freeze
 from tf1pruning.recovery import layerwise
 from tf1pruning.recovery.change import ChangeMeter
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import planning, soft_pruning
 from tf1pruning.steps.repairing import repair_model
@@ -209,7 +209,7 @@ def test_where_repair_does_not_help_a_layer_stays_and_is_named(tmp_path):
 
     (layer,) = found.layers
     assert layer.method == 'none'
-    assert layer.note == 'held-out samples fit better without a repair'
+    assert layer.note == 'the samples that choose fit better without a repair'
     assert layer.after == layer.before
     np.testing.assert_array_equal(
         found.model.arrays()['reader_b'], model.arrays()['reader_b']

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from tests.steps.test_repairing import model_of
-from tests.steps.test_width_tables import two_layers
+from tests.steps.test_width_measuring import two_layers
 from tf1pruning.choosing.choice import Target
 from tf1pruning.choosing.width_table import GroupWidths, Width, WidthTable
 from tf1pruning.errors import PlanError

@@ -103,7 +103,7 @@ def test_a_budget_uses_the_table_that_a_dry_run_measured(prefix, data, tmp_path)
     assert share <= 0.6
     assert report['target'] == {'quantity': 'macs', 'asked': 0.6, 'reached': share}
     assert f'Of the MACs 60.0% were to stay, and {share:.1%} stay.' in done.stdout
-    assert 'distillation: trying rate 1 of 3' in done.stderr
+    assert 'distillation, step: 7 of 7, change ' in done.stderr
     assert report['distilled']['change'] <= report['repaired']['change'] * 1.5
     assert not os.path.exists(str(tmp_path / 'distillation.npz'))
 

@@ -25,11 +25,13 @@ def prefix(tmp_path_factory):
     return models.checkpoint(str(tmp_path_factory.mktemp('model')), optimizer='adam')
 
 
-def pruned(prefix, folder, *flags):
+def pruned(prefix, folder, *flags, said=''):
+    """The plan and what was printed; to stderr lines like `said`."""
     done = models.run_tool(
         'prune.py', f'--model={prefix}', f'--output_dir={folder}', *flags
     )
-    assert (done.returncode, done.stderr) == (0, '')
+    assert done.returncode == 0, done.stderr
+    assert [x for x in done.stderr.splitlines() if not re.match(said or '$', x)] == []
     return plan_json.load_plan(str(folder / 'plan.json')), done.stdout
 
 
@@ -277,7 +279,10 @@ def test_zero_filters_of_a_frozen_graph_are_stripped(prefix, tmp_path):
         (('--modle=x',), "flag 'modle'. Did you mean --mode or --model?"),
         (('--zzz=x',), "flag 'zzz'; see --help."),
         (('--checkpoint=x',), "flag 'checkpoint'. Did you mean --model?"),
-        (('--ratio=0.5', '--threshold=0.5'), 'threshold and ratio given; expected one'),
+        (
+            ('--ratio=0.5', '--threshold=0.5'),
+            'threshold and ratio given; expected exactly',
+        ),
         (('--ratio=1',), 'ratio is 1.0; expected between 0 and 1'),
         (('--threshold=1.5',), 'Threshold is 1.5; expected a number in (0, 1)'),
         (('--groups=some',), 'groups'),
@@ -404,6 +409,7 @@ def test_repair_brings_answers_back_from_samples(prefix, tmp_path):
         '--groups=all',
         '--repair',
         f'--data={data}',
+        said='repair, pass: ',
     )
 
     changes = re.search(r'change of the outputs ([\d.]+) -> ([\d.]+)', printed).groups()

@@ -52,7 +52,7 @@ def test_a_model_is_pruned_by_its_scores_on_its_own_pipeline(prefix, tmp_path):
     )
 
     assert (done.returncode, pruned.returncode) == (0, 0), done.stderr + pruned.stderr
-    assert 'batch 2 of 2, 0 s left' in done.stderr
+    assert 'scoring, batch: 2 of 2, about 0 s left' in done.stderr
     assert 'Scored 2 groups by 2 criteria on 2 batches' in done.stdout
     scores = Scores.load(str(path)).scores['fisher'][BLOCK][0]
     gone = plan_json.load_plan(str(tmp_path / 'out' / 'plan.json')).groups[0].removed

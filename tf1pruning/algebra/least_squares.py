@@ -22,7 +22,7 @@ _LADDERS = ((1e-2, 1e-1, 1.0), (1e-4, 1e-5))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Target:
+class Equations:
     """What weights are solved for.
 
     Attributes:
@@ -36,8 +36,8 @@ class Target:
     has_intercept: bool
     worth: Optional[np.ndarray] = None
 
-    def joined(self, other: Target) -> Target:
-        """The target with the rows of both."""
+    def joined(self, other: Equations) -> Equations:
+        """The equations with the rows of both."""
         return dataclasses.replace(self, moments=self.moments.joined(other.moments))
 
     @property
@@ -74,18 +74,20 @@ class Target:
         return float((squares if self.worth is None else squares * self.worth).sum())
 
 
-def solve(targets: Sequence[Target], prior: np.ndarray, ridge: float) -> np.ndarray:
-    """The weights that fit all targets, each with an intercept of its own.
+def solve(
+    equations: Sequence[Equations], prior: np.ndarray, ridge: float
+) -> np.ndarray:
+    """The weights that fit all equations, each with an intercept of its own.
 
     Args:
-      targets: of layers that share the weights.
+      equations: of layers that share the weights.
       prior: `[systems, inputs, outputs]`.
       ridge: share of the mean variance of the inputs of a system, above 0.
 
     Returns:
       `[systems, inputs, outputs]`, 64-bit floats.
     """
-    gram, cross = _summed(targets)
+    gram, cross = _summed(equations)
     mean = np.trace(gram, axis1=1, axis2=2) / gram.shape[1]
     # Inputs that are always zero keep the prior.
     r = np.where(mean > 0, ridge * mean, 1.0)[:, np.newaxis, np.newaxis]
@@ -95,12 +97,12 @@ def solve(targets: Sequence[Target], prior: np.ndarray, ridge: float) -> np.ndar
     return found
 
 
-def _summed(targets: Sequence[Target]) -> Tuple[np.ndarray, np.ndarray]:
-    """The moments of all targets, by their shares of the rows; new arrays."""
-    total = sum(target.moments.count for target in targets)
+def _summed(equations: Sequence[Equations]) -> Tuple[np.ndarray, np.ndarray]:
+    """The moments of all equations, by their shares of the rows; new arrays."""
+    total = sum(each.moments.count for each in equations)
     gram, cross = 0.0, 0.0
-    for target in targets:
-        share, counted = target.moments.count / total, target.counted
+    for each in equations:
+        share, counted = each.moments.count / total, each.counted
         gram = gram + share * counted.gram
         cross = cross + share * counted.cross
     return np.asarray(gram), np.asarray(cross)
@@ -112,7 +114,7 @@ class Fit:
 
     Attributes:
       weights: `[systems, inputs, outputs]`.
-      intercepts: of each target `[systems, outputs]`.
+      intercepts: of each of them `[systems, outputs]`.
       ridge: that they have.
       error: share of the variance of the held-out outputs that is left.
       prior_error: the same, of the prior without a change.
@@ -131,21 +133,21 @@ class Fit:
 
 
 def fit(
-    targets: Sequence[Target], held_out: Sequence[Target], prior: np.ndarray
+    equations: Sequence[Equations], held_out: Sequence[Equations], prior: np.ndarray
 ) -> Fit:
     """The weights of the ridge that fits held-out rows best.
 
     Once it is chosen, all rows are fitted.
 
     Args:
-      targets: as for `solve`.
+      equations: as for `solve`.
       held_out: the same layers on other rows.
       prior: the weights as they are.
     """
 
     def at(ridge: float) -> Fit:
-        weights = solve(targets, prior, ridge)
-        return judged(targets, held_out, weights, prior, ridge)
+        weights = solve(equations, prior, ridge)
+        return judged(equations, held_out, weights, prior, ridge)
 
     best = at(RIDGE)
     for ladder in _LADDERS:
@@ -156,15 +158,15 @@ def fit(
             best = found
     if not best.helps:
         return best
-    together = [a.joined(b) for a, b in zip(targets, held_out)]
+    together = [a.joined(b) for a, b in zip(equations, held_out)]
     weights = solve(together, prior, best.ridge)
-    intercepts = tuple(target.intercept(weights) for target in together)
+    intercepts = tuple(each.intercept(weights) for each in together)
     return dataclasses.replace(best, weights=weights, intercepts=intercepts)
 
 
 def judged(
-    targets: Sequence[Target],
-    held_out: Sequence[Target],
+    equations: Sequence[Equations],
+    held_out: Sequence[Equations],
     weights: np.ndarray,
     prior: np.ndarray,
     ridge: float,
@@ -172,15 +174,15 @@ def judged(
     """Weights with the intercepts of some rows, judged on others.
 
     Args:
-      targets: rows for the intercepts.
+      equations: rows for the intercepts.
       held_out: rows to judge on.
       weights: `[systems, inputs, outputs]`.
       prior: the weights as they were.
       ridge: by which the weights were found.
     """
-    power = sum(target.power for target in held_out) or 1.0
-    zeros = [np.zeros_like(target.moments.mean_y) for target in targets]
-    intercepts = tuple(target.intercept(weights) for target in targets)
+    power = sum(each.power for each in held_out) or 1.0
+    zeros = [np.zeros_like(each.moments.mean_y) for each in equations]
+    intercepts = tuple(each.intercept(weights) for each in equations)
     return Fit(
         weights,
         intercepts,
@@ -191,6 +193,8 @@ def judged(
 
 
 def _error(
-    targets: Sequence[Target], weights: np.ndarray, intercepts: Sequence[np.ndarray]
+    equations: Sequence[Equations],
+    weights: np.ndarray,
+    intercepts: Sequence[np.ndarray],
 ) -> float:
-    return sum(t.error(weights, b) for t, b in zip(targets, intercepts))
+    return sum(t.error(weights, b) for t, b in zip(equations, intercepts))

@@ -178,8 +178,8 @@ class Choice:
         ]
         if len(given) > 1 or (not given and not self._varies):
             raise OptionError(
-                f'{" and ".join(given) or "Nothing"} given; expected one of threshold, '
-                'ratio, count and target.'
+                f'{" and ".join(given) or "Nothing"} given; expected exactly one of '
+                'threshold, ratio, count and target. Give one of them.'
             )
         self._check_values()
         self._check_combination()

@@ -15,7 +15,6 @@ widths.json (the table of widths, by which the same command goes on after a stop
 from __future__ import annotations
 
 import os
-import sys
 from typing import List, Sequence
 
 from absl import flags
@@ -23,16 +22,13 @@ from absl import flags
 import tf1pruning as tp
 from tf1pruning import files
 from tf1pruning.channels import select
-from tf1pruning.cli import choice_flags, model_flags, sample_flags
+from tf1pruning.cli import choice_flags, model_flags, progress_lines, sample_flags
 from tf1pruning.errors import OutputError
 from tf1pruning.export.formats import FORMATS
-from tf1pruning.recovery.distillation import DistillProgress
 from tf1pruning.report import interface, similarity
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import compress_plans, compressing, exporting
 from tf1pruning.steps.compress_options import CRITERION
-from tf1pruning.steps.compress_plans import Progress
-from tf1pruning.steps.width_tables import TableProgress
 
 FLAGS = flags.FLAGS
 # Fewer samples than these are few.
@@ -91,7 +87,7 @@ def main() -> None:
     model_flags.say_read(model)
     samples, warned = sample_flags.samples(model)
     limits = RunLimits(FLAGS.allow_unsafe_ops, FLAGS.verify_timeout)
-    progress = Progress(_say_table, _say_correction, _say_repair, _say_distillation)
+    progress = progress_lines.printer()
     files.make_folder(FLAGS.output_dir)
     _draw(samples)
     _say_parts(samples, options.holdout)
@@ -188,40 +184,3 @@ def _lines(found: tp.Compressed) -> List[str]:
     if found.distillation is not None:
         lines += [str(found.distillation), '']
     return lines
-
-
-def _say_table(progress: TableProgress) -> None:
-    every = max(1, progress.total // 10)
-    if progress.done % every == 0 or progress.done == progress.total:
-        _say(
-            f'measuring widths: {progress.done} of {progress.total}, about '
-            f'{progress.seconds:.0f} s left'
-        )
-
-
-def _say_correction(done: int, total: int, left: float) -> None:
-    every = max(1, total // 5)
-    if done % every == 0 or done == total:
-        _say(f'correcting widths: {done} of {total}, about {left:.0f} s left')
-
-
-def _say_repair(done: int, total: int) -> None:
-    every = max(1, total // 10)
-    if done % every == 0 or done == total:
-        _say(f'repair: pass {done} of {total}')
-
-
-def _say_distillation(progress: DistillProgress) -> None:
-    what = (
-        f'trying rate {progress.done} of {progress.total}, {progress.rate:g}'
-        if progress.is_trial
-        else f'step {progress.done} of {progress.total}'
-    )
-    _say(
-        f'distillation: {what}, change {progress.change:.4f}, about '
-        f'{progress.seconds:.0f} s left'
-    )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

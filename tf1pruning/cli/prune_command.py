@@ -18,7 +18,13 @@ import tf1pruning as tp
 from tf1pruning import files, plan_json
 from tf1pruning import plan as plan_lib
 from tf1pruning.ckpt import writer
-from tf1pruning.cli import choice_flags, criterion_flags, model_flags, sample_flags
+from tf1pruning.cli import (
+    choice_flags,
+    criterion_flags,
+    model_flags,
+    progress_lines,
+    sample_flags,
+)
 from tf1pruning.errors import OptionError, OutputError
 from tf1pruning.report import interface, text
 from tf1pruning.sessions import RunLimits
@@ -114,6 +120,7 @@ def _repaired(model: tp.Model, plan: tp.Plan) -> Optional[tp.Repaired]:
         FLAGS.holdout,
         FLAGS.allow_unsafe_ops,
         FLAGS.verify_timeout,
+        progress_lines.printer(),
     )
 
 

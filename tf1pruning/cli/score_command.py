@@ -16,13 +16,10 @@ prunes by one of the criteria. The file also holds the mean of every channel, fo
 
 from __future__ import annotations
 
-import sys
-from typing import Optional
-
 from absl import flags
 
 from tf1pruning import files
-from tf1pruning.cli import data_flags, model_flags
+from tf1pruning.cli import data_flags, model_flags, progress_lines
 from tf1pruning.criteria import registry
 from tf1pruning.errors import OptionError
 from tf1pruning.sampling.options import GRAPH
@@ -72,7 +69,7 @@ def main() -> None:
         FLAGS.criteria,
         FLAGS.initial_checkpoint,
         FLAGS.exponential_average,
-        _progress,
+        progress_lines.printer(),
         FLAGS.seed,
     )
     scores.save(FLAGS.output)
@@ -92,12 +89,3 @@ def _batches(subject: Subject) -> Batches:
     return Batches.by_class(
         data_flags.arrays(), FLAGS.class_balanced, FLAGS.per_class, FLAGS.seed
     )
-
-
-def _progress(done: int, total: Optional[int], left: Optional[float]) -> None:
-    """Prints progress to stderr, about twenty times in all."""
-    every = max(1, (total or 200) // 20)
-    if done % every and done != total:
-        return
-    rest = f', {left:.0f} s left' if left is not None else ''
-    print(f'batch {done} of {total or "?"}{rest}', file=sys.stderr)

@@ -11,7 +11,7 @@ from tf1pruning.channels import select
 from tf1pruning.errors import OptionError
 from tf1pruning.models import reading
 from tf1pruning.models.reading import LoadOptions
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.sampling.parts import Samples
 from tf1pruning.steps.sampling import Data
 from tf1pruning.surgery import mean_replacement

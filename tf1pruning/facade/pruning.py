@@ -38,7 +38,7 @@ from tf1pruning.facade.attributes import Computed, Exported, Found, Option
 from tf1pruning.facade.options import PruningOptions, RepairData, check_computed
 from tf1pruning.facade.state import State
 from tf1pruning.plan import Plan
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.report import summaries
 from tf1pruning.scoring.result import Scores
 from tf1pruning.steps import protection, stripping

@@ -13,7 +13,7 @@ from typing import Dict, Optional
 import numpy as np
 
 from tf1pruning.algebra import least_squares
-from tf1pruning.algebra.least_squares import Fit, Target
+from tf1pruning.algebra.least_squares import Equations, Fit
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.recovery import geometry
 from tf1pruning.recovery.layers import Form, Layer
@@ -66,7 +66,7 @@ class ChannelRegression:
         self,
         pruned: np.ndarray,
         original: np.ndarray,
-        is_held_out: bool,
+        chooses: bool,
         generator: np.random.RandomState,
     ) -> None:
         """Adds the pixels of a batch, or some of them.
@@ -74,22 +74,22 @@ class ChannelRegression:
         Args:
           pruned: `[examples, pixels, in]` what the layer reads in the pruned network.
           original: the same in the unpruned one.
-          is_held_out: whether they are for choosing.
+          chooses: whether they are for choosing.
           generator: draws the pixels.
         """
         pixels = geometry.some_pixels(original.shape[1], self._pixels, generator)
         x, y = (rows(each[:, pixels], self._entries) for each in (pruned, original))
-        self._moments[is_held_out].add(x[..., self._kept], [y])
+        self._moments[chooses].add(x[..., self._kept], [y])
 
     def fit(self) -> Fit:
-        """`[1, kept, channels]` the channels by those that stay, chosen on held-out."""
+        """`[1, kept, channels]` the channels by those that stay, chosen on others."""
         if self._fit is None:
             prior = np.eye(len(self._entries))[self._kept][np.newaxis]
-            fitted, held_out = (
-                [Target(self._moments[held].regression(0), True)]
+            fitted, choose = (
+                [Equations(self._moments[held].regression(0), True)]
                 for held in (False, True)
             )
-            self._fit = least_squares.fit(fitted, held_out, prior)
+            self._fit = least_squares.fit(fitted, choose, prior)
         return self._fit
 
     def weights(self, kernel: np.ndarray) -> np.ndarray:

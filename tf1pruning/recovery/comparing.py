@@ -14,14 +14,14 @@ from tf1pruning.errors import DataError
 from tf1pruning.graph.inference_graph import InferenceGraph
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery.change import Change, ChangeMeter
-from tf1pruning.recovery.network import Network
+from tf1pruning.recovery.network import FrozenNetwork
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT, RunLimits
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Compared:
     """How a network answered samples.
 
     Attributes:
@@ -74,7 +74,7 @@ def check_varies(
     """
     check_scale(graph)
     meter = ChangeMeter(graph.outputs)
-    with Network(graph, reference, limits) as network:
+    with FrozenNetwork(graph, reference, limits) as network:
         for batch in batches.start():
             feeds, _ = running.feeds(graph, batch)
             answers = network.run(feeds)
@@ -89,7 +89,7 @@ def changes(
     batches: Batches,
     limits: RunLimits = STRICT,
     labels: Optional[np.ndarray] = None,
-) -> List[Outcome]:
+) -> List[Compared]:
     """How far networks are from a reference.
 
     Args:
@@ -113,7 +113,8 @@ def changes(
     count = 0
     with contextlib.ExitStack() as stack:
         runs = [
-            stack.enter_context(Network(graph, frozen, limits)) for frozen in everything
+            stack.enter_context(FrozenNetwork(graph, frozen, limits))
+            for frozen in everything
         ]
         for batch in batches.start():
             feeds, size = running.feeds(graph, batch)
@@ -128,7 +129,8 @@ def changes(
         raise DataError('There are no samples to compare on.', options=('data',))
     accuracies = [None if labels is None else float(each) / count for each in right]
     return [
-        Outcome(meter.result(), accuracy) for meter, accuracy in zip(meters, accuracies)
+        Compared(meter.result(), accuracy)
+        for meter, accuracy in zip(meters, accuracies)
     ]
 
 

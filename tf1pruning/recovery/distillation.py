@@ -1,50 +1,27 @@
 """Trains a student to answer like its teacher; one seed, one result.
 
 The rate is the one whose short run ends best. A run warms up, then its rate falls along
-a cosine. What is kept are the weights that were best on held-out samples, be they those
-of the start.
+a cosine. What is kept are the weights that were best on the samples that choose, be
+they those of the start.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import time
-from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 
 from tf1pruning import names, typed
+from tf1pruning.clock import Clock, Listener
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.recovery.lessons import Lessons
-from tf1pruning.recovery.run_file import RunFile, RunState
+from tf1pruning.recovery.run_file import RunFile, TrainingState
 from tf1pruning.recovery.student import KINDS, NUMBERS, Measured, Student
 
-
-class DistillProgress(NamedTuple):
-    """How far a distillation is.
-
-    Attributes:
-      is_trial: whether a rate is tried; else the network is trained with the best one.
-      rate: that is tried, or was chosen.
-      done: rates that were tried, or steps of the training.
-      total: of these.
-      change: of the output that changes most, on the held-out samples.
-      seconds: that are left for all; an estimate.
-    """
-
-    is_trial: bool
-    rate: float
-    done: int
-    total: int
-    change: float
-    seconds: float
-
-
-Progress = Callable[[DistillProgress], None]
-
 # Shares of the steps: of a short run that tries a rate, of the warm-up, between looks
-# at the held-out samples.
+# at the samples that choose.
 _TRIAL, _WARM_UP, _LOOK = 0.2, 0.1, 0.05
 
 
@@ -60,8 +37,8 @@ class DistillOptions:
         the variance of the teacher's. 'logits' or 'probabilities' of classes along the
         last axis: their divergence counts.
       temperature: of the divergence; the larger, the more small probabilities count.
-      patience: training stops after so many looks at the held-out samples, of 20, that
-        found nothing better.
+      patience: training stops after so many looks at the samples that choose, of 20,
+        that found nothing better.
       seed: of the order of the samples.
       disk: bytes that samples and answers may take in temporary files; what does not
         fit is read and answered anew in each pass, in the order of the data.
@@ -107,12 +84,12 @@ class Trained:
 
     Attributes:
       weights: name of each trained Const node -> the best value.
-      before: the student at the start, on the held-out samples.
+      before: the student at the start, on the samples that choose.
       after: the same with the best weights.
       rate: that was chosen.
       steps: that were taken with it.
       best_step: after how many of them the weights were best; 0: the start.
-      losses: (steps, loss on the held-out samples) of each look.
+      losses: (steps, loss on the samples that choose) of each look.
     """
 
     weights: Dict[str, np.ndarray] = dataclasses.field(repr=False)
@@ -127,20 +104,20 @@ class Trained:
 def train(
     student: Student,
     samples: Lessons,
-    held_out: Lessons,
+    choose: Lessons,
     options: DistillOptions = DistillOptions(),
     file: Optional[RunFile] = None,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> Trained:
     """Trains a student on samples that its teacher answered.
 
     Args:
       student: it is trained from its start.
       samples: to train on.
-      held_out: to choose and to stop by.
+      choose: to choose and to stop by.
       options: how.
       file: where the run is kept, to go on from there; None: nowhere.
-      progress: called after each look at the held-out samples.
+      progress: called after each look at the samples that choose.
 
     Raises:
       DataError: if samples do not fit the student, its first answers are not finite, or
@@ -148,14 +125,14 @@ def train(
       GraphError: if a step takes too long.
       OutputError: if the file cannot be written.
     """
-    run = _Run(student, samples, held_out, options, file, progress)
+    run = _Run(student, samples, choose, options, file, progress)
     student.reset()
-    before = student.measure(held_out.in_order())
+    before = student.measure(choose.in_order())
     if before.change is None:
-        raise DataError('The network is not finite on the held-out samples.')
+        raise DataError('The network is not finite on the samples that choose.')
     state = file.read() if file else None
     if state is None:
-        state = RunState(best=student.weights(), losses=((0, before.loss),))
+        state = TrainingState(best=student.weights(), losses=((0, before.loss),))
     elif file is not None and not _is_possible(state, student, options):
         raise DataError(
             f'{file.path!r} does not hold what this training would have written. '
@@ -167,7 +144,7 @@ def train(
     return Trained(
         weights=dict(state.best),
         before=before,
-        after=student.measure(held_out.in_order()),
+        after=student.measure(choose.in_order()),
         rate=state.rate,
         steps=state.losses[-1][0],
         best_step=state.best_step,
@@ -175,7 +152,9 @@ def train(
     )
 
 
-def _is_possible(state: RunState, student: Student, options: DistillOptions) -> bool:
+def _is_possible(
+    state: TrainingState, student: Student, options: DistillOptions
+) -> bool:
     """Whether a training can have come to a state."""
     steps = [step for step, _ in state.losses]
     return (
@@ -204,31 +183,32 @@ class _Run:
         self,
         student: Student,
         samples: Lessons,
-        held_out: Lessons,
+        choose: Lessons,
         options: DistillOptions,
         file: Optional[RunFile],
-        progress: Optional[Progress],
+        progress: Optional[Listener],
     ):
-        self._student, self._samples, self._held_out = student, samples, held_out
+        self._student, self._samples, self._choose = student, samples, choose
         self._options, self._file = options, file
-        self._clock = _Clock(options, progress)
+        steps = len(options.rates) * trial_steps(options) + options.steps
+        self._clock = Clock(progress, 'distillation, step', steps)
 
-    def with_rate(self, state: RunState) -> RunState:
+    def with_rate(self, state: TrainingState) -> TrainingState:
         """Chooses the rate, by a short run of each."""
         rates, steps = self._options.rates, trial_steps(self._options)
         self._clock.skip(len(state.trials) * steps)
         for number in range(len(state.trials), len(rates)) if steps else ():
             self._student.reset()
             for _ in self._stepped(0, steps, rates[number]):
-                self._clock.tick()
-            found = self._student.measure(self._held_out.in_order())
+                self._clock.count()
+            found = self._student.measure(self._choose.in_order())
             trials = (*state.trials, found.loss)
             state = self._kept(dataclasses.replace(state, trials=trials))
-            self._clock.look(found, True, rates[number], number + 1)
+            self._clock.tell(found.worst)
         best = int(np.argmin(state.trials)) if state.trials else 0
         return dataclasses.replace(state, rate=rates[best])
 
-    def finished(self, state: RunState) -> RunState:
+    def finished(self, state: TrainingState) -> TrainingState:
         """Trains with the rate of the state to the end."""
         student, options = self._student, self._options
         if state.arrays:
@@ -244,7 +224,7 @@ class _Run:
             else self._stepped(start, options.steps, state.rate)
         )
         for step in steps:
-            self._clock.tick()
+            self._clock.count()
             if step % every == 0 or step == options.steps:
                 state = self._looked(state, step)
                 if self._is_stale(state):
@@ -258,8 +238,8 @@ class _Run:
             self._student.step(answered, rate * share_of_rate(step, steps))
             yield step + 1
 
-    def _looked(self, state: RunState, step: int) -> RunState:
-        found = self._student.measure(self._held_out.in_order())
+    def _looked(self, state: TrainingState, step: int) -> TrainingState:
+        found = self._student.measure(self._choose.in_order())
         is_better = found.loss < min(loss for _, loss in state.losses)
         new = self._kept(
             dataclasses.replace(
@@ -269,14 +249,14 @@ class _Run:
                 best=self._student.weights() if is_better else state.best,
             )
         )
-        self._clock.look(found, False, state.rate, step)
+        self._clock.tell(found.worst)
         return new
 
-    def _is_stale(self, state: RunState) -> bool:
+    def _is_stale(self, state: TrainingState) -> bool:
         later = [step for step, _ in state.losses if step > state.best_step]
         return len(later) >= self._options.patience
 
-    def _kept(self, state: RunState) -> RunState:
+    def _kept(self, state: TrainingState) -> TrainingState:
         """The state, once it is written."""
         if self._file is not None:
             self._file.write(state)
@@ -298,39 +278,3 @@ def share_of_rate(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
-
-
-class _Clock:
-    """Counts steps and says how long the rest takes."""
-
-    def __init__(self, options: DistillOptions, progress: Optional[Progress]):
-        self._options, self._progress = options, progress
-        self._total = len(options.rates) * trial_steps(options) + options.steps
-        self._done = self._skipped = 0
-        self._started = time.monotonic()
-
-    def skip(self, steps: int) -> None:
-        """Steps were done in an earlier run."""
-        self._done += steps
-        self._skipped += steps
-
-    def tick(self) -> None:
-        """A step is done."""
-        self._done += 1
-
-    def look(self, found: Measured, is_trial: bool, rate: float, done: int) -> None:
-        """The held-out samples were looked at."""
-        if self._progress is None:
-            return
-        spent = time.monotonic() - self._started
-        each = spent / (self._done - self._skipped)
-        self._progress(
-            DistillProgress(
-                is_trial,
-                rate,
-                done,
-                len(self._options.rates) if is_trial else self._options.steps,
-                found.change.worst if found.change else math.inf,
-                each * (self._total - self._done),
-            )
-        )

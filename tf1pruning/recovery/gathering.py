@@ -14,7 +14,7 @@ from tf1pruning.names import TensorRef
 from tf1pruning.recovery import rows
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.layers import Layer
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading
 from tf1pruning.recovery.store import Store

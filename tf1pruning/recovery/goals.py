@@ -99,7 +99,7 @@ class Made(NamedTuple):
     zero: Optional[np.ndarray] = None
 
 
-class Limits(NamedTuple):
+class CutOff(NamedTuple):
     """Beyond which it does not matter what a layer makes, before bias and batch norm.
 
     Attributes:
@@ -117,10 +117,10 @@ class Limits(NamedTuple):
           wanted: `[systems, rows, outputs]` what the layer should make.
           found: what the layer makes so far.
 
-        >>> limits = Limits(np.zeros([1, 1, 1]), np.full([1, 1, 1], 6.0))
+        >>> cut_off = CutOff(np.zeros([1, 1, 1]), np.full([1, 1, 1], 6.0))
         >>> wanted = np.array([-1.0, -1.0, 2.0, 8.0]).reshape(1, 4, 1)
         >>> found = np.array([-3.0, 3.0, -3.0, 7.0]).reshape(1, 4, 1)
-        >>> limits.nearest(wanted, found).ravel().tolist()
+        >>> cut_off.nearest(wanted, found).ravel().tolist()
         [-3.0, 0.0, 2.0, 7.0]
         """
         below = np.where(wanted < self.low, np.minimum(found, self.low), wanted)
@@ -176,7 +176,7 @@ class Goal:
         wanted = np.where(self.slope == 0, y, zero + rows(self.end) * self.slope)
         return Made(wanted, None if self.most is None else zero)
 
-    def limits(self, zero: Optional[np.ndarray]) -> Limits:
+    def cut_off(self, zero: Optional[np.ndarray]) -> CutOff:
         """Where the ReLU cuts off, in the terms of the layer.
 
         Args:
@@ -187,7 +187,7 @@ class Goal:
             other = zero + self.slope * (np.inf if self.most is None else self.most)
         low, high = np.fmin(zero, other), np.fmax(zero, other)
         none = self.slope == 0
-        return Limits(np.where(none, -np.inf, low), np.where(none, np.inf, high))
+        return CutOff(np.where(none, -np.inf, low), np.where(none, np.inf, high))
 
 
 def goal(
@@ -264,6 +264,6 @@ class SoFar(NamedTuple):
           made: what it should make.
         """
         found = np.matmul(rows, self.weights) + self.intercept
-        limits = self.goal.limits(made.zero)
-        wanted: np.ndarray = limits.nearest(made.wanted, found) - self.intercept
+        cut_off = self.goal.cut_off(made.zero)
+        wanted: np.ndarray = cut_off.nearest(made.wanted, found) - self.intercept
         return wanted

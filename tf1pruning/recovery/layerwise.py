@@ -11,7 +11,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 from typing import (
-    Callable,
     Dict,
     List,
     Mapping,
@@ -23,15 +22,15 @@ from typing import (
 
 import numpy as np
 
-from tf1pruning import typed
 from tf1pruning.algebra.least_squares import Fit
-from tf1pruning.errors import OptionError
+from tf1pruning.clock import Clock, Listener
 from tf1pruning.graph import view as view_lib
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery import depths, goals, rows, solving
 from tf1pruning.recovery.depths import Depths
 from tf1pruning.recovery.goals import Goal
 from tf1pruning.recovery.layers import Layer, layers_of
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.recovery.passes import Passes
 from tf1pruning.recovery.readings import Reading, Values
 from tf1pruning.recovery.similarity import decibels
@@ -49,42 +48,6 @@ _ROUNDS = 3
 
 NONE = 'none'
 
-# Stages done, stages in all.
-Progress = Callable[[int, int], None]
-
-
-@typed.checked
-@dataclasses.dataclass(frozen=True)
-class RepairOptions:
-    """How a network is repaired.
-
-    Attributes:
-      memory: bytes that the moments of layers may take at a time. A layer that needs
-        more is repaired by its channels (see `channel_regression`).
-      disk: bytes that temporary files may take. With fewer, more is computed again.
-      seed: of the choice of pixels of large images.
-
-    Raises:
-      OptionError: if a value is out of range.
-    """
-
-    memory: int = 1 << 30
-    disk: int = 1 << 32
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ('memory', 'disk'):
-            if getattr(self, name) < 0:
-                raise OptionError(
-                    f'{name} is {getattr(self, name)}; expected a number of bytes.',
-                    options=(name,),
-                )
-        if not 0 <= self.seed < 1 << 32:
-            raise OptionError(
-                f'The seed is {self.seed}; expected from 0 to 2**32 - 1.',
-                options=('seed',),
-            )
-
 
 @dataclasses.dataclass(frozen=True)
 class LayerRepair:
@@ -94,8 +57,8 @@ class LayerRepair:
       layer: its node.
       method: 'least squares', 'channels' (a regression of the channels that it reads,
         see `channel_regression`) or 'none'.
-      before: signal to noise of what it makes, in dB, on held-out samples, before its
-        own repair: the layers before it are repaired. None: not measured.
+      before: signal to noise of what it makes, in dB, on the samples that choose,
+        before its own repair: the layers before it are repaired. None: not measured.
       after: the same, after it; what a ReLU behind the layer cuts off does not count.
       note: what is to be said of it; '' if nothing is.
     """
@@ -129,7 +92,7 @@ def repair(
     samples: Seen,
     options: RepairOptions = RepairOptions(),
     limits: RunLimits = STRICT,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> LayerwiseRepair:
     """Repairs a soft-pruned network.
 
@@ -154,10 +117,10 @@ def repair(
         if job.stages:
             graph = unpruned.trace.model
             passes = Passes(graph, job.twins, samples, limits, store)
-        for number, stage in enumerate(job.stages):
+        clock = Clock(progress, 'repair, pass', len(job.stages))
+        for stage in job.stages:
             job.repair(stage, passes, disk)
-            if progress is not None:
-                progress(number + 1, len(job.stages))
+            clock.tick()
     finally:
         store.close()
     return LayerwiseRepair(job.changed, job.report(), disk.peak)
@@ -342,7 +305,7 @@ class _Job:
         notes = [] if layer.target else ['nothing behind it takes up an intercept']
         if not found.helps:
             method, after = NONE, before
-            helped = 'held-out samples fit better without a repair'
+            helped = 'the samples that choose fit better without a repair'
             notes.append(helped if before < _EXACT else 'nothing to make up for')
         self._note(layer, method, before, after, '; '.join(notes))
 

@@ -18,7 +18,7 @@ from absl import logging
 from tf1pruning import files
 from tf1pruning.errors import DataError, OutputError
 from tf1pruning.recovery.change import ChangeMeter
-from tf1pruning.recovery.network import Answered, Network
+from tf1pruning.recovery.network import Answered, FrozenNetwork
 from tf1pruning.recovery.store import Disk
 from tf1pruning.scoring.batches import Batches
 
@@ -35,7 +35,7 @@ class Lessons(NamedTuple):
 
     variances: Mapping[str, float]
     batches: Batches
-    teacher: Network
+    teacher: FrozenNetwork
     kept: Optional[Kept]
 
     def in_order(self) -> Iterator[Answered]:
@@ -59,7 +59,7 @@ class Lessons(NamedTuple):
         return itertools.islice(itertools.chain.from_iterable(passes), start, None)
 
 
-def gather(batches: Batches, teacher: Network, disk: Disk) -> Lessons:
+def gather(batches: Batches, teacher: FrozenNetwork, disk: Disk) -> Lessons:
     """Answers all batches once.
 
     Args:

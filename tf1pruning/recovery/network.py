@@ -28,7 +28,7 @@ class Answered(NamedTuple):
     answers: Tuple[np.ndarray, ...]
 
 
-class Network:
+class FrozenNetwork:
     """A frozen network in a session.
 
     Args:
@@ -48,7 +48,7 @@ class Network:
         self._session = Session(importing.import_graph(runnable(frozen)), limits)
         self._fetches = [f'{names.node_name(name)}:0' for name in graph.outputs]
 
-    def __enter__(self) -> Network:
+    def __enter__(self) -> FrozenNetwork:
         return self
 
     def __exit__(self, *_: object) -> None:

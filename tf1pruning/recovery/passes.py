@@ -42,12 +42,12 @@ class Step(NamedTuple):
 
     Attributes:
       batch: its number.
-      is_held_out: whether it is for choosing and not for fitting.
+      chooses: whether it is for choosing and not for fitting.
       values: of the tensors that were asked for.
     """
 
     batch: int
-    is_held_out: bool
+    chooses: bool
     values: Dict[TensorRef, np.ndarray]
 
 
@@ -79,7 +79,7 @@ class Passes:
         self._graph, self._twins = graph, twins
         self._sources = samples
         self._limits, self._store = limits, store
-        self._held_out: List[bool] = []
+        self._chooses: List[bool] = []
         self._since = 0
         self._width = self._read()
 
@@ -107,7 +107,7 @@ class Passes:
         inputs = {f'{name}:0' for name in self._graph.inputs if _has(graph, name)}
         cut: Sequence[TensorRef] = ()
         with Session(graph, self._limits) as session:
-            for batch, (is_held_out, feeds) in enumerate(self._feeds(inputs)):
+            for batch, (chooses, feeds) in enumerate(self._feeds(inputs)):
                 for ref, holder in holders.items():
                     feeds[f'{holder}:0'] = self._store.read(str(ref), batch)
                 refs = asked if not batch else [*wanted, *cut]
@@ -116,7 +116,7 @@ class Passes:
                     cut = new if self._is_narrow([values[ref] for ref in new]) else ()
                 for ref in cut:
                     self._store.append(str(ref), values[ref])
-                yield Step(batch, is_held_out, values)
+                yield Step(batch, chooses, values)
         self._since += 1
         if cut:
             self._store.keep([str(ref) for ref in alive])
@@ -142,11 +142,11 @@ class Passes:
     def _read(self) -> int:
         """Reads all batches once; returns the bytes of the inputs."""
         width, fits = 0, True
-        for is_held_out, source in enumerate(self._sources):
+        for chooses, source in enumerate(self._sources):
             for batch in source.start():
                 feeds = self._fed(batch)
                 _check(feeds)
-                self._held_out.append(bool(is_held_out))
+                self._chooses.append(bool(chooses))
                 bytes_here = sum(array.nbytes for array in feeds.values())
                 width += bytes_here
                 storable = all(map(is_storable, feeds.values()))
@@ -156,11 +156,11 @@ class Passes:
         if not fits:
             # They are read again at each pass.
             self._store.close()
-        self.fitted = self._held_out.count(False)
-        if self.fitted in (0, len(self._held_out)):
+        self.fitted, choosing = (self._chooses.count(b) for b in (False, True))
+        if not (self.fitted and choosing):
             raise DataError(
-                'There are too few samples: expected at least one to fit and one that '
-                'is held out.',
+                f'There are too few samples: {self.fitted} batches to fit and '
+                f'{choosing} to choose by; expected one of each. Give more.',
                 options=('data',),
             )
         return width
@@ -169,11 +169,11 @@ class Passes:
         """Of each batch the inputs that no file has."""
         missing = [n for n in inputs if str(parse_tensor(n)) not in self._store]
         if not missing:
-            return iter([(held, {}) for held in self._held_out])
+            return iter([(held, {}) for held in self._chooses])
         sources = itertools.chain.from_iterable(s.start() for s in self._sources)
         return (
             (held, {n: f for n, f in self._fed(batch).items() if n in missing})
-            for held, batch in zip(self._held_out, sources)
+            for held, batch in zip(self._chooses, sources)
         )
 
     def _fed(self, batch: batches_lib.Batch) -> Feeds:
@@ -199,7 +199,7 @@ class Passes:
 
     def _is_narrow(self, values: Sequence[np.ndarray]) -> bool:
         """Whether to cut here, by the values of the first batch."""
-        size = sum(value.nbytes for value in values) * len(self._held_out)
+        size = sum(value.nbytes for value in values) * len(self._chooses)
         fits = all(map(is_storable, values)) and self._store.disk.has_room(size)
         narrow = size <= _WIDER * self._width or self._since >= _PASSES
         if fits and narrow:

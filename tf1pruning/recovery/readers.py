@@ -18,6 +18,7 @@ from tf1pruning.algebra.moments import Moments
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
 from tf1pruning.choosing.scores import judging_places
+from tf1pruning.clock import Clock, Listener
 from tf1pruning.errors import DataError, GraphError
 from tf1pruning.graph import frames
 from tf1pruning.names import TensorRef
@@ -27,8 +28,8 @@ from tf1pruning.recovery.readings import BYTES_PER_ENTRY, Reading, Values
 from tf1pruning.recovery.rows import Rows
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batch, Batches
-from tf1pruning.scoring.network import Network
-from tf1pruning.scoring.run import Clock, Progress
+from tf1pruning.scoring.network import ConstantNetwork
+from tf1pruning.scoring.run import SCORING
 from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.sessions import Session
 
@@ -80,7 +81,7 @@ def readers_of(
     arrays: Mapping[str, np.ndarray],
     batches: Batches,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> Dict[str, List[Reader]]:
     """The readers of each group, in the unpruned network.
 
@@ -106,7 +107,8 @@ def readers_of(
     found: Dict[str, List[Reader]] = {group.name: [] for group in groups}
     with gatherer.session:
         parts = gatherer.parts(behind)
-        clock = Clock(progress, batches.count and batches.count * len(parts))
+        total = batches.count and batches.count * len(parts)
+        clock = Clock(progress, SCORING, total)
         for part in parts:
             for name, readers in gatherer.gather(part, clock):
                 found[name] += readers
@@ -152,7 +154,7 @@ class _Gatherer:
         seed: int,
     ):
         self._runnable, self._batches = runnable, batches
-        self._network = Network(runnable, arrays)
+        self._network = ConstantNetwork(runnable, arrays)
         self._generator = np.random.RandomState(seed)
         self.session = Session(self._network.graph, runnable.limits, optimize=True)
 
@@ -269,7 +271,7 @@ class _Whole:
     def readers(self) -> List[Tuple[str, List[Reader]]]:
         """Pairs of a group and one reader for each group of the convolution."""
         self._rows.hand_over()
-        grams = self._reading.target(False).counted.gram
+        grams = self._reading.equations(False).counted.gram
         weight = _weight(grams, self._kernels)
         found = []
         for name in self._behind.positions:

@@ -8,7 +8,7 @@ from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from tf1pruning.algebra.least_squares import Fit, Target
+from tf1pruning.algebra.least_squares import Equations, Fit
 from tf1pruning.algebra.moments import Moments
 from tf1pruning.names import TensorRef
 from tf1pruning.recovery import geometry
@@ -148,19 +148,19 @@ class Reading:
         """Takes the moments of its rows.
 
         Args:
-          moments: is held out -> of these rows.
-          kept: is held out -> the rows, batch by batch; None: they were not kept.
+          moments: of the rows to fit, and of those that choose.
+          kept: these rows, batch by batch; None: they were not kept.
         """
         self._moments, self._kept = moments, kept
 
     def add_channels(
-        self, values: Values, is_held_out: bool, generator: np.random.RandomState
+        self, values: Values, chooses: bool, generator: np.random.RandomState
     ) -> None:
         """Adds the pixels of a batch to the regression of its channels, if any."""
         if self.channels is not None:
             pruned, original = values[self._x], values[self.layer.x]
             images = self.layer.images(pruned), self.layer.images(original)
-            self.channels.add(*images, is_held_out, generator)
+            self.channels.add(*images, chooses, generator)
 
     def refined(self, weights: np.ndarray, intercept: np.ndarray) -> Optional[Reading]:
         """The same, asked only for what the ReLU behind it does not cut off.
@@ -211,11 +211,11 @@ class Reading:
             for moments in self._moments.values():
                 moments.moved(move)
 
-    def target(self, is_held_out: bool) -> Target:
+    def equations(self, chooses: bool) -> Equations:
         """What its weights are solved for, or judged by."""
         has_intercept = self.layer.target is not None
         worth = None if self.goal is None else self.goal.worth
-        return Target(self._moments[is_held_out].regression(0), has_intercept, worth)
+        return Equations(self._moments[chooses].regression(0), has_intercept, worth)
 
     def by_channels(self) -> Optional[Fit]:
         """Its weights by the regression of its channels, and how well they do.
@@ -231,8 +231,8 @@ class Reading:
             intercept = np.zeros_like(intercept)
         error, before = found.error, found.prior_error
         if self.is_whole:
-            held_out, prior = self.target(True), self.form.weights(self._kernel)
-            power = held_out.power or 1.0
-            error = held_out.error(weights, intercept) / power
-            before = held_out.error(prior, np.zeros_like(intercept)) / power
+            choose, prior = self.equations(True), self.form.weights(self._kernel)
+            power = choose.power or 1.0
+            error = choose.error(weights, intercept) / power
+            before = choose.error(prior, np.zeros_like(intercept)) / power
         return Fit(weights, (intercept,), found.ridge, error, before)

@@ -37,9 +37,9 @@ def gather(
     together = [Rows(each, store) for each in alike.values()]
     for step in steps:
         for reading in readings:
-            reading.add_channels(step.values, step.is_held_out, generator)
+            reading.add_channels(step.values, step.chooses, generator)
         for rows in together:
-            rows.add(step.values, step.is_held_out, generator)
+            rows.add(step.values, step.chooses, generator)
     for rows in together:
         rows.hand_over()
 
@@ -55,22 +55,22 @@ class Rows:
     def __init__(self, readings: Sequence[Reading], store: Optional[Store] = None):
         self._readings = readings
         self._moments = {held: Moments(len(readings)) for held in (False, True)}
-        self._held_out: List[bool] = []
+        self._chooses: List[bool] = []
         refined = any(reading.is_refined for reading in readings)
         self._store = store if refined else None
         # What the store had no room for, by batch.
         self._in_memory: Dict[int, Dict[str, np.ndarray]] = {}
 
     def add(
-        self, values: Values, is_held_out: bool, generator: np.random.RandomState
+        self, values: Values, chooses: bool, generator: np.random.RandomState
     ) -> None:
         """Adds the rows of a batch, those of some of its pixels if it has many."""
         first = self._readings[0]
         pixels = geometry.some_pixels(first.outputs, first.pixels, generator)
         x = first.rows(values, pixels)
         made = [reading.made(values, pixels) for reading in self._readings]
-        self._moments[is_held_out].add(x, [each.wanted for each in made])
-        self._keep(is_held_out, x, made)
+        self._moments[chooses].add(x, [each.wanted for each in made])
+        self._keep(chooses, x, made)
 
     def hand_over(self) -> None:
         """Gives each reading what was found; all batches were added."""
@@ -79,7 +79,7 @@ class Rows:
             kept = functools.partial(self._rows, number) if self._store else None
             reading.take(found, kept)
 
-    def _keep(self, is_held_out: bool, x: np.ndarray, made: Sequence[Made]) -> None:
+    def _keep(self, chooses: bool, x: np.ndarray, made: Sequence[Made]) -> None:
         if self._store is None:
             return
         arrays = {self._name(): x}
@@ -92,15 +92,13 @@ class Rows:
             for name, array in arrays.items():
                 self._store.append(name, array)
         else:
-            self._in_memory[len(self._held_out)] = arrays
-        self._held_out.append(is_held_out)
+            self._in_memory[len(self._chooses)] = arrays
+        self._chooses.append(chooses)
 
-    def _rows(
-        self, number: int, is_held_out: bool
-    ) -> Iterator[Tuple[np.ndarray, Made]]:
+    def _rows(self, number: int, chooses: bool) -> Iterator[Tuple[np.ndarray, Made]]:
         """The rows of a reading that were kept."""
-        for batch, held in enumerate(self._held_out):
-            if held == is_held_out:
+        for batch, held in enumerate(self._chooses):
+            if held == chooses:
                 x = self._read(self._name(), batch)
                 fields = [
                     self._read(self._name(number, f), batch) for f in Made._fields

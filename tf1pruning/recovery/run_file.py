@@ -20,12 +20,12 @@ _INFO, _ARRAY, _BEST = 'info', 'array:', 'best:'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RunState:
+class TrainingState:
     """How far a training is.
 
     Attributes:
       best: the best weights so far.
-      losses: (steps, loss on the held-out samples) of each look, from the start.
+      losses: (steps, loss on the samples that choose) of each look, from the start.
       trials: the loss after the short run of each rate that was tried.
       rate: that was chosen; it follows from the trials.
       arrays: what the student has to be restored from; none before the first look.
@@ -54,7 +54,7 @@ class RunFile(NamedTuple):
     path: str
     digest: str
 
-    def write(self, state: RunState) -> None:
+    def write(self, state: TrainingState) -> None:
         """Writes the file as a whole.
 
         Raises:
@@ -66,7 +66,7 @@ class RunFile(NamedTuple):
             arrays.update({f'{start}{name}': a for name, a in group.items()})
         npz.write(self.path, arrays)
 
-    def read(self) -> Optional[RunState]:
+    def read(self) -> Optional[TrainingState]:
         """The state in the file; None if there is no file.
 
         Raises:
@@ -87,7 +87,7 @@ class RunFile(NamedTuple):
                 'or options are not these. Remove it, or name another file.',
                 options=('state',),
             )
-        return RunState(
+        return TrainingState(
             best=_starting(arrays, _BEST),
             losses=tuple((step, loss) for step, loss in info.losses),
             trials=info.trials,

@@ -65,20 +65,20 @@ def _attained(
     readings: Sequence[Reading], weights: np.ndarray, prior: np.ndarray
 ) -> Fit:
     """Weights that are given."""
-    fitted, held_out = (
-        [reading.target(held) for reading in readings] for held in (False, True)
+    fitted, choose = (
+        [reading.equations(held) for reading in readings] for held in (False, True)
     )
-    return least_squares.judged(fitted, held_out, weights, prior, 0.0)
+    return least_squares.judged(fitted, choose, weights, prior, 0.0)
 
 
 def _best(readings: Sequence[Reading], prior: np.ndarray) -> Tuple[str, Fit]:
-    """How held-out samples are fitted best, and the weights."""
+    """How the samples that choose are fitted best, and the weights."""
     found: Dict[str, Fit] = {}
     if all(reading.is_whole for reading in readings):
-        fitted, held_out = (
-            [reading.target(held) for reading in readings] for held in (False, True)
+        fitted, choose = (
+            [reading.equations(held) for reading in readings] for held in (False, True)
         )
-        found[LEAST_SQUARES] = least_squares.fit(fitted, held_out, prior)
+        found[LEAST_SQUARES] = least_squares.fit(fitted, choose, prior)
     by_channels = readings[0].by_channels() if len(readings) == 1 else None
     if by_channels is not None:
         found[CHANNELS] = by_channels

@@ -44,7 +44,7 @@ _LOOP_OPS = op_types(
 _UNDERIVED = (LookupError, ValueError, TypeError, AttributeError, NotImplementedError)
 
 
-class Goal(NamedTuple):
+class AnswerLoss(NamedTuple):
     """What the answers should be like.
 
     Attributes:
@@ -59,7 +59,7 @@ class Goal(NamedTuple):
     kind: str = NUMBERS
     temperature: float = 1.0
 
-    def loss(self, output: str, student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+    def of(self, output: str, student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
         """The loss of one output."""
         if self.kind == NUMBERS:
             difference = losses.squared_difference(student, teacher)
@@ -80,6 +80,11 @@ class Measured(NamedTuple):
     loss: float
     change: Optional[Change]
 
+    @property
+    def worst(self) -> float:
+        """The change of the output that changes most; infinite if not finite."""
+        return np.inf if self.change is None else self.change.worst
+
 
 class Student:
     """A network that learns to answer like a teacher.
@@ -88,7 +93,7 @@ class Student:
       frozen: the network.
       trained: names of the Const nodes that are trained.
       outputs: its output nodes.
-      goal: of the training.
+      loss: of the training.
       limits: of each run.
 
     Raises:
@@ -100,7 +105,7 @@ class Student:
         frozen: tf.GraphDef,
         trained: Sequence[str],
         outputs: Sequence[str],
-        goal: Goal,
+        loss: AnswerLoss,
         limits: RunLimits = STRICT,
     ):
         sessions.check(frozen, outputs, limits)
@@ -116,7 +121,7 @@ class Student:
                 graph.get_tensor_by_name(f'{_NETWORK}/{name}:0') for name in outputs
             ]
             self._wanted = [tf.placeholder(t.dtype, t.shape) for t in self._found]
-            self._loss = self._total(goal)
+            self._loss = self._total(loss)
             self._rate = tf.placeholder(tf.float32, [])
             pairs = _gradients(self._loss, self._variables)
             optimizer = tf.train.AdamOptimizer(self._rate)
@@ -187,12 +192,12 @@ class Student:
         inputs = {f'{_NETWORK}/{name}': a for name, a in answered.feeds.items()}
         return {**inputs, **dict(zip(self._wanted, answered.answers))}
 
-    def _total(self, goal: Goal) -> tf.Tensor:
+    def _total(self, loss: AnswerLoss) -> tf.Tensor:
         """The mean loss of the outputs that count."""
         found = zip(self._outputs, self._found, self._wanted)
         return tf.add_n(
-            [goal.loss(n, s, t) for n, s, t in found if n in goal.variances]
-        ) / len(goal.variances)
+            [loss.of(n, s, t) for n, s, t in found if n in loss.variances]
+        ) / len(loss.variances)
 
 
 def _variable(array: np.ndarray) -> tf.Variable:

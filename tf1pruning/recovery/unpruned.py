@@ -36,8 +36,8 @@ class Seen(NamedTuple):
 
     Attributes:
       fit: to fit.
-      held_out: that decide how strongly a layer is fitted, and whether.
+      choose: that decide how strongly a layer is fitted, and whether.
     """
 
     fit: Batches
-    held_out: Batches
+    choose: Batches

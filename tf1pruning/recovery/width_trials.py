@@ -14,7 +14,7 @@ import numpy as np
 from tf1pruning.channels.trace_result import Kernel
 from tf1pruning.recovery import gathering, solving
 from tf1pruning.recovery.layers import layers_of
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.recovery.readings import Reading
 from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.trials import Trials

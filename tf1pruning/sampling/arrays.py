@@ -132,7 +132,7 @@ def _check_inputs(
     if unknown:
         raise DataError(
             f'{names.quoted(unknown)} is no input of the network; its inputs are '
-            f'{names.quoted(list(wanted.inputs))}.',
+            f'{names.quoted(list(wanted.inputs))}. Name one of these.',
             options=('inputs',),
         )
     missing = [name for name in wanted.required if name not in arrays]

@@ -86,8 +86,8 @@ def _geometry(
     size = asked or (known[0] or 0, known[1] or 0)
     if any(want not in (None, got) for want, got in zip(known, size)):
         raise OptionError(
-            f'The input {found.name!r} takes images of {known}; expected that size, '
-            f'and {size} is asked for.',
+            f'The input {found.name!r} takes images of {known[0] or "any"} x '
+            f'{known[1] or "any"}, and {size[0]} x {size[1]} is asked for.',
             options=('image_size',),
         )
     return size, channels, first

@@ -73,8 +73,8 @@ class Samples:
         if not len(self.rows):
             least = self.batch_size if self.whole else 1
             raise DataError(
-                f'The data has too few examples; expected at least {least}: a batch '
-                'of the network.',
+                f'The data has fewer than {least} examples; expected at least a batch '
+                'of the network. Give more.',
                 options=('data',),
             )
 

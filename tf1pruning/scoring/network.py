@@ -41,7 +41,7 @@ class Read(NamedTuple):
     axis: int
 
 
-class Network:
+class ConstantNetwork:
     """A loss or a network with its weights as constants, in a graph of its own.
 
     Args:

@@ -5,8 +5,7 @@ Criteria of the Hessian (GraSP) need the mean gradient first: they take a second
 
 from __future__ import annotations
 
-import time
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,19 +13,19 @@ import tensorflow.compat.v1 as tf
 from tf1pruning import names
 from tf1pruning.channels.groups import Group
 from tf1pruning.channels.trace_result import Trace
+from tf1pruning.clock import Clock, Listener
 from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import DataError
 from tf1pruning.scoring import running
 from tf1pruning.scoring.average import Averages
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.scoring.network import Network
+from tf1pruning.scoring.network import ConstantNetwork
 from tf1pruning.scoring.result import Scores
 from tf1pruning.scoring.runnable import Runnable
 from tf1pruning.scoring.statistics import Key, Statistics
 from tf1pruning.sessions import Session
 
-# Batches done, batches in all (None: not known), seconds left (None: not known).
-Progress = Callable[[int, Optional[int], Optional[float]], None]
+SCORING = 'scoring, batch'
 
 
 class Weights(NamedTuple):
@@ -49,7 +48,7 @@ def score(
     batches: Batches,
     criteria: Sequence[DataCriterion],
     alpha: Optional[float] = None,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> Scores:
     """Scores groups by what they do on data.
 
@@ -69,9 +68,9 @@ def score(
       GraphError: if no layer that runs reads a group, or no gradient flows to it.
       OptionError: if a criterion needs the initial weights, or alpha is out of range.
     """
-    network = Network(runnable, weights.now)
+    network = ConstantNetwork(runnable, weights.now)
     passes = 1 + any(c.derivative == HESSIAN for c in criteria)
-    clock = Clock(progress, batches.count and batches.count * passes)
+    clock = Clock(progress, SCORING, batches.count and batches.count * passes)
     with network.graph.as_default():
         statistics = Statistics(network, trace, groups, criteria, weights.start)
     with Session(network.graph, runnable.limits, optimize=True) as session:
@@ -83,37 +82,11 @@ def score(
     return statistics.finished(values, count)
 
 
-class Clock:
-    """Says how far passes over batches are and how long the rest takes.
-
-    Args:
-      progress: called after each batch.
-      total: batches of all passes; None: not known.
-    """
-
-    def __init__(self, progress: Optional[Progress], total: Optional[int]):
-        self._progress = progress
-        self._total = total or None
-        self._done = 0
-        self._started = time.monotonic()
-
-    def tick(self) -> None:
-        """A batch is done."""
-        self._done += 1
-        if self._progress is None:
-            return
-        left = None
-        if self._total is not None:
-            spent = time.monotonic() - self._started
-            left = spent / self._done * (self._total - self._done)
-        self._progress(self._done, self._total, left)
-
-
 class _Pass(NamedTuple):
     """Runs tensors on all batches and averages them."""
 
     session: Session
-    network: Network
+    network: ConstantNetwork
     runnable: Runnable
     batches: Batches
     alpha: Optional[float]

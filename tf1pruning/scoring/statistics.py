@@ -12,7 +12,7 @@ from tf1pruning.channels.trace_result import Trace
 from tf1pruning.criteria.registry import HESSIAN, DataCriterion
 from tf1pruning.errors import GraphError, OptionError
 from tf1pruning.scoring import network as network_lib
-from tf1pruning.scoring.network import Network
+from tf1pruning.scoring.network import ConstantNetwork
 from tf1pruning.scoring.result import Scores
 from tf1pruning.scoring.spots import Spot, spots_of
 
@@ -58,7 +58,7 @@ class Statistics:
 
     def __init__(
         self,
-        network: Network,
+        network: ConstantNetwork,
         trace: Trace,
         groups: Sequence[Group],
         criteria: Sequence[DataCriterion],
@@ -170,7 +170,7 @@ def _check_start(
 
 
 def _reached_spots(
-    network: Network,
+    network: ConstantNetwork,
     trace: Trace,
     groups: Sequence[Group],
     criteria: Sequence[DataCriterion],
@@ -189,7 +189,10 @@ def _reached_spots(
 
 
 def _unread(
-    network: Network, criterion: DataCriterion, group: Group, known: Sequence[Spot]
+    network: ConstantNetwork,
+    criterion: DataCriterion,
+    group: Group,
+    known: Sequence[Spot],
 ) -> GraphError:
     what = network.what[0].lower() + network.what[1:]
     reason = f'{what} reads none of group {group.name!r}'
@@ -201,13 +204,13 @@ def _unread(
     )
 
 
-def _kernels(network: Network, trace: Trace) -> Dict[str, tf.Tensor]:
+def _kernels(network: ConstantNetwork, trace: Trace) -> Dict[str, tf.Tensor]:
     """Variable node -> value of each kernel that is read."""
     found = {k.variable: network.variable(k.variable) for k in trace.kernels}
     return {source: value for source, value in found.items() if value is not None}
 
 
-def _means(network: Network, trace: Trace) -> Dict[Key, tf.Tensor]:
+def _means(network: ConstantNetwork, trace: Trace) -> Dict[Key, tf.Tensor]:
     """The means of what each layer reads, for mean replacement."""
     found = {}
     for kernel in trace.kernels:

@@ -10,7 +10,7 @@ from tf1pruning.channels import select
 from tf1pruning.choosing.choice import QUANTITIES, Choice, Limits, Target
 from tf1pruning.errors import OptionError
 from tf1pruning.recovery import change as change_lib
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.sampling.parts import HOLDOUT, check_holdout
 
 CRITERION = 'reconstruction'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Callable, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from tf1pruning.channels import select
 from tf1pruning.choosing import width_filling
 from tf1pruning.choosing.choice import Choice, Target
 from tf1pruning.choosing.width_table import WidthTable
+from tf1pruning.clock import Listener
 from tf1pruning.criteria import registry
 from tf1pruning.models.model import Model
 from tf1pruning.plan import Plan
 from tf1pruning.recovery import comparing
-from tf1pruning.recovery.distillation import DistillProgress
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.report import text
 from tf1pruning.report.cost import Cost
 from tf1pruning.sampling.parts import Parts
@@ -28,15 +28,15 @@ from tf1pruning.steps import (
     data_scores,
     planning,
     width_corrections,
+    width_measuring,
     width_plans,
-    width_tables,
 )
 from tf1pruning.steps.compress_options import CompressOptions
 from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.steps.selection import select_groups
-from tf1pruning.steps.width_files import Trials
+from tf1pruning.steps.width_files import TriedPlans
+from tf1pruning.steps.width_measuring import TableOptions, TableSamples
 from tf1pruning.steps.width_plans import WidthPlan
-from tf1pruning.steps.width_tables import TableOptions, TableProgress, TableSamples
 
 # Samples that a table of widths is measured on, those to fit and those to judge by;
 # share of the former that does not take part in a fit.
@@ -73,33 +73,13 @@ class Planned:
         return '\n'.join(lines)
 
 
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """Whom to tell how far a long part is.
-
-    Attributes:
-      table: of the widths.
-      correct: see `width_corrections`.
-      repair: passes done, and in all.
-      distill: of the distillation.
-    """
-
-    table: Optional[Callable[[TableProgress], None]] = None
-    correct: Optional[Callable[[int, int, float], None]] = None
-    repair: Optional[Callable[[int, int], None]] = None
-    distill: Optional[Callable[[DistillProgress], None]] = None
-
-
-SILENT = Progress()
-
-
 def plan_model(
     model: Model,
     parts: Parts,
     options: CompressOptions,
     table: Optional[files.Path] = None,
     limits: RunLimits = STRICT,
-    progress: Progress = SILENT,
+    progress: Optional[Listener] = None,
 ) -> Planned:
     """Chooses what goes within the budget of some options.
 
@@ -109,7 +89,7 @@ def plan_model(
       options: the budget.
       table: file of the table of widths, to go on from; None: it is not kept.
       limits: of the runs.
-      progress: whom to tell.
+      progress: called after each step of each part.
 
     Raises:
       PlanError: if the budget is out of reach: says how far it can go.
@@ -133,7 +113,7 @@ class Planner:
         options: CompressOptions,
         table: Optional[files.Path],
         limits: RunLimits,
-        progress: Progress,
+        progress: Optional[Listener],
     ):
         self._model, self._parts = model, parts
         self._options, self._limits = options, limits
@@ -172,20 +152,18 @@ class Planner:
             assert most is not None, 'there is a budget'
             return width_plans.plan_for_change(model, groups, self._table, most)
         samples = self._trial_samples()
-        trials = Trials(self._measured, self._path, samples)
+        trials = TriedPlans(self._measured, self._path, samples)
 
         def trial(plan: Plan) -> float:
             return trials.change(
                 plan,
-                lambda: width_tables.repaired_change(
+                lambda: width_measuring.repaired_change(
                     model, plan, samples, self._tables
                 ),
             )
 
         plan_by = functools.partial(self._plan_for, options.target)
-        return width_corrections.corrected(
-            self._table, plan_by, trial, self._progress.correct
-        )
+        return width_corrections.corrected(self._table, plan_by, trial, self._progress)
 
     def _plan_for(self, target: Target, table: WidthTable) -> WidthPlan:
         return width_plans.plan_for_target(
@@ -213,10 +191,10 @@ class Planner:
     def _some(self, count: int) -> TableSamples:
         """A few of the samples."""
         fit = self._parts.fit.some(count)
-        held_out = judged = self._parts.choose.some(count)
+        choose = judged = self._parts.choose.some(count)
         if fit.count >= 3 * fit.least:
-            fit, held_out, _ = fit.split(_TABLE_HOLDOUT)
-        return TableSamples(fit.batches, held_out.batches, judged.batches)
+            fit, choose, _ = fit.split(_TABLE_HOLDOUT)
+        return TableSamples(fit.batches, choose.batches, judged.batches)
 
     def _trial_samples(self) -> TableSamples:
         first = self._parts.fit.first(1)
@@ -233,14 +211,14 @@ class Planner:
 
     def _measure(self, path: Optional[files.Path]) -> WidthTable:
         """The table of widths, measured as far as a file does not have it."""
-        return width_tables.measure(
+        return width_measuring.measure(
             self._model,
             self._groups,
             self._ranking.scorer(self._model),
             self._some(_TABLE_SAMPLES),
             self._tables,
             path,
-            self._progress.table,
+            self._progress,
         )
 
 

@@ -13,7 +13,7 @@ from tf1pruning.choosing.choice import Target
 from tf1pruning.errors import GraphError, VerificationError
 from tf1pruning.models.model import Model
 from tf1pruning.recovery import comparing, similarity
-from tf1pruning.recovery.comparing import Outcome
+from tf1pruning.recovery.comparing import Compared
 from tf1pruning.report import text
 from tf1pruning.report.cost import Cost
 from tf1pruning.report.similarity import Similarity
@@ -173,7 +173,7 @@ def measure(
 
 
 def _stage(
-    cost: Cost, frozen: tf.GraphDef, latency: Optional[float], answered: Outcome
+    cost: Cost, frozen: tf.GraphDef, latency: Optional[float], answered: Compared
 ) -> Stage:
     return Stage(
         macs=cost.macs,

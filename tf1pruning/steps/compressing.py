@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Dict, Optional, Tuple
 
 from tf1pruning import files
+from tf1pruning.clock import Listener
 from tf1pruning.errors import PlanError, VerificationError
 from tf1pruning.models.model import Model
 from tf1pruning.recovery import comparing
@@ -21,10 +22,8 @@ from tf1pruning.steps import (
 )
 from tf1pruning.steps.compress_options import CompressOptions
 from tf1pruning.steps.compress_plans import (
-    SILENT,
     Planned,
     Planner,
-    Progress,
     repair_options,
 )
 from tf1pruning.steps.compress_stages import DISTILLED, Reached, Stage
@@ -84,7 +83,7 @@ def compress_model(
     table: Optional[files.Path] = None,
     state: Optional[str] = None,
     limits: RunLimits = STRICT,
-    progress: Progress = SILENT,
+    progress: Optional[Listener] = None,
 ) -> Compressed:
     """Makes a model smaller, with answers as near as samples can bring them.
 
@@ -95,7 +94,7 @@ def compress_model(
       table: file of the table of widths, to go on from; None: it is not kept.
       state: file of the distillation, to go on from; None: it is not kept.
       limits: of the runs.
-      progress: whom to tell.
+      progress: called after each step of each part.
 
     Raises:
       PlanError: if the budget is out of reach, or nothing goes.
@@ -105,7 +104,8 @@ def compress_model(
     """
     parts = samples.split(options.holdout)
     comparing.check_varies(model.graph, model.frozen(), parts.report.batches, limits)
-    planned, repaired = _repaired(model, parts, options, table, limits, progress)
+    planner = Planner(model, parts, options, table, limits, progress)
+    planned, repaired = _repaired(planner, model, parts, options, limits, progress)
     small = stripping.strip_model(repaired.model, planned.plan, limits=limits)
     distillation = None
     if options.distill_steps:
@@ -120,7 +120,7 @@ def compress_model(
                 disk=options.disk,
             ),
             state,
-            progress.distill,
+            progress,
         )
     distilled = None if distillation is None else distillation.stripped
     repaired, stages = compress_stages.measure(
@@ -136,27 +136,36 @@ def compress_model(
 
 
 def _repaired(
+    planner: Planner,
     model: Model,
     parts: Parts,
     options: CompressOptions,
-    table: Optional[files.Path],
     limits: RunLimits,
-    progress: Progress,
+    progress: Optional[Listener],
 ) -> Tuple[Planned, Repaired]:
     """What goes, and what is left of it, repaired.
 
     Where the change of the outputs is the budget, less goes until that is kept to on
     the samples that choose: a table only estimates it.
     """
-    planner = Planner(model, parts, options, table, limits, progress)
     is_budget = options.ratio is None and options.target is None
     most = asked = options.max_change
+    reached = 0.0
     for _ in range(_TRIES):
-        planned = planner.planned(asked)
+        try:
+            planned = planner.planned(asked)
+        except PlanError as error:
+            if not reached:
+                raise
+            raise PlanError(
+                f'The outputs may change by {most:g}. The plan that was tried changes '
+                f'them by {reached:.2g}, and no plan removes less. Allow more.',
+                options=('max_change',),
+            ) from error
         if not planned.plan.removed_count:
             raise PlanError(
-                'No channel goes within this budget. Allow more, or widths that are '
-                'other multiples.',
+                'No channel goes within this budget. Allow more, or a smaller multiple '
+                'of widths.',
                 options=('channel_multiple', 'groups'),
             )
         repaired = repairing.repair_model(
@@ -166,16 +175,17 @@ def _repaired(
             parts.choose.batches,
             repair_options(options),
             limits,
-            progress.repair,
+            progress,
         )
         if not is_budget or options.distill_steps:
             break
         found = repairing.measured(repaired, parts.choose.batches, limits).after
         assert most is not None and asked is not None, 'there is a budget'
         assert found is not None, 'it was measured'
-        if found.worst <= _MARGIN * most:
+        reached = found.worst
+        if reached <= _MARGIN * most:
             break
-        asked *= min(_MARGIN * most / found.worst, _LESS)
+        asked *= min(_MARGIN * most / reached, _LESS)
     return planned, repaired
 
 

@@ -11,6 +11,7 @@ from tf1pruning import names, sessions
 from tf1pruning.algebra.elimination import Reader
 from tf1pruning.channels.groups import Group
 from tf1pruning.ckpt.checkpoint import Checkpoint
+from tf1pruning.clock import Listener
 from tf1pruning.criteria import registry
 from tf1pruning.criteria.registry import READERS, DataCriterion
 from tf1pruning.errors import GraphError, OptionError
@@ -160,7 +161,7 @@ def score_groups(
     criteria: Sequence[str],
     initial: Optional[str] = None,
     alpha: Optional[float] = None,
-    progress: Optional[run.Progress] = None,
+    progress: Optional[Listener] = None,
     seed: int = 0,
 ) -> Scores:
     """Scores groups by what they do on data, by all criteria at once.
@@ -172,8 +173,7 @@ def score_groups(
       criteria: names of data-driven criteria.
       initial: prefix of the checkpoint before training, for criteria that look at it.
       alpha: of an exponential average over the batches; None: the mean.
-      progress: called after each batch with their number, the number in all, and the
-        seconds left.
+      progress: called after each batch of each pass.
       seed: of the choice of pixels where there are many.
 
     Raises:

@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import names
 from tf1pruning.channels.trace_result import STATISTIC
+from tf1pruning.clock import Listener
 from tf1pruning.errors import GraphError
 from tf1pruning.graph import walk
 from tf1pruning.graph.inference.batch_norm import BATCH_NORM_OPS
@@ -21,11 +22,11 @@ from tf1pruning.names import op_types
 from tf1pruning.recovery import change as change_lib
 from tf1pruning.recovery import comparing, distillation, lessons, run_file
 from tf1pruning.recovery.change import Change
-from tf1pruning.recovery.distillation import DistillOptions, Progress, Trained
-from tf1pruning.recovery.network import Network
+from tf1pruning.recovery.distillation import DistillOptions, Trained
+from tf1pruning.recovery.network import FrozenNetwork
 from tf1pruning.recovery.run_file import RunFile
 from tf1pruning.recovery.store import Disk
-from tf1pruning.recovery.student import Goal, Student
+from tf1pruning.recovery.student import AnswerLoss, Student
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.steps import stripped_weights
@@ -49,7 +50,7 @@ class Distilled:
       rate: the learning rate that was chosen.
       steps: steps of training with it.
       best_step: after how many of them the weights were best; 0: the start.
-      losses: (steps, loss on the held-out samples) of each look at them.
+      losses: (steps, loss on the samples that choose) of each look at them.
       fixed: weight that could not be trained -> why; moving statistics do not count.
       before: how far `given` is from the unpruned model, on samples that took no part
         in the training; None: not measured.
@@ -101,7 +102,7 @@ def distill(
     choose: Batches,
     options: DistillOptions = DistillOptions(),
     state: Optional[str] = None,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> Distilled:
     """Trains a stripped network to answer like the unpruned one.
 
@@ -126,7 +127,7 @@ def distill(
     _check_pair(stripped.original, teacher)
     wanted, fixed = _trainable(stripped)
     frozen = teacher.frozen()
-    with Network(teacher.graph, frozen, stripped.limits) as answering:
+    with FrozenNetwork(teacher.graph, frozen, stripped.limits) as answering:
         disk = Disk(options.disk)
         seen = lessons.gather(fit, answering, disk)
         looked = lessons.gather(choose, answering, disk)
@@ -167,9 +168,9 @@ def _student(
     variances: Mapping[str, float],
     options: DistillOptions,
 ) -> Student:
-    goal = Goal(variances, options.outputs, options.temperature)
+    loss = AnswerLoss(variances, options.outputs, options.temperature)
     outputs = stripped.original.graph.outputs
-    return Student(frozen, trained, outputs, goal, stripped.limits)
+    return Student(frozen, trained, outputs, loss, stripped.limits)
 
 
 def _check_pair(student: Model, teacher: Model) -> None:

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1pruning import plan as plan_lib
 from tf1pruning import sessions
+from tf1pruning.clock import Listener
 from tf1pruning.graph import draws
 from tf1pruning.graph.frozen import precision
 from tf1pruning.models.model import Model
@@ -18,7 +19,8 @@ from tf1pruning.plan import Plan
 from tf1pruning.recovery import carriers as carriers_lib
 from tf1pruning.recovery import comparing, layerwise
 from tf1pruning.recovery.change import Change, compared
-from tf1pruning.recovery.layerwise import NONE, LayerRepair, Progress, RepairOptions
+from tf1pruning.recovery.layerwise import NONE, LayerRepair
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.recovery.unpruned import Seen, Unpruned
 from tf1pruning.report import text
 from tf1pruning.sampling.parts import HOLDOUT, Samples
@@ -96,6 +98,7 @@ def repair_on(
     options: RepairOptions = RepairOptions(),
     holdout: float = HOLDOUT,
     limits: RunLimits = STRICT,
+    progress: Optional[Listener] = None,
 ) -> Repaired:
     """Like `repair_model`, on parts of some samples, and measured.
 
@@ -107,6 +110,7 @@ def repair_on(
       holdout: share of the samples that nothing is fitted to: half of it chooses, the
         other is only reported.
       limits: of the runs.
+      progress: called after each pass over the samples.
 
     Raises:
       Tf1PruningError: like `repair_model` and `measured`.
@@ -114,7 +118,7 @@ def repair_on(
     comparing.check_scale(model.graph)
     parts = samples.split(holdout)
     fit, choose = parts.fit.batches, parts.choose.batches
-    found = repair_model(model, plan, fit, choose, options, limits)
+    found = repair_model(model, plan, fit, choose, options, limits, progress)
     return measured(found, parts.report.batches, limits)
 
 
@@ -125,7 +129,7 @@ def repair_model(
     choose: Batches,
     options: RepairOptions = RepairOptions(),
     limits: RunLimits = STRICT,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> Repaired:
     """Soft-prunes a model, and fits what is left to what it made before.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from typing import Callable, Dict, Optional
 
 import numpy as np
 
 from tf1pruning.choosing.width_table import GroupWidths, WidthTable
+from tf1pruning.clock import Clock, Listener
 from tf1pruning.plan import Plan
 from tf1pruning.steps.width_plans import WidthPlan
 
@@ -27,14 +27,13 @@ _POWERS = 0.5, 0.25
 # The change of the outputs after a plan and a repair of the whole network.
 Trial = Callable[[Plan], float]
 # Trials done, trials of this round, seconds that are left.
-Progress = Callable[[int, int, float], None]
 
 
 def corrected(
     table: WidthTable,
     plan_by: Callable[[WidthTable], WidthPlan],
     trial: Trial,
-    progress: Optional[Progress] = None,
+    progress: Optional[Listener] = None,
 ) -> WidthPlan:
     """The best of a plan and its corrections, with the change that was measured.
 
@@ -65,18 +64,16 @@ def corrected(
 
 
 def _owns(
-    planned: WidthPlan, trial: Trial, progress: Optional[Progress]
+    planned: WidthPlan, trial: Trial, progress: Optional[Listener]
 ) -> Dict[str, float]:
     """Group -> the part of the change that goes when it stays whole."""
     cut = [group.name for group in planned.plan.groups if group.removed]
-    started, owns = time.monotonic(), {}
-    for number, name in enumerate(cut):
+    clock = Clock(progress, 'correcting widths', len(cut))
+    owns = {}
+    for name in cut:
         rest = trial(_without(planned.plan, name))
         owns[name] = math.sqrt(max(planned.change**2 - rest**2, 0))
-        if progress is not None:
-            done = number + 1
-            each = (time.monotonic() - started) / done
-            progress(done, len(cut), each * (len(cut) - done))
+        clock.tick()
     return owns
 
 

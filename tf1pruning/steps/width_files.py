@@ -51,7 +51,7 @@ def load(path: files.Path) -> WidthTable:
         ) from error
 
 
-class Trials:
+class TriedPlans:
     """Keeps what plans change, in a table and its file.
 
     Args:

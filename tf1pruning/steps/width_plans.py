@@ -16,7 +16,7 @@ from tf1pruning.errors import GraphError, PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import ROUNDING, GroupPlan, Plan
 from tf1pruning.sessions import STRICT, RunLimits
-from tf1pruning.steps import budgets, width_files, width_tables
+from tf1pruning.steps import budgets, width_files, width_measuring
 
 
 class WidthPlan(NamedTuple):
@@ -140,7 +140,7 @@ class _Sheet:
     def _plan(self, picks: Picks) -> Plan:
         chosen = {group.name: pick for group, pick in zip(self.groups, picks)}
         plans = [self._plans[g.name][chosen.get(g.name, 0)] for g in self._all]
-        return width_tables.plan_of(self._model, self._all, plans, self._multiple)
+        return width_measuring.plan_of(self._model, self._all, plans, self._multiple)
 
 
 def _plans(group: Group, widths: GroupWidths) -> Sequence[GroupPlan]:

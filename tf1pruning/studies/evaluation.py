@@ -15,7 +15,7 @@ from tf1pruning.errors import DataError
 from tf1pruning.scoring import running
 from tf1pruning.scoring.batches import Batch, Batches
 from tf1pruning.scoring.loss_model import CROSS_ENTROPIES, LossModel
-from tf1pruning.scoring.network import Network
+from tf1pruning.scoring.network import ConstantNetwork
 from tf1pruning.sessions import Session
 
 
@@ -52,7 +52,7 @@ class Evaluator:
         self._batches: List[Batch] = list(batches.start())
         if not self._batches:
             raise DataError('The data has no batch: nothing can be evaluated.')
-        self._network = Network(loss_model, arrays)
+        self._network = ConstantNetwork(loss_model, arrays)
         graph, limits = self._network.graph, loss_model.limits
         self._session = Session(graph, limits, optimize=True)
         with self._network.graph.as_default():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from typing import (
-    Callable,
     Collection,
     Dict,
     Iterator,
@@ -26,11 +24,12 @@ from tf1pruning.choosing import groupwise
 from tf1pruning.choosing.choice import Limits
 from tf1pruning.choosing.scores import Scorer
 from tf1pruning.choosing.width_table import GroupWidths, Width, WidthTable
+from tf1pruning.clock import Clock, Listener
 from tf1pruning.errors import PlanError
 from tf1pruning.models.model import Model
 from tf1pruning.plan import GroupPlan, Plan
 from tf1pruning.recovery import comparing
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.recovery.unpruned import Seen
 from tf1pruning.recovery.width_trials import WidthTrials
 from tf1pruning.scoring.batches import Batches
@@ -46,13 +45,13 @@ class TableSamples(NamedTuple):
 
     Attributes:
       fit: to fit.
-      held_out: to choose by, how strongly weights are drawn to what they were.
+      choose: to choose by, how strongly weights are drawn to what they were.
       judged: on which the answers are compared; where weights outnumber samples, others
-        than those of `held_out`.
+        than those of `choose`.
     """
 
     fit: Batches
-    held_out: Batches
+    choose: Batches
     judged: Batches
 
 
@@ -73,20 +72,6 @@ class TableOptions:
     runs: RunLimits = STRICT
 
 
-class TableProgress(NamedTuple):
-    """How far a measurement is.
-
-    Attributes:
-      done: number of widths.
-      total: of all groups.
-      seconds: that are left; an estimate.
-    """
-
-    done: int
-    total: int
-    seconds: float
-
-
 def measure(
     model: Model,
     groups: Sequence[Group],
@@ -94,7 +79,7 @@ def measure(
     samples: TableSamples,
     options: TableOptions = TableOptions(),
     path: Optional[files.Path] = None,
-    progress: Optional[Callable[[TableProgress], None]] = None,
+    progress: Optional[Listener] = None,
 ) -> WidthTable:
     """Measures the change of the answers at some widths of each group.
 
@@ -164,9 +149,9 @@ def repaired_change(
       CheckpointError: if a weight is missing, damaged, NaN or infinite.
       OutputError: if temporary files cannot be written.
     """
-    fit, held_out, judged = samples
+    fit, choose, judged = samples
     repaired = repairing.repair_model(
-        model, plan, fit, held_out, options.repair, limits=options.runs
+        model, plan, fit, choose, options.repair, limits=options.runs
     )
     reference, other = (each.frozen() for each in (model, repaired.model))
     *_, found = comparing.changes(model.graph, reference, [other], judged, options.runs)
@@ -245,14 +230,14 @@ class _Work:
         samples: TableSamples,
         options: TableOptions,
         total: int,
-        progress: Optional[Callable[[TableProgress], None]],
+        progress: Optional[Listener],
     ):
         self._model, self._groups, self._samples = model, groups, samples
-        self._options, self._total, self._progress = options, total, progress
+        self._options = options
+        self._clock = Clock(progress, 'measuring widths', total)
         self._unpruned = repairing.unpruned_of(model)
         self._carriers, self._arrays = self._unpruned.carriers, self._unpruned.arrays
         self._trials: Optional[WidthTrials] = None
-        self._done, self._started = 0, 0.0
 
     def close(self) -> None:
         """Frees what it took."""
@@ -268,27 +253,20 @@ class _Work:
             gone = np.zeros(self._model.trace.count, bool)
             gone[group.channels[list(plan.removed)]] = True
             found[_key(plan)] = trials.change(gone, self._pruned(group, plan))
-            self._tick()
+            self._clock.tick()
 
     def _begun(self) -> WidthTrials:
         if self._trials is None:
             self._trials = WidthTrials(
                 self._unpruned,
                 np.concatenate([group.channels for group in self._groups]),
-                Seen(self._samples.fit, self._samples.held_out),
+                Seen(self._samples.fit, self._samples.choose),
                 self._samples.judged,
                 self._options.repair,
                 self._options.runs,
             )
-            self._started = time.monotonic()
+            self._clock.start()
         return self._trials
-
-    def _tick(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            each = (time.monotonic() - self._started) / self._done
-            left = self._total - self._done
-            self._progress(TableProgress(self._done, self._total, left * each))
 
     def _nodes(self, keys: Collection[str]) -> Dict[str, str]:
         """Weight node -> checkpoint key, of some keys."""

@@ -12,12 +12,12 @@ from tests.steps.repair_networks import NETWORKS, conv, stem
 from tests.steps.test_repairing import FIT, HELD, change, model_of, samples
 from tf1pruning.choosing.choice import Limits
 from tf1pruning.errors import DataError, OutputError, PlanError
-from tf1pruning.recovery.layerwise import RepairOptions
+from tf1pruning.recovery.options import RepairOptions
 from tf1pruning.scoring.batches import Batches
-from tf1pruning.steps import width_files, width_plans, width_tables
+from tf1pruning.steps import width_files, width_measuring, width_plans
 from tf1pruning.steps.ranking import ranking_by
 from tf1pruning.steps.repairing import repair_model
-from tf1pruning.steps.width_tables import TableOptions, TableSamples
+from tf1pruning.steps.width_measuring import TableOptions, TableSamples
 
 SAMPLES = TableSamples(FIT, HELD, Batches.of_arrays({'input': samples(16, seed=2)}, 5))
 HALF = TableOptions(Limits(multiple=4), (0.5,))
@@ -30,7 +30,9 @@ def groups_of(model):
 
 def measured(model, options=QUARTERS, given=SAMPLES, **more):
     scorer = ranking_by('l1').scorer(model)
-    return width_tables.measure(model, groups_of(model), scorer, given, options, **more)
+    return width_measuring.measure(
+        model, groups_of(model), scorer, given, options, **more
+    )
 
 
 def one_that_matters(x):
@@ -74,7 +76,7 @@ def test_an_entry_is_the_change_after_the_repair_of_the_group(tmp_path, name):
     options = dataclasses.replace(QUARTERS, shares=(0.75,))
     scorer = ranking_by('l1').scorer(model)
 
-    table = width_tables.measure(model, [group], scorer, SAMPLES, options)
+    table = width_measuring.measure(model, [group], scorer, SAMPLES, options)
 
     (entry,) = table.groups[0].entries
     planned = width_plans.plan_for_change(model, [group], table, 10.0)
