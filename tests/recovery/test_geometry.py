@@ -52,6 +52,16 @@ def test_convolution(padding, strides, dilations):
     )
 
 
+def test_a_convolution_that_leaves_out_the_last_pixels_has_no_padding():
+    w = kernel(1, 1, 3, 4)
+    check(
+        lambda: tf.nn.conv2d(IMAGE[:, :6], w, strides=4, padding='SAME'),
+        IMAGE[:, :6],
+        w.reshape(-1, 4),
+        (1, 1),
+    )
+
+
 @pytest.mark.parametrize('padding', ['SAME', 'VALID'])
 @pytest.mark.parametrize('stride', [1, 2])
 def test_convolution_of_volumes(padding, stride):

@@ -113,3 +113,16 @@ def test_what_is_not_safe_to_run_is_refused():
 
     with pytest.raises(GraphError, match="'python'"):
         Student(graph_def, WEIGHTS, teaching.OUTPUTS, LOSS)
+
+
+def test_each_sample_counts_the_same_in_batches_of_any_size():
+    with teaching.teacher() as teacher:
+        together = list(teacher.answered(teaching.batches(7, 7)))
+        apart = list(teacher.answered(teaching.batches(7, 4)))
+
+    with Student(teaching.graph_of(1), WEIGHTS, teaching.OUTPUTS, LOSS) as student:
+        found = student.measure(apart)
+        wanted = student.measure(together)
+
+    assert [len(each.answers[0]) for each in apart] == [4, 3]
+    assert found.loss == pytest.approx(wanted.loss, rel=1e-5)
