@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -11,6 +13,7 @@ from tf1pruning.errors import DataError
 from tf1pruning.graph.inference import derivation
 from tf1pruning.recovery.store import Disk, Store
 from tf1pruning.recovery.trials import Trials
+from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import STRICT
 
 OUTPUTS = ('left', 'right')
@@ -26,15 +29,22 @@ def forked():
     return graph.as_graph_def()
 
 
-@pytest.fixture
-def trials():
+@contextlib.contextmanager
+def trials_on(batches):
+    """A context of trials on samples."""
     graph_def = forked()
     graph = derivation.derive(tf.MetaGraphDef(graph_def=graph_def), OUTPUTS)
     store = Store(Disk(1 << 20))
-    found = Trials(graph, graph_def, teaching.batches(12, 4), STRICT, store)
+    found = Trials(graph, graph_def, batches, STRICT, store)
     yield found
     found.close()
     store.close()
+
+
+@pytest.fixture
+def trials():
+    with trials_on(teaching.batches(12, 4)) as found:
+        yield found
 
 
 def test_the_worst_output_counts_and_those_that_nothing_reaches_do_not_change(trials):
@@ -52,5 +62,14 @@ def test_the_worst_output_counts_and_those_that_nothing_reaches_do_not_change(tr
 def test_an_answer_that_overflows_has_no_scale(trials):
     trials.start(['w_right'])
 
-    with pytest.raises(DataError, match='or is not finite'):
+    with pytest.raises(DataError, match='not finite on the data'):
         trials.change({'w_right': np.full([2, 2], np.inf, np.float32)})
+
+
+def test_samples_that_are_all_alike_give_a_change_no_scale():
+    alike = Batches.of_arrays({'input': np.ones([8, 3], np.float32)}, 4)
+
+    with trials_on(alike) as trials:
+        trials.start(['w_left'])
+        with pytest.raises(DataError, match='does not vary over the samples'):
+            trials.change({'w_left': 2 * LEFT})

@@ -108,8 +108,8 @@ class Trials:
         change = meter.result().worst
         if not np.isfinite(change):
             raise DataError(
-                'An output does not vary over the samples, or is not finite, so its '
-                'change has no scale. Give more samples, which differ.',
+                'An output does not vary over the samples, so its change has no scale. '
+                'Give more samples, which differ.',
                 options=('data',),
             )
         return change
