@@ -81,13 +81,13 @@ def in_rounds(start: Start, way: Way, share: float, folder: str) -> Dict[str, An
     prune_finetune(
         training.model_fn,
         lambda: _images(material, len(done) * steps),
-        schedule.spread(Choice(ratio=share), ROUNDS, steps, way.pace),
-        start.checkpoint,
-        folder,
-        _options(way, material.seed),
-        pipelines.eval_input_fn(material.dataset),
-        {'network': start.network, 'recipe': recipe},
-        training.config(material, steps),
+        schedule=schedule.spread(Choice(ratio=share), ROUNDS, steps, way.pace),
+        checkpoint=start.checkpoint,
+        output_dir=folder,
+        options=_options(way, material.seed),
+        eval_input_fn=pipelines.eval_input_fn(material.dataset),
+        params={'network': start.network, 'recipe': recipe},
+        config=training.config(material, steps),
         on_round=done.append,
     )
     return {'accuracy': done[-1].metrics['accuracy'], 'macs': done[-1].macs}

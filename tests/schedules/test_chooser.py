@@ -16,6 +16,7 @@ from tf1pruning.models import reading
 from tf1pruning.recovery import comparing
 from tf1pruning.schedules import model_fn_graph
 from tf1pruning.schedules.chooser import Chooser
+from tf1pruning.schedules.estimator_training import EstimatorTraining, Recipe
 from tf1pruning.schedules.options import Options
 from tf1pruning.scoring.batches import Batches
 
@@ -28,11 +29,15 @@ def start(tmp_path_factory):
     return small.train(tmp_path_factory.mktemp('base'), steps=1)
 
 
+def training():
+    recipe = Recipe(small.model_fn, small.input_fn, config=small.config())
+    return EstimatorTraining(recipe)
+
+
 def chosen(start, **options):
     """Group -> channels that go."""
-    estimator = tf.estimator.Estimator(small.model_fn, config=small.config())
     given = Options(groups='all', **options)
-    chooser = Chooser(estimator, small.input_fn, start, given)
+    chooser = Chooser(training(), start, given)
     return {g.name: g.removed for g in chooser.choose(start, HALF, None).groups}
 
 
@@ -64,7 +69,7 @@ def test_a_repair_brings_the_answers_back_before_the_training(start, tmp_path):
 
     def written(name, **options):
         given = Options(groups='all', **options)
-        chooser = Chooser(estimator, small.input_fn, start, given)
+        chooser = Chooser(training(), start, given)
         plan = chooser.choose(start, HALF, None)
         chooser.write(str(tmp_path / name), start, plan)
         return Checkpoint(str(tmp_path / name))

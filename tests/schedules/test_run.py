@@ -47,10 +47,10 @@ def prune(start, folder, rounds, options=None, **arguments):
     return prune_finetune(
         small.model_fn,
         small.input_fn,
-        rounds,
-        start,
-        str(folder),
-        Options(**(options or ALL)),
+        schedule=rounds,
+        checkpoint=start,
+        output_dir=str(folder),
+        options=Options(**(options or ALL)),
         **arguments,
     )
 
@@ -310,8 +310,9 @@ def model_fn(features, labels, mode):
         return spec._replace(train_op=tf.py_func(kill, [step], tf.int64))
 
 prune_finetune(
-    model_fn, small.input_fn, schedule.spread(Choice(ratio=0.5), 2, 4), start, folder,
-    Options(groups='all'), config=small.config(save_checkpoints_steps=2),
+    model_fn, small.input_fn, schedule=schedule.spread(Choice(ratio=0.5), 2, 4),
+    checkpoint=start, output_dir=folder, options=Options(groups='all'),
+    config=small.config(save_checkpoints_steps=2),
     on_round=done.append)
 """
 

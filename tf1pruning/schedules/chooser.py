@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Optional
 
-import tensorflow.compat.v1 as tf
 from absl import logging
 
 from tf1pruning.choosing.choice import Choice
 from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.graph.inference_graph import InferenceGraph
-from tf1pruning.models import reading
 from tf1pruning.models.model import Model
-from tf1pruning.models.reading import LoadOptions
 from tf1pruning.plan import Plan
 from tf1pruning.report.cost import Cost
-from tf1pruning.schedules import growth, model_fn_graph
-from tf1pruning.schedules.model_fn_graph import InputFn
+from tf1pruning.schedules import growth
 from tf1pruning.schedules.options import Options
+from tf1pruning.schedules.training import Training
 from tf1pruning.scoring.batches import Batches
 from tf1pruning.sessions import RunLimits
 from tf1pruning.steps import (
@@ -28,44 +25,33 @@ from tf1pruning.steps import (
     sampling,
     soft_pruning,
 )
-from tf1pruning.steps.data_scores import Trained
 from tf1pruning.steps.ranking import Ranking, ranking_by
 from tf1pruning.steps.selection import select_groups
+from tf1pruning.surgery import failure
 
 
 class Chooser:
-    """Chooses channels of a `model_fn`, which is built and traced once.
+    """Chooses channels of a model, which is traced once.
 
     Args:
-      estimator: of the model.
-      input_fn: data that data-driven criteria look at.
+      training: of the model.
       checkpoint: prefix of the checkpoint before the first round.
       options: how channels are chosen.
 
     Raises:
       CheckpointError: if the checkpoint is missing, damaged, or of another model.
       GraphError: if a scope holds nothing that may be cut.
-      DataError: if the `input_fn` gives neither a dataset nor tensors.
     """
 
     def __init__(
         self,
-        estimator: tf.estimator.Estimator,
-        input_fn: InputFn,
+        training: Training,
         checkpoint: str,
         options: Options,
     ):
         self._options = options
-        self._input_fn = input_fn
-        self._built = model_fn_graph.build(estimator, input_fn)
-        variables = Checkpoint(checkpoint)
-        self._model = reading.from_graph(
-            self._built.meta_graph,
-            reading.split_outputs(options.output_nodes),
-            variables,
-            variables.prefix,
-            LoadOptions(traced_only=True),
-        )
+        self._training = training
+        self._model = training.model(checkpoint, options.output_nodes)
         found = select_groups(self._model, options.scope_names, options.groups)
         self._groups = list(found.groups.values())
 
@@ -119,13 +105,31 @@ class Chooser:
         """
         model = self._at(checkpoint)
         if self._options.mean_replacement:
-            trained = self._with_loss(model)
-            batches = self._batches(trained.runnable.model)
-            means = data_scores.only_means(trained, batches)
+            subject = self._training.subject(model, ())
+            batches = self._batches(subject.runnable.model)
+            means = data_scores.only_means(subject, batches)
             model = soft_pruning.with_means(model, plan, means)
         if self._options.repair:
             model = self._repaired(model, plan)
         soft_pruning.write_zeros(prefix, model, plan)
+
+    def holds(self, checkpoint: str, plan: Plan) -> bool:
+        """Whether all that a plan zeroes is zero in a checkpoint.
+
+        Raises:
+          CheckpointError: if it is missing or damaged.
+          PlanError: if it is of another model.
+        """
+        return failure.count_failures(Checkpoint(checkpoint), plan).total.rate == 0
+
+    def write_zeros(self, prefix: str, checkpoint: str, plan: Plan) -> None:
+        """Writes a checkpoint with the zeros of a plan.
+
+        Raises:
+          OutputError: if it cannot be written.
+          CheckpointError: if the source is damaged.
+        """
+        soft_pruning.write_zeros(prefix, self._at(checkpoint), plan)
 
     def _repaired(self, model: Model, plan: Plan) -> Model:
         batches = self._batches(model.graph)
@@ -146,16 +150,13 @@ class Chooser:
         options, ranking = self._options, self._options.ranking()
         if not ranking.needs_data:
             return ranking
-        trained = self._with_loss(model)
-        batches, criteria = self._batches(trained.runnable.model), [options.criterion]
+        criteria = [options.criterion]
+        subject = self._training.subject(model, criteria)
+        batches = self._batches(subject.runnable.model)
         scores = data_scores.score_groups(
-            trained, self._groups, batches, criteria, options.initial
+            subject, self._groups, batches, criteria, options.initial
         )
         return ranking.with_scores(scores)
 
-    def _with_loss(self, model: Model) -> Trained:
-        # It is the user's own code, which the training runs as well.
-        return data_scores.with_loss(model, self._built.loss, allow_unsafe=True)
-
     def _batches(self, graph: InferenceGraph) -> Batches:
-        return self._built.batches(self._input_fn, graph, self._options.batches)
+        return self._training.batches(graph, self._options.batches)

@@ -83,6 +83,11 @@ class Options:
                 'round, and the round before it if the last is not good enough.'
             )
 
+    @property
+    def needs_data(self) -> bool:
+        """Whether something looks at data."""
+        return self.ranking().needs_data or self.mean_replacement or self.repair
+
     def ranking(self) -> Ranking:
         """What ranks channels; a criterion on data still lacks its scores.
 

@@ -1,12 +1,12 @@
-"""Carries out a schedule over a `tf.estimator.Estimator`, which trains in each round.
+"""Carries out a schedule over a training: an Estimator, or a function of one's own.
 
 Each round chooses channels in the newest checkpoint, writes zeros, and trains on from
-there, with a hook that keeps the zeros. What is gone stays gone. Shapes stay: all
-rounds use one `model_fn`, and the result is stripped afterwards.
+there. What is gone stays gone. Shapes stay: all rounds train one model, and the result
+is stripped afterwards.
 
 `output_dir` holds `state.json`, which lists what is done, and `round_0001/` with
-`plan.json`, `pruned/` (the soft-pruned checkpoint) and `trained/` (the Estimator's
-`model_dir`). A run that was killed goes on from there when its call is repeated.
+`plan.json`, `pruned/` (the soft-pruned checkpoint) and `trained/` (the folder of the
+training). A run that was killed goes on from there when its call is repeated.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ import tensorflow.compat.v1 as tf
 from absl import logging
 
 from tf1pruning import files, names, plan_json, typed
-from tf1pruning.ckpt.checkpoint import Checkpoint
 from tf1pruning.errors import DataError, OptionError
 from tf1pruning.plan import Plan
 from tf1pruning.schedules.chooser import Chooser
+from tf1pruning.schedules.estimator_training import EstimatorTraining, Recipe
+from tf1pruning.schedules.function_training import EvalFn, FunctionTraining, TrainFn
 from tf1pruning.schedules.model_fn_graph import InputFn
 from tf1pruning.schedules.options import Options
 from tf1pruning.schedules.schedule import Done, Round, Rounds, Schedule
+from tf1pruning.schedules.training import Training
 from tf1pruning.training import run_state
-from tf1pruning.training.pruning_hook import HOLD, PruningHook
-from tf1pruning.training.warm_start import GLOBAL_STEP, warm_start_settings
 
 STATE_FILE = 'state.json'
 PLAN_FILE = 'plan.json'
 PRUNED = os.path.join('pruned', 'model.ckpt')
 TRAINED = 'trained'
+HELD = os.path.join('held', 'model.ckpt')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,78 +54,81 @@ class Result:
     plan: Optional[Plan]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Recipe:
-    """How the model is trained and evaluated.
-
-    Attributes:
-      model_fn: as for an Estimator.
-      input_fn: training data; takes no arguments.
-      eval_input_fn: data to evaluate on, if there is an evaluation.
-      params: of the Estimator.
-      config: of the Estimator, without `model_dir`.
-    """
-
-    model_fn: Callable[..., tf.estimator.EstimatorSpec]
-    input_fn: InputFn
-    eval_input_fn: Optional[InputFn] = None
-    params: Optional[Mapping[str, Any]] = None
-    config: Optional[tf.estimator.RunConfig] = None
-
-    def estimator(
-        self,
-        model_dir: str,
-        warm_start: Optional[tf.estimator.WarmStartSettings] = None,
-    ) -> tf.estimator.Estimator:
-        """The Estimator of one round."""
-        params = None if self.params is None else dict(self.params)
-        return tf.estimator.Estimator(
-            self.model_fn, model_dir, self.config, params, warm_start
-        )
-
-
 @typed.checked
 def prune_finetune(
-    model_fn: Callable[..., tf.estimator.EstimatorSpec],
-    input_fn: InputFn,
+    model_fn: Optional[Callable[..., Any]] = None,
+    input_fn: Optional[InputFn] = None,
+    *,
     schedule: Schedule,
     checkpoint: files.Path,
     output_dir: files.Path,
     options: Options = Options(),
     eval_input_fn: Optional[InputFn] = None,
     params: Optional[Mapping[str, Any]] = None,
-    config: Optional[tf.estimator.RunConfig] = None,
+    config: Any = None,
+    train_fn: Optional[TrainFn] = None,
+    eval_fn: Optional[EvalFn] = None,
     on_round: Optional[Callable[[Done], None]] = None,
 ) -> Result:
     """Prunes and trains by a schedule; continues a run that was stopped.
 
+    An Estimator trains a `model_fn`, or `train_fn` trains what the checkpoint's meta
+    graph holds, in any way. The zeros of a round are zero when it ends: a hook of the
+    Estimator keeps them; where `train_fn` changed some, they are written again. To
+    train with them, give its training a `PruningHook` with the policy 'hold' and the
+    plan in `plan.json`, which lies beside its folder.
+
     Args:
       model_fn: as for an Estimator.
-      input_fn: training data; takes no arguments. Data-driven criteria look at its
-        first batches.
+      input_fn: training data; takes no arguments. Criteria on data, means and repair
+        look at its first batches. With `train_fn` it gives an iterable of batches, each
+        a dict from input name to array, and is only for these.
       schedule: how much goes in which round.
       checkpoint: prefix of a trained checkpoint of the model.
       output_dir: for everything that the run writes.
       options: how channels are chosen.
       eval_input_fn: data to evaluate each round on; None: no evaluation.
       params: of the Estimator.
-      config: of the Estimator, without `model_dir`.
+      config: `RunConfig` of the Estimator, without `model_dir`.
+      train_fn: in the place of `model_fn`: trains `train_fn(checkpoint, steps, folder)`
+        from the prefix of a soft-pruned checkpoint, saves a checkpoint in the folder,
+        and returns its prefix, or None for the newest one in the folder. After a kill
+        it is called again with the same folder.
+      eval_fn: with `train_fn`: prefix of a checkpoint -> metrics; None: no evaluation.
       on_round: called after each round that this call finishes.
 
     Raises:
       OptionError: on options that do not fit each other or the model, or if the run in
         `output_dir` had others.
-      CheckpointError: if the checkpoint is missing, damaged, or of another model.
-      GraphError: if a scope holds nothing that may be cut.
+      CheckpointError: if the checkpoint is missing, damaged, or of another model, or
+        `train_fn` leaves none.
+      GraphError: if a scope holds nothing that may be cut, or TensorFlow has no
+        Estimator.
       PlanError: if the limits of the schedule do not let so much go.
       VerificationError: if a latency is asked for and the model does not run.
       DataError: if scores are not finite, the evaluation lacks the metric, or the
         state of the run in `output_dir` is damaged.
       OutputError: if the files cannot be written.
     """
-    recipe = Recipe(model_fn, input_fn, eval_input_fn, params, config)
+    estimator_only = (model_fn, eval_input_fn, params, config)
     paths = os.fspath(checkpoint), os.fspath(output_dir)
-    run = _Run(recipe, *paths, options, schedule)
+    training: Training
+    if train_fn is not None:
+        if any(each is not None for each in estimator_only):
+            raise OptionError(
+                'train_fn trains in the place of an Estimator; found also some of '
+                'model_fn, eval_input_fn, params and config. Leave those out.'
+            )
+        training = FunctionTraining(train_fn, eval_fn, input_fn)
+    elif model_fn is None or input_fn is None or eval_fn is not None:
+        raise OptionError(
+            'Nothing trains. Give model_fn and input_fn for an Estimator, or train_fn, '
+            'with eval_fn where rounds are evaluated.'
+        )
+    else:
+        recipe = Recipe(model_fn, input_fn, eval_input_fn, params, config)
+        training = EstimatorTraining(recipe, _path(paths[1], 1, TRAINED))
+    run = _Run(training, *paths, options, schedule)
     while not run.is_over:
         wanted = schedule(run.done)
         if wanted is None:
@@ -140,15 +144,23 @@ class _Run:
 
     def __init__(
         self,
-        recipe: Recipe,
+        training: Training,
         checkpoint: str,
         output_dir: str,
         options: Options,
         schedule: Schedule,
     ):
-        if options.min_accuracy is not None and recipe.eval_input_fn is None:
-            raise OptionError('min_accuracy needs an evaluation: give eval_input_fn.')
-        self._recipe = recipe
+        if options.min_accuracy is not None and not training.is_evaluated:
+            raise OptionError(
+                'min_accuracy needs an evaluation: give eval_input_fn, or eval_fn with '
+                'train_fn.'
+            )
+        if options.needs_data and not training.has_data:
+            raise OptionError(
+                'The criterion, mean_replacement or repair looks at data: give '
+                'input_fn, which gives batches, input name -> array.'
+            )
+        self._training = training
         self._start = checkpoint
         self._output_dir = output_dir
         self._options = options
@@ -156,8 +168,7 @@ class _Run:
         self._state = run_state.load_or_new(
             self._state_path, _settings(checkpoint, options, schedule), Done
         )
-        estimator = recipe.estimator(self._path(1, TRAINED))
-        self._chooser = Chooser(estimator, recipe.input_fn, checkpoint, options)
+        self._chooser = Chooser(training, checkpoint, options)
         if isinstance(schedule, Rounds):
             # Better now than in the last of a hundred rounds.
             self._chooser.check(schedule.rounds[-1].choice)
@@ -195,7 +206,7 @@ class _Run:
             plan.channel_count,
         )
         pruned_metrics = self._evaluate_pruned(number, pruned)
-        estimator = self._train(number, pruned, plan, wanted.steps)
+        trained = self._trained(number, pruned, plan, wanted.steps)
         cost = self._chooser.cost(plan)
         found = Done(
             steps=wanted.steps,
@@ -203,9 +214,9 @@ class _Run:
             kept=plan.kept_count,
             parameters=cost.parameters,
             macs=cost.macs,
-            checkpoint=estimator.latest_checkpoint(),
+            checkpoint=trained,
             pruned_metrics=pruned_metrics,
-            metrics=self._evaluate(estimator),
+            metrics=self._evaluate(number, trained),
         )
         self._finish(number, found)
         return found
@@ -230,25 +241,27 @@ class _Run:
     def _plan_of(self, number: int) -> Plan:
         return plan_json.load_plan(self._path(number, PLAN_FILE))
 
-    def _train(
-        self, number: int, pruned: str, plan: Plan, steps: int
-    ) -> tf.estimator.Estimator:
-        # The given checkpoint may be of another optimizer, or stripped of its slots.
+    def _trained(self, number: int, pruned: str, plan: Plan, steps: int) -> str:
+        """A trained checkpoint with the zeros of the plan."""
         goes_on = self._options.keep_optimizer and number > 1
-        start = int(Checkpoint(pruned)[GLOBAL_STEP]) if goes_on else 0
-        warm_start = warm_start_settings(pruned, goes_on, goes_on)
-        estimator = self._recipe.estimator(self._path(number, TRAINED), warm_start)
-        hooks = [PruningHook(plan, HOLD)]
-        estimator.train(self._recipe.input_fn, hooks, max_steps=start + steps)
-        return estimator
+        folder = self._path(number, TRAINED)
+        found = self._training.train(pruned, plan, steps, folder, goes_on)
+        if self._chooser.holds(found, plan):
+            return found
+        logging.warning(
+            'Round %d: the training changed some of the zeros; they are written again.',
+            number,
+        )
+        held = self._path(number, HELD)
+        self._chooser.write_zeros(held, found, plan)
+        return held
 
     def _evaluate_pruned(self, number: int, pruned: str) -> Dict[str, float]:
-        given = self._recipe.eval_input_fn
-        if given is None or not self._options.evaluate_pruned:
+        if not (self._training.is_evaluated and self._options.evaluate_pruned):
             return {}
-        estimator = self._recipe.estimator(self._path(number, TRAINED))
+        folder = self._path(number, TRAINED)
         try:
-            found = estimator.evaluate(given, checkpoint_path=pruned, name='pruned')
+            found = self._training.evaluate(pruned, folder, 'pruned')
         except tf.errors.NotFoundError as error:
             # Such as the slots, which a model_fn may make in evaluation, too.
             lines = error.message.split('\n')
@@ -256,12 +269,12 @@ class _Run:
             logging.warning('Round %d is not evaluated untrained: %s', number, reason)
             return {}
         logging.info('Round %d, pruned and not trained yet: %s', number, found)
-        return _as_floats(found)
+        return found
 
-    def _evaluate(self, estimator: tf.estimator.Estimator) -> Dict[str, float]:
-        if self._recipe.eval_input_fn is None:
+    def _evaluate(self, number: int, trained: str) -> Dict[str, float]:
+        if not self._training.is_evaluated:
             return {}
-        metrics = estimator.evaluate(self._recipe.eval_input_fn)
+        metrics = self._training.evaluate(trained, self._path(number, TRAINED))
         wanted = self._options.metric
         if self._options.min_accuracy is not None and wanted not in metrics:
             raise DataError(
@@ -269,7 +282,7 @@ class _Run:
                 f'gives {names.quoted(sorted(metrics))}. Add it to eval_metric_ops, or '
                 'name another metric.'
             )
-        return _as_floats(metrics)
+        return metrics
 
     def _is_good(self, done: Done) -> bool:
         limit, metric = self._options.min_accuracy, self._options.metric
@@ -296,11 +309,11 @@ class _Run:
         return Done(**{**record, 'checkpoint': path})
 
     def _path(self, number: int, *parts: str) -> str:
-        return os.path.join(self._output_dir, f'round_{number:04d}', *parts)
+        return _path(self._output_dir, number, *parts)
 
 
-def _as_floats(metrics: Mapping[str, Any]) -> Dict[str, float]:
-    return {key: float(value) for key, value in metrics.items()}
+def _path(output_dir: str, number: int, *parts: str) -> str:
+    return os.path.join(output_dir, f'round_{number:04d}', *parts)
 
 
 def _settings(checkpoint: str, options: Options, schedule: Schedule) -> Dict[str, Any]:
